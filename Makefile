@@ -1,0 +1,32 @@
+# make study      install, then run the configured study (STUDY=studies/pocket.yaml chooses another)
+# make test       install, then the tests; make test-all runs the long ones too
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+export XSTILTS_STUDY ?= $(STUDY)
+
+.PHONY: study test test-all lint reference
+
+study: $(BIN)/.installed
+	$(BIN)/python -m xstilts run --cores $(CORES)
+
+test: $(BIN)/.installed lint
+	$(BIN)/python -m pytest -m "not long"
+
+test-all: $(BIN)/.installed lint
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+
+reference: $(BIN)/.installed
+	$(BIN)/python -m xstilts reference > docs/configuration.md
+
+$(BIN)/.installed: envs/requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "xstilts needs Python 3.11 to 3.13; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@

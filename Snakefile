@@ -1,0 +1,65 @@
+# Intermediate-task training and zero-shot cross-lingual transfer, from raw data to figures.
+#
+#   make study                                install, run the configured study, print its headline table
+#   snakemake --cores all                     run the study that config.yaml names
+#   snakemake --cores all --profile slurm     the same on a cluster
+#   snakemake figures --cores 1               make one product: data tokens models scores tables figures report
+#   snakemake --dag | dot -Tsvg > dag.svg     look at the jobs
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    data,
+    tokens,
+    models,
+    fetch_data,
+    fetch_model,
+    scores,
+    tables,
+    figures,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.output,
+        rules.figures.output,
+        rules.report.output,
+
+
+rule data:
+    input:
+        manifests("prepared"),
+
+
+rule tokens:
+    input:
+        manifests("tokens"),
+
+
+rule models:
+    input:
+        manifests("intermediate"),
+        manifests("targets"),
+
+
+onstart:
+    write_plan()
+
+
+onsuccess:
+    shell("python -m xstilts summary")

@@ -1,0 +1,83 @@
+# Raw data and models, then rows, then pieces.
+# in:  a source (mirror, hub or generated)
+# out: results/{data,models,prepared,tokens}/{node}/manifest.json
+rule fetch_data:
+    output:
+        f"{results}/data/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("data"),
+    params:
+        spec=spec("data"),
+        place=data_place,
+    log:
+        f"{results}/logs/data/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/data/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    retries: 2
+    shell:
+        "python -m xstilts fetch --spec {params.spec:q} --output {output:q} {params.place:q} > {log:q} 2>&1"
+
+
+rule fetch_model:
+    output:
+        f"{results}/models/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("models"),
+    params:
+        spec=spec("models"),
+        place=model_place,
+    log:
+        f"{results}/logs/models/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/models/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    retries: 2
+    shell:
+        "python -m xstilts fetch --spec {params.spec:q} --output {output:q} {params.place:q} > {log:q} 2>&1"
+
+
+rule prepare:
+    input:
+        parents("prepared"),
+    output:
+        f"{results}/prepared/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("prepared"),
+    params:
+        spec=spec("prepared"),
+    log:
+        f"{results}/logs/prepared/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/prepared/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    shell:
+        "python -m xstilts prepare --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule tokenize:
+    input:
+        parents("tokens"),
+    output:
+        f"{results}/tokens/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("tokens"),
+    params:
+        spec=spec("tokens"),
+    log:
+        f"{results}/logs/tokens/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/tokens/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    shell:
+        "python -m xstilts tokenize --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"

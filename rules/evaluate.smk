@@ -1,0 +1,77 @@
+# Predictions in every language, with a trained model or, for retrieval, with a model as it is.
+# in:  manifests of a model and of tokens
+# out: results/{predictions,embeddings,retrieval}/{node}/manifest.json
+rule predict:
+    input:
+        parents("predictions"),
+    output:
+        f"{results}/predictions/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("predictions"),
+    params:
+        spec=spec("predictions"),
+        keeping=keeping,
+    log:
+        f"{results}/logs/predictions/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/predictions/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        cpus_per_task=1,
+        mem_mb=memory(8000),
+        runtime=minutes(240),
+    shell:
+        "python -m xstilts predict --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
+
+
+rule embed:
+    input:
+        parents("embeddings"),
+    output:
+        f"{results}/embeddings/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("embeddings"),
+    params:
+        spec=spec("embeddings"),
+        keeping=keeping,
+    log:
+        f"{results}/logs/embeddings/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/embeddings/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        cpus_per_task=1,
+        mem_mb=memory(8000),
+        runtime=minutes(240),
+    shell:
+        "python -m xstilts embed --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
+
+
+rule retrieve:
+    input:
+        parents("retrieval"),
+    output:
+        f"{results}/retrieval/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("retrieval"),
+    params:
+        spec=spec("retrieval"),
+    log:
+        f"{results}/logs/retrieval/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/retrieval/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    shell:
+        "python -m xstilts retrieve --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"

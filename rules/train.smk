@@ -1,0 +1,55 @@
+# The two training phases.
+# in:  manifests of a model and of tokens
+# out: results/{intermediate,targets}/{node}/manifest.json
+rule intermediate:
+    input:
+        parents("intermediate"),
+    output:
+        f"{results}/intermediate/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("intermediate"),
+    params:
+        spec=spec("intermediate"),
+        keeping=keeping,
+    log:
+        f"{results}/logs/intermediate/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/intermediate/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        cpus_per_task=1,
+        mem_mb=memory(16000),
+        runtime=minutes(1440),
+    shell:
+        "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
+
+
+rule target:
+    input:
+        parents("targets"),
+    output:
+        f"{results}/targets/{{node}}/manifest.json",
+    wildcard_constraints:
+        node=names("targets"),
+    params:
+        spec=spec("targets"),
+        keeping=keeping,
+    log:
+        f"{results}/logs/targets/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/targets/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        cpus_per_task=1,
+        mem_mb=memory(16000),
+        runtime=minutes(720),
+    shell:
+        "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        " --threads {resources.cpus_per_task} > {log:q} 2>&1"

@@ -1,0 +1,91 @@
+"""Command lines. One module a command; each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``.
+
+The commands of rules take ``--spec`` (canonical JSON) and ``--output`` (the manifest to write); those for people read
+``config.yaml`` in the current folder.
+"""
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xstilts.errors import UserError
+
+# module: one a command, imported only when it is called, because some of them import torch
+COMMANDS = {
+    "fetch": "rule fetch_data and fetch_model: get raw data or a model",
+    "prepare": "rule prepare: raw data to checked rows",
+    "tokenize": "rule tokenize: rows to piece ids",
+    "train": "rule intermediate and target: train a model",
+    "predict": "rule predict: predictions in every language",
+    "embed": "rule embed: sentence vectors",
+    "retrieve": "rule retrieve: nearest neighbours of sentence vectors",
+    "scores": "rule scores: all scores of a study",
+    "tables": "rule tables: tables of a study",
+    "figures": "rule figures: figures of a study",
+    "report": "rule report: one HTML file of a study",
+    "run": "run the configured study: index, unlock after a crash, snakemake",
+    "summary": "print the headline table of the configured study and where its report is",
+    "where": "print the addresses of nodes by their axes",
+    "prune": "list what no registered study names; --delete removes it",
+    "index-mirror": "write the index of a mirror of raw data",
+    "index-model": "write the index of a local model folder",
+    "reference": "print the reference of all configuration keys (docs/configuration.md)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; an error of the user's is one line on stderr and code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for noisy in ("httpx", "datasets", "filelock", "fsspec"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="xstilts", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.description = "\n".join(f"  {name:14} {text}" for name, text in COMMANDS.items())
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of the above")
+    chosen = parser.parse_args(arguments[:1]).command
+    module = importlib.import_module(f"xstilts.commands.{chosen.replace('-', '_')}")
+    parser = argparse.ArgumentParser(prog=f"xstilts {chosen}", description=COMMANDS[chosen])
+    module.add_arguments(parser)
+    try:
+        return module.run(parser.parse_args(arguments[1:])) or 0
+    except UserError as error:
+        logging.error("error: %s", error)
+        return 2
+    except BrokenPipeError:
+        return 1
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that makes a node."""
+    parser.add_argument("--spec", required=True, type=_spec, help="the node's canonical spec")
+    parser.add_argument("--output", required=True, type=Path, help="the manifest to write")
+
+
+def _spec(text: str) -> dict[str, Any]:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+
+
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of a command that makes a study's outputs."""
+    parser.add_argument("--plan", required=True, type=Path, help="plan.json in the folder of the study's outputs")
+
+
+def results_of(output: Path) -> Path:
+    """Return the results folder from a node's manifest, ``results/<stage>/<node>/manifest.json``."""
+    return output.parents[2]
+
+
+def read_plan(path: Path) -> tuple[dict[str, Any], Path, Path]:
+    """Return the content of plan.json, the results folder, and the folder of the study's outputs."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")), path.parents[3], path.parent
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable plan ({error}); run snakemake again") from None

@@ -1,0 +1,31 @@
+"""Get raw data or a model from its source into a node's folder."""
+
+import argparse
+from pathlib import Path
+
+from xstilts import manifest
+from xstilts.commands import add_node_arguments
+from xstilts.index import index_model
+from xstilts.sources import Place, hub, mirror, tiny
+
+_DATA = {"mirror": mirror.fetch_data, "hub": hub.fetch_data, "tiny": tiny.fetch_data}
+_MODELS = {"folder": mirror.fetch_model, "hub": hub.fetch_model, "tiny": tiny.fetch_model}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_node_arguments(parser)
+    parser.add_argument("--folder", type=Path, default=None, help="the mirror, or the local model folder")
+    parser.add_argument("--offline", action="store_true", help="never open a network connection")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    spec, content = arguments.spec, arguments.spec["source"]
+    place = Place(arguments.folder, arguments.offline)
+    with manifest.node(arguments.output, spec) as (scratch, _):
+        if spec["stage"] == "data":
+            _DATA[content["kind"]](content, scratch, place)
+        else:
+            _MODELS[content["kind"]](content, scratch, place)
+            index_model(scratch)

@@ -1,0 +1,16 @@
+"""Draw the figures of a study."""
+
+import argparse
+
+import pandas as pd
+
+from xstilts import figures
+from xstilts.commands import add_study_arguments, read_plan
+
+add_arguments = add_study_arguments
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    plan, _, folder = read_plan(arguments.plan)
+    figures.write(pd.read_parquet(folder / "scores.parquet"), plan, folder / "figures")

@@ -1,0 +1,95 @@
+"""Predict a target in every language, taking over what a sibling address has for the same weights and data."""
+
+import argparse
+import logging
+
+import pandas as pd
+
+from xstilts import dataset, devices, forms, manifest, takeover
+from xstilts.commands import add_node_arguments, results_of
+from xstilts.commands.train import add_keeping_arguments, release
+from xstilts.plan import manifest_path
+
+log = logging.getLogger(__name__)
+
+FILE = "predictions.parquet"
+_FROM_TRAINING = ("steps_done", "best_step", "dev", "tasks", "collapsed")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_node_arguments(parser)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    add_keeping_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    spec, results = arguments.spec, results_of(arguments.output)
+    model_folder = results / spec["parents"]["model"]
+    training = manifest.read(model_folder / manifest.MANIFEST)
+    checkpoint = takeover.weights(model_folder)
+    parts = dataset.parts(results, spec["parents"]["tokens"])
+    prepared = manifest.read(manifest_path(results, spec["parents"]["tokens"]))["spec"]["parents"]["prepared"]
+    described = manifest.read(manifest_path(results, prepared))["parts"]
+    with manifest.node(arguments.output, spec) as (scratch, facts):
+        frames = _taken_over(arguments, parts, checkpoint)
+        if set(frames) < set(parts):
+            frames |= _predicted(arguments, {name: part for name, part in parts.items() if name not in frames})
+        pd.concat([frames[name] for name in parts], ignore_index=True).to_parquet(scratch / FILE, index=False)
+        facts.update(
+            checkpoint=checkpoint,
+            training={key: training[key] for key in _FROM_TRAINING},
+            collapsed=training["collapsed"],
+            parts={
+                name: {**{key: described[name][key] for key in ("split", "official", "sample")}, "digest": part.digest}
+                for name, part in parts.items()
+            },
+        )
+    release(arguments, results)
+
+
+def _taken_over(arguments: argparse.Namespace, parts: dict, checkpoint: dict) -> dict[str, pd.DataFrame]:
+    """Return the predictions that sibling addresses already have, by language."""
+    frames: dict[str, pd.DataFrame] = {}
+    for folder, facts in takeover.siblings(arguments.output, arguments.spec, checkpoint):
+        same = [
+            name for name, part in parts.items()
+            if name not in frames and facts["parts"].get(name, {}).get("digest") == part.digest
+        ]  # fmt: skip
+        if same:
+            frame = pd.read_parquet(folder / FILE)
+            frames |= {name: frame[frame["language"] == name] for name in same}
+            log.info("taken over from %s: %s", folder.name, ", ".join(same))
+    return frames
+
+
+def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataFrame]:
+    """Return new predictions by language."""
+    gpu = devices.claim_gpu(results_of(arguments.output) / "work")
+    import torch
+
+    from xstilts import prediction
+
+    torch.set_num_threads(arguments.threads)
+    spec = arguments.spec
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    entry = {"task": spec["trained_on"], **{key: spec[key] for key in ("form", "labels", "decoding")}}
+    model = prediction.load(results_of(arguments.output) / spec["parents"]["model"], [entry]).to(device)
+    form = forms.get(spec["form"])
+    frames = {}
+    for name, part in parts.items():
+        log.info("predicting %s: %d rows", name, len(part.rows))
+        predictions = prediction.predict(model, entry, part, device)
+        frames[name] = frame_of(form, part, predictions, prediction.golds(form, part, spec["labels"]))
+    if gpu is not None:
+        gpu.close()
+    return frames
+
+
+def frame_of(form, part, predictions: list[str], golds: list[str]) -> pd.DataFrame:
+    """Return one row an example: ids, language, split, prediction, gold, and the form's statistics as ``stat_...``."""
+    frame = pd.DataFrame(part.rows)[["example_id", "cluster_id", "language", "split"]]
+    frame = frame.assign(prediction=predictions, gold=golds)
+    statistics = [form.statistics(*pair) for pair in zip(predictions, golds, strict=True)]
+    return frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix("stat_"))

@@ -1,0 +1,22 @@
+"""Turn raw files into checked rows, a Parquet file a part."""
+
+import argparse
+
+import pyarrow.parquet
+
+from xstilts import manifest
+from xstilts.commands import add_node_arguments, results_of
+from xstilts.prepare import prepare
+
+add_arguments = add_node_arguments
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    spec, results = arguments.spec, results_of(arguments.output)
+    excluded = [results / parent for role, parent in spec["parents"].items() if role.startswith("exclude.")]
+    with manifest.node(arguments.output, spec) as (scratch, facts):
+        parts, found = prepare(spec, results / spec["parents"]["data"], excluded)
+        for part, table in parts.items():
+            pyarrow.parquet.write_table(table, scratch / f"{part}.parquet")
+        facts.update(found)

@@ -1,0 +1,50 @@
+"""List the results that no registered study names, with size, age and the study that made them; delete on demand."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from xstilts import keeping, machine, registry
+from xstilts.errors import UserError
+from xstilts.study import read_study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("--studies", type=Path, default=Path("studies"), help="folder of the registered studies")
+    parser.add_argument("--delete", action="store_true", help="delete what is listed")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    settings = machine.local()
+    known = registry.load()
+    current: list[str] = []
+    for path in sorted({*arguments.studies.glob("*.yaml"), settings.study}):
+        try:
+            plan = machine.plan_of(settings, read_study(path, known))
+        except UserError as error:
+            # what cannot be planned here cannot be known to be unused
+            raise UserError(f"{path} cannot be planned on this machine, so nothing is pruned: {error}") from None
+        current += [*plan.nodes, plan.folder]
+    if arguments.delete:
+        _refuse_while_running(Path(".snakemake/locks"))
+    found = keeping.unused(settings.results, current)
+    for item in found:
+        made_by = ", ".join(item.studies) or "an unknown study"
+        sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}\n")
+        if arguments.delete:
+            # a manifest goes first, so that an interrupted deletion leaves nothing that looks complete
+            (item.path / "manifest.json").unlink(missing_ok=True)
+            shutil.rmtree(item.path)
+    total = sum(item.size for item in found) / 1e6
+    sys.stdout.write(
+        f"{len(found)} unused, {total:.1f} MB{' deleted' if arguments.delete else '; --delete removes them'}\n"
+    )
+
+
+def _refuse_while_running(locks: Path) -> None:
+    if locks.is_dir() and os.listdir(locks):
+        raise UserError(f"{locks}: a run holds Snakemake's lock; wait for it, or after a crash run: snakemake --unlock")

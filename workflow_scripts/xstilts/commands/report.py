@@ -1,0 +1,14 @@
+"""Write the report of a study."""
+
+import argparse
+
+from xstilts import report
+from xstilts.commands import add_study_arguments, read_plan
+
+add_arguments = add_study_arguments
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    plan, results, folder = read_plan(arguments.plan)
+    report.write(plan, results, folder, folder / "report.html")

@@ -1,0 +1,78 @@
+"""Run the configured study: index what it needs, clear up after a crash, call Snakemake."""
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from xstilts import devices, index, machine, registry
+from xstilts.errors import UserError
+from xstilts.study import read_study
+
+log = logging.getLogger(__name__)
+
+_POCKET = "studies/pocket.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("--cores", default="all", help="cores for local jobs")
+    parser.add_argument("snakemake", nargs="*", help="further arguments for snakemake, after --")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return Snakemake's exit code."""
+    pocket = os.environ.get("XSTILTS_MIRROR") and os.environ.get("XSTILTS_MODEL")
+    if pocket and not os.environ.get("XSTILTS_STUDY"):
+        os.environ["XSTILTS_STUDY"] = _POCKET
+    settings = machine.local()
+    log.info("study: %s", settings.study)
+    if settings.study.stem == "tiny":
+        log.info(
+            "the tiny study runs on made-up text; %s, on real text, needs XSTILTS_MIRROR (a folder of raw data sets) "
+            "and XSTILTS_MODEL (a folder with multilingual-e5-small): see README", _POCKET,
+        )  # fmt: skip
+    _index(settings)
+    _refuse_second_run(Path.cwd())
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
+    if any(Path(".snakemake/locks").glob("*")):
+        log.info("an earlier run was killed; unlocking and resuming")
+        subprocess.run([*snakemake, "--unlock"], check=True)
+    gpus = devices.count_gpus()
+    more = ["--resources", f"gpu={gpus}"] if gpus else []
+    return subprocess.run([*snakemake, "--rerun-incomplete", *more, *arguments.snakemake], check=False).returncode
+
+
+def _index(settings: machine.Machine) -> None:
+    """Write the indexes that the study needs and that are not there yet."""
+    study = read_study(settings.study, registry.load())
+    if study.source == "mirror" and settings.mirror is not None and settings.mirror.is_dir():
+        if index.location(settings.mirror, "mirror.yaml", settings.results) is None:
+            log.info("indexing the mirror %s", settings.mirror)
+            files = index.index_mirror(settings.mirror, registry.load())
+            index.write(settings.mirror, "mirror.yaml", settings.results, files)
+    for name, folder in settings.model_folders.items():
+        if name in study.models and index.location(folder, "model.yaml", settings.results) is None:
+            log.info("indexing the model folder %s", folder)
+            index.write(folder, "model.yaml", settings.results, index.index_model(folder))
+
+
+def _refuse_second_run(folder: Path) -> None:
+    """Stop if a Snakemake is alive in this folder.
+
+    Raises:
+        UserError: naming its process.
+    """
+    import psutil
+
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            alive = process.pid not in own and process.status() != psutil.STATUS_ZOMBIE
+            if alive and any(Path(word).name == "snakemake" for word in words[:3]) and Path(process.cwd()) == folder:
+                raise UserError(f"a run is alive in this folder (process {process.pid}); wait for it, or stop it first")
+        except psutil.Error:
+            continue

@@ -1,0 +1,16 @@
+"""Compute all scores of a study from its predictions."""
+
+import argparse
+
+from xstilts import scores
+from xstilts.commands import add_study_arguments, read_plan
+
+add_arguments = add_study_arguments
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    plan, results, folder = read_plan(arguments.plan)
+    partial = folder / ".scores.parquet"
+    scores.collect(plan, results).to_parquet(partial, index=False)
+    partial.replace(folder / "scores.parquet")

@@ -1,0 +1,47 @@
+"""What training and prediction read: the parts of a tokens node, with the prepared rows they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+
+from xstilts import manifest, tokens
+from xstilts.plan import manifest_path
+from xstilts.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part (``train``, ``dev`` or a language) of a task's data: tokens, and the rows they were made from."""
+
+    tokens: Tokens
+    path: Path
+    digest: str
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The prepared rows, which tokens count by."""
+        return pyarrow.parquet.read_table(self.path).to_pylist()
+
+
+def parts(results: Path, tokens_id: str) -> dict[str, Part]:
+    """Return the parts of a tokens node by name.
+
+    Args:
+        results: the results folder.
+        tokens_id: the node's id, ``tokens/<node>``.
+    """
+    facts = manifest.read(manifest_path(results, tokens_id))
+    prepared = results / facts["spec"]["parents"]["prepared"]
+    return {
+        name: Part(tokens.load(results / tokens_id / name, facts["pad"]), prepared / f"{name}.parquet", entry["digest"])
+        for name, entry in facts["parts"].items()
+    }
+
+
+def constant(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+    """Tell whether a model collapsed: it says one and the same thing where the right answers differ."""
+    return len(set(predictions)) == 1 < len(set(golds))

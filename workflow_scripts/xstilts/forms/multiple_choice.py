@@ -1,0 +1,56 @@
+"""Multiple choice: a context or a question, and several texts of which one is right."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow
+
+from xstilts.forms.classification import gold, loss, outputs, predict, score, statistics, targets
+from xstilts.forms.text import filled, text
+from xstilts.tokenizer import PieceTokenizer, shorten
+from xstilts.tokens import TokensBuilder
+
+__all__ = ["gold", "loss", "outputs", "predict", "score", "statistics", "targets"]
+
+FIELDS = [
+    ("context", pyarrow.string()),
+    ("question", pyarrow.string()),
+    ("choices", pyarrow.list_(pyarrow.string())),
+    ("label", pyarrow.int32()),
+]
+
+
+def normalise(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the row: context (may be empty), question, two or more choices, and the right one's number."""
+    choices = record.get("choices")
+    if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(item, str) for item in choices):
+        raise ValueError(f"choices is not a list of two or more texts but {choices!r}")
+    if record["label"] >= len(choices):
+        raise ValueError(f"the right choice has number {record['label'] + 1}, but there are {len(choices)} choices")
+    context = text(record, "context") if "context" in record else ""
+    return {"context": context, "question": filled(record, "question"), "choices": choices, "label": record["label"]}
+
+
+def encode(
+    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Return one sequence a choice: context and question, then the choice; ``labels`` by unit."""
+    builder = TokensBuilder()
+    stems = tokenizer.pieces([f"{row['context']} {row['question']}".strip() for row in rows])
+    room = lengths["max_length"] - tokenizer.pair_overhead
+    for number, row in enumerate(rows):
+        for choice in tokenizer.pieces(row["choices"]):
+            stem = stems[number].ids
+            keep, keep_choice = shorten(len(stem), len(choice.ids), room)
+            # the question stands at the end of the stem, so a long context is cut at its start
+            builder.sequence(tokenizer.pair(stem[len(stem) - keep :], choice.ids[:keep_choice]))
+        builder.close(number, labels=row["label"])
+    return builder.arrays()
+
+
+def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
+    """Return a scorer of the sentence vector of each choice; a batch's rows have the same number of choices."""
+    from xstilts import heads
+
+    return heads.ChoiceHead(width, dropout)

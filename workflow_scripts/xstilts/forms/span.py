@@ -1,0 +1,172 @@
+"""Extractive question answering: the answer is a span of the context.
+
+A context longer than the limit is read in windows that overlap. The answer is taken from the context by character
+offsets, never by re-joining pieces.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow
+
+from xstilts.forms.text import filled
+from xstilts.metrics import squad
+from xstilts.tokenizer import PieceTokenizer
+from xstilts.tokens import Tokens, TokensBuilder
+
+_ANSWER = pyarrow.struct([("text", pyarrow.string()), ("start", pyarrow.int32())])
+FIELDS = [("context", pyarrow.string()), ("question", pyarrow.string()), ("answers", pyarrow.list_(_ANSWER))]
+_OUTSIDE = -1
+
+
+def normalise(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the row; answers must be spans of the context, and there are none for an unanswerable question."""
+    context, question, answers = filled(record, "context"), filled(record, "question"), record.get("answers")
+    try:
+        pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(f"answers is not of the form {{text: [...], answer_start: [...]}}: {answers!r}") from None
+    for text, start in pairs:
+        if not isinstance(text, str) or not text or not isinstance(start, int):
+            raise ValueError(f"not an answer with a text and a start: {text!r}, {start!r}")
+        if start < 0 or context[start : start + len(text)] != text:
+            found = context[max(start, 0) : start + len(text)]
+            raise ValueError(f"answer {text!r} is not at character {start} of its context, where {found!r} stands")
+    unique = list(dict.fromkeys(pairs))
+    return {"context": context, "question": question, "answers": [{"text": text, "start": at} for text, at in unique]}
+
+
+def encode(
+    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Return a unit for each window: question, then a part of the context.
+
+    ``begins`` and ``ends`` are aligned with the pieces: character offsets into the context, -1 outside it.
+    ``first`` and ``last`` by unit: the answer's pieces in the window, 0 (the first special token) if it is not in it.
+    """
+    builder = TokensBuilder()
+    questions = tokenizer.pieces([row["question"] for row in rows])
+    contexts = tokenizer.pieces([row["context"] for row in rows])
+    for number, row in enumerate(rows):
+        question = questions[number].ids[: lengths["max_question_length"]]
+        pieces, offsets = contexts[number].ids, contexts[number].offsets
+        before = len(tokenizer.prefix) + len(question) + len(tokenizer.middle)
+        room = lengths["max_length"] - before - len(tokenizer.suffix)
+        if room < 1:
+            raise ValueError(f"max_length {lengths['max_length']} leaves no room for context after the question")
+        wanted = _answer_pieces(row["answers"], offsets)
+        for start in _window_starts(len(pieces), room, lengths["stride"]):
+            stop = min(start + room, len(pieces))
+            outside, after = [_OUTSIDE] * before, [_OUTSIDE] * len(tokenizer.suffix)
+            aligned = {
+                "begins": outside + [begin for begin, _ in offsets[start:stop]] + after,
+                "ends": outside + [end for _, end in offsets[start:stop]] + after,
+            }
+            builder.sequence(tokenizer.pair(question, pieces[start:stop]), aligned)
+            inside = wanted is not None and start <= wanted[0] and wanted[1] < stop
+            first, last = (before + wanted[0] - start, before + wanted[1] - start) if inside else (0, 0)
+            builder.close(number, first=first, last=last)
+    return builder.arrays()
+
+
+def _window_starts(length: int, room: int, shared: int) -> list[int]:
+    """Return where windows of ``room`` pieces start so that neighbours share ``shared`` (or as many as can be)."""
+    step = max(room - shared, room // 2, 1)
+    starts = [0]
+    while starts[-1] + room < length:
+        starts.append(starts[-1] + step)
+    return starts
+
+
+def _answer_pieces(answers: Sequence[Mapping[str, Any]], offsets: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the first and the last piece that cover the first answer, or None if there is no answer."""
+    if not answers:
+        return None
+    begin, end = answers[0]["start"], answers[0]["start"] + len(answers[0]["text"])
+    covering = [place for place, (start, stop) in enumerate(offsets) if stop > begin and start < end]
+    return (covering[0], covering[-1]) if covering else None
+
+
+def targets(tokens: Tokens, units: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``first`` and ``last`` of shape (units,), and ``context``, 1 where a piece is context."""
+    begins = tokens.padded("begins", tokens.sequences(units), _OUTSIDE)
+    return {
+        "first": tokens.arrays["first"][units].astype(np.int64),
+        "last": tokens.arrays["last"][units].astype(np.int64),
+        "context": (begins != _OUTSIDE).astype(np.int64),
+    }
+
+
+def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
+    """Return two scores for every position: the answer starts, or ends, here."""
+    from xstilts import heads
+
+    return heads.PositionHead(width, 2, dropout)
+
+
+def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
+    """Return the mean of the cross-entropies of start and end; outputs of shape (units, longest, 2).
+
+    Only the context and the first position (no answer in this window) can be chosen.
+    """
+    from torch.nn.functional import cross_entropy
+
+    allowed = targets["context"].bool()
+    allowed[:, 0] = True
+    scores = outputs.float().masked_fill(~allowed[..., None], float("-inf"))
+    starts, ends = scores.unbind(-1)
+    return (cross_entropy(starts, targets["first"]) + cross_entropy(ends, targets["last"])) / 2
+
+
+def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
+    """Return the scores of each unit as float32 of shape (longest, 2), -inf outside the context."""
+    scores = raw.float().masked_fill(~targets["context"].bool()[..., None], float("-inf"))
+    return list(scores.cpu().numpy())
+
+
+def predict(
+    rows: Sequence[Mapping[str, Any]], tokens: Tokens, kept: Sequence[np.ndarray], labels: Sequence[str] | None,
+    decoding: Mapping[str, Any],
+) -> list[str]:  # fmt: skip
+    """Return the text of the best span over all windows of each row.
+
+    A span's score is the sum of the scores of its start and its end; candidates are the ``n_best`` starts and ends of
+    a window, at most ``max_answer_length`` pieces apart (SQuAD scripts of BERT, ``run_squad.py``).
+    """
+    best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
+    starts, begins, ends = tokens.arrays["starts"], tokens.arrays["begins"], tokens.arrays["ends"]
+    for unit, scores in enumerate(kept):
+        score, first, last = _best_span(scores, decoding["n_best"], decoding["max_answer_length"])
+        example = tokens.examples[unit]
+        if score > best[example][0]:
+            place = starts[unit]
+            best[example] = (score, int(begins[place + first]), int(ends[place + last]))
+    return [row["context"][begin:end].strip() for row, (_, begin, end) in zip(rows, best, strict=True)]
+
+
+def _best_span(scores: np.ndarray, n_best: int, max_length: int) -> tuple[float, int, int]:
+    """Return score, first and last position of the best span of a window; scores of shape (longest, 2)."""
+    top = [np.argsort(-scores[:, side], kind="stable")[:n_best] for side in (0, 1)]
+    sums = scores[top[0], 0][:, None] + scores[top[1], 1][None, :]
+    distance = top[1][None, :] - top[0][:, None]
+    sums = np.where((distance >= 0) & (distance < max_length), sums, -np.inf)
+    row, column = np.unravel_index(int(sums.argmax()), sums.shape)
+    return float(sums[row, column]), int(top[0][row]), int(top[1][column])
+
+
+def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
+    """Return the right answers as a JSON list."""
+    return json.dumps([answer["text"] for answer in row["answers"]], ensure_ascii=False)
+
+
+def statistics(prediction: str, gold: str) -> dict[str, float]:
+    """Return ``exact_match`` (0 or 1) and ``f1`` (0 to 1) by SQuAD v1.1."""
+    answers = json.loads(gold)
+    return {"exact_match": squad.exact_match(prediction, answers), "f1": squad.f1(prediction, answers)}
+
+
+def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
+    """Return ``f1`` and ``exact_match`` in percent."""
+    return {"f1": 100 * sums["f1"] / examples, "exact_match": 100 * sums["exact_match"] / examples}

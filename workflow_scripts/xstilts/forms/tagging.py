@@ -1,0 +1,140 @@
+"""Tagging: a label for every word of a sentence.
+
+The label sits on a word's first piece. Sentences longer than the limit are split between words into several sequences
+and merged again for scoring; nothing is cut off.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow
+
+from xstilts.metrics import spans
+from xstilts.tokenizer import PieceTokenizer
+from xstilts.tokens import Tokens, TokensBuilder
+
+FIELDS = [("words", pyarrow.list_(pyarrow.string())), ("tags", pyarrow.list_(pyarrow.int32()))]
+NO_WORD = -1
+_IGNORED = -100
+
+
+def normalise(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the row: words and as many tags."""
+    words, tags = record.get("words"), record["tags"]
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"words is not a list of texts but {words!r}")
+    if len(words) != len(tags):
+        raise ValueError(f"{len(words)} words, but {len(tags)} tags")
+    return {"words": words, "tags": tags}
+
+
+def encode(
+    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Return one or several sequences a row, each a unit; ``words`` and ``tags`` aligned with the pieces.
+
+    ``words`` is a word's number at its first piece and NO_WORD elsewhere; ``tags`` is its label there.
+    """
+    builder = TokensBuilder()
+    room = lengths["max_length"] - tokenizer.single_overhead
+    encodings = tokenizer.words([row["words"] for row in rows])
+    for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+        pieces: list[list[int]] = [[] for _ in row["words"]]
+        for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
+            pieces[word].append(piece)
+        # a word with no piece becomes the unknown piece; one longer than a whole sequence keeps its start
+        pieces = [(word or [tokenizer.unknown])[:room] for word in pieces]
+        for first, last in _chunks([len(word) for word in pieces], room):
+            ids, words, tags = [], [], []
+            for word in range(first, last):
+                rest = len(pieces[word]) - 1
+                ids += pieces[word]
+                words += [word] + [NO_WORD] * rest
+                tags += [row["tags"][word]] + [_IGNORED] * rest
+            before, after = len(tokenizer.prefix), len(tokenizer.suffix)
+            aligned = {
+                "words": [NO_WORD] * before + words + [NO_WORD] * after,
+                "tags": [_IGNORED] * before + tags + [_IGNORED] * after,
+            }
+            builder.sequence(tokenizer.single(ids), aligned)
+            builder.close(number)
+    return builder.arrays()
+
+
+def _chunks(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of words whose pieces fit into a sequence."""
+    first = used = 0
+    for word, length in enumerate(lengths):
+        if used + length > room:
+            yield first, word
+            first, used = word, 0
+        used += length
+    yield first, len(lengths)
+
+
+def targets(tokens: Tokens, units: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``tags`` and ``words``, int64 of shape (units, longest); -100 and -1 where no word starts."""
+    sequences = tokens.sequences(units)
+    return {
+        "tags": tokens.padded("tags", sequences, _IGNORED),
+        "words": tokens.padded("words", sequences, NO_WORD),
+    }
+
+
+def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
+    """Return a classifier of every position."""
+    from xstilts import heads
+
+    return heads.PositionHead(width, len(labels or ()), dropout)
+
+
+def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
+    """Return the mean cross-entropy over words; outputs of shape (units, longest, labels)."""
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(outputs.flatten(0, 1), targets["tags"].flatten(), ignore_index=_IGNORED)
+
+
+def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each unit the numbers of its words and the number of the best tag of each."""
+    best, words = raw.argmax(-1).cpu().numpy(), targets["words"].cpu().numpy()
+    return [(row[row != NO_WORD], tags[row != NO_WORD]) for row, tags in zip(words, best, strict=True)]
+
+
+def predict(
+    rows: Sequence[Mapping[str, Any]], tokens: Tokens, kept: Sequence[tuple[np.ndarray, np.ndarray]],
+    labels: Sequence[str] | None, decoding: Mapping[str, Any],
+) -> list[str]:  # fmt: skip
+    """Return the tags of each row, separated by spaces, merged from the sequences it was split into."""
+    tags = [[""] * len(row["words"]) for row in rows]
+    for example, (words, best) in zip(tokens.examples, kept, strict=True):
+        for word, tag in zip(words, best, strict=True):
+            tags[example][word] = labels[tag]
+    return [" ".join(row) for row in tags]
+
+
+def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
+    """Return the right tags, separated by spaces."""
+    return " ".join(labels[tag] for tag in row["tags"])
+
+
+def statistics(prediction: str, gold: str) -> dict[str, float]:
+    """Return words, right words, and true positives, false positives and false negatives of spans."""
+    predicted, right = prediction.split(" "), gold.split(" ")
+    found, wanted = spans.spans(predicted), spans.spans(right)
+    positives = len(found & wanted)
+    return {
+        "words": float(len(right)),
+        "correct": float(sum(one == other for one, other in zip(predicted, right, strict=True))),
+        "true_positives": float(positives),
+        "false_positives": float(len(found) - positives),
+        "false_negatives": float(len(wanted) - positives),
+    }
+
+
+def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
+    """Return ``f1`` over spans (micro average) and ``accuracy`` over words, in percent."""
+    hits, misses = sums["true_positives"], sums["false_positives"] + sums["false_negatives"]
+    f1 = 2 * hits / (2 * hits + misses) if hits + misses else 0.0
+    return {"f1": 100 * f1, "accuracy": 100 * sums["correct"] / sums["words"]}

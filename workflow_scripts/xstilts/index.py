@@ -1,0 +1,129 @@
+"""Indexes: what a mirror of raw data and a local model folder contain, by SHA-256.
+
+The plan must be the same on every machine and at every time, so it never looks into a mirror or a model folder; it
+reads their indexes, which ``xstilts index-mirror`` and ``xstilts index-model`` write: ``mirror.yaml`` or ``model.yaml``
+in the folder, or, where the folder is read-only, ``results/indexes/<hash of its path>.yaml``.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xstilts import readers, schema
+from xstilts.errors import UserError
+from xstilts.manifest import file_sha256, write_atomically
+from xstilts.registry import Registry, Task
+
+log = logging.getLogger(__name__)
+
+MODEL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+def location(folder: Path, name: str, results: Path) -> Path | None:
+    """Return where the index of a folder stands, or None if it has none."""
+    for path in (folder / name, _elsewhere(folder, results)):
+        if path.exists():
+            return path
+    return None
+
+
+def _elsewhere(folder: Path, results: Path) -> Path:
+    return results / "indexes" / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.yaml"
+
+
+def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the index of a folder: file name -> facts.
+
+    Args:
+        folder: the mirror or model folder.
+        name: ``mirror.yaml`` or ``model.yaml``.
+        results: the results folder.
+        key: the configuration key that named the folder, for errors.
+
+    Raises:
+        UserError: if there is no folder, no index, or a broken one.
+    """
+    command = f"xstilts index-{name.removesuffix('.yaml')} {folder}"
+    if not folder.is_dir():
+        raise UserError(f"{key}: no such folder: {folder}")
+    path = location(folder, name, results)
+    if path is None:
+        raise UserError(f"{key}: {folder} has no index yet; run: {command}")
+    content = schema.read_yaml(path)
+    files = content.get("files") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not all(
+        isinstance(facts, dict) and "sha256" in facts for facts in files.values()
+    ):
+        raise UserError(f"{path}: not an index; delete it and run: {command}")
+    return files
+
+
+def write(folder: Path, name: str, results: Path, files: Mapping[str, Any]) -> Path:
+    """Write the index of a folder, beside it or, if that is read-only, under the results folder."""
+    path = folder / name if os.access(folder, os.W_OK) else _elsewhere(folder, results)
+    text = f"# Written by xstilts index-{name.removesuffix('.yaml')} for the folder {folder.resolve().name}\n"
+    write_atomically(path, text + yaml.safe_dump({"files": dict(files)}, sort_keys=True, allow_unicode=True))
+    return path
+
+
+def index_model(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the index of a model folder: its configuration, tokenizer and safetensors files.
+
+    Raises:
+        UserError: if weights, configuration or tokenizer are missing.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such model folder")
+    weights = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.safetensors.index.json"))
+    if not any(path.suffix == ".safetensors" for path in weights):
+        raise UserError(f"{folder}: no weights; a model folder needs model.safetensors (other formats are not read)")
+    for needed in ("config.json", "tokenizer.json"):
+        if not (folder / needed).is_file():
+            raise UserError(f"{folder}: no {needed}; save model and tokenizer with save_pretrained into this folder")
+    paths = [folder / name for name in MODEL_FILES if (folder / name).is_file()] + weights
+    return {path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in paths}
+
+
+def index_mirror(folder: Path, registry: Registry) -> dict[str, dict[str, Any]]:
+    """Return the index of a mirror: SHA-256 of every file that the registry knows; rows, split and whether a sample.
+
+    Raises:
+        UserError: if the folder is missing or a file cannot be read in the format its task states.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such mirror folder")
+    files: dict[str, dict[str, Any]] = {}
+    for task in registry.tasks.values():
+        for names, split in _file_groups(task):
+            if all((folder / name).is_file() for name in names):
+                rows = sum(1 for _ in readers.read(task.sources["mirror"], folder, names))
+                log.info("%s: %d rows", ", ".join(names), rows)
+                for name in names:
+                    facts = {"sha256": file_sha256(folder / name), "rows": rows, "split": split}
+                    published = task.rows.get(split)
+                    if published is not None and rows < published:
+                        facts["sample"] = True
+                    files.setdefault(name, facts)
+    if not files:
+        raise UserError(f"{folder}: none of the registry's files is here; see the `mirror` entries of registry/tasks")
+    return files
+
+
+def _file_groups(task: Task) -> list[tuple[tuple[str, ...], str]]:
+    """Return the groups of files that are read together, with their split."""
+    if "mirror" not in task.sources:
+        return []
+    source = task.sources["mirror"]
+    groups = []
+    for split, templates in (("train", source.training), ("dev", source.dev)):
+        for template in templates:
+            groups += [((task.file(template, language),), split) for language in source.training_languages]
+    for entry in source.evaluation:
+        for language in entry.languages or task.languages:
+            groups.append((tuple(task.file(template, language) for template in entry.files), entry.split))
+    return groups

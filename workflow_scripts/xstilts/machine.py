@@ -1,0 +1,83 @@
+"""Settings of this machine (config.yaml), and the plan of the study that they name."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts import index, registry, schema
+from xstilts.errors import UserError, suggestion
+from xstilts.plan import Indexes, Plan, make_plan
+from xstilts.study import Study, read_study
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Checked machine settings; see ``schemas/config.yaml``."""
+
+    study: Path
+    results: Path
+    mirror: Path | None
+    model_folders: Mapping[str, Path]
+    offline: bool
+    keep_models: str
+
+
+def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machine:
+    """Check the content of config.yaml, environment variables filled in.
+
+    Raises:
+        UserError: naming the key that is wrong.
+    """
+    value = schema.check(_expand(dict(config)), "config.yaml", place)
+    known = registry.load().models
+    for name in value["model_folders"]:
+        if name not in known:
+            raise UserError(f"{place}: model_folders: unknown model {name!r}; {suggestion(name, known)}")
+    return Machine(
+        study=Path(value["study"]),
+        results=Path(value["results"]),
+        mirror=Path(value["mirror"]) if value["mirror"] else None,
+        model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
+        offline=value["offline"],
+        keep_models=value["keep_models"],
+    )
+
+
+def _expand(value: Any) -> Any:
+    """Replace ``$NAME`` by the environment variable; drop the key where it is not set."""
+    if isinstance(value, Mapping):
+        pairs = [(key, _expand(item)) for key, item in value.items()]
+        return {key: item for key, item in pairs if not (item is None and isinstance(value[key], str))}
+    if isinstance(value, str) and value.startswith("$"):
+        return os.environ.get(value[1:]) or None
+    return value
+
+
+def plan_of(machine: Machine, study: Study | None = None) -> Plan:
+    """Read the study and the indexes it needs, and plan it.
+
+    Raises:
+        UserError: for anything wrong in study, registry or indexes.
+    """
+    known = registry.load()
+    study = study or read_study(machine.study, known)
+    mirror = None
+    if study.source == "mirror" and machine.mirror is not None:
+        mirror = index.read(machine.mirror, "mirror.yaml", machine.results, "mirror")
+    models = {
+        name: index.read(folder, "model.yaml", machine.results, f"model_folders.{name}")
+        for name, folder in machine.model_folders.items()
+        if name in study.models
+    }
+    return make_plan(study, known, Indexes(mirror, models))
+
+
+def local(config: Mapping[str, Any] | None = None) -> Machine:
+    """Return the settings that hold for a command of a person in this folder: ./config.yaml, XSTILTS_STUDY on top."""
+    path = Path("config.yaml")
+    content = dict(config if config is not None else schema.read_yaml(path) or {})
+    if os.environ.get("XSTILTS_STUDY"):
+        content["study"] = os.environ["XSTILTS_STUDY"]
+    return from_config(content, str(path))

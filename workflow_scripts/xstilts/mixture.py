@@ -1,0 +1,107 @@
+"""Which examples a training step sees: a pure function of the seed and the step.
+
+A step's batch holds examples of one task. The task is drawn with probability proportional to its rate times
+min(training rows, cap) (``proportional``) or to its rate alone (``equal``); after jiant's ``task_sampler.py`` and
+seqio. The steps are the sum over tasks of epochs x ceil(min(rows, cap) / batch size).
+
+Within a task every epoch is a fresh order of all units, grouped by length inside windows of many batches, so that a
+batch needs little padding while the order stays random at large.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xstilts.errors import UserError
+
+# batches of a window inside which units are grouped by length
+_WINDOW = 50
+
+
+@dataclass(frozen=True)
+class TaskShare:
+    """One task of a mixture: its training units, their lengths, and how it is sampled."""
+
+    name: str
+    units: np.ndarray
+    lengths: np.ndarray
+    rows: int
+    rate: float
+    epochs: int
+    batch_size: int
+
+
+def probabilities(shares: Sequence[TaskShare], sampling: str, cap: int | None) -> np.ndarray:
+    """Return the probability of each task, float64 of shape (tasks,)."""
+    sizes = np.array([min(share.rows, cap or share.rows) if sampling == "proportional" else 1 for share in shares])
+    weights = sizes * np.array([share.rate for share in shares])
+    return weights / weights.sum()
+
+
+def total_steps(shares: Sequence[TaskShare], cap: int | None) -> int:
+    """Return the number of optimiser steps of the mixture."""
+    return sum(share.epochs * math.ceil(min(share.rows, cap or share.rows) / share.batch_size) for share in shares)
+
+
+class Schedule:
+    """The batches of a whole training run, each found from its step alone."""
+
+    def __init__(self, shares: Sequence[TaskShare], sampling: str, cap: int | None, seed: int) -> None:
+        """Draw the task of every step.
+
+        Raises:
+            UserError: if a task has no training units.
+        """
+        for share in shares:
+            if len(share.units) == 0:
+                raise UserError(f"{share.name}: no training examples")
+        self._shares, self._seed = list(shares), seed
+        self.steps = total_steps(shares, cap)
+        self.probabilities = probabilities(shares, sampling, cap)
+        draws = np.random.Generator(np.random.Philox(key=[seed, 0]))
+        self.tasks = draws.choice(len(shares), size=self.steps, p=self.probabilities)
+        visits = np.zeros(self.steps, dtype=np.int64)
+        for task in range(len(shares)):
+            here = self.tasks == task
+            visits[here] = np.arange(here.sum())
+        self._visits = visits
+        self._epochs: dict[int, tuple[int, list[np.ndarray]]] = {}
+
+    def batch(self, step: int) -> tuple[int, np.ndarray]:
+        """Return the task's number and the units of a step (counted from 0)."""
+        task, visit = int(self.tasks[step]), int(self._visits[step])
+        share = self._shares[task]
+        epoch, place = divmod(visit, math.ceil(len(share.units) / share.batch_size))
+        if self._epochs.get(task, (None,))[0] != epoch:
+            self._epochs[task] = (epoch, self._epoch(task, epoch))
+        return task, self._epochs[task][1][place]
+
+    def counts(self) -> Mapping[str, Any]:
+        """Return for each task its probability, and how many steps and examples it is drawn for."""
+        examples = [0] * len(self._shares)
+        for step in range(self.steps):
+            task, units = self.batch(step)
+            examples[task] += len(units)
+        return {
+            share.name: {
+                "probability": round(float(self.probabilities[task]), 6), "rows": share.rows,
+                "units": len(share.units), "steps": int((self.tasks == task).sum()), "examples": examples[task],
+            }
+            for task, share in enumerate(self._shares)
+        }  # fmt: skip
+
+    def _epoch(self, task: int, epoch: int) -> list[np.ndarray]:
+        """Return the batches of one epoch of a task."""
+        share = self._shares[task]
+        chance = np.random.Generator(np.random.Philox(key=[self._seed, 1 + task], counter=[epoch, 0, 0, 0]))
+        order = chance.permutation(len(share.units))
+        window = _WINDOW * share.batch_size
+        batches = []
+        for start in range(0, len(order), window):
+            part = order[start : start + window]
+            part = part[np.argsort(share.lengths[part], kind="stable")]
+            batches += [part[at : at + share.batch_size] for at in range(0, len(part), share.batch_size)]
+        return [share.units[batches[place]] for place in chance.permutation(len(batches))]

@@ -1,0 +1,78 @@
+"""The report: one self-contained HTML file with tables, figures, what was left out, and what everything came from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from xstilts import manifest, tables
+from xstilts.products import FIGURES
+from xstilts.plan import manifest_path
+
+
+def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) -> None:
+    """Write the report of a study.
+
+    Args:
+        plan: the content of plan.json.
+        results: the results folder.
+        folder: the study's outputs: scores, tables and figures.
+        output: the HTML file.
+    """
+    scores = pd.read_parquet(folder / "scores.parquet")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    # an SVG file opens with a declaration that has no place inside HTML
+    figures = {name: (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in FIGURES}
+    html = environment.get_template("report.html").render(
+        plan=plan,
+        legend=tables.LEGEND,
+        main=tables.main_rows(tables.main_frame(scores)),
+        languages=tables.language_rows(tables.language_frame(scores)),
+        figures={name: text[text.index("<svg") :] for name, text in figures.items()},
+        data=_data(plan, results),
+        runs=_runs(plan, results),
+        address=folder.relative_to(results).as_posix(),
+    )
+    manifest.write_atomically(output, html)
+
+
+def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
+    """Return a line for each prepared data set: rows, and what was left out of it."""
+    lines = []
+    for name in plan["nodes"]:
+        if name.startswith("prepared/") and (path := manifest_path(results, name)).exists():
+            facts = manifest.read(path)
+            rows = ", ".join(f"{part} {entry['rows']}" for part, entry in facts["parts"].items())
+            left_out = ", ".join(f"{count} {why}" for why, count in facts["left_out"].items() if count)
+            lines.append({"name": name.removeprefix("prepared/"), "rows": rows, "left_out": left_out})
+    return lines
+
+
+def _runs(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
+    """Return a line for each training run, from its own manifest or from that of a node that was made with it."""
+    runs: dict[str, Any] = {}
+    for name in plan["nodes"]:
+        path = manifest_path(results, name)
+        if not path.exists():
+            continue
+        facts = manifest.read(path)
+        if name.startswith(("intermediate/", "targets/")):
+            runs[name] = facts
+        elif name.startswith("predictions/"):
+            runs.setdefault(facts["spec"]["parents"]["model"], facts["training"])
+    return [
+        {
+            "name": name, "steps": facts["steps_done"], "best_step": facts["best_step"],
+            "dev": "; ".join(
+                f"{task} " + ", ".join(f"{metric} {value:.1f}" for metric, value in dev.items() if metric != "collapsed")
+                for task, dev in facts["dev"].items()
+            ),
+            "tasks": "; ".join(f"{task} {entry['examples']}" for task, entry in facts["tasks"].items()),
+            "collapsed": facts["collapsed"],
+        }
+        for name, facts in runs.items()
+    ]  # fmt: skip

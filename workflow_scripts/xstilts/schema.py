@@ -1,0 +1,141 @@
+"""Ring one of the checks: the shape of every YAML file, by strict JSON Schema with defaults.
+
+Schemas stand in ``schemas/``; they are JSON Schema written as YAML. Errors name the file, the path of the key, what
+was found and the mend.
+"""
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from xstilts.errors import UserError, suggestion
+
+SCHEMAS = Path(__file__).parent / "schemas"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeys(_Loader):
+    """YAML in which a key given twice is an error, and ``no`` (Norwegian) is a word, not False."""
+
+
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            mark = node.value[place][0].start_mark
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", mark)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+# YAML 1.2 booleans (true, false) in place of YAML 1.1's (yes, no, on, off): 'no' is a language.
+_UniqueKeys.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in _UniqueKeys.yaml_implicit_resolvers.items()
+}
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML document.
+
+    Raises:
+        UserError: if the file is missing, is not UTF-8, is no YAML or repeats a key.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a safe loader)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from None
+
+
+@cache
+def _schemas() -> dict[str, dict]:
+    return {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in SCHEMAS.glob("*.yaml")}
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    resources = [(key, Resource(contents=value, specification=DRAFT202012)) for key, value in _schemas().items()]
+    return Draft202012Validator(_schemas()[name], registry=Registry().with_resources(resources))
+
+
+def check(value: Any, name: str, place: str) -> Any:
+    """Check a value against ``schemas/<name>`` and return it with defaults filled in.
+
+    Args:
+        value: what a YAML file holds.
+        name: file name of the schema, such as ``study.yaml``.
+        place: what to call the file in an error.
+
+    Raises:
+        UserError: naming the path of the first wrong key.
+    """
+    error = best_match(_validator(name).iter_errors(value))
+    if error is not None:
+        raise UserError(f"{place}: {_explain(error)}")
+    return with_defaults(value, _schemas()[name])
+
+
+def with_defaults(value: Any, schema: dict) -> Any:
+    """Return the value with every default that the schema states and the value lacks."""
+    schema = resolve(schema)
+    if isinstance(value, dict):
+        filled = {}
+        properties = schema.get("properties", {})
+        for key in value:
+            inner = properties.get(key, schema.get("additionalProperties"))
+            filled[key] = with_defaults(value[key], inner) if isinstance(inner, dict) else value[key]
+        for key, inner in properties.items():
+            if key not in filled and "default" in resolve(inner):
+                filled[key] = with_defaults(copy.deepcopy(resolve(inner)["default"]), inner)
+        return filled
+    if isinstance(value, list) and "items" in schema:
+        return [with_defaults(item, schema["items"]) for item in value]
+    return value
+
+
+def resolve(schema: dict) -> dict:
+    """Follow a ``$ref`` to another schema file; keys beside it (description, default) win."""
+    if "$ref" in schema:
+        return {**_schemas()[schema["$ref"]], **{key: item for key, item in schema.items() if key != "$ref"}}
+    return schema
+
+
+def _explain(error: ValidationError) -> str:
+    path = ".".join(str(part) for part in error.absolute_path) or "(top level)"
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = sorted(str(key) for key in error.instance if key not in known)
+        key = ".".join([*map(str, error.absolute_path), unknown[0]])
+        return f"{key}: unknown key; {suggestion(unknown[0], known)}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{path}: needs the key {missing[0]!r}"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
+        return f"{path}: must be of type {wanted}, found {error.instance!r}"
+    if error.validator == "enum":
+        return f"{path}: {error.instance!r} is not possible; {suggestion(error.instance, error.validator_value)}"
+    if error.validator in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
+        sign = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}[error.validator]
+        return f"{path}: must be {sign} {error.validator_value}, found {error.instance!r}"
+    if error.validator in ("minItems", "minProperties"):
+        return f"{path}: must not be empty"
+    if error.validator == "pattern":
+        wanted = error.schema.get("x-form", error.validator_value)
+        return f"{path}: {error.instance!r} is not of the form {wanted}"
+    if error.validator == "propertyNames" or (error.parent and error.parent.validator == "propertyNames"):
+        return f"{path}: {error.instance!r} is not a possible name; use letters, digits, '-', '_' and '+'"
+    return f"{path}: {error.message}"

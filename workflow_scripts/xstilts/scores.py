@@ -1,0 +1,68 @@
+"""Scores: one row for each model x recipe x tuning x mixture x seed x target x language x metric."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xstilts import forms, manifest, registry
+from xstilts.plan import manifest_path
+
+AXES = ["model", "recipe", "tuning", "mixture", "seed", "target"]
+
+
+def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+    """Return the scores of every cell of a plan, in percent, computed from the predictions' files.
+
+    Args:
+        plan: the content of plan.json.
+        results: the results folder.
+    """
+    by_node: dict[str, list[dict[str, Any]]] = {}
+    rows = []
+    for cell in plan["cells"]:
+        if cell["node"] not in by_node:
+            by_node[cell["node"]] = _node_scores(results, cell["node"], cell["target"])
+        axes = {axis: cell[axis] for axis in AXES}
+        rows += [{**axes, **score, "source": plan["source"]} for score in by_node[cell["node"]]]
+    return pd.DataFrame(rows)
+
+
+def _node_scores(results: Path, node: str, target: str) -> list[dict[str, Any]]:
+    facts = manifest.read(manifest_path(results, node))
+    frame = pd.read_parquet(results / node / "predictions.parquet")
+    task = registry.load().tasks[registry.parse_reference(target)[0]]
+    statistics = [name for name in frame.columns if name.startswith("stat_")]
+    rows = []
+    for language, part in frame.groupby("language", sort=False):
+        sums = {name.removeprefix("stat_"): float(value) for name, value in part[statistics].sum().items()}
+        entry = facts["parts"][language]
+        for metric, value in forms.get(task.form).score(sums, len(part)).items():
+            rows.append(
+                {
+                    "language": language, "metric": metric, "headline": metric == task.metric, "score": value,
+                    "n": len(part), "split": entry["split"], "official": entry["official"], "sample": entry["sample"],
+                    "layer": facts.get("layer"), "direction": facts["spec"].get("direction"),
+                    "collapsed": facts["collapsed"],
+                }
+            )  # fmt: skip
+    return rows
+
+
+def headline(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each target's headline metric."""
+    return scores[scores["headline"]]
+
+
+def with_gain(scores: pd.DataFrame, baseline: str = "none") -> pd.DataFrame:
+    """Return the rows with ``gain``: the score minus that of the baseline with all other axes equal; NaN without one."""
+    axes = [axis for axis in AXES if axis != "mixture"] + ["language", "metric"]
+    base = scores[scores["mixture"] == baseline].set_index(axes)["score"].rename("baseline")
+    joined = scores.join(base, on=axes)
+    return joined.assign(gain=joined["score"] - joined["baseline"]).drop(columns="baseline")
+
+
+def is_source_language(scores: pd.DataFrame) -> pd.Series:
+    """Tell for each row whether its language is the one the target was trained in."""
+    return scores["language"] == scores["target"].map(lambda target: registry.parse_reference(target)[1])

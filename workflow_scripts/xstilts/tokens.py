@@ -1,0 +1,121 @@
+"""Tokenised data on disk: flat arrays, memory-mapped, without padding.
+
+A *sequence* is one model input. A *unit* is what a batch is made of: one sequence, or the several sequences of one
+multiple-choice example. Arrays common to all forms:
+
+=============  ==========  =============================================================
+``ids``        int32       pieces of all sequences, one after the other
+``starts``     int64       where each sequence starts in ``ids``, and the end: S + 1
+``units``      int64       where each unit starts among the sequences, and the end: U + 1
+``examples``   int32       the row of the prepared data that each unit belongs to: U
+=============  ==========  =============================================================
+
+A form adds its own: by unit, by sequence, or aligned with ``ids``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+COMMON = ("ids", "starts", "units", "examples")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokenised data of one node; see the module's text for the arrays."""
+
+    arrays: Mapping[str, np.ndarray]
+    pad: int
+
+    def __len__(self) -> int:
+        """Return the number of units."""
+        return len(self.arrays["examples"])
+
+    @property
+    def examples(self) -> np.ndarray:
+        """The row of the prepared data for each unit; int32 of shape (units,)."""
+        return self.arrays["examples"]
+
+    @cached_property
+    def sequence_lengths(self) -> np.ndarray:
+        """Pieces of each sequence; int64 of shape (sequences,)."""
+        return np.diff(self.arrays["starts"])
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Pieces of the longest sequence of each unit; int64 of shape (units,)."""
+        return np.maximum.reduceat(self.sequence_lengths, self.arrays["units"][:-1])
+
+    def sequences(self, units: np.ndarray) -> np.ndarray:
+        """Return the sequences of units, in order; shape (sequences,)."""
+        borders = self.arrays["units"]
+        return np.concatenate([np.arange(borders[unit], borders[unit + 1]) for unit in units])
+
+    def padded(self, name: str, sequences: np.ndarray, fill: int) -> np.ndarray:
+        """Return an array aligned with ``ids`` as a matrix; int64 of shape (sequences, longest)."""
+        starts, flat = self.arrays["starts"], self.arrays[name]
+        width = int(self.sequence_lengths[sequences].max())
+        matrix = np.full((len(sequences), width), fill, dtype=np.int64)
+        for row, sequence in enumerate(sequences):
+            piece = flat[starts[sequence] : starts[sequence + 1]]
+            matrix[row, : len(piece)] = piece
+        return matrix
+
+    def inputs(self, units: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the model's input for units: ``ids`` and ``mask``, int64 of shape (sequences, longest)."""
+        sequences = self.sequences(units)
+        ids = self.padded("ids", sequences, self.pad)
+        mask = np.arange(ids.shape[1])[None, :] < self.sequence_lengths[sequences][:, None]
+        return {"ids": ids, "mask": mask.astype(np.int64)}
+
+
+class TokensBuilder:
+    """Collects sequences and units, then gives the arrays."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._flat: dict[str, list[np.ndarray]] = {"ids": []}
+        self._starts, self._units = [0], [0]
+        self._examples: list[int] = []
+        self._values: dict[str, list[int]] = {}
+
+    def sequence(self, ids: Sequence[int], aligned: Mapping[str, Sequence[int]] | None = None) -> None:
+        """Add a sequence to the unit that is open, with values for each of its pieces."""
+        for name, values in {"ids": ids, **(aligned or {})}.items():
+            if len(values) != len(ids):
+                raise ValueError(f"{name}: {len(values)} values for {len(ids)} pieces")
+            self._flat.setdefault(name, []).append(np.asarray(values, dtype=np.int32))
+        self._starts.append(self._starts[-1] + len(ids))
+
+    def close(self, example: int, **values: int) -> None:
+        """Close the unit, which belongs to a row of the prepared data, with values of its own."""
+        self._units.append(len(self._starts) - 1)
+        self._examples.append(example)
+        for name, value in values.items():
+            self._values.setdefault(name, []).append(value)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all arrays."""
+        flat = {name: np.concatenate(parts or [np.zeros(0, np.int32)]) for name, parts in self._flat.items()}
+        return {
+            **flat,
+            "starts": np.asarray(self._starts, dtype=np.int64),
+            "units": np.asarray(self._units, dtype=np.int64),
+            "examples": np.asarray(self._examples, dtype=np.int32),
+            **{name: np.asarray(values, dtype=np.int32) for name, values in self._values.items()},
+        }
+
+
+def save(arrays: Mapping[str, np.ndarray], folder: Path) -> None:
+    """Write each array into the folder as ``<name>.npy``."""
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def load(folder: Path, pad: int) -> Tokens:
+    """Map the arrays of a folder into memory."""
+    arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
+    return Tokens(arrays, pad)
