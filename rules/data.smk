@@ -4,18 +4,18 @@
 rule fetch_data:
     output:
         f"{results}/data/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("data"),
-    params:
-        spec=spec("data"),
-        place=data_place,
     log:
         f"{results}/logs/data/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/data/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("data"),
+    retries: 2
     conda:
         "../envs/xstilts.yaml"
-    retries: 2
+    params:
+        spec=spec("data"),
+        place=data_place,
     shell:
         "python -m xstilts fetch --spec {params.spec:q} --output {output:q} {params.place:q} > {log:q} 2>&1"
 
@@ -23,18 +23,18 @@ rule fetch_data:
 rule fetch_model:
     output:
         f"{results}/models/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("models"),
-    params:
-        spec=spec("models"),
-        place=model_place,
     log:
         f"{results}/logs/models/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/models/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("models"),
+    retries: 2
     conda:
         "../envs/xstilts.yaml"
-    retries: 2
+    params:
+        spec=spec("models"),
+        place=model_place,
     shell:
         "python -m xstilts fetch --spec {params.spec:q} --output {output:q} {params.place:q} > {log:q} 2>&1"
 
@@ -44,19 +44,19 @@ rule prepare:
         parents("prepared"),
     output:
         f"{results}/prepared/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("prepared"),
-    params:
-        spec=spec("prepared"),
     log:
         f"{results}/logs/prepared/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/prepared/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("prepared"),
     conda:
         "../envs/xstilts.yaml"
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
+    params:
+        spec=spec("prepared"),
     shell:
         "python -m xstilts prepare --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"
 
@@ -66,18 +66,18 @@ rule tokenize:
         parents("tokens"),
     output:
         f"{results}/tokens/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("tokens"),
-    params:
-        spec=spec("tokens"),
     log:
         f"{results}/logs/tokens/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/tokens/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("tokens"),
     conda:
         "../envs/xstilts.yaml"
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
+    params:
+        spec=spec("tokens"),
     shell:
         "python -m xstilts tokenize --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"

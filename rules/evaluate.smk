@@ -6,15 +6,12 @@ rule predict:
         parents("predictions"),
     output:
         f"{results}/predictions/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("predictions"),
-    params:
-        spec=spec("predictions"),
-        keeping=keeping,
     log:
         f"{results}/logs/predictions/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/predictions/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("predictions"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -23,6 +20,9 @@ rule predict:
         cpus_per_task=1,
         mem_mb=memory(8000),
         runtime=minutes(240),
+    params:
+        spec=spec("predictions"),
+        keeping=keeping,
     shell:
         "python -m xstilts predict --spec {params.spec:q} --output {output:q} {params.keeping:q}"
         " --threads {resources.cpus_per_task} > {log:q} 2>&1"
@@ -33,15 +33,12 @@ rule embed:
         parents("embeddings"),
     output:
         f"{results}/embeddings/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("embeddings"),
-    params:
-        spec=spec("embeddings"),
-        keeping=keeping,
     log:
         f"{results}/logs/embeddings/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/embeddings/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("embeddings"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -50,6 +47,9 @@ rule embed:
         cpus_per_task=1,
         mem_mb=memory(8000),
         runtime=minutes(240),
+    params:
+        spec=spec("embeddings"),
+        keeping=keeping,
     shell:
         "python -m xstilts embed --spec {params.spec:q} --output {output:q} {params.keeping:q}"
         " --threads {resources.cpus_per_task} > {log:q} 2>&1"
@@ -60,18 +60,18 @@ rule retrieve:
         parents("retrieval"),
     output:
         f"{results}/retrieval/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("retrieval"),
-    params:
-        spec=spec("retrieval"),
     log:
         f"{results}/logs/retrieval/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/retrieval/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("retrieval"),
     conda:
         "../envs/xstilts.yaml"
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
+    params:
+        spec=spec("retrieval"),
     shell:
         "python -m xstilts retrieve --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"

@@ -6,14 +6,14 @@ rule scores:
         predictions(),
     output:
         f"{study_folder}/scores.parquet",
-    params:
-        plan=f"{study_folder}/plan.json",
     log:
         f"{study_folder}/logs/scores.log",
     benchmark:
         f"{study_folder}/benchmarks/scores.tsv"
     conda:
         "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
     shell:
         "python -m xstilts scores --plan {params.plan:q} > {log:q} 2>&1"
 
@@ -23,14 +23,14 @@ rule tables:
         rules.scores.output,
     output:
         expand(f"{study_folder}/tables/{{name}}.{{kind}}", name=TABLES, kind=TABLE_FORMATS),
-    params:
-        plan=f"{study_folder}/plan.json",
     log:
         f"{study_folder}/logs/tables.log",
     benchmark:
         f"{study_folder}/benchmarks/tables.tsv"
     conda:
         "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
     shell:
         "python -m xstilts tables --plan {params.plan:q} > {log:q} 2>&1"
 
@@ -40,14 +40,14 @@ rule figures:
         rules.scores.output,
     output:
         expand(f"{study_folder}/figures/{{name}}.{{kind}}", name=FIGURES, kind=FIGURE_FORMATS),
-    params:
-        plan=f"{study_folder}/plan.json",
     log:
         f"{study_folder}/logs/figures.log",
     benchmark:
         f"{study_folder}/benchmarks/figures.tsv"
     conda:
         "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
     shell:
         "python -m xstilts figures --plan {params.plan:q} > {log:q} 2>&1"
 
@@ -58,13 +58,13 @@ rule report:
         rules.figures.output,
     output:
         f"{study_folder}/report.html",
-    params:
-        plan=f"{study_folder}/plan.json",
     log:
         f"{study_folder}/logs/report.log",
     benchmark:
         f"{study_folder}/benchmarks/report.tsv"
     conda:
         "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
     shell:
         "python -m xstilts report --plan {params.plan:q} > {log:q} 2>&1"

@@ -6,15 +6,12 @@ rule intermediate:
         parents("intermediate"),
     output:
         f"{results}/intermediate/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("intermediate"),
-    params:
-        spec=spec("intermediate"),
-        keeping=keeping,
     log:
         f"{results}/logs/intermediate/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/intermediate/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("intermediate"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -23,6 +20,9 @@ rule intermediate:
         cpus_per_task=1,
         mem_mb=memory(16000),
         runtime=minutes(1440),
+    params:
+        spec=spec("intermediate"),
+        keeping=keeping,
     shell:
         "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
         " --threads {resources.cpus_per_task} > {log:q} 2>&1"
@@ -33,15 +33,12 @@ rule target:
         parents("targets"),
     output:
         f"{results}/targets/{{node}}/manifest.json",
-    wildcard_constraints:
-        node=names("targets"),
-    params:
-        spec=spec("targets"),
-        keeping=keeping,
     log:
         f"{results}/logs/targets/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/targets/{{node}}.tsv"
+    wildcard_constraints:
+        node=names("targets"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -50,6 +47,9 @@ rule target:
         cpus_per_task=1,
         mem_mb=memory(16000),
         runtime=minutes(720),
+    params:
+        spec=spec("targets"),
+        keeping=keeping,
     shell:
         "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
         " --threads {resources.cpus_per_task} > {log:q} 2>&1"

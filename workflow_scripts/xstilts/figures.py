@@ -17,7 +17,6 @@ from xstilts.products import FIGURE_FORMATS, FIGURES
 from xstilts.scores import is_source_language
 from xstilts.tables import language_frame, main_frame
 
-
 # the same input gives the same bytes: no dates, no random ids
 _METADATA = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}, "png": {}}
 

@@ -65,7 +65,9 @@ def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mappi
 
 def write(folder: Path, name: str, results: Path, files: Mapping[str, Any]) -> Path:
     """Write the index of a folder, beside it or, if that is read-only, under the results folder."""
-    path = folder / name if os.access(folder, os.W_OK) else _elsewhere(folder, results)
+    # the mode counts even for root, who may write everywhere
+    writable = folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK)
+    path = folder / name if writable else _elsewhere(folder, results)
     text = f"# Written by xstilts index-{name.removesuffix('.yaml')} for the folder {folder.resolve().name}\n"
     write_atomically(path, text + yaml.safe_dump({"files": dict(files)}, sort_keys=True, allow_unicode=True))
     return path

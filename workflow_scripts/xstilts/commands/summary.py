@@ -6,7 +6,6 @@ import sys
 import pandas as pd
 
 from xstilts import machine, tables
-from xstilts.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +18,10 @@ def run(arguments: argparse.Namespace) -> None:
     plan = machine.plan_of(settings)
     folder = settings.results / plan.folder
     if not (folder / "scores.parquet").exists():
-        raise UserError(f"{folder}: study {plan.study.name} has no scores yet; run: make study")
+        sys.stdout.write(
+            f"Study {plan.study.name} has no scores yet; make study, or snakemake --cores all, makes them.\n"
+        )
+        return
     header, rows = tables.main_rows(tables.main_frame(pd.read_parquet(folder / "scores.parquet")))
     title = f"Study {plan.study.name}: zero-shot means, in percent; in brackets the gain over no intermediate training."
     sys.stdout.write("\n" + tables.markdown(header, rows, title))

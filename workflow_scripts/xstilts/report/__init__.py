@@ -8,8 +8,8 @@ import jinja2
 import pandas as pd
 
 from xstilts import manifest, tables
-from xstilts.products import FIGURES
 from xstilts.plan import manifest_path
+from xstilts.products import FIGURES
 
 
 def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) -> None:

@@ -16,11 +16,11 @@ from xstilts.sources import Place
 
 TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 120, 40, 24
 
-_NOUNS = "cat dog farmer teacher child river garden house baker king ship letter".split()
-_VERBS = "sees helps finds likes paints follows".split()
-_ADJECTIVES = "small red old quiet happy tall".split()
-_PLACES = "market forest city island school harbour".split()
-_FUNCTION = "the a in near not who where is ?".split()
+_NOUNS = ["cat", "dog", "farmer", "teacher", "child", "river", "garden", "house", "baker", "king", "ship", "letter"]
+_VERBS = ["sees", "helps", "finds", "likes", "paints", "follows"]
+_ADJECTIVES = ["small", "red", "old", "quiet", "happy", "tall"]
+_PLACES = ["market", "forest", "city", "island", "school", "harbour"]
+_FUNCTION = ["the", "a", "in", "near", "not", "who", "where", "is", "?"]
 LEXICON = [*_NOUNS, *_VERBS, *_ADJECTIVES, *_PLACES, *_FUNCTION, "."]
 _TAGS = (
     dict.fromkeys(_NOUNS + _PLACES, "NOUN")
