@@ -10,7 +10,6 @@ rule fetch_data:
         f"{results}/benchmarks/data/{{node}}.tsv"
     wildcard_constraints:
         node=names("data"),
-    retries: 2
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -29,7 +28,6 @@ rule fetch_model:
         f"{results}/benchmarks/models/{{node}}.tsv"
     wildcard_constraints:
         node=names("models"),
-    retries: 2
     conda:
         "../envs/xstilts.yaml"
     params:

@@ -1,4 +1,4 @@
-"""Prediction: a trained model over tokens, in order of length so that little is padded, and back in the data's order."""
+"""Prediction: a trained model over tokens, in order of length to pad little, and back in the data's order."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

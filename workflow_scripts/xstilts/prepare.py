@@ -1,8 +1,9 @@
 """Preparation: raw files become normalised Parquet, checked row by row.
 
 One prepared node is the training data of a task in one language, with the parts ``train`` and ``dev``, or its
-evaluation data, with a part for each language. A part is a file ``<part>.parquet``. Columns: ``example_id`` (the same for an item in every language), ``cluster_id`` (the
-same for items that share a context), ``language``, ``split``, and the fields of the form.
+evaluation data, with a part for each language. A part is a file ``<part>.parquet``. Columns: ``example_id`` (the same
+for an item in every language), ``cluster_id`` (the same for items that share a context), ``language``, ``split``, and
+the fields of the form.
 """
 
 import hashlib

@@ -56,7 +56,7 @@ def headline(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_gain(scores: pd.DataFrame, baseline: str = "none") -> pd.DataFrame:
-    """Return the rows with ``gain``: the score minus that of the baseline with all other axes equal; NaN without one."""
+    """Return the rows with ``gain``: the score minus the baseline's with all other axes equal; NaN without one."""
     axes = [axis for axis in AXES if axis != "mixture"] + ["language", "metric"]
     base = scores[scores["mixture"] == baseline].set_index(axes)["score"].rename("baseline")
     joined = scores.join(base, on=axes)

@@ -48,11 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _index(settings: machine.Machine) -> None:
     """Write the indexes that the study needs and that are not there yet."""
     study = read_study(settings.study, registry.load())
-    if study.source == "mirror" and settings.mirror is not None and settings.mirror.is_dir():
-        if index.location(settings.mirror, "mirror.yaml", settings.results) is None:
-            log.info("indexing the mirror %s", settings.mirror)
-            files = index.index_mirror(settings.mirror, registry.load())
-            index.write(settings.mirror, "mirror.yaml", settings.results, files)
+    mirror = settings.mirror if study.source == "mirror" else None
+    if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
+        log.info("indexing the mirror %s", mirror)
+        files = index.index_mirror(mirror, registry.load())
+        index.write(mirror, "mirror.yaml", settings.results, files)
     for name, folder in settings.model_folders.items():
         if name in study.models and index.location(folder, "model.yaml", settings.results) is None:
             log.info("indexing the model folder %s", folder)

@@ -68,7 +68,7 @@ def _runs(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
         {
             "name": name, "steps": facts["steps_done"], "best_step": facts["best_step"],
             "dev": "; ".join(
-                f"{task} " + ", ".join(f"{metric} {value:.1f}" for metric, value in dev.items() if metric != "collapsed")
+                f"{task} " + ", ".join(f"{name} {value:.1f}" for name, value in dev.items() if name != "collapsed")
                 for task, dev in facts["dev"].items()
             ),
             "tasks": "; ".join(f"{task} {entry['examples']}" for task, entry in facts["tasks"].items()),
