@@ -3,7 +3,6 @@
 # Everything that decides a result is in a node's spec, one canonical JSON string. Folders, threads, memory and the
 # like are given by functions of `resources`, which Snakemake does not track: none of them can make a job run again.
 import os
-import re
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
@@ -12,36 +11,34 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from xstilts import machine
-from xstilts.errors import UserError, suggestion
+from xstilts.errors import UserError
 from xstilts.manifest import canonical, write_atomically
 from xstilts.plan import manifest_path
 from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLES
 
-# `python` in the rules is the one that runs Snakemake, with this checkout's library, whatever is activated.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [sys.path[0], *filter(None, [os.environ.get("PYTHONPATH")])]
-)
-
 try:
     settings = machine.local(config)
-    os.environ["XSTILTS_STUDY"] = str(settings.study)
     plan = machine.plan_of(settings)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+machine.set_environment(settings)
 results = str(settings.results)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
 
 
-def names(stage):
-    """Constrain the wildcard of a stage to the plan's names."""
-    return "|".join(map(re.escape, plan.stage(stage))) or "(?!)"
+# Which nodes there are is for the plan to say: an expression that lists them all would be copied with every job's
+# paths, and makes planning thousands of jobs several times slower.
+wildcard_constraints:
+    node=r"[^/]+",
 
 
 def node(stage, wildcards):
+    """Look a node up in the plan."""
+    if wildcards.node not in plan.stage(stage):
+        raise WorkflowError(machine.unknown_address(plan, stage, wildcards.node))
     return plan.stage(stage)[wildcards.node]
 
 
@@ -103,10 +100,12 @@ def minutes(first):
 
 
 def write_plan():
-    """Write plan.json and index.tsv of the study's outputs, and point `latest` to them."""
+    """Write plan.json and index.tsv beside the study's outputs."""
     write_atomically(Path(f"{study_folder}/plan.json"), plan.as_json())
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
-    link = Path(study_folder).with_name("latest")
-    temporary = link.with_name(f".latest.{os.getpid()}")
-    temporary.symlink_to(Path(study_folder).name)
-    temporary.replace(link)
+    machine.point_latest(Path(study_folder))
+
+
+# going back to an earlier state of a study needs no job, yet `latest` has to follow
+if os.path.exists(f"{study_folder}/scores.parquet"):
+    machine.point_latest(Path(study_folder))

@@ -8,8 +8,6 @@ rule fetch_data:
         f"{results}/logs/data/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/data/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("data"),
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -26,8 +24,6 @@ rule fetch_model:
         f"{results}/logs/models/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/models/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("models"),
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -46,8 +42,6 @@ rule prepare:
         f"{results}/logs/prepared/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/prepared/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("prepared"),
     conda:
         "../envs/xstilts.yaml"
     resources:
@@ -68,8 +62,6 @@ rule tokenize:
         f"{results}/logs/tokens/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/tokens/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("tokens"),
     conda:
         "../envs/xstilts.yaml"
     resources:

@@ -10,8 +10,6 @@ rule predict:
         f"{results}/logs/predictions/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/predictions/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("predictions"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -37,8 +35,6 @@ rule embed:
         f"{results}/logs/embeddings/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/embeddings/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("embeddings"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -64,8 +60,6 @@ rule retrieve:
         f"{results}/logs/retrieval/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/retrieval/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("retrieval"),
     conda:
         "../envs/xstilts.yaml"
     resources:

@@ -10,8 +10,6 @@ rule intermediate:
         f"{results}/logs/intermediate/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/intermediate/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("intermediate"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -37,8 +35,6 @@ rule target:
         f"{results}/logs/targets/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/targets/{{node}}.tsv"
-    wildcard_constraints:
-        node=names("targets"),
     conda:
         "../envs/xstilts.yaml"
     threads: 1

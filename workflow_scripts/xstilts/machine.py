@@ -1,6 +1,7 @@
 """Settings of this machine (config.yaml), and the plan of the study that they name."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,3 +82,30 @@ def local(config: Mapping[str, Any] | None = None) -> Machine:
     if os.environ.get("XSTILTS_STUDY"):
         content["study"] = os.environ["XSTILTS_STUDY"]
     return from_config(content, str(path))
+
+
+def set_environment(settings: Machine) -> None:
+    """Make the processes of rules use this Python, this checkout's library and this study, whatever is activated."""
+    front = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(Path(__file__).parents[1])}
+    for name, folder in front.items():
+        rest = os.environ.get(name, "").split(os.pathsep)
+        os.environ[name] = os.pathsep.join([folder, *(entry for entry in rest if entry and entry != folder)])
+    os.environ["XSTILTS_STUDY"] = str(settings.study)
+
+
+def point_latest(folder: Path) -> None:
+    """Point ``latest``, beside the folder of a study's outputs, to that folder."""
+    link = folder.with_name("latest")
+    if link.is_symlink() and os.readlink(link) == folder.name:
+        return
+    temporary = link.with_name(f".latest.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    temporary.replace(link)
+
+
+def unknown_address(plan: Plan, stage: str, node: str) -> str:
+    """Return the line that says that an address is not one of the plan's."""
+    hint = suggestion(node, plan.stage(stage))
+    hint = hint if hint.startswith("did you mean") else "xstilts where lists the addresses"
+    return f"{stage}/{node}: no such address in the plan of study {plan.study.name}; {hint}"
