@@ -5,7 +5,7 @@ CORES ?= all
 BIN := .venv/bin
 export XSTILTS_STUDY ?= $(STUDY)
 
-.PHONY: study test test-all lint reference
+.PHONY: study test test-all lint reference golden
 
 study: $(BIN)/.installed
 	$(BIN)/python -m xstilts run --cores $(CORES)
@@ -30,3 +30,6 @@ $(BIN)/.installed: envs/requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+
+golden: $(BIN)/.installed
+	$(BIN)/python -m pytest -q tests/end_to_end -k golden --golden

@@ -28,7 +28,9 @@ def grown_checkout(folder: Path) -> None:
     for task, copies in TARGETS.items():
         for number in range(copies):
             name = f"{task}{number or ''}"
-            shutil.copyfile(ROOT / f"workflow_scripts/xstilts/registry/tasks/{task}.yaml", registry / f"tasks/{name}.yaml")
+            shutil.copyfile(
+                ROOT / f"workflow_scripts/xstilts/registry/tasks/{task}.yaml", registry / f"tasks/{name}.yaml"
+            )
             targets.append(name)
     models = yaml.safe_load((registry / "models.yaml").read_text())
     for number in range(4):

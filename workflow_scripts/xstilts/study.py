@@ -105,11 +105,8 @@ def read_study(path: Path, registry: Registry) -> Study:
         languages=tuple(value["languages"]),
         seeds=tuple(value["seeds"]),
         default_limits=default_limits,
-        task_limits={
-            # what a task does not say is the study's own limit, not the schema's default
-            name: Limits(**(value["limits"] | (raw["tasks"][name] or {})))
-            for name in value["tasks"]
-        },
+        # what a task does not say is the study's own limit, not the schema's default
+        task_limits={name: Limits(**(value["limits"] | raw["tasks"][name])) for name in value["tasks"]},
         figures=value["figures"],
     )
 

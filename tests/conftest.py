@@ -1,0 +1,120 @@
+"""What the tests share: a project folder of their own, in which Snakemake runs this checkout's Snakefile."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xstilts import machine, registry
+from xstilts.plan import Plan
+from xstilts.study import read_study
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "tests/studies/matrix.yaml"
+
+
+class Project:
+    """A folder with config.yaml, a study and results."""
+
+    def __init__(self, folder: Path, study: Path = STUDY, **config: object) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.study_file = folder / "study.yaml"
+        shutil.copyfile(study, self.study_file)
+        self.configure(study="study.yaml", **config)
+
+    def configure(self, **config: object) -> None:
+        path = self.folder / "config.yaml"
+        content = yaml.safe_load(path.read_text()) if path.exists() else {}
+        path.write_text(yaml.safe_dump({**content, **config}))
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    @property
+    def study(self) -> dict:
+        return yaml.safe_load(self.study_file.read_text())
+
+    def change(self, edit) -> None:
+        """Edit the study by a function on its content."""
+        content = copy.deepcopy(self.study)
+        edit(content)
+        self.study_file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("XSTILTS_")}
+        paths = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        return {**kept, **paths, "PYTHONPATH": str(ROOT / "workflow_scripts"), **more}
+
+    def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True, timeout=500
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def snakemake(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+        options = ["snakemake", "-s", str(ROOT / "Snakefile")]
+        if "--cores" not in arguments:
+            options += ["--cores", "2"]
+        return self.run(*options, *arguments, check=check, **environment)
+
+    def xstilts(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+        return self.run("xstilts", *arguments, check=check, **environment)
+
+    def jobs(self, *arguments: str, **environment: str) -> set[str]:
+        """Return the jobs of a dry run: ``rule name`` without digests, for products the rule alone."""
+        text = self.snakemake("-n", *arguments, **environment).stdout
+        found = set()
+        for rule, output in re.findall(r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: (\S+)", text, re.M):
+            node = re.fullmatch(r"results/\w+/(.+)-[0-9a-f]{8}/manifest.json,?", output)
+            found.add(f"{rule} {node[1]}" if node else rule)
+        return found
+
+    def plan(self) -> Plan:
+        return plan_of(self.study_file)
+
+
+def plan_of(study: Path, **config: object) -> Plan:
+    """Plan a study file with machine settings."""
+    settings = machine.from_config({"study": str(study), **config})
+    return machine.plan_of(settings, read_study(study, registry.load()))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A project whose study has run to its end. Tests may not change it; see ``project``."""
+    project = Project(tmp_path_factory.mktemp("finished"), keep_models="all")
+    done = project.snakemake()
+    project.output = done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Project:
+    """A copy of the finished project, with its file times and Snakemake's records."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real raw data, where there is one."""
+    folder = os.environ.get("XSTILTS_MIRROR")
+    if not folder:
+        pytest.skip("XSTILTS_MIRROR is not set: no real data on this machine")
+    return Path(folder)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="write tests/end_to_end/golden.json anew")

@@ -1,0 +1,202 @@
+"""A whole study on a tiny random model with all five forms, and what it leaves behind."""
+
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xstilts import dataset, manifest
+from xstilts.plan import VERSIONS, manifest_path
+
+
+def folder_of(project):
+    return (project.results / "studies/study/latest").resolve()
+
+
+def manifests(project, stage):
+    return {
+        node.name: manifest.read(manifest_path(project.results, node.id))
+        for node in project.plan().stage(stage).values()
+    }
+
+
+def test_every_node_is_made(finished):
+    for node in finished.plan().nodes.values():
+        facts = manifest.read(manifest_path(finished.results, node.id))
+        assert facts["spec"] == json.loads(manifest.canonical(node.spec))
+        for name, entry in facts["files"].items():
+            assert manifest.file_sha256(finished.results / node.id / name) == entry["sha256"], (node.id, name)
+        assert (finished.results / node.id / "provenance.json").exists()
+    assert not list((finished.results / "work").rglob("checkpoint-*"))
+
+
+def test_scores_have_a_row_for_each_combination(finished):
+    scores = pd.read_parquet(folder_of(finished) / "scores.parquet")
+    axes = ["model", "recipe", "tuning", "mixture", "seed", "target", "language", "metric"]
+    assert not scores.duplicated(axes).any()
+    languages = {"xnli": 2, "udpos": 2, "xquad": 2, "tatoeba": 1}
+    metrics = {"xnli": 1, "udpos": 2, "xquad": 2, "tatoeba": 1}
+    assert len(scores) == 2 * sum(languages[target] * metrics[target] for target in languages)
+    assert scores["score"].between(0, 100).all()
+    assert {"n", "split", "source", "sample", "layer", "direction", "collapsed"} <= set(scores.columns)
+    assert set(scores.loc[scores["target"] == "tatoeba", "direction"]) == {"to-English"}
+    assert set(scores.loc[scores["target"] == "tatoeba", "layer"]) == {1}
+
+
+def test_predictions_carry_what_statistics_need(finished):
+    for node in finished.plan().nodes.values():
+        if node.stage not in ("predictions", "retrieval"):
+            continue
+        frame = pd.read_parquet(finished.results / node.id / "predictions.parquet")
+        assert {"example_id", "cluster_id", "language", "split", "prediction", "gold"} <= set(frame.columns)
+        assert [name for name in frame.columns if name.startswith("stat_")]
+        assert not frame.duplicated(["example_id", "language"]).any()
+        assert not frame.isna().any().any()
+
+
+def test_scores_are_those_of_the_predictions(finished):
+    (node,) = [node for node in finished.plan().stage("predictions").values() if node.name.endswith("none.s1.xnli")]
+    frame = pd.read_parquet(finished.results / node.id / "predictions.parquet")
+    scores = pd.read_parquet(folder_of(finished) / "scores.parquet")
+    for language, part in frame.groupby("language"):
+        ours = scores.query("target == 'xnli' and mixture == 'none' and language == @language")["score"].item()
+        assert ours == pytest.approx(100 * (part["prediction"] == part["gold"]).mean())
+
+
+def test_a_mixture_states_what_it_saw(finished):
+    (facts,) = manifests(finished, "intermediate").values()
+    assert set(facts["tasks"]) == {"mnli", "squad_v1", "commonsenseqa"}
+    assert sum(entry["steps"] for entry in facts["tasks"].values()) == facts["steps"] == facts["best_step"]
+    assert sum(entry["probability"] for entry in facts["tasks"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_best_evaluation_is_kept(finished):
+    for node in finished.plan().stage("targets").values():
+        history = json.loads((finished.results / node.id / "history.json").read_text())
+        facts = manifest.read(manifest_path(finished.results, node.id))
+        best = max(evaluation["score"] for evaluation in history["evaluations"])
+        first = next(entry["step"] for entry in history["evaluations"] if entry["score"] == best)
+        assert facts["best_step"] == first
+        (entry,) = node.spec["tasks"]
+        assert facts["dev"][entry["task"]][entry["metric"]] == pytest.approx(best, abs=1e-3)
+
+
+def test_dev_rows_are_never_scored(finished):
+    """Rows for early stopping are no rows of an evaluation set, and no training rows."""
+    plan = finished.plan()
+    for node in plan.stage("tokens").values():
+        if node.name.endswith(("training.96", "training.64")):
+            parts = dataset.parts(finished.results, node.id)
+            ids = {name: {row["example_id"] for row in part.rows} for name, part in parts.items()}
+            assert not ids["train"] & ids["dev"]
+
+
+def test_tables_and_figures(finished):
+    folder = folder_of(finished)
+    table = (folder / "tables/main.md").read_text()
+    assert re.search(r"\| tiny +\| quick +\| three +\|", table)
+    for name in ("main", "by_language"):
+        assert "tabular" in (folder / f"tables/{name}.tex").read_text()
+        assert len(pd.read_csv(folder / f"tables/{name}.csv")) > 1
+    for name in ("gains", "gains_by_language"):
+        assert (folder / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (folder / f"figures/{name}.svg").read_text()
+
+
+def test_report_is_self_contained(finished):
+    html = (folder_of(finished) / "report.html").read_text()
+    assert html.count("<svg") == 2
+    # nothing is loaded from elsewhere; the addresses in an SVG's metadata are names
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
+    assert "its scores mean nothing" in html
+
+
+def test_terminal_shows_the_headline_table_and_where_the_report_is(finished):
+    assert "| model | recipe | mixture |" in finished.output
+    assert re.search(r"Report: results/studies/study/[0-9a-f]{8}/report.html", finished.output)
+    assert "tatoeba: no data in en; evaluated in de" in finished.output
+
+
+def test_where(finished):
+    lines = finished.xstilts("where", "--mixture", "three", "--target", "xnli").stdout.splitlines()
+    assert all(line.endswith("\tmade") for line in lines)
+    stages = Counter(line.split("/")[1] for line in lines)
+    assert stages["predictions"] == stages["intermediate"] == stages["targets"] == 1
+    wrong = finished.xstilts("where", "--mixture", "thre", check=False)
+    assert wrong.returncode == 2
+    assert "did you mean 'three'?" in wrong.stderr
+
+
+def test_prune(project):
+    project.change(lambda study: study["mixtures"].pop("three"))
+    (project.folder / "studies").mkdir()
+    listed = project.xstilts("prune").stdout
+    assert "intermediate/tiny.quick.three.s1-" in listed
+    assert "made by study" in listed
+    lock = project.folder / ".snakemake/locks/0.input.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("x")
+    assert "a run holds Snakemake's lock" in project.xstilts("prune", "--delete", check=False).stderr
+    lock.unlink()
+    project.xstilts("prune", "--delete")
+    assert not list((project.results / "intermediate").iterdir())
+    assert project.jobs() == {"scores", "tables", "figures", "report"}
+    assert project.xstilts("prune").stdout.startswith("0 unused")
+
+
+def golden(project):
+    """Return, for every stage, its version and what it made, in numbers that hold on other machines too."""
+    made = {}
+    for stage in set(VERSIONS) - {"studies"}:
+        nodes = project.plan().stage(stage).values()
+        made[stage] = {"version": VERSIONS[stage], "nodes": {node.name: numbers(project, node) for node in nodes}}
+    return made
+
+
+def numbers(project, node):
+    folder = project.results / node.id
+    if node.stage == "data":
+        return [
+            manifest.file_sha256(path)[:16] for path in sorted(folder.rglob("*.*")) if "json" not in path.name[-13:]
+        ]
+    if node.stage == "prepared":
+        rows = [pd.read_parquet(path).to_json(orient="records") for path in sorted(folder.glob("*.parquet"))]
+        return manifest.digest(rows)[:16]
+    if node.stage == "tokens":
+        arrays = sorted(folder.rglob("*.npy"))
+        return manifest.digest([np.load(path).tolist() for path in arrays])[:16]
+    if node.stage == "embeddings":
+        return [round(float(np.load(path).std()), 4) for path in sorted(folder.glob("*.npy"))]
+    if node.stage in ("intermediate", "targets"):
+        losses = json.loads((folder / "history.json").read_text())["losses"]
+        return [value for entry in losses for value in entry.values()]
+    if node.stage == "models":
+        from safetensors.numpy import load_file
+
+        return [round(float(value.std()), 4) for _, value in sorted(load_file(folder / "model.safetensors").items())]
+    frame = pd.read_parquet(folder / "predictions.parquet")
+    return [len(frame), *frame.filter(like="stat_").mean().round(4)]
+
+
+def test_golden_outputs(finished, request):
+    """What a stage makes may change only together with its version; `make golden` writes the new numbers."""
+    path = request.path.with_name("golden.json")
+    now = json.loads(json.dumps(golden(finished)))
+    if request.config.getoption("--golden"):
+        path.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n")
+    before = json.loads(path.read_text())
+    for stage, made in now.items():
+        assert made["version"] == before[stage]["version"], f"{stage} has a new version: run `make golden`"
+        for name, value in made["nodes"].items():
+            tolerance = {"rel": 1e-3, "abs": 1e-3} if stage != "predictions" else {"abs": 0.1}
+            expected = before[stage]["nodes"][name]
+            same = (
+                value == expected
+                if isinstance(value, str) or stage == "data"
+                else value == pytest.approx(expected, **tolerance)
+            )
+            assert same, f"{stage} {name} made {value}, not {expected}: raise VERSIONS[{stage!r}] in plan.py"

@@ -1,0 +1,193 @@
+"""Wrong configuration gets one line that names the file, the key and the mend; schemas describe every key."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import ROOT, STUDY, plan_of
+from xstilts import machine, registry, schema
+from xstilts.commands import reference
+from xstilts.errors import UserError
+from xstilts.study import read_study
+
+
+def set_at(*path_and_value):
+    *path, value = path_and_value
+
+    def edit(study):
+        for part in path[:-1]:
+            study = study[part]
+        study[path[-1]] = value
+
+    return edit
+
+
+BAD = {
+    "unknown key": (set_at("mixture", {}), r"mixture: unknown key; did you mean 'mixtures'\?"),
+    "unknown nested key": (
+        set_at("recipes", "quick", "target", "epoch", 3),
+        r"recipes\.quick\.target\.epoch: unknown key; did you mean 'epochs'\?",
+    ),
+    "missing key": (lambda study: study.pop("targets"), r"needs the key 'targets'"),
+    "unknown task": (set_at("mixtures", "new", ["mnly"]), r"mixtures\.new: unknown task 'mnly'; did you mean 'mnli'\?"),
+    "unknown target": (set_at("targets", "xnly", None), r"unknown task 'xnly'; did you mean 'xnli'\?"),
+    "unknown language": (set_at("languages", ["en", "xx"]), r"languages: unknown language 'xx'"),
+    "unknown model": (set_at("models", ["tinny"]), r"models: unknown model 'tinny'; did you mean 'tiny'\?"),
+    "unknown recipe": (set_at("recipes", {"jant": None}), r"unknown recipe 'jant'; did you mean 'jiant'\?"),
+    "unknown source": (set_at("source", "miror"), r"source: 'miror' is not possible; did you mean 'mirror'\?"),
+    "mixture without tasks": (set_at("mixtures", "new", None), r"mixtures\.new: has no tasks"),
+    "mixture with an empty list": (set_at("mixtures", "new", []), r"mixtures\.new: must not be empty"),
+    "none with tasks": (set_at("mixtures", "none", ["mnli"]), r"mixtures\.none: 'none' is reserved"),
+    "task twice": (set_at("mixtures", "new", ["mnli", "mnli"]), r"'mnli' is given twice"),
+    "evaluation task in a mixture": (set_at("mixtures", "new", ["xnli"]), r"'xnli' has no training data"),
+    "training task as target": (set_at("targets", "mnli", None), r"targets\.mnli: the task has no evaluation data"),
+    "rate 0": (
+        set_at("mixtures", "new", [{"task": "mnli", "rate": 0}]),
+        r"mixtures\.new\.0\.rate: must be > 0, found 0",
+    ),
+    "negative rate": (set_at("mixtures", "new", [{"task": "mnli", "rate": -1}]), r"must be > 0, found -1"),
+    "cap 0": (set_at("mixtures", "new", {"tasks": ["mnli"], "cap": 0}), r"cap: must be >= 1, found 0"),
+    "language that a target lacks": (
+        set_at("targets", "xquad", {"languages": ["sw"]}),
+        r"targets\.xquad\.languages: XQuAD has no 'sw'",
+    ),
+    "split that a target lacks": (set_at("targets", "xnli", {"split": "tset"}), r"did you mean 'test'\?"),
+    "no language left": (
+        lambda study: study.update(languages=["sw"], targets={"xquad": None}),
+        r"targets\.xquad: none of the languages sw",
+    ),
+    "path as a name": (set_at("mixtures", "../../etc", ["mnli"]), r"'../../etc' is not"),
+    "path as a recipe": (set_at("recipes", "a/b", {}), r"'a/b' is not"),
+    "wrong type": (set_at("seeds", "one"), r"seeds: must be of type array, found 'one'"),
+    "training data in another language": (
+        set_at("mixtures", "new", ["mnli@de"]),
+        r"mnli@de: no training data in 'de'; known: en",
+    ),
+    "override of an unknown task": (
+        set_at("recipes", "quick", "target", "overrides", {"udpso": {"epochs": 1}}),
+        r"overrides: unknown form or task 'udpso'; did you mean 'udpos'\?",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_study(tmp_path, name):
+    edit, message = BAD[name]
+    study = yaml.safe_load(STUDY.read_text())
+    edit(study)
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    with pytest.raises(UserError, match=message) as error:
+        plan_of(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", r"study\.yaml:2: not valid YAML"),
+        ("models: [tiny]\nmodels: [tiny]\n", r"study\.yaml:2: not valid YAML: key 'models' is given twice"),
+        ("- a list\n", r"must be of type object"),
+    ],
+)
+def test_bad_yaml(tmp_path, text, message):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        plan_of(path)
+
+
+def test_wrong_encoding(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_bytes("description: é".encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8 at byte 13"):
+        plan_of(path)
+
+
+def test_missing_study():
+    with pytest.raises(UserError, match="nothing.yaml: no such file"):
+        plan_of(Path("nothing.yaml"))
+
+
+def test_norwegian_is_no_boolean(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("languages: [no, en]\nofficial: true\n")
+    assert schema.read_yaml(path) == {"languages": ["no", "en"], "official": True}
+
+
+def test_bad_config():
+    with pytest.raises(UserError, match=r"keep_model: unknown key; did you mean 'keep_models'\?"):
+        machine.from_config({"study": "a.yaml", "keep_model": "all"})
+    with pytest.raises(UserError, match="model_folders: unknown model 'xlmr'"):
+        machine.from_config({"study": "a.yaml", "model_folders": {"xlmr": "folder"}})
+
+
+def test_environment_in_config(monkeypatch):
+    monkeypatch.setenv("XSTILTS_MIRROR", "somewhere")
+    monkeypatch.delenv("XSTILTS_MODEL", raising=False)
+    config = {"study": "a.yaml", "mirror": "$XSTILTS_MIRROR", "model_folders": {"tiny": "$XSTILTS_MODEL"}}
+    settings = machine.from_config(config)
+    assert settings.mirror == Path("somewhere")
+    assert settings.model_folders == {}
+
+
+def test_mirror_study_without_mirror(tmp_path):
+    study = yaml.safe_load(STUDY.read_text())
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**study, "source": "mirror"}))
+    with pytest.raises(UserError, match="set `mirror` in config.yaml to a folder"):
+        plan_of(path)
+    with pytest.raises(UserError, match="mirror: no such folder"):
+        plan_of(path, mirror=str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="has no index yet; run: xstilts index-mirror"):
+        plan_of(path, mirror=str(tmp_path))
+
+
+def test_shipped_studies_are_valid():
+    for path in sorted((ROOT / "studies").glob("*.yaml")):
+        read_study(path, registry.load())
+        first = path.read_text().splitlines()[0]
+        assert first.startswith("# Run:"), f"{path.name} does not open with the command that runs it"
+
+
+def every_key(node, path=""):
+    for key, inner in node.get("properties", {}).items():
+        yield f"{path}.{key}", inner, key in node.get("required", [])
+        yield from every_key(inner, f"{path}.{key}")
+    for part in ("additionalProperties", "items"):
+        if isinstance(node.get(part), dict):
+            yield f"{path}.<{part}>", node[part], True
+            yield from every_key(node[part], f"{path}.<{part}>")
+
+
+@pytest.mark.parametrize("path", sorted(schema.SCHEMAS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_key_is_described(path):
+    content = yaml.safe_load(path.read_text())
+    assert content["title"] and content["description"]
+    # what differs for one form or task has no default of its own; nor has what `required` asks for
+    for key, inner, required in every_key(content):
+        assert "description" in inner or "$ref" in inner, key
+        overridden = ".overrides.<additionalProperties>." in key
+        assert required or overridden or "default" in inner, f"{key} has no default"
+
+
+def test_reference_page_is_in_step():
+    assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == reference.text(), "run: make reference"
+
+
+def test_defaults_are_jiants():
+    recipe = schema.check({}, "recipe.yaml", "test")
+    expected = {"learning_rate": 1e-5, "warmup": 0.1, "epochs": 3, "batch_size": 32, "max_length": 256}
+    assert {key: recipe["intermediate"][key] for key in expected} == expected
+    assert recipe["early_stopping"] == {"evaluate_every": 1000, "patience": 30}
+    assert recipe["target"]["span"] == {"stride": 128, "max_question_length": 64, "max_answer_length": 30, "n_best": 20}
+
+
+def test_checking_leaves_the_input_alone():
+    study = yaml.safe_load(STUDY.read_text())
+    before = copy.deepcopy(study)
+    schema.check(study, "study.yaml", "test")
+    assert json.dumps(study) == json.dumps(before)

@@ -1,0 +1,111 @@
+"""Killed runs resume: the training process, and Snakemake itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import ROOT, Project
+from xstilts import manifest
+from xstilts.plan import manifest_path
+
+SECONDS = 120
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen in {SECONDS} s"
+        time.sleep(0.02)
+
+
+def start(project, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=project.folder, env=project.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def target_node(project, name):
+    (node,) = [node for node in project.plan().stage("targets").values() if node.name == name]
+    return node
+
+
+def train_command(project, node, output):
+    return ["xstilts", "train", "--spec", manifest.canonical(node.spec), "--output", str(output),
+            "--checkpoint-seconds", "0"]  # fmt: skip
+
+
+def weights(project, output):
+    return {name: entry["sha256"] for name, entry in manifest.read(output)["files"].items() if "safetensors" in name}
+
+
+def test_killed_training_resumes_to_the_same_weights(project):
+    """SIGKILL in the middle, then the same command: the weights are those of the run that was not interrupted."""
+    node = target_node(project, "tiny.quick.three.s1.mnli")
+    reference = weights(project, manifest_path(project.results, node.id))
+    output = project.results / "targets/again-00000000/manifest.json"
+    work = project.results / "work/targets/again-00000000"
+    process = start(project, *train_command(project, node, output))
+    wait_for(lambda: list(work.glob("checkpoint-*/state.json")) or process.poll() is not None, "a checkpoint")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not output.exists()
+    assert list(work.glob("checkpoint-*"))
+    done = project.run(*train_command(project, node, output))
+    assert "resuming at step" in done.stderr
+    assert weights(project, project.folder / output) == reference
+    assert not work.exists()
+    assert [path.name for path in output.parent.parent.glob("*again*")] == ["again-00000000"]
+
+
+def test_broken_checkpoint_is_passed_over(project):
+    node = target_node(project, "tiny.quick.none.s1.mnli")
+    reference = weights(project, manifest_path(project.results, node.id))
+    output = project.results / "targets/again-00000000/manifest.json"
+    broken = project.results / "work/targets/again-00000000/checkpoint-000000003"
+    broken.mkdir(parents=True)
+    (broken / "model.safetensors").write_bytes(b"truncated")
+    (broken / "optimiser.safetensors").write_bytes(b"")
+    (broken / "state.json").write_text(json.dumps({"step": 3}))
+    done = project.run(*train_command(project, node, output))
+    assert "is not readable" in done.stderr
+    assert weights(project, output) == reference
+
+
+def test_second_process_waits_for_the_first(project):
+    node = target_node(project, "tiny.quick.none.s1.mnli")
+    output = project.results / "targets/again-00000000/manifest.json"
+    processes = [start(project, *train_command(project, node, output)) for _ in range(2)]
+    texts = [process.communicate(timeout=SECONDS)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], texts
+    # one trained, and the other found the node complete when its turn came
+    assert sum("dev accuracy" in text for text in texts) == 1
+    assert sum("is in use by process" in text for text in texts) <= 1
+    assert output.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the processes of this machine from /proc")
+def test_killed_snakemake_is_unlocked_and_resumed(tmp_path, finished):
+    """`xstilts run` (make study) after SIGKILL of Snakemake: unlocks and resumes; refuses while a run is alive."""
+    project = Project(tmp_path / "project")
+    os.symlink(ROOT / "Snakefile", project.folder / "Snakefile")
+    for name in ("rules", "envs", "workflow_scripts"):
+        os.symlink(ROOT / name, project.folder / name)
+    goal = str(manifest_path("results", target_node(project, "tiny.quick.none.s1.udpos").id))
+    process = start(project, "snakemake", "--cores", "1", goal)
+    wait_for(lambda: list(project.results.glob("models/*/manifest.json")) or process.poll() is not None, "a first job")
+    alive = project.xstilts("run", "--cores", "1", "--", goal, check=False)
+    assert alive.returncode == 2
+    assert "a run is alive in this folder" in alive.stderr
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    locked = project.run("snakemake", "--cores", "1", goal, check=False)
+    assert locked.returncode and "LockException" in locked.stdout + locked.stderr
+    resumed = project.xstilts("run", "--cores", "1", "--", goal)
+    assert "unlocking and resuming" in resumed.stderr
+    assert (project.folder / goal).exists()
