@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from xstilts import machine, registry
 from xstilts.plan import Plan
 from xstilts.study import read_study

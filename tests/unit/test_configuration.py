@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from conftest import ROOT, STUDY, plan_of
 from xstilts import machine, registry, schema
 from xstilts.commands import reference

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from xstilts import forms
 from xstilts.forms import span, tagging
 from xstilts.sources import tiny

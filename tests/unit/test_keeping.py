@@ -5,7 +5,6 @@ import json
 import os
 
 import pytest
-
 from xstilts import devices, keeping, manifest
 from xstilts.commands import main
 from xstilts.errors import UserError

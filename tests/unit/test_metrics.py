@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from xstilts.forms import classification, span, tagging
 from xstilts.metrics import squad
 from xstilts.metrics.retrieval import nearest

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from xstilts.errors import UserError
 from xstilts.mixture import Schedule, TaskShare, probabilities, total_steps
 

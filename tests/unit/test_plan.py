@@ -5,7 +5,6 @@ import sys
 
 import pytest
 import yaml
-
 from conftest import ROOT, STUDY, plan_of
 from xstilts.plan import VERSIONS
 
@@ -32,7 +31,8 @@ def test_same_plan_twice(study):
 
 def test_no_heavy_imports():
     code = (
-        "import sys; from xstilts import machine; machine.plan_of(machine.from_config({'study': 'tests/studies/matrix.yaml'}));"
+        "import sys; from xstilts import machine;"
+        "machine.plan_of(machine.from_config({'study': 'tests/studies/matrix.yaml'}));"
         "print([name for name in ('torch', 'transformers', 'datasets', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -4,7 +4,6 @@ import json
 
 import pyarrow.parquet
 import pytest
-
 from xstilts import index, registry
 from xstilts.commands import main
 from xstilts.errors import UserError

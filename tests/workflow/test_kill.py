@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-
 from conftest import ROOT, Project
 from xstilts import manifest
 from xstilts.plan import manifest_path

@@ -193,8 +193,8 @@ def test_other_machine(project):
 
 def test_added_language_is_all_that_is_predicted(project):
     project.change(lambda study: study.update(languages=["en", "de", "tr"]))
-    project.snakemake("results/" + next(node.id for node in project.plan().nodes.values() if node.stage == "predictions")
-                      + "/manifest.json")  # fmt: skip
+    node = next(node for node in project.plan().stage("predictions").values())
+    project.snakemake(f"results/{node.id}/manifest.json")
     logs = [path.read_text() for path in (project.results / "logs/predictions").glob("*.log")]
     (log,) = [text for text in logs if "taken over" in text]
     assert re.search("taken over from .*: de, en$", log, re.M)

@@ -66,10 +66,11 @@ def _training(
     splits: dict[str, list[Row]] = {}
     left_out: Counter[str] = Counter()
     sample = False
+    seen: Counter[str] = Counter()
     for split, files in spec["splits"].items():
         rows = []
         for number, entry in enumerate(files):
-            read, count = _read(spec, source, raw, [entry["file"]], f"{split}{number or ''}", left_out)
+            read, count = _read(spec, source, raw, [entry["file"]], f"{split}{number or ''}", left_out, seen)
             _check_count(count, entry["rows"], entry["file"])
             sample = sample or entry["sample"]
             rows += [{**row, "language": language, "split": split} for row in read]
@@ -100,7 +101,7 @@ def _evaluation(spec: Mapping[str, Any], source: Source, raw: Path) -> tuple[dic
     for language, entry in spec["languages"].items():
         # where languages are not translations of each other, their items have nothing in common
         prefix = entry["split"] if spec["parallel"] else f"{language}.{entry['split']}"
-        read, count = _read(spec, source, raw, entry["files"], prefix, left_out)
+        read, count = _read(spec, source, raw, entry["files"], prefix, left_out, Counter())
         _check_count(count, entry["rows"], ", ".join(entry["files"]))
         _refuse_placeholders(spec, read, ", ".join(entry["files"]))
         rows = _choose(read, spec["test_rows"], key="cluster_id")
@@ -118,13 +119,28 @@ def _evaluation(spec: Mapping[str, Any], source: Source, raw: Path) -> tuple[dic
 
 
 def _read(
-    spec: Mapping[str, Any], source: Source, raw: Path, names: list[str], split: str, left_out: Counter[str]
+    spec: Mapping[str, Any],
+    source: Source,
+    raw: Path,
+    names: list[str],
+    split: str,
+    left_out: Counter[str],
+    seen: Counter[str],
 ) -> tuple[list[Row], int]:
-    """Return the normalised rows of one file group, and how many rows the files have; repeated ids get a number."""
+    """Return the normalised rows of one file group, and how many rows the files have.
+
+    Args:
+        spec: the node's spec.
+        source: how the files are read.
+        raw: folder of the files.
+        names: files that are read together.
+        split: prefix of ids and clusters for rows that have none of their own.
+        left_out: counts, by reason, the rows that are left out.
+        seen: counts the ids so far; an id that repeats gets a number.
+    """
     form = forms.get(spec["form"])
     labels = _label_index(spec["labels"], source)
     rows: list[Row] = []
-    seen: Counter[str] = Counter()
     clusters: dict[Any, int] = {}
     count = 0
     for count, raw_row in enumerate(readers.read(source, raw, names), 1):
