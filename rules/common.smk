@@ -44,11 +44,9 @@ def node(stage, wildcards):
 
 def parents(stage):
     """Give the manifests that a node of the stage reads."""
-
-    def manifests_of_parents(wildcards):
-        return [manifest_path(results, parent) for parent in node(stage, wildcards).parents]
-
-    return manifests_of_parents
+    return lambda wildcards: [
+        manifest_path(results, parent) for parent in node(stage, wildcards).parents
+    ]
 
 
 def spec(stage):

@@ -83,6 +83,12 @@ class Project:
         return plan_of(self.study_file)
 
 
+def checkout(folder: Path) -> None:
+    """Make a project folder look like a checkout, for commands that call Snakemake themselves."""
+    for name in ("Snakefile", "rules", "envs", "workflow_scripts"):
+        os.symlink(ROOT / name, folder / name)
+
+
 def plan_of(study: Path, **config: object) -> Plan:
     """Plan a study file with machine settings."""
     settings = machine.from_config({"study": str(study), **config})

@@ -93,7 +93,8 @@ def node(manifest: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str,
     started = time.time()
     target = manifest.parent
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    _remove_left_over(target)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=_scratch_prefix(target, os.getpid())))
     scratch.chmod(0o755)
     facts: dict[str, Any] = {}
     try:
@@ -109,6 +110,22 @@ def node(manifest: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str,
         _move_into(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch_prefix(target: Path, process: int | str) -> str:
+    return f".{target.name}.{platform.node()}.{process}."
+
+
+def _remove_left_over(target: Path) -> None:
+    """Delete the scratch folders of processes of this machine that were killed."""
+    for folder in target.parent.glob(_scratch_prefix(target, "*") + "*"):
+        process = folder.name.removeprefix(_scratch_prefix(target, "")[:-1]).partition(".")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, PermissionError):
+            continue
 
 
 def _move_into(scratch: Path, target: Path) -> None:

@@ -170,15 +170,20 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
 
 
 def _tokenizer() -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    """Return a tokenizer of XLM-R's kind; its pieces are the words and letters, so that nothing has to be trained."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-    tokenizer = Tokenizer(models.Unigram())
+    letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
+    forms = {word(english, language) for english in LEXICON for language in ("en", *_CODES.values())}
+    whole = [f"\u2581{form}" for form in sorted(forms)]
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    # a longer piece is likelier than the letters it is made of
+    pieces = [(piece, 0.0) for piece in special] + [(piece, -5.0) for piece in whole]
+    pieces += [(piece, -10.0) for piece in ["\u2581", *letters]]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special.index("<unk>")))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=400, special_tokens=special, unk_token="<unk>", show_progress=False)
-    languages = ["en", *sorted(_CODES.values())]
-    tokenizer.train_from_iterator([_say(LEXICON, language) for language in languages], trainer)
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
