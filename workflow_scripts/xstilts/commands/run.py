@@ -70,14 +70,17 @@ def _order_times(settings: machine.Machine) -> None:
     not keep them has them in any order.
     """
     plan = machine.plan_of(settings)
-    products = [
-        settings.results / plan.folder / name for name in ("scores.parquet", "tables", "figures", "report.html")
+    study = settings.results / plan.folder
+    groups = [
+        [manifest_path(settings.results, name), settings.results / f"benchmarks/{name}.tsv"] for name in plan.nodes
     ]
-    manifests = [manifest_path(settings.results, name) for name in plan.nodes]
+    products = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
+    for rule, pattern in products.items():
+        groups.append([*study.glob(pattern), study / f"benchmarks/{rule}.tsv"])
     # a second apart, the last one now
-    first = time.time() - len(manifests) - len(products)
-    for place, path in enumerate([*manifests, *products], 1):
-        for file in path.iterdir() if path.is_dir() else [path]:
+    first = time.time() - len(groups)
+    for place, files in enumerate(groups, 1):
+        for file in files:
             if file.exists():
                 os.utime(file, (first + place, first + place))
 
