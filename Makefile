@@ -3,7 +3,9 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-export XSTILTS_STUDY ?= $(STUDY)
+ifdef STUDY
+export XSTILTS_STUDY := $(STUDY)
+endif
 
 .PHONY: study test test-all lint reference golden
 

@@ -222,3 +222,12 @@ def test_deleted_figure(project):
     project.snakemake("figures", "--cores", "1")
     assert (folder / "figures/gains.png").exists()
     assert (folder / "scores.parquet").stat().st_mtime_ns == scores
+
+
+def test_unknown_address(project):
+    done = project.snakemake("-n", "results/targets/nope-12345678/manifest.json", check=False)
+    assert done.returncode
+    assert "targets/nope-12345678: no such address in the plan of study study; xstilts where" in done.stderr
+    close = next(iter(project.plan().stage("targets"))).replace("quick", "quik")
+    done = project.snakemake("-n", f"results/targets/{close}/manifest.json", check=False)
+    assert "did you mean" in done.stderr

@@ -81,13 +81,22 @@ def unused(results: Path, current: Iterable[str]) -> list[Unused]:
     return found
 
 
+def named_by_plans(results: Path, study: str) -> list[str]:
+    """Return what all plans of a study, past ones included, name: ids of nodes and folders of outputs."""
+    named: list[str] = []
+    for path in (results / "studies" / study).glob("*/plan.json"):
+        if not path.parent.is_symlink():
+            named += json.loads(path.read_text(encoding="utf-8"))["nodes"]
+            named.append(path.parent.relative_to(results).as_posix())
+    return named
+
+
 def _makers(results: Path) -> dict[str, tuple[str, ...]]:
     """Return for each node id the studies whose plans, past ones included, name it."""
     makers: dict[str, set[str]] = {}
-    for path in (results / "studies").glob("*/*/plan.json"):
-        if not path.parent.is_symlink():
-            for name in json.loads(path.read_text(encoding="utf-8"))["nodes"]:
-                makers.setdefault(name, set()).add(path.parent.parent.name)
+    for folder in (results / "studies").glob("*"):
+        for name in named_by_plans(results, folder.name):
+            makers.setdefault(name, set()).add(folder.name)
     return {name: tuple(sorted(studies)) for name, studies in makers.items()}
 
 

@@ -1,6 +1,7 @@
 """List the results that no registered study names, with size, age and the study that made them; delete on demand."""
 
 import argparse
+import logging
 import os
 import shutil
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 from xstilts import keeping, machine, registry
 from xstilts.errors import UserError
 from xstilts.study import read_study
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +28,10 @@ def run(arguments: argparse.Namespace) -> None:
     for path in sorted({*arguments.studies.glob("*.yaml"), settings.study}):
         try:
             plan = machine.plan_of(settings, read_study(path, known))
+            current += [*plan.nodes, plan.folder]
         except UserError as error:
-            # what cannot be planned here cannot be known to be unused
-            raise UserError(f"{path} cannot be planned on this machine, so nothing is pruned: {error}") from None
-        current += [*plan.nodes, plan.folder]
+            log.warning("%s cannot be planned here, so all that its earlier plans name is kept: %s", path, error)
+            current += keeping.named_by_plans(settings.results, path.stem)
     if arguments.delete:
         _refuse_while_running(Path(".snakemake/locks"))
     found = keeping.unused(settings.results, current)

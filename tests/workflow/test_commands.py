@@ -1,0 +1,80 @@
+"""The literal commands of README, and what a user sees when a study is wrong."""
+
+import os
+import re
+
+import pytest
+from conftest import ROOT, Project, checkout
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A checkout in which nothing has run."""
+    project = Project(tmp_path_factory.mktemp("fresh"))
+    checkout(project.folder)
+    os.symlink(ROOT / "slurm", project.folder / "slurm")
+    return project
+
+
+def test_dag_is_a_graph_and_nothing_else(fresh):
+    text = fresh.run("snakemake", "--dag").stdout
+    assert text.startswith("digraph")
+    assert text.rstrip().endswith("}")
+
+
+def test_rulegraph_without_graphviz(fresh):
+    assert "flowchart" in fresh.run("snakemake", "--rulegraph", "mermaid-js").stdout
+
+
+def test_lint(fresh):
+    done = fresh.run("snakemake", "--lint")
+    assert "good condition" in done.stdout + done.stderr
+
+
+def test_list(fresh):
+    rules = fresh.run("snakemake", "--list").stdout.split()
+    assert {"all", "data", "tokens", "models", "scores", "tables", "figures", "report"} <= set(rules)
+    assert {"fetch_data", "fetch_model", "prepare", "tokenize", "intermediate", "target"} <= set(rules)
+    assert {"predict", "embed", "retrieve"} <= set(rules)
+
+
+def test_cluster_profile(fresh):
+    done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n")
+    (training,) = [block for block in re.split("\n\\[", done.stdout) if "\nrule intermediate:" in block]
+    assert "slurm_partition=gpu" in training
+    assert "gpu=1" in training
+    local = set(re.findall(r"^localrule (\w+):", done.stdout, re.M))
+    assert {"fetch_data", "fetch_model"} <= local
+    assert not local & {"prepare", "tokenize", "intermediate", "target", "predict", "embed", "retrieve"}
+
+
+def test_every_job_has_log_benchmark_and_environment():
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in path.read_text().split("\nrule ")[1:]:
+            for directive in ("log:", "benchmark:", "conda:", "shell:"):
+                assert f"    {directive}" in rule, (path.name, rule.splitlines()[0], directive)
+
+
+def test_snakefile_is_a_table_of_contents():
+    text = (ROOT / "Snakefile").read_text()
+    assert len(text.splitlines()) <= 70
+    assert "def " not in text and "print" not in text
+
+
+def test_wrong_study_is_one_clear_line(fresh, tmp_path):
+    project = Project(tmp_path / "wrong")
+    project.change(lambda study: study.update(mixture=study.pop("mixtures")))
+    done = project.snakemake("-n", check=False)
+    assert done.returncode
+    assert "study.yaml: mixture: unknown key; did you mean 'mixtures'?" in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr + done.stdout
+    for command in ("where", "prune", "summary", "run"):
+        done = project.xstilts(command, check=False)
+        if command != "prune":  # which goes by earlier plans where it cannot plan
+            assert done.returncode == 2
+        assert "did you mean 'mixtures'?" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_summary_before_anything_ran(fresh):
+    assert "has no scores yet" in fresh.xstilts("summary").stdout
