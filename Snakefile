@@ -25,12 +25,6 @@ localrules:
     data,
     tokens,
     models,
-    fetch_data,
-    fetch_model,
-    scores,
-    tables,
-    figures,
-    report,
 
 
 rule all:
@@ -62,4 +56,4 @@ onstart:
 
 
 onsuccess:
-    shell("python -m xstilts summary")
+    shell(f"python -m xstilts summary --plan {study_folder}/plan.json")

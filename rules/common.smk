@@ -13,7 +13,7 @@ from snakemake.logging import logger
 from xstilts import machine
 from xstilts.errors import UserError
 from xstilts.manifest import canonical, write_atomically
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLES
 
 try:
@@ -101,7 +101,6 @@ def write_plan():
     """Write plan.json and index.tsv beside the study's outputs."""
     write_atomically(Path(f"{study_folder}/plan.json"), plan.as_json())
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
-    machine.point_latest(Path(study_folder))
 
 
 # going back to an earlier state of a study needs no job, yet `latest` has to follow

@@ -8,6 +8,7 @@ rule fetch_data:
         f"{results}/logs/data/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/data/{{node}}.tsv"
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -24,6 +25,7 @@ rule fetch_model:
         f"{results}/logs/models/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/models/{{node}}.tsv"
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:

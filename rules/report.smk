@@ -10,6 +10,7 @@ rule scores:
         f"{study_folder}/logs/scores.log",
     benchmark:
         f"{study_folder}/benchmarks/scores.tsv"
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -27,6 +28,7 @@ rule tables:
         f"{study_folder}/logs/tables.log",
     benchmark:
         f"{study_folder}/benchmarks/tables.tsv"
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -44,6 +46,7 @@ rule figures:
         f"{study_folder}/logs/figures.log",
     benchmark:
         f"{study_folder}/benchmarks/figures.tsv"
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:
@@ -62,6 +65,7 @@ rule report:
         f"{study_folder}/logs/report.log",
     benchmark:
         f"{study_folder}/benchmarks/report.tsv"
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:

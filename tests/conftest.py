@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from xstilts import machine, registry
-from xstilts.plan import Plan
+from xstilts.nodes import Plan
 from xstilts.study import read_study
 
 ROOT = Path(__file__).parents[1]

@@ -2,13 +2,15 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
-from xstilts import dataset, manifest
-from xstilts.plan import VERSIONS, manifest_path
+from safetensors.numpy import load_file
+from xstilts import manifest
+from xstilts.nodes import VERSIONS, manifest_path
 
 
 def folder_of(project):
@@ -84,14 +86,21 @@ def test_the_best_evaluation_is_kept(finished):
         assert facts["dev"][entry["task"]][entry["metric"]] == pytest.approx(best, abs=1e-3)
 
 
-def test_dev_rows_are_never_scored(finished):
-    """Rows for early stopping are no rows of an evaluation set, and no training rows."""
-    plan = finished.plan()
-    for node in plan.stage("tokens").values():
-        if node.name.endswith(("training.96", "training.64")):
-            parts = dataset.parts(finished.results, node.id)
-            ids = {name: {row["example_id"] for row in part.rows} for name, part in parts.items()}
-            assert not ids["train"] & ids["dev"]
+def contents(path):
+    """Return what the rows of a prepared part say, without ids, splits and labels."""
+    frame = pd.read_parquet(path)
+    texts = [name for name in ("text_a", "text_b", "context", "question", "words") if name in frame]
+    return {tuple(str(value) for value in row) for row in frame[texts].itertuples(index=False)}
+
+
+def test_dev_rows_are_never_scored_and_never_trained_on(finished):
+    nodes = {node.name: finished.results / node.id for node in finished.plan().stage("prepared").values()}
+    for target, training in {"xnli": "mnli", "udpos": "udpos", "xquad": "squad_v1"}.items():
+        train, dev = (contents(nodes[f"{training}.training"] / f"{part}.parquet") for part in ("train", "dev"))
+        scored = contents(nodes[f"{target}.evaluation"] / "en.parquet")
+        assert train and dev and scored
+        assert not dev & train
+        assert not dev & scored
 
 
 def test_tables_and_figures(finished):
@@ -148,6 +157,21 @@ def test_prune(project):
     assert project.xstilts("prune").stdout.startswith("0 unused")
 
 
+def test_weights_go_once_their_predictions_are_complete(project):
+    project.configure(keep_models="intermediate")
+    nodes = {(node.stage, node.name): node for node in project.plan().nodes.values()}
+    shutil.rmtree(project.results / nodes["predictions", "tiny.quick.three.s1.xnli"].id)
+    before = (folder_of(project) / "report.html").read_text()
+    (folder_of(project) / "scores.parquet").unlink()
+    project.snakemake()
+    assert not (project.results / nodes["targets", "tiny.quick.three.s1.mnli"].id).exists()
+    assert (project.results / nodes["intermediate", "tiny.quick.three.s1"].id).exists()
+    # the report still tells of the run whose weights are gone
+    assert (folder_of(project) / "report.html").read_text() == before
+    assert "targets/tiny.quick.three.s1.mnli" in before
+    assert project.jobs() == set()
+
+
 def golden(project):
     """Return, for every stage, its version and what it made, in numbers that hold on other machines too."""
     made = {}
@@ -158,26 +182,26 @@ def golden(project):
 
 
 def numbers(project, node):
+    """Return a digest of what must be the same to the byte, or numbers that another machine gives within 1e-3."""
     folder = project.results / node.id
     if node.stage == "data":
-        return [
-            manifest.file_sha256(path)[:16] for path in sorted(folder.rglob("*.*")) if "json" not in path.name[-13:]
-        ]
+        own = (manifest.MANIFEST, manifest.PROVENANCE)
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in own)
+        return manifest.digest([manifest.file_sha256(path) for path in files])[:16]
     if node.stage == "prepared":
         rows = [pd.read_parquet(path).to_json(orient="records") for path in sorted(folder.glob("*.parquet"))]
         return manifest.digest(rows)[:16]
     if node.stage == "tokens":
-        arrays = sorted(folder.rglob("*.npy"))
-        return manifest.digest([np.load(path).tolist() for path in arrays])[:16]
+        return manifest.digest([np.load(path).tolist() for path in sorted(folder.rglob("*.npy"))])[:16]
+    if node.stage == "models":
+        tensors = load_file(folder / "model.safetensors")
+        return [round(float(value.flat[-1]), 5) for _, value in sorted(tensors.items())]
     if node.stage == "embeddings":
-        return [round(float(np.load(path).std()), 4) for path in sorted(folder.glob("*.npy"))]
+        vectors = [np.load(path)[[0, -1], :3] for path in sorted(folder.glob("*.npy"))]
+        return [round(float(value), 4) for array in vectors for value in array.flat]
     if node.stage in ("intermediate", "targets"):
         losses = json.loads((folder / "history.json").read_text())["losses"]
         return [value for entry in losses for value in entry.values()]
-    if node.stage == "models":
-        from safetensors.numpy import load_file
-
-        return [round(float(value.std()), 4) for _, value in sorted(load_file(folder / "model.safetensors").items())]
     frame = pd.read_parquet(folder / "predictions.parquet")
     return [len(frame), *frame.filter(like="stat_").mean().round(4)]
 
@@ -192,11 +216,8 @@ def test_golden_outputs(finished, request):
     for stage, made in now.items():
         assert made["version"] == before[stage]["version"], f"{stage} has a new version: run `make golden`"
         for name, value in made["nodes"].items():
-            tolerance = {"rel": 1e-3, "abs": 1e-3} if stage != "predictions" else {"abs": 0.1}
             expected = before[stage]["nodes"][name]
-            same = (
-                value == expected
-                if isinstance(value, str) or stage == "data"
-                else value == pytest.approx(expected, **tolerance)
-            )
+            # of 24 predictions, one may flip where two outputs are as good as equal
+            within = {"abs": 0.05} if stage in ("predictions", "retrieval") else {"rel": 1e-3, "abs": 1e-4}
+            same = value == expected if isinstance(value, str) else value == pytest.approx(expected, **within)
             assert same, f"{stage} {name} made {value}, not {expected}: raise VERSIONS[{stage!r}] in plan.py"

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ BAD = {
         set_at("mixtures", "new", ["mnli@de"]),
         r"mnli@de: no training data in 'de'; known: en",
     ),
+    "second name for a task": (set_at("mixtures", "new", ["mnli", "mnli@en"]), r"write 'mnli' for 'mnli@en'"),
+    "limits of an unknown language": (set_at("tasks", {"mnli@zz": {}}), r"tasks: unknown language 'zz'"),
+    "number as a name": (set_at("tasks", {1: {}}), r"tasks: must be of type string, found 1"),
+    "training settings of an evaluation set": (
+        set_at("recipes", "quick", "target", "overrides", {"xnli": {"epochs": 9}}),
+        r"overrides\.xnli\.epochs: xnli is trained on mnli; set it there",
+    ),
     "override of an unknown task": (
         set_at("recipes", "quick", "target", "overrides", {"udpso": {"epochs": 1}}),
         r"overrides: unknown form or task 'udpso'; did you mean 'udpos'\?",
@@ -97,6 +105,49 @@ def test_bad_yaml(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         plan_of(path)
+
+
+def test_numbers_as_people_write_them(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: 1e-5\nb: 1.0e-5\nc: 1E3\nd: 7e9f\n")
+    assert schema.read_yaml(path) == {"a": 1e-5, "b": 1e-5, "c": 1000.0, "d": "7e9f"}
+
+
+def test_folder_as_a_study(tmp_path):
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        plan_of(tmp_path)
+
+
+def test_config_that_is_a_list(tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_text("- a\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="config.yaml: must be keys with values"):
+        machine.local()
+
+
+@pytest.mark.parametrize(("has_data", "expected"), [(True, machine.POCKET), (False, machine.TINY)])
+def test_study_that_is_not_named(monkeypatch, has_data, expected):
+    for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+        if has_data:
+            monkeypatch.setenv(name, "somewhere")
+    monkeypatch.delenv("XSTILTS_STUDY", raising=False)
+    shipped = schema.read_yaml(ROOT / "config.yaml")
+    assert machine.local(shipped).study == expected
+    assert machine.local({**shipped, "study": "mine.yaml"}).study == Path("mine.yaml")
+
+
+def test_study_in_readme(tmp_path):
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    path = tmp_path / "study.yaml"
+    path.write_text(block)
+    assert len(plan_of(path).cells) == 3 * 2 * 3
+
+
+def test_conda_file_has_the_locked_versions():
+    lock = [line for line in (ROOT / "envs/requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    conda = yaml.safe_load((ROOT / "envs/xstilts.yaml").read_text())["dependencies"][-1]["pip"]
+    assert conda == lock
 
 
 def test_wrong_encoding(tmp_path):

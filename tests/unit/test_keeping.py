@@ -111,30 +111,34 @@ def fake_driver(tmp_path, monkeypatch, gpus):
 
 def test_each_job_gets_a_gpu_of_its_own(tmp_path, monkeypatch):
     fake_driver(tmp_path, monkeypatch, 2)
-    first = devices.claim_gpu(tmp_path)
-    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "0"
-    second = devices.claim_gpu(tmp_path)
-    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "1"
-    with open(tmp_path / "gpu-0.lock") as file, pytest.raises(BlockingIOError):
+    monkeypatch.setattr(devices, "_held", [])
+    taken = []
+    for job in range(3):
+        if job == 2:
+            # the first job ends
+            devices._held.pop(0).close()
+        devices.claim_gpu(tmp_path)
+        taken.append(os.environ.pop("CUDA_VISIBLE_DEVICES"))
+    assert taken == ["0", "1", "0"]
+    with open(tmp_path / "gpu-1.lock") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    first.close()
-    third = devices.claim_gpu(tmp_path)
-    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "0"
-    second.close()
-    third.close()
+    for file in devices._held:
+        file.close()
 
 
 def test_devices_set_by_a_cluster_are_left_alone(tmp_path, monkeypatch):
     fake_driver(tmp_path, monkeypatch, 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    assert devices.claim_gpu(tmp_path) is None
+    devices.claim_gpu(tmp_path)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
 
 
 def test_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert devices.count_gpus() == 0
-    assert devices.claim_gpu(tmp_path) is None
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    devices.claim_gpu(tmp_path)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
 def test_commands_are_listed(capsys):

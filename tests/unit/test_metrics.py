@@ -76,3 +76,12 @@ def test_nearest_in_blocks(monkeypatch):
     whole = nearest(queries, candidates)
     monkeypatch.setattr("xstilts.metrics.retrieval._BLOCK", 7)
     assert nearest(queries, candidates).tolist() == whole.tolist()
+
+
+def test_collapse():
+    assert classification.collapsed(["a", "a"], ["a", "b"])
+    assert not classification.collapsed(["a", "a"], ["a", "a"])
+    assert not classification.collapsed(["a", "b"], ["a", "b"])
+    # sentences of different lengths, and yet one tag for every word
+    assert tagging.collapsed(["NOUN NOUN", "NOUN"], ["NOUN VERB", "NOUN"])
+    assert not tagging.collapsed(["NOUN VERB", "NOUN"], ["NOUN VERB", "NOUN"])

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT, STUDY, plan_of
-from xstilts.plan import VERSIONS
+from xstilts.nodes import VERSIONS
 
 
 @pytest.fixture
@@ -70,14 +70,32 @@ def test_language_moves_no_training(study):
 def test_span_target_moves_the_training_data_that_could_hold_its_contexts(study):
     targets = {"xnli": None, "udpos": None}
     without, with_xquad = study(targets=targets), study(targets={**targets, "xquad": None})
-    moved = {node.name for node in with_xquad.stage("prepared").values()} & {
-        "squad_v1.training",
-        "commonsenseqa.training",
-    }
-    assert moved == {"squad_v1.training", "commonsenseqa.training"}
+    moved = ids(without, "prepared") - ids(with_xquad, "prepared")
+    assert [name.split("/")[1].rpartition("-")[0] for name in moved] == ["squad_v1.training"]
     assert not ids(without, "intermediate") & ids(with_xquad, "intermediate")
-    mnli = {node.id for node in without.nodes.values() if node.name == "mnli.training"}
-    assert mnli == {node.id for node in with_xquad.nodes.values() if node.name == "mnli.training"}
+
+
+def test_contexts_are_removed_whether_or_not_english_is_evaluated(study):
+    """The questions of XQuAD in German are about translations of its English contexts."""
+    nodes = {node.name: node for node in study(languages=["de", "tr"]).stage("prepared").values()}
+    assert nodes["squad_v1.training"].spec["parents"]["exclude.xquad"] == nodes["xquad.contexts.en"].id
+    assert ids(study(languages=["de"]), "intermediate") == ids(study(languages=["de", "en"]), "intermediate")
+
+
+def test_notes_are_part_of_the_outputs_address(study):
+    one = study(targets={"xquad": None}, languages=["en", "de"])
+    other = study(targets={"xquad": None}, languages=["en", "de", "sw"])
+    assert one.predictions() == other.predictions()
+    assert one.folder != other.folder
+
+
+def test_equal_numbers_are_equal(study):
+    def plan(**target):
+        return study(recipes={"quick": {"target": target}}, seeds=[1])
+
+    assert ids(plan(weight_decay=0)) == ids(plan(weight_decay=0.0))
+    assert ids(plan(epochs=2)) == ids(plan(epochs=2.0))
+    assert ids(study(seeds=[1])) == ids(study(seeds=[1.0]))
 
 
 def test_what_was_left_out_is_said(study):

@@ -7,6 +7,7 @@ import pytest
 from xstilts import index, registry
 from xstilts.commands import main
 from xstilts.errors import UserError
+from xstilts.forms import multiple_choice
 from xstilts.plan import Indexes, make_plan
 from xstilts.prepare import prepare
 from xstilts.sources import Place, hub, mirror, tiny
@@ -97,7 +98,7 @@ def test_contexts_of_evaluation_sets_are_removed_and_counted(raw):
     raw.edit("squad_v2/dev-v2.0.json", leak)
     contexts = raw.tmp_path / "contexts"
     contexts.mkdir()
-    pyarrow.parquet.write_table(raw.prepare("xquad.contexts")[0]["en"], contexts / "en.parquet")
+    pyarrow.parquet.write_table(raw.prepare("xquad.contexts.en")[0]["en"], contexts / "en.parquet")
     before, after = (raw.prepare("squad_v1.training", excluded=given)[1] for given in ([], [contexts]))
     assert before["left_out"]["context of an evaluation set"] == 0
     assert after["left_out"]["context of an evaluation set"] == 2
@@ -170,6 +171,19 @@ def test_wrong_encoding(raw):
     (raw.folder / "xnli/test-de.tsv").write_bytes("grün\tx\tneutral\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"test-de\.tsv: not UTF-8 at byte 2"):
         index.index_mirror(raw.folder, registry.load())
+
+
+def test_wrong_encoding_in_the_second_of_two_files(raw):
+    path = raw.folder / "tatoeba/tatoeba.deu-eng.eng"
+    path.write_bytes(b"x" * 30_000 + b"\xff")
+    with pytest.raises(UserError, match=r"deu-eng\.eng: not UTF-8 at byte 30000"):
+        index.index_mirror(raw.folder, registry.load())
+
+
+def test_another_number_of_choices():
+    record = {"question": "where ?", "choices": ["a", "b"], "label": 0}
+    with pytest.raises(ValueError, match="2 choices, but the task's labels name 3"):
+        multiple_choice.normalise(record, ["A", "B", "C"])
 
 
 def test_file_shorter_than_its_index(raw):

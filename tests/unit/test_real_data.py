@@ -54,7 +54,7 @@ def test_index_knows_rows_and_samples(pocket):
 def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
     """2,575 of the 2,910 answerable rows of SQuAD's dev file stand in no context of XQuAD."""
     plan, _ = pocket
-    contexts = prepared(plan, mirror, "xquad.contexts")()[0]["en"]
+    contexts = prepared(plan, mirror, "xquad.contexts.en")()[0]["en"]
     pyarrow.parquet.write_table(contexts, tmp_path / "en.parquet")
     dev_file = {"splits": {"train": [{"file": "squad_v2/dev-v2.0.json", "rows": 6078, "sample": True}]}}
     parts, facts = prepared(plan, mirror, "squad_v1.training", **dev_file, train_rows=None)([tmp_path])
@@ -75,7 +75,7 @@ def test_evaluation_data_are_the_same_items_in_every_language(pocket, mirror):
 def test_offsets_give_back_every_gold_answer(mirror, tokenizer, language):
     source = registry.load().tasks["xquad"].sources["mirror"]
     records = readers.read(source, mirror, [f"xquad/xquad.{language}.json"])
-    rows = [span.normalise({key: record[key] for key in ("context", "question", "answers")}) for record in records]
+    rows = [span.normalise(record, None) for record in records]
     lengths = {"max_length": 384, "stride": 128, "max_question_length": 64}
     tokens = Tokens(span.encode(rows, tokenizer, lengths), tokenizer.pad)
     found = set()

@@ -2,16 +2,18 @@
 
 import json
 import os
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from conftest import Project, checkout
+from conftest import checkout
 from xstilts import manifest
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 
 SECONDS = 120
 
@@ -40,14 +42,15 @@ def train_command(project, node, output):
             "--checkpoint-seconds", "0"]  # fmt: skip
 
 
-def weights(project, output):
-    return {name: entry["sha256"] for name, entry in manifest.read(output)["files"].items() if "safetensors" in name}
+def outputs(output):
+    """Return the SHA-256 of weights and history."""
+    return {name: entry["sha256"] for name, entry in manifest.read(output)["files"].items()}
 
 
 def test_killed_training_resumes_to_the_same_weights(project):
     """SIGKILL in the middle, then the same command: the weights are those of the run that was not interrupted."""
     node = target_node(project, "tiny.quick.three.s1.mnli")
-    reference = weights(project, manifest_path(project.results, node.id))
+    reference = outputs(manifest_path(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
     work = project.results / "work/targets/again-00000000"
     process = start(project, *train_command(project, node, output))
@@ -58,14 +61,14 @@ def test_killed_training_resumes_to_the_same_weights(project):
     assert list(work.glob("checkpoint-*"))
     done = project.run(*train_command(project, node, output))
     assert "resuming at step" in done.stderr
-    assert weights(project, project.folder / output) == reference
+    assert outputs(output) == reference
     assert not work.exists()
     assert [path.name for path in output.parent.parent.glob("*again*")] == ["again-00000000"]
 
 
 def test_broken_checkpoint_is_passed_over(project):
     node = target_node(project, "tiny.quick.none.s1.mnli")
-    reference = weights(project, manifest_path(project.results, node.id))
+    reference = outputs(manifest_path(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
     broken = project.results / "work/targets/again-00000000/checkpoint-000000003"
     broken.mkdir(parents=True)
@@ -74,7 +77,7 @@ def test_broken_checkpoint_is_passed_over(project):
     (broken / "state.json").write_text(json.dumps({"step": 3}))
     done = project.run(*train_command(project, node, output))
     assert "is not readable" in done.stderr
-    assert weights(project, output) == reference
+    assert outputs(output) == reference
 
 
 def test_second_process_waits_for_the_first(project):
@@ -90,17 +93,21 @@ def test_second_process_waits_for_the_first(project):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the processes of this machine from /proc")
-def test_killed_snakemake_is_unlocked_and_resumed(tmp_path, finished):
-    """`xstilts run` (make study) after SIGKILL of Snakemake: unlocks and resumes; refuses while a run is alive."""
-    project = Project(tmp_path / "project")
+def test_killed_snakemake_is_unlocked_and_resumed(project):
+    """`xstilts run` (make study) refuses while a run is alive; after SIGKILL of Snakemake it unlocks and resumes.
+
+    The training that the killed Snakemake had started lives on; the one that is started anew waits for it.
+    """
     checkout(project.folder)
-    goal = str(manifest_path("results", target_node(project, "tiny.quick.none.s1.udpos").id))
+    node = target_node(project, "tiny.quick.three.s1.udpos")
+    shutil.rmtree(project.results / node.id)
+    goal = f"results/{node.id}/manifest.json"
     process = start(project, "snakemake", "--cores", "1", goal)
-    wait_for(lambda: list(project.results.glob("models/*/manifest.json")) or process.poll() is not None, "a first job")
+    wait_for((project.results / "work" / node.id / "lock").exists, "training")
     alive = project.xstilts("run", "--cores", "1", "--", goal, check=False)
     assert alive.returncode == 2
     assert "a run is alive in this folder" in alive.stderr
-    os.killpg(process.pid, signal.SIGKILL)
+    os.kill(process.pid, signal.SIGKILL)
     process.wait()
     locked = project.run("snakemake", "--cores", "1", goal, check=False)
     assert locked.returncode
@@ -108,3 +115,20 @@ def test_killed_snakemake_is_unlocked_and_resumed(tmp_path, finished):
     resumed = project.xstilts("run", "--cores", "1", "--", goal)
     assert "unlocking and resuming" in resumed.stderr
     assert (project.folder / goal).exists()
+    assert not list((project.results / "targets").glob(".*"))
+
+
+@pytest.mark.long
+def test_killed_ten_times(project):
+    """Ten SIGKILLs at random moments of one run leave the outputs of the run that was not interrupted."""
+    node = target_node(project, "tiny.quick.three.s1.squad_v1")
+    reference = outputs(manifest_path(project.results, node.id))
+    output = project.results / "targets/again-00000000/manifest.json"
+    chance = random.Random(0)
+    for _ in range(10):
+        process = start(project, *train_command(project, node, output))
+        time.sleep(chance.uniform(4, 9))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    project.run(*train_command(project, node, output))
+    assert outputs(output) == reference

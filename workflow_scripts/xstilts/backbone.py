@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from xstilts.errors import UserError
@@ -62,7 +63,7 @@ def load(folder: Path) -> Backbone:
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
             output_loading_info=True,
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{folder}: not a model that can be loaded: {reason}") from None
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))

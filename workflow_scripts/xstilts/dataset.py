@@ -1,6 +1,5 @@
 """What training and prediction read: the parts of a tokens node, with the prepared rows they come from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pyarrow.parquet
 
 from xstilts import manifest, tokens
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 from xstilts.tokens import Tokens
 
 
@@ -40,8 +39,3 @@ def parts(results: Path, tokens_id: str) -> dict[str, Part]:
         name: Part(tokens.load(results / tokens_id / name, facts["pad"]), prepared / f"{name}.parquet", entry["digest"])
         for name, entry in facts["parts"].items()
     }
-
-
-def constant(predictions: Sequence[str], golds: Sequence[str]) -> bool:
-    """Tell whether a model collapsed: it says one and the same thing where the right answers differ."""
-    return len(set(predictions)) == 1 < len(set(golds))

@@ -10,6 +10,9 @@ from typing import IO
 
 log = logging.getLogger(__name__)
 
+# open lock files of this process
+_held: list[IO[str]] = []
+
 
 def count_gpus() -> int:
     """Return the number of NVIDIA GPUs of this machine, 0 where there is no driver."""
@@ -20,20 +23,17 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listing.splitlines())
 
 
-def claim_gpu(locks: Path) -> IO[str] | None:
+def claim_gpu(locks: Path) -> None:
     """Take a free GPU for this process by its lock and set CUDA_VISIBLE_DEVICES; wait while all are taken.
 
     Nothing is done where a cluster or the user has set CUDA_VISIBLE_DEVICES, or where there is no GPU.
 
     Args:
-        locks: folder of the lock files, one a device.
-
-    Returns:
-        The lock's open file, to be kept until the process ends, or None.
+        locks: folder of the lock files, one a device; a lock is held until the process ends.
     """
     devices = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else count_gpus()
     if devices == 0:
-        return None
+        return
     locks.mkdir(parents=True, exist_ok=True)
     told = False
     while True:
@@ -46,7 +46,8 @@ def claim_gpu(locks: Path) -> IO[str] | None:
                 continue
             os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
             log.info("using GPU %d", device)
-            return file
+            _held.append(file)
+            return
         if not told:
             log.info("all %d GPUs are taken; waiting", devices)
             told = True

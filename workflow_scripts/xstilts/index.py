@@ -73,22 +73,31 @@ def write(folder: Path, name: str, results: Path, files: Mapping[str, Any]) -> P
     return path
 
 
-def index_model(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the index of a model folder: its configuration, tokenizer and safetensors files.
+def check_model(folder: Path) -> list[Path]:
+    """Return the files of a model folder that are used: configuration, tokenizer and safetensors.
 
     Raises:
-        UserError: if weights, configuration or tokenizer are missing.
+        UserError: if one of the three is missing.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such model folder")
-    weights = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.safetensors.index.json"))
-    if not any(path.suffix == ".safetensors" for path in weights):
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
         raise UserError(f"{folder}: no weights; a model folder needs model.safetensors (other formats are not read)")
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise UserError(f"{folder}: no {needed}; save model and tokenizer with save_pretrained into this folder")
-    paths = [folder / name for name in MODEL_FILES if (folder / name).is_file()] + weights
-    return {path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in paths}
+    named = [folder / name for name in MODEL_FILES if (folder / name).is_file()]
+    return named + weights + sorted(folder.glob("*.safetensors.index.json"))
+
+
+def index_model(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the index of a model folder: the SHA-256 and size of each file that is used.
+
+    Raises:
+        UserError: if weights, configuration or tokenizer are missing.
+    """
+    return {path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in check_model(folder)}
 
 
 def index_mirror(folder: Path, registry: Registry) -> dict[str, dict[str, Any]]:

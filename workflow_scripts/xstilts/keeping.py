@@ -2,15 +2,14 @@
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xstilts.manifest import MANIFEST
-from xstilts.plan import VERSIONS
+from xstilts.manifest import MANIFEST, remove
+from xstilts.nodes import VERSIONS
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep
         trained = parent.partition("/")[0] in RELEASED[keep_models]
         if trained and (results / parent).is_dir() and all(map(complete, users.get(parent, []))):
             log.info("%s: every node that reads it is complete; its weights are deleted", parent)
-            shutil.rmtree(results / parent, ignore_errors=True)
+            remove(results / parent)
             released.append(parent)
             grandparents = plan["nodes"].get(parent, {"spec": {"parents": {}}})["spec"]["parents"].values()
             released += release(results, plan, grandparents, keep_models)
@@ -81,13 +80,13 @@ def unused(results: Path, current: Iterable[str]) -> list[Unused]:
     return found
 
 
-def named_by_plans(results: Path, study: str) -> list[str]:
-    """Return what all plans of a study, past ones included, name: ids of nodes and folders of outputs."""
+def named_by_plans(results: Path, study: str, which: str = "*") -> list[str]:
+    """Return what the plans of a study, past ones included, name: ids of nodes and folders of outputs."""
     named: list[str] = []
-    for path in (results / "studies" / study).glob("*/plan.json"):
-        if not path.parent.is_symlink():
-            named += json.loads(path.read_text(encoding="utf-8"))["nodes"]
-            named.append(path.parent.relative_to(results).as_posix())
+    folder = results / "studies" / study
+    for path in folder.glob(f"{which}/plan.json"):
+        named += json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        named.append(f"studies/{study}/{path.parent.resolve().name}")
     return named
 
 

@@ -3,14 +3,17 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from xstilts import index, registry, schema
 from xstilts.errors import UserError, suggestion
-from xstilts.plan import Indexes, Plan, make_plan
+from xstilts.nodes import Plan
+from xstilts.plan import Indexes, make_plan
 from xstilts.study import Study, read_study
+
+TINY, POCKET = Path("studies/tiny.yaml"), Path("studies/pocket.yaml")
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,21 @@ def plan_of(machine: Machine, study: Study | None = None) -> Plan:
 
 
 def local(config: Mapping[str, Any] | None = None) -> Machine:
-    """Return the settings that hold for a command of a person in this folder: ./config.yaml, XSTILTS_STUDY on top."""
+    """Return the settings that hold in this folder: those of ./config.yaml, with XSTILTS_STUDY on top.
+
+    Where no study is named, it is the pocket study if there are real data and a model, else the tiny one.
+    """
     path = Path("config.yaml")
-    content = dict(config if config is not None else schema.read_yaml(path) or {})
+    content = config if config is not None else schema.read_yaml(path)
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: must be keys with values, found {content!r}")
+    content = dict(content)
     if os.environ.get("XSTILTS_STUDY"):
         content["study"] = os.environ["XSTILTS_STUDY"]
-    return from_config(content, str(path))
+    settings = from_config(content, str(path))
+    if "study" not in content and settings.mirror and settings.model_folders:
+        return replace(settings, study=POCKET)
+    return settings
 
 
 def set_environment(settings: Machine) -> None:

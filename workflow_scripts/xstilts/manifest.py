@@ -112,6 +112,12 @@ def node(manifest: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str,
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def remove(folder: Path) -> None:
+    """Delete a node, its manifest first, so that an interrupted deletion leaves nothing that looks complete."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
 def _scratch_prefix(target: Path, process: int | str) -> str:
     return f".{target.name}.{platform.node()}.{process}."
 

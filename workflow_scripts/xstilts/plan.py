@@ -10,136 +10,15 @@ exactly the nodes that depend on it, going back is free, and a stale result cann
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from xstilts import recipe as recipes
 from xstilts.errors import UserError, suggestion
-from xstilts.manifest import MANIFEST, digest
+from xstilts.manifest import digest
+from xstilts.nodes import VERSIONS, Cell, Node, Plan
 from xstilts.registry import Registry, Source, Split, Task, describe, parse_reference
 from xstilts.study import NONE, Mixture, Study, Target
-
-# Raise a stage's version when the same spec would give another result; its nodes, and all below them, move.
-VERSIONS = {
-    "data": 1,
-    "models": 1,
-    "prepared": 1,
-    "tokens": 1,
-    "intermediate": 1,
-    "targets": 1,
-    "predictions": 1,
-    "embeddings": 1,
-    "retrieval": 1,
-    "studies": 1,
-}
-# Forms whose training rows have a context that could also be a context of an evaluation set.
-_FORMS_WITH_CONTEXT = ("span", "multiple_choice")
-
-
-@dataclass(frozen=True)
-class Node:
-    """One node of the DAG.
-
-    Attributes:
-        stage: a key of VERSIONS, and the folder in ``results/``.
-        name: the readable axes.
-        spec: everything that decides the result; ``spec["parents"]`` maps a role to the id of another node.
-        digest: SHA-256 of the canonical spec, with the parents' digests in place of their ids.
-    """
-
-    stage: str
-    name: str
-    spec: Mapping[str, Any]
-    digest: str
-
-    @property
-    def node(self) -> str:
-        """The wildcard: readable name and eight hex digits."""
-        return f"{self.name}-{self.digest[:8]}"
-
-    @property
-    def id(self) -> str:
-        """Stage and wildcard, a path below the results folder."""
-        return f"{self.stage}/{self.node}"
-
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """Ids of the nodes that this one reads."""
-        return tuple(self.spec["parents"].values())
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One combination of the study's axes, and the node whose predictions answer it."""
-
-    model: str
-    recipe: str
-    tuning: str
-    mixture: str
-    seed: int
-    target: str
-    node: str
-
-
-@dataclass
-class Plan:
-    """Nodes by id, cells, and notes for the user (what was left out and why)."""
-
-    study: Study
-    nodes: dict[str, Node] = field(default_factory=dict)
-    cells: list[Cell] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def stage(self, stage: str) -> dict[str, Node]:
-        """Return the nodes of a stage by their wildcard."""
-        return self._stages.get(stage, {})
-
-    @cached_property
-    def _stages(self) -> dict[str, dict[str, Node]]:
-        stages: dict[str, dict[str, Node]] = {}
-        for node in self.nodes.values():
-            stages.setdefault(node.stage, {})[node.node] = node
-        return stages
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of the study's outputs: what they read and the options they have."""
-        cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
-        options = {"figures": dict(self.study.figures), "description": self.study.description}
-        return digest({"version": VERSIONS["studies"], "cells": cells, **options})
-
-    @property
-    def folder(self) -> str:
-        """Folder of the study's outputs, below the results folder."""
-        return f"studies/{self.study.name}/{self.digest[:8]}"
-
-    def predictions(self) -> list[str]:
-        """Return the ids of the nodes that the study's scores are computed from, each once."""
-        return list(dict.fromkeys(cell.node for cell in self.cells))
-
-    def as_json(self) -> str:
-        """Return the text of plan.json: what the collecting rules and the reader need."""
-        nodes = {node.id: {"digest": node.digest, "spec": node.spec} for node in self.nodes.values()}
-        content = {
-            "study": self.study.name,
-            "description": self.study.description,
-            "source": self.study.source,
-            "figures": dict(self.study.figures),
-            "targets": list(self.study.targets),
-            "mixtures": list(self.study.mixtures),
-            "notes": self.notes,
-            "cells": [asdict(cell) for cell in self.cells],
-            "nodes": nodes,
-        }
-        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-
-    def as_table(self) -> str:
-        """Return the text of index.tsv: every node and its address."""
-        rows = ["stage\tname\taddress"]
-        rows += [f"{node.stage}\t{node.name}\t{node.id}/{MANIFEST}" for node in self.nodes.values()]
-        return "\n".join(rows) + "\n"
 
 
 @dataclass(frozen=True)
@@ -165,6 +44,7 @@ class _Planner:
     def __init__(self, study: Study, registry: Registry, indexes: Indexes) -> None:
         self.study, self.registry, self.indexes = study, registry, indexes
         self.result = Plan(study)
+        self.result.metrics = {name: registry.tasks[target.task].metric for name, target in study.targets.items()}
         self.evaluated = {name: self._evaluation_files(name, target) for name, target in study.targets.items()}
         self.prepared_memo: dict[tuple[str, str], Node] = {}
         self.tokens_memo: dict[tuple[str, str, str], Node] = {}
@@ -283,7 +163,7 @@ class _Planner:
         labels = list(task.labels) if task.labels else None
         return {
             "task": task.name, "task_version": task.version, "form": task.form, "labels": labels,
-            "cluster_rows": task.cluster_rows, "parallel": task.parallel, "reading": reading,
+            "reading": reading,
         }  # fmt: skip
 
     def _training_data(self, reference: str) -> Node:
@@ -303,13 +183,13 @@ class _Planner:
         if not splits.get("train"):
             raise UserError(f"{reference}: no training data in the source {self.study.source!r}")
         parents = {"data": self._data(task, f"training.{language}", sum(splits.values(), []), source)}
-        if task.form in _FORMS_WITH_CONTEXT:
+        if "context" in source.columns:
             parents.update(self._contexts(language))
         limits = self.study.limits(reference)
         node = self._add(
             "prepared", f"{reference}.training", parents, part="training", language=language,
             splits={split: [{"file": file, **self._rows(file)} for file in files] for split, files in splits.items()},
-            published=dict(task.rows), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
+            train_rows=limits.train_rows, dev_rows=limits.dev_rows,
             **self._definition(task, source),
         )  # fmt: skip
         self.prepared_memo[reference, "training"] = node
@@ -318,13 +198,17 @@ class _Planner:
     def _contexts(self, language: str) -> dict[str, Node]:
         """Return the evaluation data, in one language, whose contexts no training set may contain.
 
-        It is a node of its own, so that a language added to a target moves no training data.
+        Whether the study evaluates in that language does not matter: translations of a context are scored. It is a node
+        of its own, so that a language added to a target moves no training data.
         """
-        return {
-            f"exclude.{name}": self._evaluation_data(name, {language: self.evaluated[name][language]}, "contexts", None)
-            for name, target in self.study.targets.items()
-            if self.registry.tasks[target.task].form == "span" and language in self.evaluated[name]
-        }
+        parents = {}
+        for name, target in self.study.targets.items():
+            task = self.registry.tasks[target.task]
+            split = self._split(task, self._source(task, name), language, target.split)
+            if task.form == "span" and split is not None:
+                part = f"contexts.{language}"
+                parents[f"exclude.{name}"] = self._evaluation_data(name, {language: split}, part, None)
+        return parents
 
     def _evaluation_data(self, name: str, splits: Mapping[str, Split], part: str, test_rows: int | None) -> Node:
         if (name, part) in self.prepared_memo:
@@ -341,7 +225,8 @@ class _Planner:
         }  # fmt: skip
         node = self._add(
             "prepared", f"{name}.{part}", {"data": data}, part="evaluation", languages=languages,
-            published=dict(task.rows), test_rows=test_rows, **self._definition(task, source),
+            published=dict(task.rows), test_rows=test_rows, cluster_rows=task.cluster_rows, parallel=task.parallel,
+            **self._definition(task, source),
         )  # fmt: skip
         self.prepared_memo[name, part] = node
         return node
@@ -416,7 +301,7 @@ class _Planner:
         checkpoint = self._target(axes, recipe, references, body, base)
         return self._add(
             "predictions", f"{model}.{recipe_name}.{mixture_name}.s{seed}.{name}",
-            {"model": checkpoint, "tokens": tokens}, form=task.form, metric=task.metric,
+            {"model": checkpoint, "tokens": tokens}, form=task.form,
             labels=list(task.labels) if task.labels else None, trained_on=references[-1],
             decoding=recipes.decoding(settings, task.form),
         )  # fmt: skip
@@ -425,8 +310,3 @@ class _Planner:
 def _in_language(reference: str, language: str) -> str:
     """Return the reference with the target's source language, unless it is the default one."""
     return reference if parse_reference(reference)[1] == language else f"{reference}@{language}"
-
-
-def manifest_path(results: Path | str, node_id: str) -> Path:
-    """Return the address of a node's manifest."""
-    return Path(results) / node_id / MANIFEST

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from xstilts import backbone, dataset, forms
+from xstilts import backbone, forms
 from xstilts.dataset import Part
 from xstilts.tokens import Tokens
 
@@ -123,4 +123,4 @@ def evaluate(model: Model, entry: Mapping[str, Any], part: Part, device: torch.d
     sums: Counter[str] = Counter()
     for prediction, gold in zip(predictions, right, strict=True):
         sums.update(form.statistics(prediction, gold))
-    return form.score(sums, len(right)), dataset.constant(predictions, right)
+    return form.score(sums, len(right)), form.collapsed(predictions, right)

@@ -155,7 +155,7 @@ def _read(
         elif "tags" in record:
             record["tags"] = [_label(tag, labels, place) for tag in record["tags"]]
         try:
-            row = form.normalise(record)
+            row = form.normalise(record, spec["labels"])
         except ValueError as error:
             raise UserError(f"{place}: {error}") from None
         if row.get("answers") == [] and spec["form"] == "span":
@@ -166,7 +166,7 @@ def _read(
         seen[identity] += 1
         row["example_id"] = identity if seen[identity] == 1 else f"{identity}#{seen[identity]}"
         # rows of translated sets correspond by number, and so do their contexts, numbered as they come up
-        context = row.get("context") or (count - 1) // spec["cluster_rows"]
+        context = row.get("context") or (count - 1) // spec.get("cluster_rows", 1)
         row["cluster_id"] = f"{split}.{clusters.setdefault(context, len(clusters))}"
         rows.append(row)
     return rows, count
@@ -242,7 +242,7 @@ def _carve(rows: list[Row], dev_rows: int) -> tuple[list[Row], list[Row]]:
     """Split training rows into train and dev by a hash of their context, so that no context is in both."""
     groups: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        context = row.get("context") or row.get("text_a") or row["example_id"]
+        context = row.get("context") or row.get("text_a") or " ".join(row.get("words", [])) or row["example_id"]
         groups.setdefault(_normal(context), []).append(number)
     chosen: set[int] = set()
     for key in sorted(groups, key=_hash):

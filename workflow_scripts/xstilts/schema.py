@@ -5,6 +5,7 @@ was found and the mend.
 """
 
 import copy
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ _UniqueKeys.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
     for first, resolvers in _UniqueKeys.yaml_implicit_resolvers.items()
 }
+# and YAML 1.2 numbers: 1e-5 is one, though YAML 1.1 wants 1.0e-5
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def read_yaml(path: Path) -> Any:
@@ -52,6 +57,8 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a safe loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except yaml.YAMLError as error:
@@ -89,8 +96,10 @@ def check(value: Any, name: str, place: str) -> Any:
 
 
 def with_defaults(value: Any, schema: dict) -> Any:
-    """Return the value with every default that the schema states and the value lacks."""
+    """Return the value with every default that the schema states and it lacks, equal numbers written alike."""
     schema = resolve(schema)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, dict):
         filled = {}
         properties = schema.get("properties", {})

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts import forms, manifest, registry
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 
 AXES = ["model", "recipe", "tuning", "mixture", "seed", "target"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
-from xstilts.registry import Registry, parse_reference
+from xstilts.registry import SOURCE_LANGUAGE, Registry, parse_reference
 
 NONE = "none"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -72,8 +72,9 @@ class Study:
     figures: Mapping[str, Any]
 
     def limits(self, task: str) -> Limits:
-        """Return the limits of a task."""
-        return self.task_limits.get(task, self.default_limits)
+        """Return the limits of a task; those of ``mnli`` hold for ``mnli@de`` too, unless it has its own."""
+        general = self.task_limits.get(parse_reference(task)[0], self.default_limits)
+        return self.task_limits.get(task, general)
 
 
 def read_study(path: Path, registry: Registry) -> Study:
@@ -92,7 +93,7 @@ def read_study(path: Path, registry: Registry) -> Study:
     for language in value["languages"]:
         _known(language, registry.languages, f"{place}: languages", "language")
     for name in value["tasks"]:
-        registry.task(parse_reference(name)[0], f"{place}: tasks")
+        _reference(name, registry, f"{place}: tasks")
     default_limits = Limits(**value["limits"])
     return Study(
         name=path.stem,
@@ -106,9 +107,22 @@ def read_study(path: Path, registry: Registry) -> Study:
         seeds=tuple(value["seeds"]),
         default_limits=default_limits,
         # what a task does not say is the study's own limit, not the schema's default
-        task_limits={name: Limits(**(value["limits"] | raw["tasks"][name])) for name in value["tasks"]},
+        task_limits={
+            name: Limits(**(value["limits"] | {key: limits[key] for key in raw["tasks"][name]}))
+            for name, limits in value["tasks"].items()
+        },
         figures=value["figures"],
     )
+
+
+def _reference(reference: str, registry: Registry, place: str) -> tuple[str, str]:
+    """Return task and source language of a checked reference; a task has one way to be written."""
+    name, language = parse_reference(reference)
+    registry.task(name, place)
+    _known(language, registry.languages, place, "language")
+    if reference == f"{name}@{SOURCE_LANGUAGE}":
+        raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
+    return name, language
 
 
 def _known(name: str, known: Mapping[str, Any], place: str, kind: str) -> None:
@@ -127,6 +141,12 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
             _known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
             if phase == "intermediate" and "learning_rate" in override:
                 raise UserError(f"{here}.{key}.learning_rate: the intermediate phase has one learning rate for all")
+            task = registry.tasks.get(parse_reference(key)[0])
+            training = sorted(set(override) - {"max_length"})
+            if task is not None and task.trained_on and training:
+                raise UserError(
+                    f"{here}.{key}.{training[0]}: {key} is trained on {', '.join(task.trained_on)}; set it there"
+                )
     return recipe
 
 
@@ -143,10 +163,9 @@ def _mixture(name: str, mixture: Any, registry: Registry, place: str) -> Mixture
     tasks = []
     for entry in mixture["tasks"]:
         entry = entry if isinstance(entry, dict) else {"task": entry, "rate": 1}
-        task, language = parse_reference(entry["task"])
-        if registry.task(task, here).trained_on or not _trainable(registry, task):
+        task, _ = _reference(entry["task"], registry, here)
+        if registry.tasks[task].trained_on or not _trainable(registry, task):
             raise UserError(f"{here}: {entry['task']!r} has no training data of its own, so it cannot be intermediate")
-        _known(language, registry.languages, here, "language")
         if entry["task"] in [known.task for known in tasks]:
             raise UserError(f"{here}: {entry['task']!r} is given twice; give it once, with a rate")
         tasks.append(MixtureTask(entry["task"], float(entry["rate"])))
@@ -159,9 +178,8 @@ def _trainable(registry: Registry, task: str) -> bool:
 
 def _target(name: str, target: Mapping[str, Any] | None, registry: Registry, place: str) -> Target:
     here = f"{place}: targets.{name}"
-    task_name, language = parse_reference(name)
-    task = registry.task(task_name, f"{place}: targets")
-    _known(language, registry.languages, here, "language")
+    task_name, language = _reference(name, registry, f"{place}: targets")
+    task = registry.tasks[task_name]
     if not any(source.evaluation for source in task.sources.values()):
         raise UserError(f"{here}: the task has no evaluation data, so it cannot be a target")
     target = target or {"languages": None, "split": None}

@@ -48,7 +48,10 @@ class PieceTokenizer:
 
     def _special(self, folder: Path, role: str) -> int:
         path = folder / "tokenizer_config.json"
-        settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except ValueError as error:
+            raise UserError(f"{path}: not JSON ({error})") from None
         token = settings.get(role)
         token = token["content"] if isinstance(token, dict) else token
         number = self._tokenizer.token_to_id(token) if token else None

@@ -20,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-COMMON = ("ids", "starts", "units", "examples")
-
 
 @dataclass(frozen=True)
 class Tokens:

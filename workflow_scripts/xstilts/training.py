@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from xstilts import backbone, dataset, forms, prediction, work
+from xstilts import backbone, dataset, forms, lineage, prediction, work
 from xstilts.dataset import Part
 from xstilts.errors import UserError
 from xstilts.mixture import Schedule, TaskShare
@@ -29,8 +29,9 @@ from xstilts.prediction import Model
 log = logging.getLogger(__name__)
 
 _PROGRESS_SECONDS = 15
-# what a checkpoint carries beside weights and moments; `protected` is the best step that the checkpoint points to
-_START = {"step": 0, "evaluations": [], "losses": [], "bad": 0, "protected": None}
+# what a checkpoint carries beside weights and moments; `protected` is the best step that the checkpoint points to,
+# `since` the task and the loss of every step since the last entry of `losses`
+_START = {"step": 0, "evaluations": [], "losses": [], "bad": 0, "protected": None, "since": []}
 
 
 def train(
@@ -58,7 +59,6 @@ def train(
     optimiser = _optimiser(model, spec["optimiser"])
     state = work.resume(workplace, model, optimiser) or copy.deepcopy(_START)
     stopping = spec["early_stopping"]
-    losses: list[tuple[int, float]] = []
     saved_at = time.monotonic()
     ended = state["bad"] >= stopping["patience"] if stopping else False
     with _Progress(schedule.steps, state["step"]) as progress:
@@ -69,19 +69,18 @@ def train(
             loss = _step(
                 model, optimiser, entries[task], data[task]["train"], units, step, schedule.steps, spec, device
             )
-            losses.append((task, loss))
+            state["since"].append([task, loss])
             progress.update(entries[task]["task"], loss)
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping["evaluate_every"] == 0):
-                state["losses"].append({"step": step + 1, **_mean_losses(entries, losses)})
-                losses.clear()
+                _close_losses(state, entries, step + 1)
                 ended = _evaluate(model, entries[0], data[0]["dev"], step + 1, state, stopping, workplace, device)
             if not last and time.monotonic() - saved_at >= checkpoint_seconds:
                 state["protected"] = _best_step(state)
                 work.save_checkpoint(workplace, step + 1, model, optimiser, state)
                 saved_at = time.monotonic()
-    if losses:
-        state["losses"].append({"step": schedule.steps, **_mean_losses(entries, losses)})
+    if state["since"]:
+        _close_losses(state, entries, schedule.steps)
     if stopping:
         model = prediction.load(_best(workplace, _best_step(state)), entries).to(device)
     model.eval()
@@ -92,6 +91,7 @@ def train(
         "tasks": schedule.counts(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "dev": {},
+        "trained_before": lineage.runs(results, spec["parents"]["model"]),
     }
     for entry, parts in zip(entries, data, strict=True):
         scores, collapsed = prediction.evaluate(model, entry, parts["dev"], device)
@@ -166,11 +166,14 @@ def _step(
     return value
 
 
-def _mean_losses(entries: Sequence[Mapping[str, Any]], losses: Sequence[tuple[int, float]]) -> dict[str, float]:
+def _close_losses(state: dict[str, Any], entries: Sequence[Mapping[str, Any]], step: int) -> None:
+    """Note the mean loss of each task since the last note; `since` is in the checkpoints, so a resumed run agrees."""
     by_task: dict[str, list[float]] = {}
-    for task, loss in losses:
+    for task, loss in state["since"]:
         by_task.setdefault(entries[task]["task"], []).append(loss)
-    return {task: round(sum(values) / len(values), 6) for task, values in sorted(by_task.items())}
+    means = {task: round(sum(values) / len(values), 6) for task, values in sorted(by_task.items())}
+    state["losses"].append({"step": step, **means})
+    state["since"] = []
 
 
 def _evaluate(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xstilts import keeping
 from xstilts.errors import UserError
 
 # module: one a command, imported only when it is called, because some of them import torch
@@ -71,6 +72,24 @@ def _spec(text: str) -> dict[str, Any]:
         return json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+
+
+def add_threads_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of a command that computes with torch."""
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+
+
+def add_keeping_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is kept once a job is done."""
+    parser.add_argument("--plan", type=Path, default=None, help="plan.json of the study that runs")
+    parser.add_argument("--keep-models", default="all", help="all, intermediate or none; see config.yaml")
+
+
+def release(arguments: argparse.Namespace, results: Path) -> None:
+    """Let go of the trained parents of a node that has just been made, where nothing needs them any more."""
+    if arguments.plan is not None and arguments.plan.exists():
+        plan, _, _ = read_plan(arguments.plan)
+        keeping.release(results, plan, arguments.spec["parents"].values(), arguments.keep_models)
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:

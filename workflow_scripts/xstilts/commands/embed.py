@@ -6,25 +6,28 @@ import shutil
 
 import numpy as np
 
-from xstilts import dataset, devices, manifest, takeover
-from xstilts.commands import add_node_arguments, results_of
-from xstilts.commands.predict import add_arguments
-from xstilts.commands.train import release
-
-__all__ = ["add_arguments", "add_node_arguments"]
+from xstilts import dataset, devices, lineage, manifest
+from xstilts.commands import add_keeping_arguments, add_node_arguments, add_threads_argument, release, results_of
 
 log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_node_arguments(parser)
+    add_threads_argument(parser)
+    add_keeping_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
     model_folder = results / spec["parents"]["model"]
-    checkpoint = takeover.weights(model_folder)
+    checkpoint = lineage.weights(model_folder)
     parts = dataset.parts(results, spec["parents"]["tokens"])
     with manifest.node(arguments.output, spec) as (scratch, facts):
         todo = dict(parts)
-        for folder, sibling in takeover.siblings(arguments.output, spec, checkpoint):
+        for folder, sibling in lineage.siblings(arguments.output, spec, checkpoint):
             for name in list(todo):
                 if sibling["parts"].get(name, {}).get("digest") == parts[name].digest:
                     shutil.copyfile(folder / f"{name}.npy", scratch / f"{name}.npy")
@@ -32,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
                     del todo[name]
                     log.info("taken over from %s: %s", folder.name, name)
         if todo:
-            gpu = devices.claim_gpu(results / "work")
+            devices.claim_gpu(results / "work")
             import torch
 
             from xstilts import backbone, retrieval
@@ -44,7 +47,11 @@ def run(arguments: argparse.Namespace) -> None:
             for name, part in todo.items():
                 vectors = retrieval.sentence_vectors(body, part.tokens, facts["layer"], device)
                 np.save(scratch / f"{name}.npy", vectors, allow_pickle=False)
-            if gpu is not None:
-                gpu.close()
-        facts.update(checkpoint=checkpoint, parts={name: {"digest": part.digest} for name, part in parts.items()})
+        training = lineage.runs(results, spec["parents"]["model"])
+        facts.update(
+            checkpoint=checkpoint,
+            training=training,
+            collapsed=lineage.collapsed(training),
+            parts={name: {"digest": part.digest} for name, part in parts.items()},
+        )
     release(arguments, results)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts import manifest
 from xstilts.commands import add_node_arguments
-from xstilts.index import index_model
+from xstilts.index import check_model
 from xstilts.sources import Place, hub, mirror, tiny
 
 _DATA = {"mirror": mirror.fetch_data, "hub": hub.fetch_data, "tiny": tiny.fetch_data}
@@ -28,4 +28,4 @@ def run(arguments: argparse.Namespace) -> None:
             _DATA[content["kind"]](content, scratch, place)
         else:
             _MODELS[content["kind"]](content, scratch, place)
-            index_model(scratch)
+            check_model(scratch)

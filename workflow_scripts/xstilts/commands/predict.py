@@ -5,21 +5,19 @@ import logging
 
 import pandas as pd
 
-from xstilts import dataset, devices, forms, manifest, takeover
-from xstilts.commands import add_node_arguments, results_of
-from xstilts.commands.train import add_keeping_arguments, release
-from xstilts.plan import manifest_path
+from xstilts import dataset, devices, forms, lineage, manifest
+from xstilts.commands import add_keeping_arguments, add_node_arguments, add_threads_argument, release, results_of
+from xstilts.nodes import manifest_path
 
 log = logging.getLogger(__name__)
 
 FILE = "predictions.parquet"
-_FROM_TRAINING = ("steps_done", "best_step", "dev", "tasks", "collapsed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_node_arguments(parser)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    add_threads_argument(parser)
     add_keeping_arguments(parser)
 
 
@@ -27,8 +25,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
     model_folder = results / spec["parents"]["model"]
-    training = manifest.read(model_folder / manifest.MANIFEST)
-    checkpoint = takeover.weights(model_folder)
+    training = lineage.runs(results, spec["parents"]["model"])
+    checkpoint = lineage.weights(model_folder)
     parts = dataset.parts(results, spec["parents"]["tokens"])
     prepared = manifest.read(manifest_path(results, spec["parents"]["tokens"]))["spec"]["parents"]["prepared"]
     described = manifest.read(manifest_path(results, prepared))["parts"]
@@ -39,8 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
         pd.concat([frames[name] for name in parts], ignore_index=True).to_parquet(scratch / FILE, index=False)
         facts.update(
             checkpoint=checkpoint,
-            training={key: training[key] for key in _FROM_TRAINING},
-            collapsed=training["collapsed"],
+            training=training,
+            collapsed=lineage.collapsed(training),
             parts={
                 name: {**{key: described[name][key] for key in ("split", "official", "sample")}, "digest": part.digest}
                 for name, part in parts.items()
@@ -52,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _taken_over(arguments: argparse.Namespace, parts: dict, checkpoint: dict) -> dict[str, pd.DataFrame]:
     """Return the predictions that sibling addresses already have, by language."""
     frames: dict[str, pd.DataFrame] = {}
-    for folder, facts in takeover.siblings(arguments.output, arguments.spec, checkpoint):
+    for folder, facts in lineage.siblings(arguments.output, arguments.spec, checkpoint):
         same = [
             name for name, part in parts.items()
             if name not in frames and facts["parts"].get(name, {}).get("digest") == part.digest
@@ -66,7 +64,7 @@ def _taken_over(arguments: argparse.Namespace, parts: dict, checkpoint: dict) ->
 
 def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataFrame]:
     """Return new predictions by language."""
-    gpu = devices.claim_gpu(results_of(arguments.output) / "work")
+    devices.claim_gpu(results_of(arguments.output) / "work")
     import torch
 
     from xstilts import prediction
@@ -82,8 +80,6 @@ def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataF
         log.info("predicting %s: %d rows", name, len(part.rows))
         predictions = prediction.predict(model, entry, part, device)
         frames[name] = frame_of(form, part, predictions, prediction.golds(form, part, spec["labels"]))
-    if gpu is not None:
-        gpu.close()
     return frames
 
 

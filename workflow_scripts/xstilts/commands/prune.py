@@ -3,11 +3,10 @@
 import argparse
 import logging
 import os
-import shutil
 import sys
 from pathlib import Path
 
-from xstilts import keeping, machine, registry
+from xstilts import keeping, machine, manifest, registry
 from xstilts.errors import UserError
 from xstilts.study import read_study
 
@@ -29,6 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
         try:
             plan = machine.plan_of(settings, read_study(path, known))
             current += [*plan.nodes, plan.folder]
+            # what ran last may have been planned with a mirror or a model folder that this shell does not name
+            current += keeping.named_by_plans(settings.results, path.stem, "latest")
         except UserError as error:
             log.warning("%s cannot be planned here, so all that its earlier plans name is kept: %s", path, error)
             current += keeping.named_by_plans(settings.results, path.stem)
@@ -39,9 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         made_by = ", ".join(item.studies) or "an unknown study"
         sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}\n")
         if arguments.delete:
-            # a manifest goes first, so that an interrupted deletion leaves nothing that looks complete
-            (item.path / "manifest.json").unlink(missing_ok=True)
-            shutil.rmtree(item.path)
+            manifest.remove(item.path)
     total = sum(item.size for item in found) / 1e6
     sys.stdout.write(
         f"{len(found)} unused, {total:.1f} MB{' deleted' if arguments.delete else '; --delete removes them'}\n"

@@ -10,7 +10,7 @@ from xstilts import forms, manifest
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.commands.predict import FILE
 from xstilts.metrics.retrieval import nearest
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 
 add_arguments = add_node_arguments
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
             frames.append(frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix("stat_")))
         pd.concat(frames, ignore_index=True).to_parquet(scratch / FILE, index=False)
         facts.update(
-            layer=embedded["layer"], checkpoint=embedded["checkpoint"], collapsed=False,
+            **{key: embedded[key] for key in ("layer", "checkpoint", "training", "collapsed")},
             parts={
                 name: {key: entry[key] for key in ("split", "official", "sample")} for name, entry in described.items()
             },

@@ -10,13 +10,10 @@ from pathlib import Path
 
 from xstilts import devices, index, machine, registry
 from xstilts.errors import UserError
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 from xstilts.study import read_study
 
 log = logging.getLogger(__name__)
-
-# the study that config.yaml ships with, and the one that runs in its place where there are real data and a model
-_TINY, _POCKET = Path("studies/tiny.yaml"), Path("studies/pocket.yaml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,24 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return Snakemake's exit code."""
     settings = machine.local()
-    has_data = os.environ.get("XSTILTS_MIRROR") and os.environ.get("XSTILTS_MODEL")
-    if has_data and settings.study == _TINY and not os.environ.get("XSTILTS_STUDY"):
-        os.environ["XSTILTS_STUDY"] = str(_POCKET)
-        settings = machine.local()
     log.info("study: %s", settings.study)
-    if settings.study == _TINY:
+    if settings.study == machine.TINY:
         log.info(
             "the tiny study runs on made-up text; %s, on real text, needs XSTILTS_MIRROR (a folder of raw data sets) "
-            "and XSTILTS_MODEL (a folder with multilingual-e5-small): see README", _POCKET,
+            "and XSTILTS_MODEL (a folder with multilingual-e5-small): see README", machine.POCKET,
         )  # fmt: skip
     _index(settings)
     _refuse_second_run(Path.cwd())
-    if not Path(".snakemake").exists():
+    if not any(Path(".snakemake/metadata").glob("*")):
         _order_times(settings)
     snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
     if any(Path(".snakemake/locks").glob("*")):
         log.info("an earlier run was killed; unlocking and resuming")
-        subprocess.run([*snakemake, "--unlock"], check=True)
+        unlocked = subprocess.run([*snakemake, "--unlock"], check=False).returncode
+        if unlocked:
+            return unlocked
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
     return subprocess.run([*snakemake, "--rerun-incomplete", *more, *arguments.snakemake], check=False).returncode

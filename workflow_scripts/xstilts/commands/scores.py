@@ -2,7 +2,7 @@
 
 import argparse
 
-from xstilts import scores
+from xstilts import machine, scores
 from xstilts.commands import add_study_arguments, read_plan
 
 add_arguments = add_study_arguments
@@ -14,3 +14,4 @@ def run(arguments: argparse.Namespace) -> None:
     partial = folder / ".scores.parquet"
     scores.collect(plan, results).to_parquet(partial, index=False)
     partial.replace(folder / "scores.parquet")
+    machine.point_latest(folder)

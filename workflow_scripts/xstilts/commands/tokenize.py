@@ -1,13 +1,15 @@
 """Turn prepared rows into piece ids, a folder of arrays a part."""
 
 import argparse
+import json
+from pathlib import Path
 
 import pyarrow.parquet
 
 from xstilts import forms, manifest, tokens
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 from xstilts.tokenizer import PieceTokenizer
 
 add_arguments = add_node_arguments
@@ -19,6 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     prepared, model = spec["parents"]["prepared"], spec["parents"]["model"]
     tokenizer = PieceTokenizer(results / model)
     vocabulary = manifest.file_sha256(results / model / "tokenizer.json")
+    _check_length(results / model / "config.json", spec["lengths"]["max_length"])
     rows_of = manifest.read(manifest_path(results, prepared))["files"]
     with manifest.node(arguments.output, spec) as (scratch, facts):
         facts.update(pad=tokenizer.pad, parts={})
@@ -36,3 +39,22 @@ def run(arguments: argparse.Namespace) -> None:
             facts["parts"][part] = {
                 "units": len(arrays["examples"]), "pieces": len(arrays["ids"]), "digest": manifest.digest(depends)
             }  # fmt: skip
+
+
+def _check_length(path: Path, max_length: int) -> None:
+    """Refuse inputs that are longer than the model has positions for.
+
+    Raises:
+        UserError: naming the length and the model's.
+    """
+    config = json.loads(path.read_text(encoding="utf-8"))
+    positions = config.get("max_position_embeddings")
+    if positions is None:
+        return
+    # models of the RoBERTa family count positions from behind the padding piece
+    taken = config["pad_token_id"] + 1 if "roberta" in config["model_type"] else 0
+    if max_length > positions - taken:
+        raise UserError(
+            f"max_length {max_length} is more than the {positions - taken} pieces that the model of {path.parent.name} "
+            "reads; lower it in the recipe"
+        )

@@ -5,7 +5,8 @@ import sys
 
 from xstilts import machine
 from xstilts.errors import UserError, suggestion
-from xstilts.plan import VERSIONS, Node, Plan, manifest_path
+from xstilts.manifest import canonical
+from xstilts.nodes import VERSIONS, Node, Plan, manifest_path
 
 _AXES = ("model", "recipe", "mixture", "seed", "target")
 
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
         mark = "made" if manifest_path(settings.results, node.id).exists() else "not made"
         sys.stdout.write(f"{manifest_path(settings.results, node.id)}\t{mark}\n")
         if arguments.spec:
-            sys.stdout.write(f"{dict(node.spec)}\n")
+            sys.stdout.write(f"{canonical(node.spec)}\n")
 
 
 def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:

@@ -2,7 +2,7 @@
 
 =============================  ===================================================================================
 ``FIELDS``                     the form's columns in prepared data: pairs of name and Arrow type
-``normalise(record)``          a raw record as a row with these fields; ValueError says what is wrong with it
+``normalise(record, labels)``  a raw record as a row with these fields; ValueError says what is wrong with it
 ``encode(rows, tokenizer,      prepared rows as the arrays of ``tokens.py``
 lengths)``
 ``targets(tokens, units)``     what the loss needs for a batch of units, as arrays
@@ -15,6 +15,8 @@ labels, decoding)``
 ``gold(row, labels)``          the right answer as text, in the same notation
 ``statistics(prediction,       statistics of one example, from which scores are sums
 gold)``
+``collapsed(predictions,       whether a model says one and the same thing where the right answers differ
+golds)``
 ``score(sums, examples)``      metrics in percent, from the summed statistics of examples
 =============================  ===================================================================================
 

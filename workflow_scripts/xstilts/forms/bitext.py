@@ -16,7 +16,7 @@ __all__ = ["score", "statistics"]
 FIELDS = [("text", pyarrow.string()), ("translation", pyarrow.string())]
 
 
-def normalise(record: dict[str, Any]) -> dict[str, Any]:
+def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     """Return the row: a sentence and its translation."""
     return {"text": filled(record, "text"), "translation": filled(record, "translation")}
 

@@ -13,7 +13,7 @@ from xstilts.tokens import Tokens, TokensBuilder
 FIELDS = [("text_a", pyarrow.string()), ("text_b", pyarrow.string()), ("label", pyarrow.int32())]
 
 
-def normalise(record: dict[str, Any]) -> dict[str, Any]:
+def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     """Return the row: one or two texts and a label's number."""
     second = filled(record, "text_b") if record.get("text_b") is not None else None
     return {"text_a": filled(record, "text_a"), "text_b": second, "label": record["label"]}
@@ -78,6 +78,11 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
 def statistics(prediction: str, gold: str) -> dict[str, float]:
     """Return ``correct``: 1 if the label is right."""
     return {"correct": float(prediction == gold)}
+
+
+def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+    """Tell whether every prediction is the same though the right answers are not."""
+    return len(set(predictions)) == 1 < len(set(golds))
 
 
 def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from xstilts.forms.classification import gold, loss, outputs, predict, score, statistics, targets
+from xstilts.forms.classification import collapsed, gold, loss, outputs, predict, score, statistics, targets
 from xstilts.forms.text import filled, text
 from xstilts.tokenizer import PieceTokenizer, shorten
 from xstilts.tokens import TokensBuilder
 
-__all__ = ["gold", "loss", "outputs", "predict", "score", "statistics", "targets"]
+__all__ = ["collapsed", "gold", "loss", "outputs", "predict", "score", "statistics", "targets"]
 
 FIELDS = [
     ("context", pyarrow.string()),
@@ -21,13 +21,13 @@ FIELDS = [
 ]
 
 
-def normalise(record: dict[str, Any]) -> dict[str, Any]:
+def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     """Return the row: context (may be empty), question, two or more choices, and the right one's number."""
     choices = record.get("choices")
     if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(item, str) for item in choices):
         raise ValueError(f"choices is not a list of two or more texts but {choices!r}")
-    if record["label"] >= len(choices):
-        raise ValueError(f"the right choice has number {record['label'] + 1}, but there are {len(choices)} choices")
+    if len(choices) != len(labels or ()):
+        raise ValueError(f"{len(choices)} choices, but the task's labels name {len(labels or ())}")
     context = text(record, "context") if "context" in record else ""
     return {"context": context, "question": filled(record, "question"), "choices": choices, "label": record["label"]}
 

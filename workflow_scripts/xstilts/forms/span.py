@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pyarrow
 
+from xstilts.forms.classification import collapsed
 from xstilts.forms.text import filled
 from xstilts.metrics import squad
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import Tokens, TokensBuilder
+
+__all__ = ["collapsed"]
 
 _ANSWER = pyarrow.struct([("text", pyarrow.string()), ("start", pyarrow.int32())])
 FIELDS = [("context", pyarrow.string()), ("question", pyarrow.string()), ("answers", pyarrow.list_(_ANSWER))]
 _OUTSIDE = -1
 
 
-def normalise(record: dict[str, Any]) -> dict[str, Any]:
+def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     """Return the row; answers must be spans of the context, and there are none for an unanswerable question."""
     context, question, answers = filled(record, "context"), filled(record, "question"), record.get("answers")
     try:

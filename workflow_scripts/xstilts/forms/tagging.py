@@ -19,7 +19,7 @@ NO_WORD = -1
 _IGNORED = -100
 
 
-def normalise(record: dict[str, Any]) -> dict[str, Any]:
+def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     """Return the row: words and as many tags."""
     words, tags = record.get("words"), record["tags"]
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
@@ -131,6 +131,12 @@ def statistics(prediction: str, gold: str) -> dict[str, float]:
         "false_positives": float(len(found) - positives),
         "false_negatives": float(len(wanted) - positives),
     }
+
+
+def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+    """Tell whether every word has the same tag though the right tags are not all the same."""
+    predicted, right = ({tag for row in rows for tag in row.split(" ")} for rows in (predictions, golds))
+    return len(predicted) == 1 < len(right)
 
 
 def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:

@@ -40,8 +40,18 @@ def read(source: Source, folder: Path, names: Iterable[str]) -> Iterator[dict[st
             raise UserError(f"{path}: no such file")
     try:
         yield from _READERS[source.reader](paths, source.header)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{paths[0]}: not UTF-8 at byte {error.start} ({error.reason}); fetch the file anew") from None
+    except UnicodeDecodeError:
+        raise UserError(_wrong_encoding(paths)) from None
+
+
+def _wrong_encoding(paths: Iterable[Path]) -> str:
+    """Return the line that names the file and the byte that is not UTF-8."""
+    for path in paths:
+        try:
+            path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            return f"{path}: not UTF-8 at byte {error.start} ({error.reason}); fetch the file anew"
+    raise AssertionError("only called where a file is not UTF-8")
 
 
 def value(row: Any, column: str) -> Any:

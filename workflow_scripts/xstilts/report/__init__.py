@@ -8,7 +8,7 @@ import jinja2
 import pandas as pd
 
 from xstilts import manifest, tables
-from xstilts.plan import manifest_path
+from xstilts.nodes import manifest_path
 from xstilts.products import FIGURES
 
 
@@ -53,17 +53,10 @@ def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
 
 
 def _runs(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
-    """Return a line for each training run, from its own manifest or from that of a node that was made with it."""
+    """Return a line for each training run, as the manifests of what was predicted with it tell."""
     runs: dict[str, Any] = {}
-    for name in plan["nodes"]:
-        path = manifest_path(results, name)
-        if not path.exists():
-            continue
-        facts = manifest.read(path)
-        if name.startswith(("intermediate/", "targets/")):
-            runs[name] = facts
-        elif name.startswith("predictions/"):
-            runs.setdefault(facts["spec"]["parents"]["model"], facts["training"])
+    for name in dict.fromkeys(cell["node"] for cell in plan["cells"]):
+        runs |= manifest.read(manifest_path(results, name))["training"]
     return [
         {
             "name": name, "steps": facts["steps_done"], "best_step": facts["best_step"],

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.index import index_model
 from xstilts.sources import Place
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,6 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         import transformers
 
         transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
-    index_model(folder)
 
 
 def _set_offline(offline: bool) -> None:

@@ -1,0 +1,135 @@
+"""What a plan is made of: nodes with specs and addresses, the cells of a study, and the study's own outputs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xstilts.manifest import MANIFEST, digest
+from xstilts.study import Study
+
+# Raise a stage's version when the same spec would give another result; its nodes, and all below them, move.
+VERSIONS = {
+    "data": 1,
+    "models": 1,
+    "prepared": 1,
+    "tokens": 1,
+    "intermediate": 1,
+    "targets": 1,
+    "predictions": 1,
+    "embeddings": 1,
+    "retrieval": 1,
+    "studies": 1,
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of the DAG.
+
+    Attributes:
+        stage: a key of VERSIONS, and the folder in ``results/``.
+        name: the readable axes.
+        spec: everything that decides the result; ``spec["parents"]`` maps a role to the id of another node.
+        digest: SHA-256 of the canonical spec, with the parents' digests in place of their ids.
+    """
+
+    stage: str
+    name: str
+    spec: Mapping[str, Any]
+    digest: str
+
+    @property
+    def node(self) -> str:
+        """The wildcard: readable name and eight hex digits."""
+        return f"{self.name}-{self.digest[:8]}"
+
+    @property
+    def id(self) -> str:
+        """Stage and wildcard, a path below the results folder."""
+        return f"{self.stage}/{self.node}"
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of the nodes that this one reads."""
+        return tuple(self.spec["parents"].values())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the study's axes, and the node whose predictions answer it."""
+
+    model: str
+    recipe: str
+    tuning: str
+    mixture: str
+    seed: int
+    target: str
+    node: str
+
+
+@dataclass
+class Plan:
+    """Nodes by id, cells, the headline metric of each target, and notes for the user (what was left out and why)."""
+
+    study: Study
+    nodes: dict[str, Node] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    metrics: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def stage(self, stage: str) -> dict[str, Node]:
+        """Return the nodes of a stage by their wildcard."""
+        return self._stages.get(stage, {})
+
+    @cached_property
+    def _stages(self) -> dict[str, dict[str, Node]]:
+        stages: dict[str, dict[str, Node]] = {}
+        for node in self.nodes.values():
+            stages.setdefault(node.stage, {})[node.node] = node
+        return stages
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the study's outputs: what they read and the options they have."""
+        cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
+        shown = {"figures": dict(self.study.figures), "description": self.study.description, "notes": self.notes}
+        return digest({"version": VERSIONS["studies"], "cells": cells, "metrics": self.metrics, **shown})
+
+    @property
+    def folder(self) -> str:
+        """Folder of the study's outputs, below the results folder."""
+        return f"studies/{self.study.name}/{self.digest[:8]}"
+
+    def predictions(self) -> list[str]:
+        """Return the ids of the nodes that the study's scores are computed from, each once."""
+        return list(dict.fromkeys(cell.node for cell in self.cells))
+
+    def as_json(self) -> str:
+        """Return the text of plan.json: what the collecting rules and the reader need."""
+        nodes = {node.id: {"digest": node.digest, "spec": node.spec} for node in self.nodes.values()}
+        content = {
+            "study": self.study.name,
+            "description": self.study.description,
+            "source": self.study.source,
+            "figures": dict(self.study.figures),
+            "targets": list(self.study.targets),
+            "mixtures": list(self.study.mixtures),
+            "notes": self.notes,
+            "cells": [asdict(cell) for cell in self.cells],
+            "nodes": nodes,
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def as_table(self) -> str:
+        """Return the text of index.tsv: every node and its address."""
+        rows = ["stage\tname\taddress"]
+        rows += [f"{node.stage}\t{node.name}\t{node.id}/{MANIFEST}" for node in self.nodes.values()]
+        return "\n".join(rows) + "\n"
+
+
+def manifest_path(results: Path | str, node_id: str) -> Path:
+    """Return the address of a node's manifest."""
+    return Path(results) / node_id / MANIFEST
