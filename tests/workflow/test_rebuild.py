@@ -227,7 +227,8 @@ def test_deleted_figure(project):
 def test_unknown_address(project):
     done = project.snakemake("-n", "results/targets/nope-12345678/manifest.json", check=False)
     assert done.returncode
-    assert "targets/nope-12345678: no such address in the plan of study study; xstilts where" in done.stderr
+    message = "targets/nope-12345678: no such address in the plan of study study; xstilts where"
+    assert message in done.stdout + done.stderr
     close = next(iter(project.plan().stage("targets"))).replace("quick", "quik")
     done = project.snakemake("-n", f"results/targets/{close}/manifest.json", check=False)
-    assert "did you mean" in done.stderr
+    assert "did you mean" in done.stdout + done.stderr
