@@ -28,13 +28,14 @@ def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in frame.groupby(groups, sort=False):
         others, source = part[~part["is_source"]], part[part["is_source"]]
+        shown = others if len(others) else part
         rows.append(
             dict(zip(groups, key, strict=True))
             | {
                 "zero_shot": others["score"].mean(), "gain": others["gain"].mean(), "source": source["score"].mean(),
                 "languages": others["language"].nunique(), "seeds": part["seed"].nunique(), "n": int(part["n"].sum()),
-                "official": bool(part["official"].all()), "sample": bool(part["sample"].any()),
-                "collapsed": bool(part["collapsed"].any()),
+                "official": bool(shown["official"].all()), "sample": bool(shown["sample"].any()),
+                "collapsed": bool(shown["collapsed"].any()),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
