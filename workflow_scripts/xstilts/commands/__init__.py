@@ -74,13 +74,10 @@ def _spec(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
 
 
-def add_threads_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of a command that computes with torch."""
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that makes a node with a model: threads, and what is kept once it is done."""
+    add_node_arguments(parser)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-
-
-def add_keeping_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say what is kept once a job is done."""
     parser.add_argument("--plan", type=Path, default=None, help="plan.json of the study that runs")
     parser.add_argument("--keep-models", default="all", help="all, intermediate or none; see config.yaml")
 

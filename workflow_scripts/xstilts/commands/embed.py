@@ -7,16 +7,12 @@ import shutil
 import numpy as np
 
 from xstilts import dataset, devices, lineage, manifest
-from xstilts.commands import add_keeping_arguments, add_node_arguments, add_threads_argument, release, results_of
+from xstilts.commands import add_model_arguments, release, results_of
 
 log = logging.getLogger(__name__)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's arguments."""
-    add_node_arguments(parser)
-    add_threads_argument(parser)
-    add_keeping_arguments(parser)
+add_arguments = add_model_arguments
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import logging
 import pandas as pd
 
 from xstilts import dataset, devices, forms, lineage, manifest
-from xstilts.commands import add_keeping_arguments, add_node_arguments, add_threads_argument, release, results_of
+from xstilts.commands import add_model_arguments, release, results_of
 from xstilts.nodes import manifest_path
 
 log = logging.getLogger(__name__)
@@ -14,11 +14,7 @@ log = logging.getLogger(__name__)
 FILE = "predictions.parquet"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's arguments."""
-    add_node_arguments(parser)
-    add_threads_argument(parser)
-    add_keeping_arguments(parser)
+add_arguments = add_model_arguments
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -3,15 +3,13 @@
 import argparse
 
 from xstilts import devices, manifest, work
-from xstilts.commands import add_keeping_arguments, add_node_arguments, add_threads_argument, release, results_of
+from xstilts.commands import add_model_arguments, release, results_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_node_arguments(parser)
-    add_threads_argument(parser)
+    add_model_arguments(parser)
     parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between two checkpoints")
-    add_keeping_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
