@@ -14,7 +14,7 @@ from xstilts import machine
 from xstilts.errors import UserError
 from xstilts.manifest import canonical, write_atomically
 from xstilts.nodes import manifest_path
-from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLES
+from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, tables
 
 try:
     settings = machine.local(config)
@@ -67,8 +67,10 @@ def predictions():
 
 
 def data_place(wildcards, resources):
-    """Where this machine has raw data, and whether it may open a connection."""
-    return place_options(settings.mirror)
+    """Where raw data is, on this machine or elsewhere, and whether a connection may be opened."""
+    addresses = plan.addresses.get(node("data", wildcards).id)
+    more = ["--addresses", canonical(addresses)] if addresses else []
+    return place_options(settings.mirror) + more
 
 
 def model_place(wildcards, resources):

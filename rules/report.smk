@@ -23,7 +23,11 @@ rule tables:
     input:
         rules.scores.output,
     output:
-        expand(f"{study_folder}/tables/{{name}}.{{kind}}", name=TABLES, kind=TABLE_FORMATS),
+        expand(
+            f"{study_folder}/tables/{{name}}.{{kind}}",
+            name=tables(plan.benchmark),
+            kind=TABLE_FORMATS,
+        ),
     log:
         f"{study_folder}/logs/tables.log",
     benchmark:

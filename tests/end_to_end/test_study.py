@@ -43,7 +43,7 @@ def test_scores_have_a_row_for_each_combination(finished):
     assert len(scores) == 2 * sum(languages[target] * metrics[target] for target in languages)
     assert scores["score"].between(0, 100).all()
     assert {"n", "split", "source", "sample", "layer", "direction", "collapsed"} <= set(scores.columns)
-    assert set(scores.loc[scores["target"] == "tatoeba", "direction"]) == {"to-English"}
+    assert set(scores.loc[scores["target"] == "tatoeba", "direction"]) == {"from_english"}
     assert set(scores.loc[scores["target"] == "tatoeba", "layer"]) == {1}
 
 

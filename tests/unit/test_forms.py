@@ -64,7 +64,7 @@ def test_answers_come_back_from_offsets(tokenizer, max_length):
     tokens = encode("span", rows, tokenizer, **lengths)
     kept = []
     for unit in range(len(tokens)):
-        target = span.targets(tokens, np.array([unit]))
+        target = span.batch(tokens, np.array([unit]), 0)[1]
         scores = np.full((int(tokens.lengths[unit]), 2), -1.0)
         first, last = int(target["first"][0]), int(target["last"][0])
         if first:
@@ -101,7 +101,7 @@ def test_every_word_keeps_its_label(tokenizer, max_length):
     assert tokens.lengths.max() <= max_length
     kept = []
     for unit in range(len(tokens)):
-        target = tagging.targets(tokens, np.array([unit]))
+        target = tagging.batch(tokens, np.array([unit]), 0)[1]
         where = target["words"][0] != tagging.NO_WORD
         kept.append((target["words"][0][where], target["tags"][0][where]))
     labels = list("ABCDE")

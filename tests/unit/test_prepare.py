@@ -8,9 +8,10 @@ from xstilts import index, registry
 from xstilts.commands import main
 from xstilts.errors import UserError
 from xstilts.forms import multiple_choice
-from xstilts.plan import Indexes, make_plan
+from xstilts.plan import make_plan
 from xstilts.prepare import prepare
 from xstilts.sources import Place, hub, mirror, tiny
+from xstilts.sourcing import Indexes
 from xstilts.study import read_study
 
 STUDY = """
@@ -152,7 +153,7 @@ UNREADABLE = {
     "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv:1: 2 columns where 3"),
     "truncated": ("mnli/train.json", lambda text: text[: len(text) // 2], r"train\.json: not JSON .*truncated"),
     "other format": ("xquad/xquad.de.json", lambda text: "[]", r"xquad\.de\.json: not in SQuAD's format"),
-    "no tag": ("udpos/test-de.tsv", lambda text: "word\n" + text, r"test-de\.tsv:1: not a token, a tab and a tag"),
+    "no tag": ("udpos/test-de.tsv", lambda text: "word\n" + text, r"test-de\.tsv:1: 1 columns where 2 \(words, tags\)"),
     "unequal lines": (
         "tatoeba/tatoeba.deu-eng.deu", lambda text: text + "more\n", r"deu: 25 lines, but .*eng has 24",
     ),
@@ -223,7 +224,7 @@ def test_target_left_out_where_the_mirror_lacks_a_language(raw):
 
 def test_training_file_not_in_the_mirror(raw):
     (raw.folder / "mnli/train.json").unlink()
-    with pytest.raises(UserError, match=r"MNLI \(training\.en\): mnli/train\.json is not in the mirror's index"):
+    with pytest.raises(UserError, match=r"mnli \(training data\): .*mnli/train\.json: not in the mirror's index"):
         raw.plan()
 
 
@@ -246,8 +247,8 @@ def test_index_of_a_read_only_folder(raw, tmp_path):
     raw.folder.chmod(0o755)
     assert path.parent == results / "indexes"
     assert index.read(raw.folder, "mirror.yaml", results, "mirror") == files
-    assert files["mnli/train.json"]["sample"] is True
-    assert files["xquad/xquad.de.json"]["rows"] == tiny.TEST_ROWS
+    assert files["mnli/train.json"]["tasks"]["mnli"]["sample"] is True
+    assert files["xquad/xquad.de.json"]["tasks"]["xquad"]["rows"] == tiny.TEST_ROWS
 
 
 def test_hub_source_writes_parquet_that_the_reader_reads(tmp_path, monkeypatch):

@@ -8,9 +8,10 @@ import pyarrow.parquet
 import pytest
 from conftest import ROOT
 from xstilts import index, readers, registry
-from xstilts.forms import span
-from xstilts.plan import Indexes, make_plan
+from xstilts.forms import span, tagging
+from xstilts.plan import make_plan
 from xstilts.prepare import prepare
+from xstilts.sourcing import Indexes
 from xstilts.study import read_study
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import Tokens
@@ -26,9 +27,9 @@ def pocket(mirror):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    folder = os.environ.get("XSTILTS_MODEL")
+    folder = os.environ.get("XSTILTS_TOKENIZER") or os.environ.get("XSTILTS_MODEL")
     if not folder:
-        pytest.skip("XSTILTS_MODEL is not set: no real tokenizer on this machine")
+        pytest.skip("neither XSTILTS_TOKENIZER nor XSTILTS_MODEL is set: no real tokenizer on this machine")
     return PieceTokenizer(Path(folder))
 
 
@@ -71,10 +72,17 @@ def test_evaluation_data_are_the_same_items_in_every_language(pocket, mirror):
     assert all(chosen == items["en"] and len(chosen) == 200 for chosen in items.values())
 
 
-@pytest.mark.parametrize("language", ["ar", "de", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"])
-def test_offsets_give_back_every_gold_answer(mirror, tokenizer, language):
-    source = registry.load().tasks["xquad"].sources["mirror"]
-    records = readers.read(source, mirror, [f"xquad/xquad.{language}.json"])
+ANSWERS = [
+    *(f"xquad/xquad.{language}.json" for language in ("ar", "de", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")),
+    *(f"mlqa/dev-context-{language}-question-{language}.json" for language in ("ar", "de", "en", "es", "hi", "zh")),
+    # of TyDiQA's dev sets there, all answers are placeholders
+    "tydiqa/tydiqa.goldp.en.train.json",
+]
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_offsets_give_back_every_gold_answer(mirror, tokenizer, name):
+    records = readers.json_files.read_squad([mirror / name], None)
     rows = [span.normalise(record, None) for record in records]
     lengths = {"max_length": 384, "stride": 128, "max_question_length": 64}
     tokens = Tokens(span.encode(rows, tokenizer, lengths), tokenizer.pad)
@@ -87,3 +95,26 @@ def test_offsets_give_back_every_gold_answer(mirror, tokenizer, language):
         if row["answers"][0]["text"] in row["context"][begin:end]:
             found.add(int(tokens.examples[unit]))
     assert found == set(range(len(rows)))
+
+
+def tagged_files(mirror):
+    return sorted(path for task in ("udpos", "panx") for path in (mirror / task).glob("*-*.tsv"))
+
+
+def test_every_word_keeps_its_label(mirror, tokenizer):
+    """Split at a short length and merged again, every word of UDPOS and PANX has the tag it had."""
+    files = tagged_files(mirror)
+    assert len(files) == 34
+    for path in files:
+        records = list(readers.columns.read_tagged([path], None))[:2000]
+        labels = sorted({tag for record in records for tag in record["tags"]})
+        numbers = {label: number for number, label in enumerate(labels)}
+        rows = [{"words": row["words"], "tags": [numbers[tag] for tag in row["tags"]]} for row in records]
+        tokens = Tokens(tagging.encode(rows, tokenizer, {"max_length": 24}), tokenizer.pad)
+        kept = []
+        for unit in range(len(tokens)):
+            targets = tagging.batch(tokens, np.array([unit]), 0)[1]
+            chosen = targets["words"][0] != tagging.NO_WORD
+            kept.append((targets["words"][0][chosen], targets["tags"][0][chosen]))
+        merged = tagging.predict(rows, tokens, kept, labels, {})
+        assert merged == [" ".join(row["tags"]) for row in records], path.name

@@ -79,8 +79,8 @@ CHANGES = {
         set_key("recipes", "quick", "early_stopping", "patience", 3),
         {job for mixture in ("none", "three") for job in below_mixture(mixture) if "tatoeba" not in job} | STUDY,
     ),
-    "retrieval layer": (
-        set_key("recipes", "quick", "retrieval", "layer", 1.0),
+    "layer of bitext retrieval": (
+        set_key("recipes", "quick", "bitext", "layer", 1.0),
         {job for mixture in ("none", "three") for job in below_mixture(mixture) if "tatoeba" in job} | STUDY,
     ),
     "removed target": (

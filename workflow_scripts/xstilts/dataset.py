@@ -14,11 +14,15 @@ from xstilts.tokens import Tokens
 
 @dataclass(frozen=True)
 class Part:
-    """One part (``train``, ``dev`` or a language) of a task's data: tokens, and the rows they were made from."""
+    """One part (``train``, ``dev`` or a language) of a task's data: tokens, and the rows they were made from.
+
+    ``labels`` are the label names of a data set that brings its own.
+    """
 
     tokens: Tokens
     path: Path
     digest: str
+    labels: list[str] | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -35,7 +39,10 @@ def parts(results: Path, tokens_id: str) -> dict[str, Part]:
     """
     facts = manifest.read(manifest_path(results, tokens_id))
     prepared = results / facts["spec"]["parents"]["prepared"]
+    labels = manifest.read(prepared / manifest.MANIFEST).get("labels")
     return {
-        name: Part(tokens.load(results / tokens_id / name, facts["pad"]), prepared / f"{name}.parquet", entry["digest"])
+        name: Part(
+            tokens.load(results / tokens_id / name, facts["pad"]), prepared / f"{name}.parquet", entry["digest"], labels
+        )
         for name, entry in facts["parts"].items()
-    }
+    }  # fmt: skip

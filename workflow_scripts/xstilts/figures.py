@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from xstilts.products import FIGURE_FORMATS, FIGURES
 from xstilts.scores import is_source_language
-from xstilts.tables import language_frame, main_frame
+from xstilts.tables import in_percent, language_frame, main_frame
 
 # the same input gives the same bytes: no dates, no random ids
 _METADATA = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}, "png": {}}
@@ -44,7 +44,7 @@ def _lines(frame: pd.DataFrame) -> pd.Series:
 
 def _mixtures(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that are compared with the baseline, each with its line's name."""
-    frame = frame[frame["mixture"] != "none"].dropna(subset=["gain"])
+    frame = in_percent(frame[frame["mixture"] != "none"]).dropna(subset=["gain"])
     return frame.assign(line=_lines(frame)) if len(frame) else frame.assign(line=[])
 
 

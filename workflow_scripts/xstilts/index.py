@@ -8,6 +8,7 @@ in the folder, or, where the folder is read-only, ``results/indexes/<hash of its
 import hashlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import yaml
 from xstilts import readers, schema
 from xstilts.errors import UserError
 from xstilts.manifest import file_sha256, write_atomically
-from xstilts.registry import Registry, Task
+from xstilts.registry import Registry, Source, Task
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def index_model(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def index_mirror(folder: Path, registry: Registry) -> dict[str, dict[str, Any]]:
-    """Return the index of a mirror: SHA-256 of every file that the registry knows; rows, split and whether a sample.
+    """Return the index of a mirror: the SHA-256 of every file that a task reads, and what it is to each such task.
 
     Raises:
         UserError: if the folder is missing or a file cannot be read in the format its task states.
@@ -109,32 +110,43 @@ def index_mirror(folder: Path, registry: Registry) -> dict[str, dict[str, Any]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such mirror folder")
     files: dict[str, dict[str, Any]] = {}
+    totals: Counter[tuple[str, str, str]] = Counter()
     for task in registry.tasks.values():
-        for names, split in _file_groups(task):
-            if all((folder / name).is_file() for name in names):
-                rows = sum(1 for _ in readers.read(task.sources["mirror"], folder, names))
-                log.info("%s: %d rows", ", ".join(names), rows)
-                for name in names:
-                    facts = {"sha256": file_sha256(folder / name), "rows": rows, "split": split}
-                    published = task.rows.get(split)
-                    if published is not None and rows < published:
-                        facts["sample"] = True
-                    files.setdefault(name, facts)
+        for source, names, split, language in _file_groups(task):
+            if not all((folder / name).is_file() for name in names):
+                continue
+            rows = sum(1 for _ in readers.read(source, folder, names))
+            log.info("%s: %s: %d rows", task.name, ", ".join(names), rows)
+            totals[task.name, split, language] += rows
+            for name in names:
+                if name not in files:
+                    files[name] = {"sha256": file_sha256(folder / name), "tasks": {}}
+                files[name]["tasks"].setdefault(task.name, {"split": split, "rows": rows, "language": language})
+    for entry in files.values():
+        for name, facts in entry["tasks"].items():
+            published = registry.tasks[name].published(facts["split"], facts["language"])
+            facts["sample"] = published is not None and totals[name, facts["split"], facts["language"]] < published
     if not files:
-        raise UserError(f"{folder}: none of the registry's files is here; see the `mirror` entries of registry/tasks")
+        raise UserError(f"{folder}: none of the registry's files is here; see `sources` in registry/tasks")
     return files
 
 
-def _file_groups(task: Task) -> list[tuple[tuple[str, ...], str]]:
-    """Return the groups of files that are read together, with their split."""
-    if "mirror" not in task.sources:
-        return []
-    source = task.sources["mirror"]
+def _file_groups(task: Task) -> list[tuple[Source, tuple[str, ...], str, str]]:
+    """Return the groups of files that are read together: their source, their names, split and language."""
     groups = []
-    for split, templates in (("train", source.training), ("dev", source.dev)):
-        for template in templates:
-            groups += [((task.file(template, language),), split) for language in source.training_languages]
-    for entry in source.evaluation:
-        for language in entry.languages or task.languages:
-            groups.append((tuple(task.file(template, language) for template in entry.files), entry.split))
+    for source in task.sources:
+        if source.kind != "files":
+            continue
+        for split, templates in (("train", source.training), ("dev", source.dev)):
+            for template in templates:
+                groups += [
+                    (source, (task.file(template, language),), split, language)
+                    for language in source.training_languages
+                ]
+        for entry in source.evaluation:
+            for language in entry.languages or task.languages:
+                for split, templates in ((entry.split, entry.templates(language)), ("threshold", entry.threshold)):
+                    names = tuple(task.file(template, language) for template in templates)
+                    if names:
+                        groups.append((source, names, split, language))
     return groups

@@ -23,6 +23,7 @@ class Machine:
     study: Path
     results: Path
     mirror: Path | None
+    own_tasks: Path | None
     model_folders: Mapping[str, Path]
     offline: bool
     keep_models: str
@@ -35,7 +36,8 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
         UserError: naming the key that is wrong.
     """
     value = schema.check(_expand(dict(config)), "config.yaml", place)
-    known = registry.load().models
+    own_tasks = Path(value["own_tasks"]) if value["own_tasks"] else None
+    known = registry.load(own_tasks).models
     for name in value["model_folders"]:
         if name not in known:
             raise UserError(f"{place}: model_folders: unknown model {name!r}; {suggestion(name, known)}")
@@ -43,6 +45,7 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
         study=Path(value["study"]),
         results=Path(value["results"]),
         mirror=Path(value["mirror"]) if value["mirror"] else None,
+        own_tasks=own_tasks,
         model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
         offline=value["offline"],
         keep_models=value["keep_models"],
@@ -65,10 +68,10 @@ def plan_of(machine: Machine, study: Study | None = None) -> Plan:
     Raises:
         UserError: for anything wrong in study, registry or indexes.
     """
-    known = registry.load()
+    known = registry.load(machine.own_tasks)
     study = study or read_study(machine.study, known)
     mirror = None
-    if study.source == "mirror" and machine.mirror is not None:
+    if study.uses("mirror") and machine.mirror is not None:
         mirror = index.read(machine.mirror, "mirror.yaml", machine.results, "mirror")
     models = {
         name: index.read(folder, "model.yaml", machine.results, f"model_folders.{name}")

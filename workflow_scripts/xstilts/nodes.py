@@ -72,12 +72,24 @@ class Cell:
 
 @dataclass
 class Plan:
-    """Nodes by id, cells, the headline metric of each target, and notes for the user (what was left out and why)."""
+    """All that a study needs.
+
+    Attributes:
+        study: the study.
+        nodes: nodes by id.
+        cells: one for each combination of the axes.
+        targets: task, form, headline metric and source language of each target.
+        benchmark: the benchmark whose score the tables have, with its name.
+        addresses: where the files of a data node can be downloaded: no part of what decides a result.
+        notes: for the user, what was left out and why.
+    """
 
     study: Study
     nodes: dict[str, Node] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
-    metrics: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, dict[str, str]] = field(default_factory=dict)
+    benchmark: Mapping[str, Any] | None = None
+    addresses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def stage(self, stage: str) -> dict[str, Node]:
@@ -96,7 +108,15 @@ class Plan:
         """Digest of the study's outputs: what they read and the options they have."""
         cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
         shown = {"figures": dict(self.study.figures), "description": self.study.description, "notes": self.notes}
-        return digest({"version": VERSIONS["studies"], "cells": cells, "metrics": self.metrics, **shown})
+        return digest(
+            {
+                "version": VERSIONS["studies"],
+                "cells": cells,
+                "targets": self.targets,
+                "benchmark": self.benchmark,
+                **shown,
+            }
+        )
 
     @property
     def folder(self) -> str:
@@ -115,8 +135,12 @@ class Plan:
             "description": self.study.description,
             "source": self.study.source,
             "figures": dict(self.study.figures),
-            "targets": list(self.study.targets),
-            "mixtures": list(self.study.mixtures),
+            "targets": self.targets,
+            "benchmark": self.benchmark,
+            "mixtures": {
+                name: [member.task for member in mixture.tasks] if mixture else []
+                for name, mixture in self.study.mixtures.items()
+            },
             "notes": self.notes,
             "cells": [asdict(cell) for cell in self.cells],
             "nodes": nodes,

@@ -10,23 +10,15 @@ exactly the nodes that depend on it, going back is free, and a stale result cann
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from xstilts import recipe as recipes
-from xstilts.errors import UserError, suggestion
+from xstilts.forms import FORMS
 from xstilts.manifest import digest
 from xstilts.nodes import VERSIONS, Cell, Node, Plan
-from xstilts.registry import Registry, Source, Split, Task, describe, parse_reference
+from xstilts.registry import Registry, Source, Split, Task, parse_reference
+from xstilts.sourcing import Indexes, Sourcing
 from xstilts.study import NONE, Mixture, Study, Target
-
-
-@dataclass(frozen=True)
-class Indexes:
-    """What the plan may know of this machine: the content of its mirror and of its model folders, by SHA-256."""
-
-    mirror: Mapping[str, Mapping[str, Any]] | None = None
-    models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -44,8 +36,16 @@ class _Planner:
     def __init__(self, study: Study, registry: Registry, indexes: Indexes) -> None:
         self.study, self.registry, self.indexes = study, registry, indexes
         self.result = Plan(study)
-        self.result.metrics = {name: registry.tasks[target.task].metric for name, target in study.targets.items()}
-        self.evaluated = {name: self._evaluation_files(name, target) for name, target in study.targets.items()}
+        self.result.targets = {
+            name: {
+                "task": target.task, "form": registry.tasks[target.task].form,
+                "metric": registry.tasks[target.task].metric, "language": target.language,
+            }
+            for name, target in study.targets.items()
+        }  # fmt: skip
+        self.result.benchmark = study.benchmark and {"name": study.benchmark, **registry.benchmarks[study.benchmark]}
+        self.sourcing = Sourcing(study, registry, indexes, self.result.notes)
+        self.evaluated = {name: self.sourcing.evaluation(name, target) for name, target in study.targets.items()}
         self.prepared_memo: dict[tuple[str, str], Node] = {}
         self.tokens_memo: dict[tuple[str, str, str], Node] = {}
 
@@ -84,116 +84,60 @@ class _Planner:
 
     # Data
 
-    def _source(self, task: Task, place: str) -> Source:
-        # the made-up data is laid out as a mirror
-        kind = "hub" if self.study.source == "hub" else "mirror"
-        if kind not in task.sources:
-            raise UserError(f"{place}: {task.title} cannot be had from the source {self.study.source!r}")
-        if self.study.source == "mirror" and self.indexes.mirror is None:
-            raise UserError(
-                f"study {self.study.name}: its data comes from a mirror; set `mirror` in config.yaml to a folder"
-            )
-        return task.sources[kind]
-
-    def _has(self, name: str) -> bool:
-        return self.study.source != "mirror" or name in self.indexes.mirror
-
-    def _evaluation_files(self, name: str, target: Target) -> dict[str, Split]:
-        """Return the split to score and its files, for every language of a target."""
-        task = self.registry.tasks[target.task]
-        place = f"targets.{name}"
-        source = self._source(task, place)
-        if target.split and target.split not in [entry.split for entry in source.evaluation]:
-            splits = [entry.split for entry in source.evaluation]
-            raise UserError(f"{place}.split: {task.title} has no {target.split!r}; {suggestion(target.split, splits)}")
-        found = {}
-        for language in target.languages or self.study.languages:
-            split = self._split(task, source, language, target.split)
-            if split is not None:
-                found[language] = split
-            elif target.languages:
-                raise UserError(
-                    f"{place}.languages: the source {self.study.source!r} has no {language!r} for {task.title}"
-                )
-        left_out = [language for language in self.study.languages if language not in found]
-        if not found:
-            raise UserError(
-                f"{place}: none of the languages {', '.join(self.study.languages)} is there for {task.title}"
-            )
-        if left_out and not target.languages:
-            self.result.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
-        return found
-
-    def _split(self, task: Task, source: Source, language: str, wanted: str | None) -> Split | None:
-        for entry in source.evaluation:
-            files = tuple(task.file(template, language) for template in entry.files)
-            listed = entry.languages or task.languages
-            if wanted in (None, entry.split) and language in listed and all(map(self._has, files)):
-                return Split(entry.split, entry.official, None, files)
-        return None
-
-    def _data(self, task: Task, part: str, files: Iterable[str], source: Source) -> Node:
-        names = sorted(set(files))
-        if self.study.source == "mirror":
-            for name in names:
-                if not self._has(name):
-                    raise UserError(
-                        f"{task.title} ({part}): {name} is not in the mirror's index; add the file to the mirror and "
-                        "run xstilts index-mirror again"
-                    )
-            content = {"kind": "mirror", "files": {name: self.indexes.mirror[name]["sha256"] for name in names}}
-        elif self.study.source == "hub":
-            if source.revision is None:
-                raise UserError(f"{task.title}: its hub source has no pinned revision")
-            content = {"kind": "hub", "repository": source.repository, "revision": source.revision, "files": names}
-        else:
-            content = {"kind": "tiny", "files": names}
-        return self._add("data", f"{task.name}.{part}", {}, source=content)
-
-    def _rows(self, name: str) -> dict[str, Any]:
-        """Return what is known of a file's rows before it is read: their number, and whether it is a sample."""
-        facts = self.indexes.mirror[name] if self.study.source == "mirror" else {}
-        return {"rows": facts.get("rows"), "sample": facts.get("sample", False)}
+    def _data(self, task: Task, reference: str, part: str, files: Iterable[str], source: Source) -> Node:
+        content, addresses = self.sourcing.content(task, reference, sorted(set(files)), source)
+        node = self._add("data", f"{task.name}.{part}", {}, source=content)
+        if addresses:
+            self.result.addresses[node.id] = addresses
+        return node
 
     def _definition(self, task: Task, source: Source) -> dict[str, Any]:
         """Return the part of a task's registry entry that decides its rows."""
-        reading = describe(source)
-        for key in ("training", "training_languages", "dev", "evaluation", "repository", "revision"):
-            del reading[key]
-        labels = list(task.labels) if task.labels else None
+        reading = ("reader", "header", "columns", "values", "labels", "drop_labels", "unanswerable")
         return {
-            "task": task.name, "task_version": task.version, "form": task.form, "labels": labels,
-            "reading": reading,
+            "task": task.name, "task_version": task.version, "form": task.form,
+            "labels": list(task.labels) if task.labels else None,
+            "reading": {key: _plain(getattr(source, key)) for key in reading},
         }  # fmt: skip
 
     def _training_data(self, reference: str) -> Node:
-        if (reference, "training") in self.prepared_memo:
-            return self.prepared_memo[reference, "training"]
-        name, language = parse_reference(reference)
-        task = self.registry.tasks[name]
-        source = self._source(task, reference)
-        if language not in source.training_languages:
-            known = source.training_languages
-            raise UserError(f"{reference}: no training data in {language!r}; {suggestion(language, known)}")
+        if (reference, "training") not in self.prepared_memo:
+            name, language = parse_reference(reference)
+            task = self.registry.tasks[name]
+            source = self.sourcing.training(task, reference, language)
+            make = self._union if source.union else self._own_training_data
+            self.prepared_memo[reference, "training"] = make(reference, task, source, language)
+        return self.prepared_memo[reference, "training"]
+
+    def _union(self, reference: str, task: Task, source: Source, language: str) -> Node:
+        """Return the training data of several tasks as that of one, so that they share a head."""
+        parents = {f"member.{member}": self._training_data(member) for member in source.union}
+        limits = self.study.limits(reference)
+        return self._add(
+            "prepared", f"{reference}.training", parents, part="union", task=task.name, form=task.form,
+            labels=list(task.labels) if task.labels else None, language=language, members=list(source.union),
+            published=task.published("train", language), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
+        )  # fmt: skip
+
+    def _own_training_data(self, reference: str, task: Task, source: Source, language: str) -> Node:
         splits = {
             split: [task.file(template, language) for template in templates]
             for split, templates in (("train", source.training), ("dev", source.dev))
             if templates
         }
-        if not splits.get("train"):
-            raise UserError(f"{reference}: no training data in the source {self.study.source!r}")
-        parents = {"data": self._data(task, f"training.{language}", sum(splits.values(), []), source)}
+        parents = {"data": self._data(task, reference, f"training.{language}", sum(splits.values(), []), source)}
         if "context" in source.columns:
             parents.update(self._contexts(language))
         limits = self.study.limits(reference)
-        node = self._add(
-            "prepared", f"{reference}.training", parents, part="training", language=language,
-            splits={split: [{"file": file, **self._rows(file)} for file in files] for split, files in splits.items()},
-            train_rows=limits.train_rows, dev_rows=limits.dev_rows,
+        files = {
+            split: [{"file": name, **self.sourcing.rows(task, reference, name)} for name in names]
+            for split, names in splits.items()
+        }
+        return self._add(
+            "prepared", f"{reference}.training", parents, part="training", language=language, splits=files,
+            where=_where(task, source, language), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
             **self._definition(task, source),
         )  # fmt: skip
-        self.prepared_memo[reference, "training"] = node
-        return node
 
     def _contexts(self, language: str) -> dict[str, Node]:
         """Return the evaluation data, in one language, whose contexts no training set may contain.
@@ -203,29 +147,33 @@ class _Planner:
         """
         parents = {}
         for name, target in self.study.targets.items():
-            task = self.registry.tasks[target.task]
-            split = self._split(task, self._source(task, name), language, target.split)
-            if task.form == "span" and split is not None:
-                part = f"contexts.{language}"
-                parents[f"exclude.{name}"] = self._evaluation_data(name, {language: split}, part, None)
+            source, _ = self.evaluated[name]
+            if "context" in source.columns:
+                split = self.sourcing.split(self.registry.tasks[target.task], name, source, language, target.split)
+                if split is not None:
+                    part = f"contexts.{language}"
+                    parents[f"exclude.{name}"] = self._evaluation_data(name, {language: split}, part, None)
         return parents
 
     def _evaluation_data(self, name: str, splits: Mapping[str, Split], part: str, test_rows: int | None) -> Node:
         if (name, part) in self.prepared_memo:
             return self.prepared_memo[name, part]
         task = self.registry.tasks[self.study.targets[name].task]
-        source = self._source(task, name)
-        data = self._data(task, part, (file for split in splits.values() for file in split.files), source)
+        source, _ = self.evaluated[name]
+        files = [file for split in splits.values() for file in (*split.files, *split.threshold)]
+        # a pool of some languages is another task than that of all
+        whole = not FORMS[task.form].pooled or set(splits) == set(task.languages)
         languages = {
             language: {
-                "split": split.split, "official": split.official, "files": list(split.files),
-                **self._rows(split.files[0]),
+                "split": split.split, "official": split.official and whole, "files": list(split.files),
+                "threshold": list(split.threshold), "where": _where(task, source, language),
+                "published": task.published(split.split, language), **self.sourcing.rows(task, name, split.files[0]),
             }
             for language, split in splits.items()
         }  # fmt: skip
         node = self._add(
-            "prepared", f"{name}.{part}", {"data": data}, part="evaluation", languages=languages,
-            published=dict(task.rows), test_rows=test_rows, cluster_rows=task.cluster_rows, parallel=task.parallel,
+            "prepared", f"{name}.{part}", {"data": self._data(task, name, part, files, source)}, part="evaluation",
+            languages=languages, test_rows=test_rows, cluster_rows=task.cluster_rows, parallel=task.parallel,
             **self._definition(task, source),
         )  # fmt: skip
         self.prepared_memo[name, part] = node
@@ -247,10 +195,17 @@ class _Planner:
         tokens = self._tokens(self._training_data(reference), base, task.form, recipes.lengths(settings, task.form))
         entry = {
             "task": reference, "form": task.form, "labels": list(task.labels) if task.labels else None,
-            "metric": task.metric, "epochs": settings["epochs"],
-            "batch_size": settings["batch_size"], "decoding": recipes.decoding(settings, task.form),
+            "metric": task.metric, "epochs": settings["epochs"], "batch_size": settings["batch_size"],
+            "decoding": self._decoding(settings, task, reference), "scoring": task.scoring,
         }  # fmt: skip
         return entry, tokens
+
+    def _decoding(self, settings: Mapping[str, Any], task: Task, reference: str) -> dict[str, Any]:
+        """Return the decoding settings; a null threshold only where a question may have no answer."""
+        decoding = recipes.decoding(settings, task.form)
+        if not any(source.unanswerable == "keep" for source in task.sources):
+            decoding.pop("null_threshold", None)
+        return decoding
 
     def _intermediate(self, axes: tuple, recipe: Mapping[str, Any], mixture: Mixture, base: Node) -> Node:
         model, recipe_name, mixture_name, seed = axes
@@ -258,26 +213,34 @@ class _Planner:
         for member in mixture.tasks:
             entry, tokens = self._training_task(member.task, recipe["intermediate"], base)
             tasks.append({**entry, "rate": member.rate})
-            parents[f"tokens.{member.task}"] = tokens
+            parents |= {f"tokens.{member.task}": tokens, **_head_of(base, entry["form"])}
         return self._add(
             "intermediate", f"{model}.{recipe_name}.{mixture_name}.s{seed}", parents, tasks=tasks,
             sampling=mixture.sampling, cap=mixture.cap, optimiser=recipes.optimiser(recipe["intermediate"]),
-            early_stopping=None, seed=seed,
+            early_stopping=None, carried_head=None, seed=seed,
         )  # fmt: skip
 
     def _target(self, axes: tuple, recipe: Mapping[str, Any], stages: Iterable[str], body: Node, base: Node) -> Node:
-        """Return the last of a target's training stages, each a node that starts from the one before."""
+        """Return the last of a target's training stages, each a node that starts from the one before.
+
+        A stage of the same form with a head of the same shape goes on with the head of the stage before (COPA with
+        SIQA's), as XTREME-R's baseline does; every phase starts with fresh heads.
+        """
         model, recipe_name, mixture_name, seed = axes
+        before: Task | None = None
+        before_name: str | None = None
         for reference in stages:
             entry, tokens = self._training_task(reference, recipe["target"], base)
             task = self.registry.tasks[parse_reference(reference)[0]]
+            carried = before_name if before is not None and _same_head(before, task) else None
+            name = f"{model}.{recipe_name}.{mixture_name}.s{seed}.{before_name + '+' if before_name else ''}{reference}"
             body = self._add(
-                "targets", f"{model}.{recipe_name}.{mixture_name}.s{seed}.{reference}",
-                {"model": body, f"tokens.{reference}": tokens}, tasks=[{**entry, "rate": 1.0}],
-                sampling="proportional", cap=None,
+                "targets", name, {"model": body, f"tokens.{reference}": tokens, **_head_of(base, task.form)},
+                tasks=[{**entry, "rate": 1.0}], sampling="proportional", cap=None,
                 optimiser=recipes.optimiser(recipes.settings(recipe["target"], reference, task)),
-                early_stopping=dict(recipe["early_stopping"]), seed=seed,
+                early_stopping=dict(recipe["early_stopping"]), carried_head=carried, seed=seed,
             )  # fmt: skip
+            before, before_name = task, reference
         return body
 
     def _result_of(
@@ -285,28 +248,49 @@ class _Planner:
     ) -> Node:
         model, recipe_name, mixture_name, seed = axes
         task = self.registry.tasks[target.task]
+        facts = FORMS[task.form]
+        # without any training there is nothing that a seed could change
+        trained = target.trained_on or mixture_name != NONE
+        label = f"{model}.{recipe_name}.{mixture_name}{f'.s{seed}' if trained else ''}.{name}"
         limits = self.study.limits(name)
-        prepared = self._evaluation_data(name, self.evaluated[name], "evaluation", limits.test_rows)
-        if task.form == "bitext":
-            tokens = self._tokens(prepared, base, task.form, {"max_length": recipe["retrieval"]["max_length"]})
-            # without an intermediate phase there is nothing that a seed could change
-            axis = f"{mixture_name}.s{seed}" if mixture_name != NONE else mixture_name
-            label = f"{model}.{recipe_name}.{axis}.{name}"
-            parents = {"model": body, "tokens": tokens}
-            embedded = self._add("embeddings", label, parents, layer=recipe["retrieval"]["layer"], pooling="mean")
-            return self._add("retrieval", label, {"embeddings": embedded, "prepared": prepared}, direction="to-English")
+        prepared = self._evaluation_data(name, self.evaluated[name][1], "evaluation", limits.test_rows)
+        checkpoint = self._target(axes, recipe, target.trained_on, body, base)
         settings = recipes.settings(recipe["target"], name, task)
+        if facts.embedded:
+            own_head = facts.trained
+            lengths = recipes.lengths(settings if own_head else recipe["bitext"], task.form)
+            tokens = self._tokens(prepared, base, task.form, lengths)
+            pooling = {"head": target.trained_on[-1]} if own_head else {"layer": recipe["bitext"]["layer"]}
+            parents = {"model": checkpoint, "tokens": tokens}
+            embedded = self._add("embeddings", label, parents, form=task.form, pooling=pooling)
+            settings = {} if own_head else {"direction": recipe["bitext"]["direction"]}
+            parents = {"embeddings": embedded, "prepared": prepared}
+            return self._add("retrieval", label, parents, form=task.form, settings=settings)
         tokens = self._tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
-        references = [_in_language(reference, target.language) for reference in task.trained_on or (task.name,)]
-        checkpoint = self._target(axes, recipe, references, body, base)
         return self._add(
-            "predictions", f"{model}.{recipe_name}.{mixture_name}.s{seed}.{name}",
-            {"model": checkpoint, "tokens": tokens}, form=task.form,
-            labels=list(task.labels) if task.labels else None, trained_on=references[-1],
-            decoding=recipes.decoding(settings, task.form),
+            "predictions", label, {"model": checkpoint, "tokens": tokens, **_head_of(base, task.form)}, form=task.form,
+            labels=list(task.labels) if task.labels else None,
+            trained_on=target.trained_on[-1] if target.trained_on else None,
+            decoding=self._decoding(settings, task, name), scoring=task.scoring,
         )  # fmt: skip
 
 
-def _in_language(reference: str, language: str) -> str:
-    """Return the reference with the target's source language, unless it is the default one."""
-    return reference if parse_reference(reference)[1] == language else f"{reference}@{language}"
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _where(task: Task, source: Source, language: str) -> dict[str, str] | None:
+    """Return which rows of a file are in a language, or None if all are."""
+    if source.where is None:
+        return None
+    return {"column": source.where["column"], "starts_with": task.file(source.where["starts_with"], language)}
+
+
+def _head_of(base: Node, form: str) -> dict[str, Node]:
+    """Return the base model as a parent where its own language-model head is used."""
+    return {"base": base} if FORMS[form].pretrained_head else {}
+
+
+def _same_head(one: Task, other: Task) -> bool:
+    """Tell whether two tasks can share a head."""
+    return one.form == other.form and (one.labels == other.labels or not FORMS[one.form].labelled)

@@ -12,6 +12,7 @@ from torch import nn
 
 from xstilts import backbone, forms
 from xstilts.dataset import Part
+from xstilts.forms import FORMS
 from xstilts.tokens import Tokens
 
 # pieces in one batch, padding included; memory, not results, depends on it
@@ -27,9 +28,9 @@ class Model(nn.Module):
         self.body = body
         self.heads = nn.ModuleDict({_key(task): head for task, head in heads.items()})
 
-    def forward(self, task: str, ids: torch.Tensor, mask: torch.Tensor, units: int) -> torch.Tensor:
+    def forward(self, task: str, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
         """Return the task's scores for a batch of units."""
-        return self.heads[_key(task)](self.body(ids, mask), mask, units)
+        return self.heads[_key(task)](self.body(inputs["ids"], inputs["mask"]), inputs, units)
 
 
 def _key(task: str) -> str:
@@ -37,20 +38,67 @@ def _key(task: str) -> str:
     return task.replace(".", "_")
 
 
-def fresh_head(entry: Mapping[str, Any], body: backbone.Backbone, seed: int) -> nn.Module:
-    """Return a head with new weights, which the seed and the task's name alone decide."""
+def make_head(entry: Mapping[str, Any], body: backbone.Backbone, seed: int, base: Path | None) -> nn.Module:
+    """Return the head with which the training of a task starts.
+
+    It is fresh, with weights which the seed and the task's name alone decide, or the language-model head of the base
+    model in the folder ``base``.
+    """
+    if FORMS[entry["form"]].pretrained_head:
+        return backbone.language_head(base, body)
     torch.manual_seed(seed * 1_000_003 + sum(map(ord, entry["task"])))
     return forms.get(entry["form"]).head(body.width, entry["labels"], body.dropout)
 
 
 def load(folder: Path, entries: Sequence[Mapping[str, Any]]) -> Model:
     """Read a trained model and the heads of tasks from a node's folder."""
+    body = backbone.load(folder)
+    model = Model(body, {entry["task"]: _empty_head(entry, body) for entry in entries})
+    weights = _saved_heads(folder)
+    # what is tied to the body's embeddings is not saved twice
+    wanted = {name for name in model.heads.state_dict() if name not in _tied(model)}
+    model.heads.load_state_dict({name: weights[name] for name in wanted}, strict=False, assign=True)
+    return model.eval()
+
+
+def of_node(spec: Mapping[str, Any], results: Path) -> tuple[Model, dict[str, Any]]:
+    """Return the model that a predictions node uses, and the entry of its task.
+
+    A target without training is measured with the head of the base model on the body as it is.
+    """
+    folder = results / spec["parents"]["model"]
+    entry = {"task": spec["trained_on"] or spec["form"]}
+    entry |= {key: spec[key] for key in ("form", "labels", "decoding", "scoring")}
+    if spec["trained_on"] is not None:
+        return load(folder, [entry]), entry
+    body = backbone.load(folder)
+    return Model(body, {entry["task"]: make_head(entry, body, 0, results / spec["parents"]["base"])}).eval(), entry
+
+
+def carry_head(model: Model, task: str, folder: Path, before: str) -> None:
+    """Give a task's head the weights of the head that another task has in a node's folder."""
+    prefix = f"{_key(before)}."
+    weights = {name.removeprefix(prefix): value for name, value in _saved_heads(folder).items()
+               if name.startswith(prefix)}  # fmt: skip
+    model.heads[_key(task)].load_state_dict(weights)
+
+
+def _saved_heads(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    body = backbone.load(folder)
-    model = Model(body, {entry["task"]: fresh_head(entry, body, 0) for entry in entries})
-    model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
-    return model.eval()
+    return load_file(folder / "heads.safetensors")
+
+
+def _empty_head(entry: Mapping[str, Any], body: backbone.Backbone) -> nn.Module:
+    if FORMS[entry["form"]].pretrained_head:
+        return backbone.empty_language_head(body)
+    return make_head(entry, body, 0, None)
+
+
+def _tied(model: Model) -> set[str]:
+    """Return the names of the heads' weights that are the body's embeddings."""
+    embeddings = model.body.body.get_input_embeddings().weight
+    return {name for name, value in model.heads.named_parameters(remove_duplicate=False) if value is embeddings}
 
 
 def save(model: Model, folder: Path) -> None:
@@ -58,9 +106,9 @@ def save(model: Model, folder: Path) -> None:
     from safetensors.torch import save_file
 
     model.body.save(folder)
-    save_file(
-        {name: value.contiguous() for name, value in model.heads.state_dict().items()}, folder / "heads.safetensors"
-    )
+    tied = _tied(model)
+    own = {name: value.clone().contiguous() for name, value in model.heads.state_dict().items() if name not in tied}
+    save_file(own, folder / "heads.safetensors")
 
 
 def tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:
@@ -92,16 +140,15 @@ def predict(model: Model, entry: Mapping[str, Any], part: Part, device: torch.de
 
     Args:
         model: in evaluation mode, on the device.
-        entry: the task: its name, form, labels and decoding.
+        entry: the task: its name, form, labels, decoding and scoring.
         part: tokens and rows.
         device: where the model is.
     """
     form = forms.get(entry["form"])
     kept: list[Any] = [None] * len(part.tokens)
     for units in batches(part.tokens):
-        inputs = tensors(part.tokens.inputs(units), device)
-        targets = tensors(form.targets(part.tokens, units), device)
-        raw = model(entry["task"], inputs["ids"], inputs["mask"], len(units))
+        inputs, targets = (tensors(arrays, device) for arrays in form.batch(part.tokens, units, 0))
+        raw = model(entry["task"], inputs, len(units))
         for unit, value in zip(units, form.outputs(raw, targets), strict=True):
             kept[unit] = value
     return form.predict(part.rows, part.tokens, kept, entry["labels"], entry["decoding"])
@@ -121,6 +168,6 @@ def evaluate(model: Model, entry: Mapping[str, Any], part: Part, device: torch.d
     model.train(was_training)
     right = golds(form, part, entry["labels"])
     sums: Counter[str] = Counter()
-    for prediction, gold in zip(predictions, right, strict=True):
-        sums.update(form.statistics(prediction, gold))
+    for row, prediction, gold in zip(part.rows, predictions, right, strict=True):
+        sums.update(form.statistics(prediction, gold, {"rules": entry["scoring"], "language": row["language"]}))
     return form.score(sums, len(right)), form.collapsed(predictions, right)

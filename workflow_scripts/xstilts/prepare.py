@@ -1,16 +1,17 @@
 """Preparation: raw files become normalised Parquet, checked row by row.
 
-One prepared node is the training data of a task in one language, with the parts ``train`` and ``dev``, or its
-evaluation data, with a part for each language. A part is a file ``<part>.parquet``. Columns: ``example_id`` (the same
-for an item in every language), ``cluster_id`` (the same for items that share a context), ``language``, ``split``, and
-the fields of the form.
+One prepared node is the training data of a task in one language, with the parts ``train`` and ``dev``, or the union of
+that of several tasks, or its evaluation data, with a part for each language. A part is a file ``<part>.parquet``.
+Columns: ``example_id`` (the same for an item in every language), ``cluster_id`` (the same for items that share a
+context), ``language``, ``split``, and the fields of the form.
 """
 
 import hashlib
 import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow.parquet
 
 from xstilts import forms, readers
 from xstilts.errors import UserError
-from xstilts.registry import Source
+from xstilts.forms import FORMS
 
 log = logging.getLogger(__name__)
 
@@ -42,27 +43,63 @@ def prepare(
         UserError: naming file and row, if a row is not what its form needs, labels are placeholders, or the number
             of rows is not the one the source states.
     """
-    source = _source(spec["reading"])
     if spec["part"] == "training":
-        parts, facts = _training(spec, source, raw, excluded)
+        parts, facts = _training(spec, raw, excluded)
     else:
-        parts, facts = _evaluation(spec, source, raw)
+        parts, facts = _evaluation(spec, raw)
+    return _tables(spec["form"], parts), facts
+
+
+def unite(
+    spec: Mapping[str, Any], members: Mapping[str, Path], facts_of: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, pyarrow.Table], dict[str, Any]]:
+    """Return the union of the prepared training data of several tasks, by part, and the facts for the manifest.
+
+    Args:
+        spec: the node's spec.
+        members: folder of the prepared data of each member.
+        facts_of: the manifest of each member.
+    """
+    splits: dict[str, list[Row]] = {"train": [], "dev": []}
+    for member in spec["members"]:
+        for split, rows in splits.items():
+            own = pyarrow.parquet.read_table(members[member] / f"{split}.parquet").to_pylist()
+            rows += [
+                {**row, "example_id": f"{member}.{row['example_id']}", "cluster_id": f"{member}.{row['cluster_id']}"}
+                for row in own
+            ]
+    left_out: Counter[str] = Counter()
+    for facts in facts_of.values():
+        left_out.update(facts["left_out"])
+    sample = any(facts["sample"] for facts in facts_of.values())
+    sample = sample or (spec["published"] or 0) > len(splits["train"]) + len(splits["dev"])
+    parts, facts = _limited(spec, splits, left_out, sample)
+    return _tables(spec["form"], parts), facts
+
+
+def _tables(form: str, parts: Mapping[str, list[Row]]) -> dict[str, pyarrow.Table]:
     columns = [(name, pyarrow.string()) for name in ("example_id", "cluster_id", "language", "split")]
-    columns = pyarrow.schema([*columns, *forms.get(spec["form"]).FIELDS])
-    return {part: pyarrow.Table.from_pylist(rows, columns) for part, rows in parts.items()}, facts
+    columns = pyarrow.schema([*columns, *forms.get(form).FIELDS])
+    return {part: pyarrow.Table.from_pylist(rows, columns) for part, rows in parts.items()}
 
 
-def _source(reading: Mapping[str, Any]) -> Source:
-    blank = {"training": (), "training_languages": (), "dev": (), "evaluation": (), "repository": None}
-    frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in reading.items()}
-    return Source(**frozen, **blank, revision=None)
+@dataclass(frozen=True)
+class Reading:
+    """How raw files are read: the part of a task's source that is in the spec; see ``schemas/source.yaml``."""
+
+    reader: str
+    header: list[str] | None
+    columns: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+    labels: list[str | int] | None
+    drop_labels: list[str | int]
+    unanswerable: str
 
 
 def _training(
-    spec: Mapping[str, Any], source: Source, raw: Path, excluded: Iterable[Path]
+    spec: Mapping[str, Any], raw: Path, excluded: Iterable[Path]
 ) -> tuple[dict[str, list[Row]], dict[str, Any]]:
     forbidden = _contexts(excluded)
-    language = spec["language"]
     splits: dict[str, list[Row]] = {}
     left_out: Counter[str] = Counter()
     sample = False
@@ -70,60 +107,126 @@ def _training(
     for split, files in spec["splits"].items():
         rows = []
         for number, entry in enumerate(files):
-            read, count = _read(spec, source, raw, [entry["file"]], f"{split}{number or ''}", left_out, seen)
+            prefix = f"{split}{number or ''}"
+            read, count = _read(spec, raw, [entry["file"]], prefix, spec["where"], left_out, seen)
             _check_count(count, entry["rows"], entry["file"])
             sample = sample or entry["sample"]
-            rows += [{**row, "language": language, "split": split} for row in read]
+            rows += [{**row, "language": spec["language"], "split": split} for row in read]
         splits[split] = rows
+    labels = _inventory(splits) if spec["labels"] is None else spec["labels"]
     for split, rows in splits.items():
-        kept = [row for row in rows if _normal(row.get("context", "")) not in forbidden]
+        kept = [row for row in rows if _normal(row.get("context") or "") not in forbidden]
         left_out["context of an evaluation set"] += len(rows) - len(kept)
         splits[split] = kept
     if "dev" not in splits:
         splits["train"], splits["dev"] = _carve(splits["train"], spec["dev_rows"])
-    splits["dev"] = _choose(splits["dev"], spec["dev_rows"], key="example_id")
+    parts, facts = _limited({**spec, "labels": labels}, splits, left_out, sample)
+    return parts, {**facts, "labels": labels}
+
+
+def _limited(
+    spec: Mapping[str, Any], splits: dict[str, list[Row]], left_out: Mapping[str, int], sample: bool
+) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+    """Return the rows within the limits, and the facts for the manifest."""
     available = len(splits["train"])
-    splits["train"] = _choose(splits["train"], spec["train_rows"], key="example_id")
-    for split, rows in splits.items():
+    limited = {split: _choose(rows, spec[f"{split}_rows"], key="example_id") for split, rows in splits.items()}
+    for split, rows in limited.items():
         if not rows:
             raise UserError(f"{spec['task']}: no {split} rows are left; raise the limits or give the source more rows")
     facts = {
-        "parts": {split: {"rows": len(rows), "labels": _label_counts(spec, rows)} for split, rows in splits.items()},
-        "available": available, "left_out": dict(left_out), "language": language, "sample": sample,
+        "parts": {split: {"rows": len(rows), "labels": _label_counts(spec, rows)} for split, rows in limited.items()},
+        "available": available, "left_out": dict(left_out), "language": spec["language"], "sample": sample,
+        "labels": spec["labels"],
     }  # fmt: skip
-    return splits, facts
+    return limited, facts
 
 
-def _evaluation(spec: Mapping[str, Any], source: Source, raw: Path) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+def _inventory(splits: Mapping[str, list[Row]]) -> list[str] | None:
+    """Number the tags of rows that have them as text, in alphabetical order, and return their names."""
+    rows = [row for part in splits.values() for row in part if "tags" in row]
+    names = sorted({tag for row in rows for tag in row["tags"]})
+    numbers = {name: number for number, name in enumerate(names)}
+    for row in rows:
+        row["tags"] = [numbers[tag] for tag in row["tags"]]
+    return names or None
+
+
+def _evaluation(spec: Mapping[str, Any], raw: Path) -> tuple[dict[str, list[Row]], dict[str, Any]]:
     everything: dict[str, list[Row]] = {}
-    languages: dict[str, Any] = {}
+    available: dict[str, int] = {}
     left_out: Counter[str] = Counter()
     for language, entry in spec["languages"].items():
         # where languages are not translations of each other, their items have nothing in common
-        prefix = entry["split"] if spec["parallel"] else f"{language}.{entry['split']}"
-        read, count = _read(spec, source, raw, entry["files"], prefix, left_out, Counter())
-        _check_count(count, entry["rows"], ", ".join(entry["files"]))
-        _refuse_placeholders(spec, read, ", ".join(entry["files"]))
-        rows = _choose(read, spec["test_rows"], key="cluster_id")
-        rows = [{**row, "language": language, "split": entry["split"]} for row in rows]
-        if not rows:
-            raise UserError(f"{', '.join(entry['files'])}: no rows to score")
-        published = spec["published"].get(entry["split"])
+        prefix = "" if spec["parallel"] else f"{language}."
+        rows: list[Row] = []
+        for split, files in ((entry["split"], entry["files"]), ("threshold", entry["threshold"])):
+            if files:
+                read, count = _read(spec, raw, files, f"{prefix}{split}", entry["where"], left_out, Counter())
+                rows += [{**row, "language": language, "split": split} for row in read]
+            if split == entry["split"]:
+                _check_count(count, entry["rows"], ", ".join(files))
+                _refuse_placeholders(spec, read, ", ".join(files))
+                available[language] = len(read)
+        everything[language] = rows
+    everything = _choose_evaluation(spec, everything)
+    languages = {}
+    for language, rows in everything.items():
+        entry = spec["languages"][language]
+        published = entry["published"]
+        scored = sum(row["split"] == entry["split"] for row in rows)
+        if not scored:
+            raise UserError(f"{', '.join(entry['files'])}: no rows to score in {language}")
         languages[language] = {
-            "split": entry["split"], "official": entry["official"], "rows": len(rows), "available": len(read),
-            "sample": entry["sample"] or (published is not None and len(rows) < published) or len(rows) < count,
+            "split": entry["split"], "official": entry["official"], "rows": scored, "available": available[language],
+            "sample": entry["sample"] or (published is not None and scored < published) or scored < available[language],
             "labels": _label_counts(spec, rows),
         }  # fmt: skip
-        everything[language] = rows
     return everything, {"parts": languages, "left_out": dict(left_out)}
+
+
+def _choose_evaluation(spec: Mapping[str, Any], everything: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
+    """Return at most ``test_rows`` rows of each language, the same items in every language.
+
+    Where items are looked for in a pool, the limit counts those that look for one. What they look for stays in the
+    pool, in whatever language where that is pooled.
+    """
+    form, limit = forms.get(spec["form"]), spec["test_rows"]
+    if limit is None or not hasattr(form, "is_query"):
+        return {language: _choose(rows, limit, key="cluster_id") for language, rows in everything.items()}
+    kept = {language: _with_queries(rows, form.is_query, limit) for language, rows in everything.items()}
+    wanted = {
+        language: {key for row in (everything[language][place] for place in places) if form.is_query(row)
+                   for key in form.keys(row)}
+        for language, places in kept.items()
+    }  # fmt: skip
+    if FORMS[spec["form"]].pooled:
+        wanted = dict.fromkeys(wanted, set().union(*wanted.values()))
+    return {
+        language: [
+            row for place, row in enumerate(rows)
+            if place in kept[language] or not (form.is_query(row) or wanted[language].isdisjoint(form.keys(row)))
+        ]
+        for language, rows in everything.items()
+    }  # fmt: skip
+
+
+def _with_queries(rows: Sequence[Row], is_query: Callable[[Row], bool], limit: int) -> set[int]:
+    """Return the places of at most ``limit`` queries, by a hash of their clusters, and as large a part of the pool."""
+    hashes = [_hash(row["cluster_id"]) for row in rows]
+    queries = sorted((hashes[place], place) for place, row in enumerate(rows) if is_query(row))
+    if len(queries) <= limit:
+        return set(range(len(rows)))
+    last, _ = queries[limit - 1]
+    pool = {place for place, row in enumerate(rows) if hashes[place] <= last and not is_query(row)}
+    return pool | {place for _, place in queries[:limit]}
 
 
 def _read(
     spec: Mapping[str, Any],
-    source: Source,
     raw: Path,
     names: list[str],
     split: str,
+    where: Mapping[str, str] | None,
     left_out: Counter[str],
     seen: Counter[str],
 ) -> tuple[list[Row], int]:
@@ -131,64 +234,114 @@ def _read(
 
     Args:
         spec: the node's spec.
-        source: how the files are read.
         raw: folder of the files.
         names: files that are read together.
         split: prefix of ids and clusters for rows that have none of their own.
+        where: the rows that are meant; the others are another language's.
         left_out: counts, by reason, the rows that are left out.
         seen: counts the ids so far; an id that repeats gets a number.
     """
-    form = forms.get(spec["form"])
-    labels = _label_index(spec["labels"], source)
+    reading, form = Reading(**spec["reading"]), forms.get(spec["form"])
+    labels = _label_index(spec["labels"], reading)
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
     count = 0
-    for count, raw_row in enumerate(readers.read(source, raw, names), 1):
+    for count, raw_row in enumerate(readers.read(reading, raw, names), 1):
         place = f"{names[0]}, row {count}"
-        record = {field: _column(raw_row, column, place) for field, column in source.columns.items()}
-        identity = str(record.pop("id", f"{split}.{count - 1}"))
+        if where is not None and not _text(raw_row, where["column"], place).startswith(where["starts_with"]):
+            continue
+        record = _record(raw_row, reading, place)
+        identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
+        cluster = record.pop("cluster", None)
+        if "label" in record and _is_one_of(record["label"], reading.drop_labels):
+            left_out["no gold label"] += 1
+            continue
         if "label" in record:
-            if record["label"] in source.drop_labels:
-                left_out["no gold label"] += 1
-                continue
             record["label"] = _label(record["label"], labels, place)
-        elif "tags" in record:
-            record["tags"] = [_label(tag, labels, place) for tag in record["tags"]]
+        if "tags" in record:
+            record["tags"] = _tags(record["tags"], labels, place)
         try:
             row = form.normalise(record, spec["labels"])
         except ValueError as error:
             raise UserError(f"{place}: {error}") from None
-        if row.get("answers") == [] and spec["form"] == "span":
-            if source.unanswerable == "refuse":
+        if row.get("answers") == [] and reading.unanswerable != "keep":
+            if reading.unanswerable == "refuse":
                 raise UserError(f"{place}: the question has no answer, and this task must have one")
             left_out["unanswerable"] += 1
             continue
-        seen[identity] += 1
-        row["example_id"] = identity if seen[identity] == 1 else f"{identity}#{seen[identity]}"
+        row["example_id"] = _unique(identity, seen)
         # rows of translated sets correspond by number, and so do their contexts, numbered as they come up
         context = row.get("context") or (count - 1) // spec.get("cluster_rows", 1)
+        context = context if cluster is None else _name(cluster, "cluster", place)
         row["cluster_id"] = f"{split}.{clusters.setdefault(context, len(clusters))}"
         rows.append(row)
     return rows, count
+
+
+def _record(row: Row, reading: Reading, place: str) -> Row:
+    """Return the fields of a raw row, by the names of the form."""
+    record = {}
+    for field, column in reading.columns.items():
+        parts = [_column(row, part, place) for part in column.split("+")]
+        record[field] = parts if len(parts) > 1 else parts[0]
+        texts = reading.values.get(field)
+        if texts is not None:
+            if not _is_one_of(record[field], texts):
+                raise UserError(f"{place}: {column} is {record[field]!r:.60}, which is none of {', '.join(texts)}")
+            record[field] = texts[record[field]]
+    return record
+
+
+def _is_one_of(value: Any, known: Collection[str | int]) -> bool:
+    """Tell whether a value is among texts and numbers; to Python, True would be 1 and 1.0 too."""
+    return type(value) in (str, int) and value in known
+
+
+def _text(row: Row, column: str, place: str) -> str:
+    value = _column(row, column, place)
+    if not isinstance(value, str):
+        raise UserError(f"{place}: {column} is not text but {value!r:.60}")
+    return value
+
+
+def _name(value: Any, field: str, place: str) -> str | int:
+    if type(value) not in (str, int):
+        raise UserError(f"{place}: {field} is neither text nor a whole number but {value!r:.60}")
+    return value
+
+
+def _unique(identity: str, seen: Counter[str]) -> str:
+    """Return an id that no row before has: where it repeats, with a number."""
+    seen[identity] += 1
+    return identity if seen[identity] == 1 else _unique(f"{identity}#{seen[identity]}", seen)
 
 
 def _column(row: Row, column: str, place: str) -> Any:
     try:
         return readers.value(row, column)
     except (KeyError, TypeError, IndexError):
-        raise UserError(f"{place}: no column {column!r}; found {', '.join(map(str, row))}") from None
+        raise UserError(f"{place}: no column {column!r}; found {', '.join(map(str, row))!r:.200}") from None
 
 
-def _label_index(labels: list[str] | None, source: Source) -> dict[str | int, int]:
-    values = source.labels if source.labels is not None else labels or ()
+def _label_index(labels: list[str] | None, reading: Reading) -> dict[str | int, int]:
+    values = reading.labels if reading.labels is not None else labels or ()
     return {value: number for number, value in enumerate(values)}
 
 
 def _label(value: Any, labels: Mapping[str | int, int], place: str) -> int:
-    if isinstance(value, (str, int)) and value in labels:
+    if _is_one_of(value, labels):
         return labels[value]
     known = ", ".join(map(str, labels))
-    raise UserError(f"{place}: label {value!r} is none of {known}; placeholder labels cannot be trained on or scored")
+    raise UserError(
+        f"{place}: label {value!r:.60} is none of {known}; placeholder labels cannot be trained on or scored"
+    )
+
+
+def _tags(values: Any, labels: Mapping[str | int, int], place: str) -> list[Any]:
+    """Return the numbers of tags, or the tags themselves where the data decide what labels there are."""
+    if not isinstance(values, list):
+        raise UserError(f"{place}: tags is not a list but {values!r:.60}")
+    return [_label(value, labels, place) for value in values] if labels else values
 
 
 def _refuse_placeholders(spec: Mapping[str, Any], rows: list[Row], files: str) -> None:
@@ -222,8 +375,9 @@ def _normal(text: str) -> str:
 def _contexts(prepared: Iterable[Path]) -> set[str]:
     contexts = set()
     for path in (path for folder in prepared for path in sorted(folder.glob("*.parquet"))):
-        contexts.update(map(_normal, pyarrow.parquet.read_table(path, columns=["context"])["context"].to_pylist()))
-    return contexts
+        texts = pyarrow.parquet.read_table(path, columns=["context"])["context"].drop_null().to_pylist()
+        contexts.update(map(_normal, texts))
+    return contexts - {""}
 
 
 def _hash(text: str) -> str:
@@ -242,7 +396,8 @@ def _carve(rows: list[Row], dev_rows: int) -> tuple[list[Row], list[Row]]:
     """Split training rows into train and dev by a hash of their context, so that no context is in both."""
     groups: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        context = row.get("context") or row.get("text_a") or " ".join(row.get("words", [])) or row["example_id"]
+        words = " ".join(row.get("words", []))
+        context = row.get("context") or row.get("text_a") or words or row.get("text") or row["example_id"]
         groups.setdefault(_normal(context), []).append(number)
     chosen: set[int] = set()
     for key in sorted(groups, key=_hash):

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xstilts.forms import FORMS
 from xstilts.registry import Task, parse_reference
 
 OPTIMISER_KEYS = ("learning_rate", "warmup", "weight_decay", "adam_epsilon", "gradient_norm")
-SPAN_TOKEN_KEYS = ("stride", "max_question_length")
-SPAN_DECODE_KEYS = ("max_answer_length", "n_best")
 
 
 def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, Any]:
@@ -31,12 +30,9 @@ def optimiser(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def lengths(settings: Mapping[str, Any], form: str) -> dict[str, Any]:
     """Return what decides how a task of a form becomes token ids."""
-    result = {"max_length": settings["max_length"]}
-    if form == "span":
-        result.update({key: settings["span"][key] for key in SPAN_TOKEN_KEYS})
-    return result
+    return {"max_length": settings["max_length"], **{key: settings[form][key] for key in FORMS[form].lengths}}
 
 
 def decoding(settings: Mapping[str, Any], form: str) -> dict[str, Any]:
     """Return what decides how a model's outputs become predictions."""
-    return {key: settings["span"][key] for key in SPAN_DECODE_KEYS} if form == "span" else {}
+    return {key: settings[form][key] for key in FORMS[form].decoding}

@@ -4,13 +4,14 @@ The science lives there; the code knows forms of tasks, not tasks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
+from xstilts.forms import FORMS
 
 FOLDER = Path(__file__).parent / "registry"
 SOURCE_LANGUAGE = "en"
@@ -18,21 +19,37 @@ SOURCE_LANGUAGE = "en"
 
 @dataclass(frozen=True)
 class Split:
-    """One split that can be scored: its name, whether it is the official one, and the files of one language."""
+    """One split that can be scored: its name, whether it is the official one, and its files.
+
+    ``files`` are those of one language, or templates of them, or by language; ``threshold`` those of another split, on
+    which a threshold is chosen.
+    """
 
     split: str
     official: bool
     languages: tuple[str, ...] | None
-    files: tuple[str, ...]
+    files: tuple[str, ...] | Mapping[str, tuple[str, ...]]
+    threshold: tuple[str, ...] = ()
+
+    def templates(self, language: str) -> tuple[str, ...]:
+        """Return the templates of the files of a language; none if the split does not name it."""
+        return tuple(self.files.get(language, ())) if isinstance(self.files, Mapping) else self.files
 
 
 @dataclass(frozen=True)
 class Source:
     """One place where a task's raw data can be had, and how it is read; see ``schemas/source.yaml``."""
 
-    reader: str
-    columns: Mapping[str, str]
+    kind: str
+    addresses: tuple[str, ...]
+    repository: str | None
+    revision: str | None
+    union: tuple[str, ...]
+    reader: str | None
     header: tuple[str, ...] | None
+    columns: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+    where: Mapping[str, str] | None
     labels: tuple[str | int, ...] | None
     drop_labels: tuple[str | int, ...]
     unanswerable: str
@@ -40,8 +57,10 @@ class Source:
     training_languages: tuple[str, ...]
     dev: tuple[str, ...]
     evaluation: tuple[Split, ...]
-    repository: str | None
-    revision: str | None
+
+    def trains(self) -> bool:
+        """Tell whether there is training data here."""
+        return bool(self.training or self.union)
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,7 @@ class Task:
     form: str
     metric: str
     labels: tuple[str, ...] | None
+    scoring: str
     trained_on: tuple[str, ...] | None
     languages: tuple[str, ...]
     codes: Mapping[str, str]
@@ -61,12 +81,21 @@ class Task:
     parallel: bool
     licence: str | None
     citation: str | None
-    rows: Mapping[str, int]
-    sources: Mapping[str, Source]
+    rows: Mapping[str, int | Mapping[str, int]]
+    sources: tuple[Source, ...]
 
     def file(self, template: str, language: str) -> str:
         """Return the name of a file for a language."""
         return template.replace("{language}", language).replace("{code}", self.codes.get(language, language))
+
+    def published(self, split: str, language: str) -> int | None:
+        """Return how many rows a split has by its paper, or None where that is not known."""
+        rows = self.rows.get(split)
+        return rows.get(language) if isinstance(rows, Mapping) else rows
+
+    def trains(self) -> bool:
+        """Tell whether the task has training data of its own anywhere."""
+        return any(source.trains() for source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -76,7 +105,9 @@ class Registry:
     tasks: Mapping[str, Task]
     models: Mapping[str, Mapping[str, Any]]
     recipes: Mapping[str, Mapping[str, Any]]
-    languages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    languages: Mapping[str, Mapping[str, Any]]
+    benchmarks: Mapping[str, Mapping[str, Any]]
+    checksums: Mapping[str, str]
 
     def task(self, name: str, place: str) -> Task:
         """Return a task by name.
@@ -98,7 +129,7 @@ def parse_reference(reference: str) -> tuple[str, str]:
 def read_task(path: Path) -> Task:
     """Read one task file."""
     value = schema.check(schema.read_yaml(path), "task.yaml", str(path))
-    sources = {kind: _source(content) for kind, content in value.pop("sources").items() if content is not None}
+    sources = tuple(map(_source, value.pop("sources")))
     return Task(name=path.stem, sources=sources, **_frozen(value))
 
 
@@ -112,23 +143,41 @@ def _frozen(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def load() -> Registry:
-    """Read the registry that is part of the package.
+def load(own_tasks: Path | None = None) -> Registry:
+    """Read the registry that is part of the package, and a user's own tasks.
+
+    Args:
+        own_tasks: a folder of task files; a task of the package's registry cannot be given another meaning there.
 
     Raises:
         UserError: naming the file and the key that is wrong.
     """
     tasks = {path.stem: read_task(path) for path in sorted((FOLDER / "tasks").glob("*.yaml"))}
-    models = _table("models.yaml")
+    for path in _own_files(own_tasks):
+        if path.stem in tasks:
+            raise UserError(f"{path}: {path.stem!r} is a task of the registry already; give the file another name")
+        tasks[path.stem] = read_task(path)
     languages = _table("languages.yaml")
-    recipes = schema.read_yaml(FOLDER / "recipes.yaml")
     recipes = {
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
-        for name, recipe in recipes.items()
+        for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
+    }
+    benchmarks = {
+        path.stem: schema.check(schema.read_yaml(path), "benchmark.yaml", str(path))
+        for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))
     }
     for task in tasks.values():
         _check_task(task, tasks, languages)
-    return Registry(tasks, models, recipes, languages)
+    return Registry(tasks, _table("models.yaml"), recipes, languages, benchmarks, _table("checksums.yaml"))
+
+
+def _own_files(folder: Path | None) -> list[Path]:
+    if folder is None:
+        return []
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise UserError(f"own_tasks: no task file (*.yaml) in {folder}")
+    return files
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -136,22 +185,26 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _check_task(task: Task, tasks: Mapping[str, Task], languages: Mapping[str, Any]) -> None:
-    place = f"registry/tasks/{task.name}.yaml"
+    place = f"task {task.name}"
     for language in task.languages:
         if language not in languages:
             raise UserError(f"{place}: languages: {language!r} is not in languages.yaml")
-    for name in task.trained_on or ():
-        if name not in tasks:
-            raise UserError(f"{place}: trained_on: unknown task {name!r}; {suggestion(name, tasks)}")
-        if tasks[name].form != task.form or tasks[name].labels != task.labels:
-            raise UserError(f"{place}: trained_on: {name!r} has another form or other labels than this task")
-    if task.form in ("classification", "tagging") and not task.labels:
+    known = {reference: tasks.get(parse_reference(reference)[0]) for reference in task.trained_on or ()}
+    known |= {member: tasks.get(member) for source in task.sources for member in source.union}
+    for name, other in known.items():
+        if other is None:
+            raise UserError(f"{place}: unknown task {name!r}; {suggestion(name, tasks)}")
+    for source in task.sources:
+        if source.reader is None and not source.union:
+            raise UserError(f"{place}: sources: a source needs a `reader`, or a `union`")
+        for member in source.union:
+            if (known[member].form, known[member].labels) != (task.form, task.labels):
+                raise UserError(f"{place}: union: {member!r} has another form or other labels than this task")
+    facts = FORMS[task.form]
+    if task.trained_on and facts.trained:
+        last = known[task.trained_on[-1]]
+        if last.form != task.form or (facts.labelled and last.labels != task.labels):
+            raise UserError(f"{place}: trained_on: {last.name!r} has another form or other labels than this task")
+    scored = any(source.evaluation for source in task.sources)
+    if not task.labels and (task.form == "classification" or (task.form == "tagging" and scored)):
         raise UserError(f"{place}: labels: a task of the form {task.form} needs its label names")
-
-
-def describe(item: Any) -> dict[str, Any]:
-    """Return a flat dataclass as a dict of JSON values."""
-    return {
-        entry.name: list(value) if isinstance(value := getattr(item, entry.name), tuple) else value
-        for entry in fields(item)
-    }

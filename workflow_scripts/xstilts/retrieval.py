@@ -1,4 +1,4 @@
-"""Retrieval without training: sentence vectors of a model as it is."""
+"""Vectors of texts: the mean of a layer of a model as it is, or those of a trained dual encoder."""
 
 import math
 
@@ -7,6 +7,7 @@ import torch
 
 from xstilts import prediction
 from xstilts.backbone import Backbone
+from xstilts.prediction import Model
 from xstilts.tokens import Tokens
 
 
@@ -16,7 +17,7 @@ def layer_number(fraction: float, depth: int) -> int:
 
 
 @torch.inference_mode()
-def sentence_vectors(body: Backbone, tokens: Tokens, layer: int, device: torch.device) -> np.ndarray:
+def mean_vectors(body: Backbone, tokens: Tokens, layer: int, device: torch.device) -> np.ndarray:
     """Return the mean over all non-padding positions of a layer; float32 of shape (sequences, width)."""
     result = np.empty((len(tokens.sequence_lengths), body.width), dtype=np.float32)
     for units in prediction.batches(tokens):
@@ -24,4 +25,14 @@ def sentence_vectors(body: Backbone, tokens: Tokens, layer: int, device: torch.d
         hidden = body.layer(inputs["ids"], inputs["mask"], layer).float()
         mask = inputs["mask"].unsqueeze(-1).float()
         result[tokens.sequences(units)] = ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+    return result
+
+
+@torch.inference_mode()
+def head_vectors(model: Model, task: str, tokens: Tokens, device: torch.device) -> np.ndarray:
+    """Return the vectors of a dual encoder that was trained on a task; float32 of shape (sequences, width)."""
+    result = np.empty((len(tokens.sequence_lengths), model.body.width), dtype=np.float32)
+    for units in prediction.batches(tokens):
+        vectors = model(task, prediction.tensors(tokens.inputs(units), device), len(units))
+        result[tokens.sequences(units)] = vectors.float().cpu().numpy()
     return result

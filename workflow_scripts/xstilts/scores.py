@@ -1,5 +1,6 @@
 """Scores: one row for each model x recipe x tuning x mixture x seed x target x language x metric."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,27 +24,27 @@ def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
     rows = []
     for cell in plan["cells"]:
         if cell["node"] not in by_node:
-            by_node[cell["node"]] = _node_scores(results, cell["node"], cell["target"])
+            by_node[cell["node"]] = _node_scores(results, cell["node"], plan["targets"][cell["target"]])
         axes = {axis: cell[axis] for axis in AXES}
         rows += [{**axes, **score, "source": plan["source"]} for score in by_node[cell["node"]]]
     return pd.DataFrame(rows)
 
 
-def _node_scores(results: Path, node: str, target: str) -> list[dict[str, Any]]:
+def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[dict[str, Any]]:
     facts = manifest.read(manifest_path(results, node))
     frame = pd.read_parquet(results / node / "predictions.parquet")
-    task = registry.load().tasks[registry.parse_reference(target)[0]]
     statistics = [name for name in frame.columns if name.startswith("stat_")]
     rows = []
     for language, part in frame.groupby("language", sort=False):
-        sums = {name.removeprefix("stat_"): float(value) for name, value in part[statistics].sum().items()}
+        # exact sums: the same to the last digit in whatever order and layout
+        sums = {name.removeprefix("stat_"): math.fsum(part[name]) for name in statistics}
         entry = facts["parts"][language]
-        for metric, value in forms.get(task.form).score(sums, len(part)).items():
+        for metric, value in forms.get(target["form"]).score(sums, len(part)).items():
             rows.append(
                 {
-                    "language": language, "metric": metric, "headline": metric == task.metric, "score": value,
+                    "language": language, "metric": metric, "headline": metric == target["metric"], "score": value,
                     "n": len(part), "split": entry["split"], "official": entry["official"], "sample": entry["sample"],
-                    "layer": facts.get("layer"), "direction": facts["spec"].get("direction"),
+                    "layer": facts.get("layer"), "direction": facts["spec"].get("settings", {}).get("direction"),
                     "collapsed": facts["collapsed"],
                 }
             )  # fmt: skip

@@ -5,14 +5,15 @@ the data) is ``plan.py``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
-from xstilts.registry import SOURCE_LANGUAGE, Registry, parse_reference
+from xstilts.forms import FORMS
+from xstilts.registry import SOURCE_LANGUAGE, Registry, Task, parse_reference
 
 NONE = "none"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -37,11 +38,22 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Target:
-    """A target of a study: its task, source language, and the languages and split asked for (None: the study's)."""
+    """A target of a study.
+
+    Attributes:
+        task: its task.
+        language: its source language.
+        trained_on: the stages of its training, as references; none for a model that is used as it is.
+        languages: the languages asked for.
+        strict: whether each of these languages must be there.
+        split: the split asked for; None for the best one.
+    """
 
     task: str
     language: str
-    languages: tuple[str, ...] | None
+    trained_on: tuple[str, ...]
+    languages: tuple[str, ...]
+    strict: bool
     split: str | None
 
 
@@ -64,17 +76,27 @@ class Study:
     models: tuple[str, ...]
     recipes: Mapping[str, Mapping[str, Any]]
     mixtures: Mapping[str, Mixture | None]
+    benchmark: str | None
     targets: Mapping[str, Target]
-    languages: tuple[str, ...]
     seeds: tuple[int, ...]
     default_limits: Limits
     task_limits: Mapping[str, Limits]
+    task_sources: Mapping[str, str]
     figures: Mapping[str, Any]
 
     def limits(self, task: str) -> Limits:
         """Return the limits of a task; those of ``mnli`` hold for ``mnli@de`` too, unless it has its own."""
         general = self.task_limits.get(parse_reference(task)[0], self.default_limits)
         return self.task_limits.get(task, general)
+
+    def source_of(self, task: str) -> str:
+        """Return where the raw data of a task comes from: ``mirror``, ``download`` or ``tiny``."""
+        general = self.task_sources.get(parse_reference(task)[0], self.source)
+        return self.task_sources.get(task, general)
+
+    def uses(self, source: str) -> bool:
+        """Tell whether data may come from this source."""
+        return source in (self.source, *self.task_sources.values())
 
 
 def read_study(path: Path, registry: Registry) -> Study:
@@ -102,15 +124,16 @@ def read_study(path: Path, registry: Registry) -> Study:
         models=tuple(value["models"]),
         recipes={name: _recipe(name, recipe, registry, place) for name, recipe in value["recipes"].items()},
         mixtures={name: _mixture(name, mixture, registry, place) for name, mixture in value["mixtures"].items()},
-        targets={name: _target(name, target, registry, place) for name, target in value["targets"].items()},
-        languages=tuple(value["languages"]),
+        benchmark=value["benchmark"],
+        targets=_targets(value, registry, place),
         seeds=tuple(value["seeds"]),
         default_limits=default_limits,
         # what a task does not say is the study's own limit, not the schema's default
         task_limits={
-            name: Limits(**(value["limits"] | {key: limits[key] for key in raw["tasks"][name]}))
-            for name, limits in value["tasks"].items()
+            name: Limits(**(value["limits"] | {key: item for key, item in settings.items() if key != "source"}))
+            for name, settings in value["tasks"].items()
         },
+        task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
         figures=value["figures"],
     )
 
@@ -139,11 +162,14 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
         for key, override in recipe[phase]["overrides"].items():
             here = f"{place}: recipes.{name}.{phase}.overrides"
             _known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
-            if phase == "intermediate" and "learning_rate" in override:
-                raise UserError(f"{here}.{key}.learning_rate: the intermediate phase has one learning rate for all")
+            shared = sorted({"learning_rate", "weight_decay", "warmup"} & set(override))
+            if phase == "intermediate" and shared:
+                raise UserError(
+                    f"{here}.{key}.{shared[0]}: the intermediate phase has one {shared[0]} for all its tasks"
+                )
             task = registry.tasks.get(parse_reference(key)[0])
             training = sorted(set(override) - {"max_length"})
-            if task is not None and task.trained_on and training:
+            if phase == "target" and task is not None and task.trained_on and training:
                 raise UserError(
                     f"{here}.{key}.{training[0]}: {key} is trained on {', '.join(task.trained_on)}; set it there"
                 )
@@ -164,7 +190,7 @@ def _mixture(name: str, mixture: Any, registry: Registry, place: str) -> Mixture
     for entry in mixture["tasks"]:
         entry = entry if isinstance(entry, dict) else {"task": entry, "rate": 1}
         task, _ = _reference(entry["task"], registry, here)
-        if registry.tasks[task].trained_on or not _trainable(registry, task):
+        if not registry.tasks[task].trains():
             raise UserError(f"{here}: {entry['task']!r} has no training data of its own, so it cannot be intermediate")
         if entry["task"] in [known.task for known in tasks]:
             raise UserError(f"{here}: {entry['task']!r} is given twice; give it once, with a rate")
@@ -172,19 +198,59 @@ def _mixture(name: str, mixture: Any, registry: Registry, place: str) -> Mixture
     return Mixture(tuple(tasks), mixture["sampling"], mixture["cap"])
 
 
-def _trainable(registry: Registry, task: str) -> bool:
-    return any(source.training for source in registry.tasks[task].sources.values())
+def _targets(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Target]:
+    """Return the targets that the study names, or those of its benchmark."""
+    languages, targets = value["languages"], value["targets"]
+    of_benchmark: Mapping[str, Any] = {}
+    if value["benchmark"] is not None:
+        _known(value["benchmark"], registry.benchmarks, f"{place}: benchmark", "benchmark")
+        of_benchmark = registry.benchmarks[value["benchmark"]]["tasks"]
+        targets = targets or dict.fromkeys(of_benchmark)
+    if not targets:
+        raise UserError(f"{place}: targets: needs at least one target, or a `benchmark`")
+    found = {}
+    for name, target in targets.items():
+        task = registry.tasks[_reference(name, registry, f"{place}: targets")[0]]
+        usual = of_benchmark.get(task.name, {}).get("languages", languages or task.languages)
+        if languages:
+            usual = [language for language in usual if language in languages]
+            if not usual:
+                raise UserError(f"{place}: targets.{name}: has none of the study's languages in its benchmark")
+        found[name] = _target(name, target, usual, registry, place)
+    return found
 
 
-def _target(name: str, target: Mapping[str, Any] | None, registry: Registry, place: str) -> Target:
+def _target(
+    name: str, target: Mapping[str, Any] | None, usual: Sequence[str], registry: Registry, place: str
+) -> Target:
     here = f"{place}: targets.{name}"
     task_name, language = _reference(name, registry, f"{place}: targets")
     task = registry.tasks[task_name]
-    if not any(source.evaluation for source in task.sources.values()):
+    if not any(source.evaluation for source in task.sources):
         raise UserError(f"{here}: the task has no evaluation data, so it cannot be a target")
-    target = target or {"languages": None, "split": None}
+    target = target or {"languages": None, "split": None, "trained_on": None}
     for asked in target["languages"] or ():
         if asked not in task.languages:
             raise UserError(f"{here}.languages: {task.title} has no {asked!r}; {suggestion(asked, task.languages)}")
-    languages = tuple(target["languages"]) if target["languages"] else None
-    return Target(task_name, language, languages, target["split"])
+    trained_on = _stages(target["trained_on"], task, language, registry, here)
+    languages = tuple(target["languages"] or usual)
+    return Target(task_name, language, trained_on, languages, bool(target["languages"]), target["split"])
+
+
+def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Registry, here: str) -> tuple[str, ...]:
+    """Return the training stages of a target: what the study asks for, or the task's own in the source language."""
+    facts = FORMS[task.form]
+    if asked is None:
+        usual = (task.name,) if task.trained_on is None else task.trained_on
+        return tuple(name if parse_reference(name)[1] == language else f"{name}@{language}" for name in usual)
+    for reference in asked:
+        stage = registry.tasks[_reference(reference, registry, f"{here}.trained_on")[0]]
+        if not stage.trains():
+            raise UserError(f"{here}.trained_on: {reference!r} has no training data of its own")
+    if asked and facts.trained:
+        last = registry.tasks[parse_reference(asked[-1])[0]]
+        if last.form != task.form or (facts.labelled and last.labels != task.labels):
+            raise UserError(f"{here}.trained_on: {asked[-1]!r} has another form or other labels than {task.name}")
+    if not asked and facts.trained and not facts.pretrained_head:
+        raise UserError(f"{here}.trained_on: a target of the form {task.form} cannot do without training")
+    return tuple(asked)

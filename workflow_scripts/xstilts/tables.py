@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from xstilts import benchmarks
 from xstilts.scores import headline, is_source_language, with_gain
 
 LEGEND = "† not on the official split; ‡ a sample of the official rows; ! averaged over a run that collapsed."
@@ -19,6 +20,7 @@ _LATEX = {"†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&"
 def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
     """Return model x recipe x tuning x mixture x target with means over seeds and languages.
 
+    ``metric`` is the target's headline metric; all are in percent but a loss, which is in nats.
     ``zero_shot`` is the mean over languages other than the source language, ``source`` the score in that language
     (NaN where the target is not evaluated in it), ``gain`` the difference of ``zero_shot`` to the mixture ``none``.
     """
@@ -32,6 +34,7 @@ def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             dict(zip(groups, key, strict=True))
             | {
+                "metric": part["metric"].iloc[0],
                 "zero_shot": others["score"].mean(), "gain": others["gain"].mean(), "source": source["score"].mean(),
                 "languages": others["language"].nunique(), "seeds": part["seed"].nunique(), "n": int(part["n"].sum()),
                 "official": bool(shown["official"].all()), "sample": bool(shown["sample"].any()),
@@ -51,6 +54,11 @@ def language_frame(scores: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def in_percent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose scores are in percent, and so can be averaged and compared in points."""
+    return frame[frame["metric"] != "loss"]
+
+
 def _marks(row: Mapping[str, Any]) -> str:
     return ("" if row["official"] else "†") + ("‡" if row["sample"] else "") + ("!" if row["collapsed"] else "")
 
@@ -63,8 +71,9 @@ def _cell(row: Mapping[str, Any], value: float) -> str:
     """Return a score, its gain over `none` in brackets, and the marks."""
     if pd.isna(value):
         return "–"
-    gain = "" if row["mixture"] == "none" or pd.isna(row["gain"]) else f" ({row['gain']:+.1f})"
-    return f"{value:.1f}{gain}{_marks(row)}"
+    digits = 3 if row["metric"] == "loss" else 1
+    gain = "" if row["mixture"] == "none" or pd.isna(row["gain"]) else f" ({row['gain']:+.{digits}f})"
+    return f"{value:.{digits}f}{gain}{_marks(row)}"
 
 
 def main_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -74,9 +83,10 @@ def main_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     rows = []
     for (model, recipe, _, mixture), part in frame.groupby(["model", "recipe", "tuning", "mixture"], sort=False):
         cells = {row["target"]: _cell(row, row["zero_shot"]) for row in part.to_dict("records")}
-        gain = part["gain"].mean()
+        percents = in_percent(part)
+        gain = percents["gain"].mean()
         delta = "" if mixture == "none" or pd.isna(gain) else f" ({gain:+.1f})"
-        mean = f"{_number(part['zero_shot'].mean())}{delta}"
+        mean = f"{_number(percents['zero_shot'].mean())}{delta}"
         rows.append([model, recipe, mixture, *[cells.get(target, "–") for target in targets], mean])
     return header, rows
 
@@ -117,14 +127,63 @@ def _escape(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
+def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
+    """Return model x recipe x tuning x mixture with the benchmark's scores, means over seeds.
+
+    A column for each task, ``all`` for the mean over them, and the means without English, without retrieval and
+    without the tasks that share data with the mixture; ``gap`` is the mean transfer gap. ``missing`` counts the
+    languages of tasks that have no score: with any, ``all`` is no score of the benchmark.
+    """
+    benchmark, groups = plan["benchmark"], ["model", "recipe", "tuning", "mixture"]
+    rows = []
+    for (*axes, _), part in scores.assign(task=scores["target"]).groupby([*groups, "seed"], sort=False):
+        axes = dict(zip(groups, axes, strict=True))
+        whole = benchmarks.overall(part, benchmark)
+        means = {
+            "all": whole,
+            "without English": benchmarks.without_english(part, benchmark),
+            "without retrieval": benchmarks.without_retrieval(part, benchmark),
+            "without same data": benchmarks.without_same_data(part, benchmark, plan["mixtures"][axes["mixture"]]),
+        }
+        gaps = [gap for gap in benchmarks.transfer_gaps(part, benchmark).values() if gap is not None]
+        rows.append(
+            axes
+            | {task: found.score for task, found in benchmarks.task_scores(part, benchmark).items()}
+            | {name: mean.score for name, mean in means.items()}
+            | {
+                "gap": sum(gaps) / len(gaps) if gaps else None,
+                "missing": sum(map(len, whole.missing.values())),
+            }
+        )
+    return pd.DataFrame(rows).groupby(groups, sort=False, as_index=False).mean()
+
+
+def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the benchmark's table: mixtures by tasks and means."""
+    names = [name for name in frame.columns if name not in ("tuning", "missing")]
+    rows = []
+    for row in frame.to_dict("records"):
+        cells = [row[name] if isinstance(row[name], str) else _number(row[name]) for name in names]
+        rows.append([*cells, "" if row["missing"] == 0 else f"{row['missing']:.0f} missing"])
+    return [*names, ""], rows
+
+
 def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
-    """Write ``main`` and ``by_language`` as .md, .csv and .tex into a folder."""
+    """Write ``main``, ``by_language`` and, where the study has one, ``benchmark`` as .md, .csv and .tex into a folder."""
+    shown = "in percent; in brackets the gain over no intermediate training."
     kinds = {
-        "main": (main_frame(scores), main_rows, "zero-shot mean over the languages other than the source language"),
-        "by_language": (language_frame(scores), language_rows, "scores by language"),
+        "main": (
+            main_frame(scores),
+            main_rows,
+            f"zero-shot mean over languages other than the source language, {shown}",
+        ),
+        "by_language": (language_frame(scores), language_rows, f"scores by language, {shown}"),
     }
+    if plan["benchmark"] is not None:
+        what = f"{plan['benchmark']['title']}, means over languages, English included unless named, in percent."
+        kinds["benchmark"] = (benchmark_frame(scores, plan), benchmark_rows, what)
     for name, (frame, layout, what) in kinds.items():
-        title = f"Study {plan['study']}: {what}, in percent; in brackets the gain over no intermediate training."
+        title = f"Study {plan['study']}: {what}"
         header, rows = layout(frame)
         (folder / f"{name}.md").write_text(markdown(header, rows, title), encoding="utf-8")
         (folder / f"{name}.tex").write_text(latex(header, rows, title), encoding="utf-8")

@@ -21,6 +21,8 @@ class PieceTokenizer:
         suffix: special tokens after the last segment.
         unknown: the id of the unknown piece.
         pad: the id of the padding piece.
+        mask: the id of the mask piece, or None.
+        size: number of pieces.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,10 +45,18 @@ class PieceTokenizer:
         self.prefix = pair.ids[: first[0]]
         self.middle = pair.ids[first[-1] + 1 : second[0]]
         self.suffix = pair.ids[second[-1] + 1 :]
-        self.unknown = self._special(folder, "unk_token")
-        self.pad = self._special(folder, "pad_token")
+        self.unknown = self._needed(folder, "unk_token")
+        self.pad = self._needed(folder, "pad_token")
+        self.mask = self._special(folder, "mask_token")
+        self.size = self._tokenizer.get_vocab_size()
 
-    def _special(self, folder: Path, role: str) -> int:
+    def _needed(self, folder: Path, role: str) -> int:
+        number = self._special(folder, role)
+        if number is None:
+            raise UserError(f"{folder / 'tokenizer_config.json'}: {role} is not one of the tokenizer's pieces")
+        return number
+
+    def _special(self, folder: Path, role: str) -> int | None:
         path = folder / "tokenizer_config.json"
         try:
             settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -54,10 +64,7 @@ class PieceTokenizer:
             raise UserError(f"{path}: not JSON ({error})") from None
         token = settings.get(role)
         token = token["content"] if isinstance(token, dict) else token
-        number = self._tokenizer.token_to_id(token) if token else None
-        if number is None:
-            raise UserError(f"{path}: {role} is not one of the tokenizer's pieces")
-        return number
+        return self._tokenizer.token_to_id(token) if token else None
 
     def pieces(self, texts: Sequence[str]) -> list[Encoding]:
         """Return the pieces of texts, without special tokens; offsets count characters of the text."""

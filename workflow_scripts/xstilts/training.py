@@ -50,11 +50,16 @@ def train(
         UserError: if the loss is not finite, or the saved model does not give the outputs of the one in memory.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    entries = spec["tasks"]
-    data = [dataset.parts(results, spec["parents"][f"tokens.{entry['task']}"]) for entry in entries]
+    parents = {role: results / parent for role, parent in spec["parents"].items()}
+    data = [dataset.parts(results, spec["parents"][f"tokens.{entry['task']}"]) for entry in spec["tasks"]]
+    entries = [{**entry, "labels": entry["labels"] or parts["train"].labels}
+               for entry, parts in zip(spec["tasks"], data, strict=True)]  # fmt: skip
     schedule = _schedule(spec, data)
-    body = backbone.load(results / spec["parents"]["model"])
-    model = Model(body, {entry["task"]: prediction.fresh_head(entry, body, spec["seed"]) for entry in entries})
+    body = backbone.load(parents["model"])
+    heads = {entry["task"]: prediction.make_head(entry, body, spec["seed"], parents.get("base")) for entry in entries}
+    model = Model(body, heads)
+    if spec["carried_head"]:
+        prediction.carry_head(model, entries[0]["task"], parents["model"], spec["carried_head"])
     model.to(device).train()
     optimiser = _optimiser(model, spec["optimiser"])
     state = work.resume(workplace, model, optimiser) or copy.deepcopy(_START)
@@ -151,9 +156,10 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = rate
     torch.manual_seed(spec["seed"] * 1_000_003 + step)
-    inputs = prediction.tensors(part.tokens.inputs(units), device)
-    targets = prediction.tensors(form.targets(part.tokens, units), device)
-    loss = form.loss(model(entry["task"], inputs["ids"], inputs["mask"], len(units)), targets)
+    inputs, targets = (
+        prediction.tensors(arrays, device) for arrays in form.batch(part.tokens, units, spec["seed"] * 1_000_003 + step)
+    )
+    loss = form.loss(model(entry["task"], inputs, len(units)), targets)
     value = loss.item()
     if not math.isfinite(value):
         raise UserError(
@@ -182,7 +188,8 @@ def _evaluate(
 ) -> bool:  # fmt: skip
     """Evaluate on dev rows, keep the weights if they are the best so far, and tell whether to stop."""
     scores, _ = prediction.evaluate(model, entry, part, device)
-    score = scores[entry["metric"]]
+    # of a loss, the lower the better
+    score = -scores["loss"] if entry["metric"] == "loss" else scores[entry["metric"]]
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
     log.info("step %d: dev %s %.2f", step, entry["metric"], score)
@@ -218,9 +225,9 @@ def _check_reload(
     for entry, parts in zip(entries, data, strict=True):
         tokens = parts["dev"].tokens
         units = prediction.batches(tokens)[-1]
-        inputs = prediction.tensors(tokens.inputs(units), device)
+        inputs = prediction.tensors(forms.get(entry["form"]).batch(tokens, units, 0)[0], device)
         with torch.inference_mode():
-            one, other = (each(entry["task"], inputs["ids"], inputs["mask"], len(units)) for each in (model, again))
+            one, other = (each(entry["task"], inputs, len(units)) for each in (model, again))
         if not torch.equal(one, other):
             raise UserError(f"{folder}: the saved model gives other outputs for {entry['task']} than the trained one")
 

@@ -35,6 +35,9 @@ COMMANDS = {
     "prune": "list what no registered study names; --delete removes it",
     "index-mirror": "write the index of a mirror of raw data",
     "index-model": "write the index of a local model folder",
+    "score-xtreme": "score predictions of any system in XTREME's layout",
+    "export-xtreme": "write a study's predictions in XTREME's layout",
+    "data-card": "print what a task's data are: rows, labels, lengths, licence, source",
     "reference": "print the reference of all configuration keys (docs/configuration.md)",
 }
 

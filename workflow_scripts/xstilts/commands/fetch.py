@@ -1,14 +1,15 @@
 """Get raw data or a model from its source into a node's folder."""
 
 import argparse
+import json
 from pathlib import Path
 
 from xstilts import manifest
-from xstilts.commands import add_node_arguments
+from xstilts.commands import add_node_arguments, results_of
 from xstilts.index import check_model
-from xstilts.sources import Place, hub, mirror, tiny
+from xstilts.sources import Place, hub, mirror, tiny, url
 
-_DATA = {"mirror": mirror.fetch_data, "hub": hub.fetch_data, "tiny": tiny.fetch_data}
+_DATA = {"mirror": mirror.fetch_data, "hub": hub.fetch_data, "url": url.fetch_data, "tiny": tiny.fetch_data}
 _MODELS = {"folder": mirror.fetch_model, "hub": hub.fetch_model, "tiny": tiny.fetch_model}
 
 
@@ -17,12 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     parser.add_argument("--folder", type=Path, default=None, help="the mirror, or the local model folder")
     parser.add_argument("--offline", action="store_true", help="never open a network connection")
+    parser.add_argument("--addresses", type=json.loads, default={}, help="file names and where each can be downloaded")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, content = arguments.spec, arguments.spec["source"]
-    place = Place(arguments.folder, arguments.offline)
+    downloads = results_of(arguments.output) / "downloads"
+    place = Place(arguments.folder, arguments.offline, arguments.addresses, downloads)
     with manifest.node(arguments.output, spec) as (scratch, _):
         if spec["stage"] == "data":
             _DATA[content["kind"]](content, scratch, place)

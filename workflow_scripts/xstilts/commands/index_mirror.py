@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    files = index.index_mirror(arguments.folder, registry.load())
-    path = index.write(arguments.folder, "mirror.yaml", machine.local().results, files)
+    settings = machine.local()
+    files = index.index_mirror(arguments.folder, registry.load(settings.own_tasks))
+    path = index.write(arguments.folder, "mirror.yaml", settings.results, files)
     sys.stdout.write(f"{path}: {len(files)} files\n")

@@ -2,6 +2,9 @@
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
 import pandas as pd
 
@@ -68,20 +71,28 @@ def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataF
     torch.set_num_threads(arguments.threads)
     spec = arguments.spec
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    entry = {"task": spec["trained_on"], **{key: spec[key] for key in ("form", "labels", "decoding")}}
-    model = prediction.load(results_of(arguments.output) / spec["parents"]["model"], [entry]).to(device)
+    results = results_of(arguments.output)
+    model, entry = prediction.of_node(spec, results)
+    model.to(device)
     form = forms.get(spec["form"])
     frames = {}
     for name, part in parts.items():
         log.info("predicting %s: %d rows", name, len(part.rows))
         predictions = prediction.predict(model, entry, part, device)
-        frames[name] = frame_of(form, part, predictions, prediction.golds(form, part, spec["labels"]))
+        golds = prediction.golds(form, part, entry["labels"])
+        frames[name] = frame_of(form, part.rows, predictions, golds, spec["scoring"])
     return frames
 
 
-def frame_of(form, part, predictions: list[str], golds: list[str]) -> pd.DataFrame:
+def frame_of(
+    form: ModuleType, rows: Sequence[Mapping[str, Any]], predictions: Sequence[str], golds: Sequence[str],
+    rules: str | None,
+) -> pd.DataFrame:  # fmt: skip
     """Return one row an example: ids, language, split, prediction, gold, and the form's statistics as ``stat_...``."""
-    frame = pd.DataFrame(part.rows)[["example_id", "cluster_id", "language", "split"]]
+    frame = pd.DataFrame(rows)[["example_id", "cluster_id", "language", "split"]]
     frame = frame.assign(prediction=predictions, gold=golds)
-    statistics = [form.statistics(*pair) for pair in zip(predictions, golds, strict=True)]
+    statistics = [
+        form.statistics(prediction, gold, {"rules": rules, "language": row["language"]})
+        for row, prediction, gold in zip(rows, predictions, golds, strict=True)
+    ]
     return frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix("stat_"))

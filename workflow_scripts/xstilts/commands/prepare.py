@@ -6,7 +6,7 @@ import pyarrow.parquet
 
 from xstilts import manifest
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.prepare import prepare
+from xstilts.prepare import prepare, unite
 
 add_arguments = add_node_arguments
 
@@ -14,9 +14,14 @@ add_arguments = add_node_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
-    excluded = [results / parent for role, parent in spec["parents"].items() if role.startswith("exclude.")]
     with manifest.node(arguments.output, spec) as (scratch, facts):
-        parts, found = prepare(spec, results / spec["parents"]["data"], excluded)
+        if spec["part"] == "union":
+            members = {member: results / spec["parents"][f"member.{member}"] for member in spec["members"]}
+            facts_of = {member: manifest.read(folder / manifest.MANIFEST) for member, folder in members.items()}
+            parts, found = unite(spec, members, facts_of)
+        else:
+            excluded = [results / parent for role, parent in spec["parents"].items() if role.startswith("exclude.")]
+            parts, found = prepare(spec, results / spec["parents"]["data"], excluded)
         for part, table in parts.items():
             pyarrow.parquet.write_table(table, scratch / f"{part}.parquet")
         facts.update(found)

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = machine.local()
-    known = registry.load()
+    known = registry.load(settings.own_tasks)
     current: list[str] = []
     for path in sorted({*arguments.studies.glob("*.yaml"), settings.study}):
         try:

@@ -1,4 +1,4 @@
-"""Find the nearest English sentence of every sentence, by the cosine of their vectors."""
+"""Find what belongs together by the vectors of texts: translations, or the answers to queries."""
 
 import argparse
 
@@ -8,8 +8,8 @@ import pyarrow.parquet
 
 from xstilts import forms, manifest
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.commands.predict import FILE
-from xstilts.metrics.retrieval import nearest
+from xstilts.commands.predict import FILE, frame_of
+from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
 
 add_arguments = add_node_arguments
@@ -21,19 +21,18 @@ def run(arguments: argparse.Namespace) -> None:
     embeddings, prepared = (results / spec["parents"][role] for role in ("embeddings", "prepared"))
     embedded = manifest.read(embeddings / manifest.MANIFEST)
     described = manifest.read(manifest_path(results, spec["parents"]["prepared"]))["parts"]
-    form = forms.get("bitext")
-    frames = []
+    form = forms.get(spec["form"])
     with manifest.node(arguments.output, spec) as (scratch, facts):
-        for language in described:
-            rows = pyarrow.parquet.read_table(prepared / f"{language}.parquet")
-            vectors = np.load(embeddings / f"{language}.npy", allow_pickle=False)
-            # sequences alternate: a sentence, then its translation
-            found = [str(number) for number in nearest(vectors[0::2], vectors[1::2])]
-            golds = [str(number) for number in range(len(found))]
-            frame = rows.select(["example_id", "cluster_id", "language", "split"]).to_pandas()
-            statistics = [form.statistics(*pair) for pair in zip(found, golds, strict=True)]
-            frame = frame.assign(prediction=found, gold=golds)
-            frames.append(frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix("stat_")))
+        rows = {name: pyarrow.parquet.read_table(prepared / f"{name}.parquet").to_pylist() for name in described}
+        vectors = {name: np.load(embeddings / f"{name}.npy", allow_pickle=False) for name in described}
+        found = form.retrieve(rows, vectors, spec["settings"])
+        frames = [
+            frame_of(form, [rows[name][number] for number, _, _ in scored], *zip(*pairs, strict=True), rules=None)
+            for name, scored in found.items()
+            if (pairs := [(prediction, gold) for _, prediction, gold in scored])
+        ]
+        if not frames:
+            raise UserError(f"{spec['parents']['prepared']}: nothing to score; no query has a right candidate")
         pd.concat(frames, ignore_index=True).to_parquet(scratch / FILE, index=False)
         facts.update(
             **{key: embedded[key] for key in ("layer", "checkpoint", "training", "collapsed")},

@@ -48,11 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _index(settings: machine.Machine) -> None:
     """Write the indexes that the study needs and that are not there yet."""
-    study = read_study(settings.study, registry.load())
-    mirror = settings.mirror if study.source == "mirror" else None
+    known = registry.load(settings.own_tasks)
+    study = read_study(settings.study, known)
+    mirror = settings.mirror if study.uses("mirror") else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
         log.info("indexing the mirror %s", mirror)
-        files = index.index_mirror(mirror, registry.load())
+        files = index.index_mirror(mirror, known)
         index.write(mirror, "mirror.yaml", settings.results, files)
     for name, folder in settings.model_folders.items():
         if name in study.models and index.location(folder, "model.yaml", settings.results) is None:

@@ -1,41 +1,88 @@
 """Forms of tasks. A form is a module with the same few names; nothing else in the code asks what form a task has.
 
+Every form:
+
 =============================  ===================================================================================
 ``FIELDS``                     the form's columns in prepared data: pairs of name and Arrow type
 ``normalise(record, labels)``  a raw record as a row with these fields; ValueError says what is wrong with it
 ``encode(rows, tokenizer,      prepared rows as the arrays of ``tokens.py``
 lengths)``
-``targets(tokens, units)``     what the loss needs for a batch of units, as arrays
+``statistics(prediction,       statistics of one example, from which scores are sums
+gold, scoring)``
+``score(sums, examples)``      metrics, from the summed statistics of examples; in percent, but for losses
+=============================  ===================================================================================
+
+Forms with a head:
+
+=============================  ===================================================================================
+``batch(tokens, units, key)``  what the model reads (``ids``, ``mask``) and what the loss needs, as two dicts of arrays;
+                               what is drawn at random depends on the key alone
 ``head(width, labels,          the layer on the encoder's output, fresh in every phase
 dropout)``
 ``loss(outputs, targets)``     mean loss of a batch
-``outputs(raw, targets)``      what is kept of the head's outputs for a batch: one array or tuple for each unit
+``outputs(raw, targets)``      what is kept of the head's outputs for a batch: one value for each unit
 ``predict(rows, tokens, kept,  one prediction for each prepared row, as text
 labels, decoding)``
 ``gold(row, labels)``          the right answer as text, in the same notation
-``statistics(prediction,       statistics of one example, from which scores are sums
-gold)``
 ``collapsed(predictions,       whether a model says one and the same thing where the right answers differ
 golds)``
-``score(sums, examples)``      metrics in percent, from the summed statistics of examples
 =============================  ===================================================================================
 
-Forms without training have ``FIELDS``, ``normalise``, ``encode``, ``statistics`` and ``score``.
+Forms that are evaluated by the vectors of texts:
+
+=============================  ===================================================================================
+``retrieve(rows, vectors,      by language, rows and their vectors to scored rows: number, prediction and gold
+settings)``
+``is_query(row)``              where a pool has rows that look for others: whether this one does
+``keys(row)``                  what such a row looks for, and under what another one is found
+=============================  ===================================================================================
 """
 
+import importlib
+from dataclasses import dataclass
 from types import ModuleType
 
-from xstilts.forms import bitext, classification, multiple_choice, span, tagging
 
-_FORMS = {
-    "bitext": bitext,
-    "classification": classification,
-    "multiple_choice": multiple_choice,
-    "span": span,
-    "tagging": tagging,
-}
+@dataclass(frozen=True)
+class Form:
+    """What plan and preparation have to know of a form.
+
+    Attributes:
+        trained: whether it has a head and can be trained.
+        labelled: whether the task's label names decide the head's shape.
+        own_labels: whether these names can come from the data.
+        embedded: whether it is evaluated by vectors of texts, in place of a head's predictions.
+        pooled: whether what is looked for in one language is looked for among that of all languages.
+        pretrained_head: whether the head is the model's own language-model head, never a fresh one.
+        lengths: settings of the recipe's section of this form's name that decide how rows become pieces.
+        decoding: those that decide how outputs become predictions.
+    """
+
+    trained: bool = True
+    labelled: bool = True
+    own_labels: bool = False
+    embedded: bool = False
+    pooled: bool = False
+    pretrained_head: bool = False
+    lengths: tuple[str, ...] = ()
+    decoding: tuple[str, ...] = ()
+
+
+FORMS = {
+    "classification": Form(),
+    "tagging": Form(own_labels=True),
+    "multiple_choice": Form(labelled=False),
+    "span": Form(
+        labelled=False, lengths=("stride", "max_question_length"),
+        decoding=("max_answer_length", "n_best", "null_threshold"),
+    ),
+    "mlm": Form(labelled=False, pretrained_head=True),
+    "bitext": Form(trained=False, labelled=False, embedded=True),
+    "mining": Form(trained=False, labelled=False, embedded=True),
+    "retrieval": Form(labelled=False, embedded=True, pooled=True, lengths=("max_query_length",)),
+}  # fmt: skip
 
 
 def get(name: str) -> ModuleType:
-    """Return a form by the name that task files use."""
-    return _FORMS[name]
+    """Return a form's module by the name that task files use."""
+    return importlib.import_module(f"xstilts.forms.{name}")

@@ -8,6 +8,7 @@ import pyarrow
 
 from xstilts.forms.classification import score, statistics
 from xstilts.forms.text import filled
+from xstilts.metrics.retrieval import nearest
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import TokensBuilder
 
@@ -33,3 +34,19 @@ def encode(
             builder.sequence(tokenizer.single(side[number].ids[:room]))
         builder.close(number)
     return builder.arrays()
+
+
+def retrieve(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]], vectors: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> dict[str, list[tuple[int, str, str]]]:
+    """Return for every sentence the number of the nearest one on the other side, by cosine, and its own number.
+
+    ``direction`` says which side is looked for in which: XTREME looks for English sentences among the foreign ones.
+    """
+    found = {}
+    for language in rows:
+        # sequences alternate: a sentence, then its translation
+        sides = [vectors[language][0::2], vectors[language][1::2]]
+        best = nearest(*(reversed(sides) if settings["direction"] == "from_english" else sides))
+        found[language] = [(number, str(candidate), str(number)) for number, candidate in enumerate(best)]
+    return found

@@ -38,9 +38,9 @@ def encode(
     return builder.arrays()
 
 
-def targets(tokens: Tokens, units: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``labels``, int64 of shape (units,)."""
-    return {"labels": tokens.arrays["labels"][units].astype(np.int64)}
+def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input, and ``labels``, int64 of shape (units,)."""
+    return tokens.inputs(units), {"labels": tokens.arrays["labels"][units].astype(np.int64)}
 
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
@@ -75,7 +75,7 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
     return labels[row["label"]]
 
 
-def statistics(prediction: str, gold: str) -> dict[str, float]:
+def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
     """Return ``correct``: 1 if the label is right."""
     return {"correct": float(prediction == gold)}
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from xstilts.forms.classification import collapsed, gold, loss, outputs, predict, score, statistics, targets
+from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, score, statistics
 from xstilts.forms.text import filled, text
 from xstilts.tokenizer import PieceTokenizer, shorten
 from xstilts.tokens import TokensBuilder
 
-__all__ = ["collapsed", "gold", "loss", "outputs", "predict", "score", "statistics", "targets"]
+__all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "score", "statistics"]
 
 FIELDS = [
     ("context", pyarrow.string()),
@@ -25,7 +25,7 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
     """Return the row: context (may be empty), question, two or more choices, and the right one's number."""
     choices = record.get("choices")
     if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(item, str) for item in choices):
-        raise ValueError(f"choices is not a list of two or more texts but {choices!r}")
+        raise ValueError(f"choices is not a list of two or more texts but {choices!r:.60}")
     if len(choices) != len(labels or ()):
         raise ValueError(f"{len(choices)} choices, but the task's labels name {len(labels or ())}")
     context = text(record, "context") if "context" in record else ""

@@ -13,7 +13,7 @@ import pyarrow
 
 from xstilts.forms.classification import collapsed
 from xstilts.forms.text import filled
-from xstilts.metrics import squad
+from xstilts.metrics import mlqa, squad
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import Tokens, TokensBuilder
 
@@ -27,16 +27,18 @@ _OUTSIDE = -1
 def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     """Return the row; answers must be spans of the context, and there are none for an unanswerable question."""
     context, question, answers = filled(record, "context"), filled(record, "question"), record.get("answers")
-    try:
-        pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
-    except (TypeError, KeyError, ValueError):
-        raise ValueError(f"answers is not of the form {{text: [...], answer_start: [...]}}: {answers!r}") from None
+    texts, starts = (answers.get(key) if isinstance(answers, dict) else None for key in ("text", "answer_start"))
+    if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
+        raise ValueError(f"answers is not of the form {{text: [...], answer_start: [...]}}: {answers!r:.60}")
+    pairs = list(zip(texts, starts, strict=True))
     for text, start in pairs:
-        if not isinstance(text, str) or not text or not isinstance(start, int):
-            raise ValueError(f"not an answer with a text and a start: {text!r}, {start!r}")
+        if not isinstance(text, str) or not text or type(start) is not int:
+            raise ValueError(f"not an answer with a text and a start: {text!r:.60}, {start!r:.60}")
         if start < 0 or context[start : start + len(text)] != text:
-            found = context[max(start, 0) : start + len(text)]
-            raise ValueError(f"answer {text!r} is not at character {start} of its context, where {found!r} stands")
+            found = context[max(start, 0) : max(start, 0) + len(text)]
+            raise ValueError(
+                f"answer {text!r:.60} is not at character {start} of its context, where {found!r:.60} stands"
+            )
     unique = list(dict.fromkeys(pairs))
     return {"context": context, "question": question, "answers": [{"text": text, "start": at} for text, at in unique]}
 
@@ -92,10 +94,10 @@ def _answer_pieces(answers: Sequence[Mapping[str, Any]], offsets: Sequence[tuple
     return (covering[0], covering[-1]) if covering else None
 
 
-def targets(tokens: Tokens, units: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``first`` and ``last`` of shape (units,), and ``context``, 1 where a piece is context."""
+def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input, ``first`` and ``last`` of shape (units,), and ``context``: 1 where a piece is of it."""
     begins = tokens.padded("begins", tokens.sequences(units), _OUTSIDE)
-    return {
+    return tokens.inputs(units), {
         "first": tokens.arrays["first"][units].astype(np.int64),
         "last": tokens.arrays["last"][units].astype(np.int64),
         "context": (begins != _OUTSIDE).astype(np.int64),
@@ -124,8 +126,10 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
-    """Return the scores of each unit as float32 of shape (longest, 2), -inf outside the context."""
-    scores = raw.float().masked_fill(~targets["context"].bool()[..., None], float("-inf"))
+    """Return the scores of each unit as float32 of shape (longest, 2), -inf outside context and first position."""
+    allowed = targets["context"].bool()
+    allowed[:, 0] = True
+    scores = raw.float().masked_fill(~allowed[..., None], float("-inf"))
     return list(scores.cpu().numpy())
 
 
@@ -133,24 +137,36 @@ def predict(
     rows: Sequence[Mapping[str, Any]], tokens: Tokens, kept: Sequence[np.ndarray], labels: Sequence[str] | None,
     decoding: Mapping[str, Any],
 ) -> list[str]:  # fmt: skip
-    """Return the text of the best span over all windows of each row.
+    """Return the text of the best span over all windows of each row, or nothing where no answer scores higher.
 
     A span's score is the sum of the scores of its start and its end; candidates are the ``n_best`` starts and ends of
-    a window, at most ``max_answer_length`` pieces apart (SQuAD scripts of BERT, ``run_squad.py``).
+    a window, at most ``max_answer_length`` pieces apart. With a ``null_threshold``, no answer is given if its score (of
+    the first position, the lowest over the windows) is higher than the best span's by more than this (SQuAD scripts of
+    BERT, ``run_squad.py``).
     """
     best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
+    nothing = [float("inf")] * len(rows)
     starts, begins, ends = tokens.arrays["starts"], tokens.arrays["begins"], tokens.arrays["ends"]
     for unit, scores in enumerate(kept):
-        score, first, last = _best_span(scores, decoding["n_best"], decoding["max_answer_length"])
         example = tokens.examples[unit]
+        nothing[example] = min(nothing[example], float(scores[0].sum()))
+        score, first, last = _best_span(scores, decoding["n_best"], decoding["max_answer_length"])
         if score > best[example][0]:
             place = starts[unit]
             best[example] = (score, int(begins[place + first]), int(ends[place + last]))
-    return [row["context"][begin:end].strip() for row, (_, begin, end) in zip(rows, best, strict=True)]
+    threshold = decoding.get("null_threshold", float("inf"))
+    return [
+        "" if none - score > threshold else row["context"][begin:end].strip()
+        for row, none, (score, begin, end) in zip(rows, nothing, best, strict=True)
+    ]
 
 
 def _best_span(scores: np.ndarray, n_best: int, max_length: int) -> tuple[float, int, int]:
-    """Return score, first and last position of the best span of a window; scores of shape (longest, 2)."""
+    """Return score, first and last position of the best span of a window; scores of shape (longest, 2).
+
+    The first position, which stands for no answer, is in no span.
+    """
+    scores = np.concatenate([np.full((1, 2), -np.inf, scores.dtype), scores[1:]])
     top = [np.argsort(-scores[:, side], kind="stable")[:n_best] for side in (0, 1)]
     sums = scores[top[0], 0][:, None] + scores[top[1], 1][None, :]
     distance = top[1][None, :] - top[0][:, None]
@@ -164,9 +180,17 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
     return json.dumps([answer["text"] for answer in row["answers"]], ensure_ascii=False)
 
 
-def statistics(prediction: str, gold: str) -> dict[str, float]:
-    """Return ``exact_match`` (0 or 1) and ``f1`` (0 to 1) by SQuAD v1.1."""
+def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
+    """Return ``exact_match`` (0 or 1) and ``f1`` (0 to 1) by the task's rules; MLQA's depend on the row's language."""
     answers = json.loads(gold)
+    if scoring["rules"] == "squad_v2":
+        answers = squad.answers_of_v2(answers)
+    if scoring["rules"] == "mlqa":
+        language = scoring["language"]
+        return {
+            "exact_match": mlqa.exact_match(prediction, answers, language),
+            "f1": mlqa.f1(prediction, answers, language),
+        }
     return {"exact_match": squad.exact_match(prediction, answers), "f1": squad.f1(prediction, answers)}
 
 

@@ -23,7 +23,11 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
     """Return the row: words and as many tags."""
     words, tags = record.get("words"), record["tags"]
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise ValueError(f"words is not a list of texts but {words!r}")
+        raise ValueError(f"words is not a list of texts but {words!r:.60}")
+    if any("\0" in word for word in words):
+        raise ValueError("words holds a NUL character")
+    if labels is None and not all(isinstance(tag, str) and tag.split() == [tag] for tag in tags):
+        raise ValueError(f"tags is not a list of texts without spaces but {tags!r:.60}")
     if len(words) != len(tags):
         raise ValueError(f"{len(words)} words, but {len(tags)} tags")
     return {"words": words, "tags": tags}
@@ -73,10 +77,10 @@ def _chunks(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
     yield first, len(lengths)
 
 
-def targets(tokens: Tokens, units: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``tags`` and ``words``, int64 of shape (units, longest); -100 and -1 where no word starts."""
+def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input, and ``tags`` and ``words``, int64 of shape (units, longest); -100 and -1 elsewhere."""
     sequences = tokens.sequences(units)
-    return {
+    return tokens.inputs(units), {
         "tags": tokens.padded("tags", sequences, _IGNORED),
         "words": tokens.padded("words", sequences, NO_WORD),
     }
@@ -119,7 +123,7 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
     return " ".join(labels[tag] for tag in row["tags"])
 
 
-def statistics(prediction: str, gold: str) -> dict[str, float]:
+def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
     """Return words, right words, and true positives, false positives and false negatives of spans."""
     predicted, right = prediction.split(" "), gold.split(" ")
     found, wanted = spans.spans(predicted), spans.spans(right)

@@ -11,7 +11,7 @@ def text(record: dict[str, Any], field: str) -> str:
     """
     value = record.get(field)
     if not isinstance(value, str):
-        raise ValueError(f"{field} is not text but {value!r}")
+        raise ValueError(f"{field} is not text but {value!r:.60}")
     if "\0" in value:
         raise ValueError(f"{field} holds a NUL character")
     return value

@@ -1,7 +1,8 @@
 """Readers of raw formats: each gives the rows of files as dicts, and one line that names file and row if it cannot.
 
 A reader knows a format, not a task; which column means what stands in the task's YAML. Every reader is a function
-``read(paths, source) -> iterator of dicts``. A row of the dict has the names of the file's own columns.
+``read(paths, header) -> iterator of dicts``, in which ``header`` names the columns of a format without a header line.
+A row has the names of the file's own columns. No reader leaves out anything that its docstring does not name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,16 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.readers import json_files, parquet, plain
+from xstilts.readers import columns, conllu, json_files, mewslix, parquet, plain, retrieval
 from xstilts.registry import Source
 
 _READERS = {
     "tsv": plain.read_tsv,
-    "tagged": plain.read_tagged,
+    "csv": plain.read_csv,
+    "text": plain.read_text,
     "lines": plain.read_lines,
+    "bucc": plain.read_bucc,
+    "tagged": columns.read_tagged,
+    "conll": columns.read_conll,
+    "conllu": conllu.read_conllu,
+    "ccg_auto": columns.read_ccg_auto,
     "jsonl": json_files.read_jsonl,
     "json_rows": json_files.read_json_rows,
     "squad": json_files.read_squad,
+    "xquad_r": retrieval.read_xquad_r,
+    "squad_sentences": retrieval.read_squad_sentences,
+    "mewslix": mewslix.read_mewslix,
+    "mewslix_pairs": mewslix.read_mewslix_pairs,
     "parquet": parquet.read_parquet,
 }
 
@@ -35,23 +46,15 @@ def read(source: Source, folder: Path, names: Iterable[str]) -> Iterator[dict[st
         UserError: naming the file and the row that cannot be read.
     """
     paths = [folder / name for name in names]
-    for path in paths:
-        if not path.is_file():
-            raise UserError(f"{path}: no such file")
     try:
+        for path in paths:
+            if not path.is_file():
+                raise UserError(f"{path}: no such file")
+            if not path.stat().st_size:
+                raise UserError(f"{path}: empty; fetch the file anew")
         yield from _READERS[source.reader](paths, source.header)
-    except UnicodeDecodeError:
-        raise UserError(_wrong_encoding(paths)) from None
-
-
-def _wrong_encoding(paths: Iterable[Path]) -> str:
-    """Return the line that names the file and the byte that is not UTF-8."""
-    for path in paths:
-        try:
-            path.read_bytes().decode("utf-8")
-        except UnicodeDecodeError as error:
-            return f"{path}: not UTF-8 at byte {error.start} ({error.reason}); fetch the file anew"
-    raise AssertionError("only called where a file is not UTF-8")
+    except OSError as error:
+        raise UserError(f"{error.filename or paths[0]}: cannot be read ({error.strerror})") from None
 
 
 def value(row: Any, column: str) -> Any:
@@ -59,10 +62,13 @@ def value(row: Any, column: str) -> Any:
 
     Raises:
         KeyError: if the row has no such column.
+        TypeError: if what the name goes into is no object, or what it gathers from is no list.
     """
     for place, part in enumerate(parts := column.split(".")):
         if part.endswith("[]"):
             items, rest = row[part[:-2]], ".".join(parts[place + 1 :])
+            if not isinstance(items, list):
+                raise TypeError(f"{part[:-2]} is not a list")
             return [value(item, rest) for item in items] if rest else list(items)
         row = row[part]
     return row

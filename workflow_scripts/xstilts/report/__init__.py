@@ -31,6 +31,7 @@ def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) ->
         plan=plan,
         legend=tables.LEGEND,
         main=tables.main_rows(tables.main_frame(scores)),
+        benchmark=plan["benchmark"] and tables.benchmark_rows(tables.benchmark_frame(scores, plan)),
         languages=tables.language_rows(tables.language_frame(scores)),
         figures={name: text[text.index("<svg") :] for name, text in figures.items()},
         data=_data(plan, results),

@@ -4,13 +4,20 @@ Every kind is a module with ``fetch_data(content, folder, place)``, which writes
 the folder, whole and checked. What comes from where is the plan's to say; ``place`` is this machine's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Place:
-    """What of this machine a source needs: where the mirror or a model folder is, and whether there is a network."""
+    """What a source needs that does not change what it gives.
+
+    ``folder`` is the mirror or a model folder; ``offline`` forbids the network; ``addresses`` are where each file can
+    be had, the best first; ``downloads`` keeps downloads that are not complete (by default the target folder).
+    """
 
     folder: Path | None
     offline: bool
+    addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    downloads: Path | None = None

@@ -30,7 +30,10 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         what = f"{content['repository']} at {content['revision']}, configuration {config}, split {split}"
         log.info("fetching %s", what)
         try:
-            rows = datasets.load_dataset(content["repository"], config, split=split, revision=content["revision"])
+            rows = datasets.load_dataset(
+                content["repository"], config, split=split, revision=content["revision"], keep_in_memory=False
+            )
+            _check_revision(content, rows, place.offline)
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(_explain(what, error, place.offline)) from None
         (folder / config).mkdir(exist_ok=True)
@@ -61,6 +64,23 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         import transformers
 
         transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
+
+
+def _check_revision(content: Mapping[str, Any], rows: Any, offline: bool) -> None:
+    """Raise OSError if the rows are not the pinned revision's.
+
+    Where the hub cannot be asked, its library takes the newest copy that it has, whatever revision that is.
+    """
+    if content["revision"] is None:
+        return
+    import huggingface_hub
+
+    card = huggingface_hub.hf_hub_download(
+        content["repository"], "README.md", repo_type="dataset", revision=content["revision"], local_files_only=offline
+    )
+    commit, found = Path(card).parent.name, {Path(file["filename"]).parent.name for file in rows.cache_files}
+    if found != {commit}:
+        raise OSError(f"there is a copy here, but of revision {', '.join(sorted(found))}")
 
 
 def _set_offline(offline: bool) -> None:

@@ -42,6 +42,11 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         (folder / name).write_text(file_text(name), encoding="utf-8")
 
 
+def makes(name: str) -> bool:
+    """Tell whether the tiny source has a file."""
+    return any(re.fullmatch(pattern, name) for pattern in _FILES)
+
+
 def file_text(name: str) -> str:
     """Return the content of one file, the same at every call."""
     for pattern, write in _FILES.items():
@@ -137,6 +142,30 @@ def _tatoeba(chance: random.Random, pair: str, side: str) -> str:
     return "".join(_say(words, language) + "\n" for words in sentences)
 
 
+def _lareqa(chance: random.Random, language: str) -> str:
+    content = json.loads(_questions(chance, language, TEST_ROWS))
+    for paragraph in content["data"][0]["paragraphs"]:
+        context = paragraph["context"]
+        end = context.index(".") + 1
+        paragraph["sentence_breaks"] = [[0, end], [end + 1, len(context)]]
+        paragraph["sentences"] = [context[:end], context[end + 1 :]]
+    return json.dumps(content)
+
+
+def _bucc(chance: random.Random, pair: str, part: str) -> str:
+    """Write one of the three files of a pair: the first half of both sides are translations of each other."""
+    foreign = pair.partition("-")[0]
+    events = [_event(random.Random(f"bucc {pair} {number}")) for number in range(3 * TEST_ROWS)]
+    if part == "gold":
+        return "".join(f"{foreign}-{number:09d}\ten-{number:09d}\n" for number in range(TEST_ROWS))
+    own = events[: 2 * TEST_ROWS] if part == foreign else events[:TEST_ROWS] + events[2 * TEST_ROWS :]
+    return "".join(f"{part}-{number:09d}\t{_say(_sentence(event), part)}\n" for number, event in enumerate(own))
+
+
+def _text(chance: random.Random, language: str) -> str:
+    return "".join(_say(_sentence(_event(chance)), language) + "\n" for _ in range(TRAIN_ROWS))
+
+
 _FILES: dict[str, Callable[..., str]] = {
     r"mnli/train\.json": _mnli,
     r"xnli/(?P<split>dev|test)-(?P<language>\w\w)\.tsv": _xnli,
@@ -144,6 +173,9 @@ _FILES: dict[str, Callable[..., str]] = {
     r"xquad/xquad\.(?P<language>\w\w)\.json": _xquad,
     r"commonsenseqa/(?P<split>train|dev)_rand_split\.jsonl": _commonsenseqa,
     r"udpos/(?P<split>train|dev|test)-(?P<language>\w\w)\.tsv": _udpos,
+    r"lareqa/(?P<language>\w\w)\.json": _lareqa,
+    r"bucc2018/(?P<pair>\w\w-en)\.dev\.(?P<part>\w+)": _bucc,
+    r"text/(?P<language>\w\w)\.txt": _text,
     r"tatoeba/tatoeba\.(?P<pair>\w+-eng)\.(?P<side>\w+)": _tatoeba,
 }
 
@@ -155,7 +187,9 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
 
     tokenizer = _tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
-    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    special = {
+        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
+    }  # fmt: skip
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 254, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     config = transformers.XLMRobertaConfig(
@@ -165,7 +199,7 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         pad_token_id=1, bos_token_id=0, eos_token_id=2,
     )  # fmt: skip
     torch.manual_seed(content["seed"])
-    model = transformers.XLMRobertaModel(config, add_pooling_layer=False)
+    model = transformers.XLMRobertaForMaskedLM(config)
     model.save_pretrained(folder)
 
 
@@ -179,11 +213,11 @@ def _tokenizer() -> Any:
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     # a longer piece is likelier than the letters it is made of
     pieces = [(piece, 0.0) for piece in special] + [(piece, -5.0) for piece in whole]
-    pieces += [(piece, -10.0) for piece in ["\u2581", *letters]]
+    pieces += [(piece, -10.0) for piece in ["\u2581", *letters]] + [("<mask>", 0.0)]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special.index("<unk>")))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    tokenizer.add_special_tokens(special)
+    tokenizer.add_special_tokens([*special, "<mask>"])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )

@@ -1,0 +1,99 @@
+"""The tiny study, with the forms that the smaller one has not: mining, dual encoder, masked language model."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, Project
+from safetensors.numpy import load_file
+from xstilts import forms
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("tiny"), ROOT / "studies/tiny.yaml", keep_models="all")
+    project.snakemake()
+    return project
+
+
+def frames(project, stage):
+    """Return the predictions of a stage by the node's name."""
+    return {
+        node.name: pd.read_parquet(project.results / node.id / "predictions.parquet")
+        for node in project.plan().stage(stage).values()
+    }
+
+
+def test_every_target_has_scores(tiny):
+    scores = pd.read_parquet(tiny.results / "studies/study/latest/scores.parquet")
+    counts = scores[scores["headline"]].groupby(["mixture", "target"])["language"].nunique().unstack()
+    assert counts.loc["none"].to_dict() == counts.loc["four"].to_dict()
+    assert counts.loc["none"].to_dict() == {
+        "bucc": 1, "lareqa": 3, "lm_loss": 3, "tatoeba": 2, "udpos": 3, "xnli": 3, "xquad": 3,
+    }  # fmt: skip
+    percent = scores[scores["metric"] != "loss"]
+    assert percent["score"].between(0, 100).all()
+    # a random model is about as good as guessing one piece of all
+    vocabulary = len(json.loads(next((tiny.results / "models").glob("*/tokenizer.json")).read_text())["model"]["vocab"])
+    losses = scores[(scores["metric"] == "loss") & (scores["mixture"] == "none")]["score"]
+    assert (np.abs(losses - np.log(vocabulary)) < 1).all()
+
+
+def test_the_pool_holds_all_languages(tiny):
+    frame = frames(tiny, "retrieval")["tiny.quick.none.s1.lareqa"]
+    assert set(frame["language"]) == {"en", "de", "tr"}
+    ranked = frame["prediction"].map(json.loads)
+    assert (ranked.map(len) == 20).all() and (ranked.map(lambda names: len(set(names))) == 20).all()
+    assert {name.partition(":")[0] for names in ranked for name in names} == {"en", "de", "tr"}
+    # the answer's sentence in each of the three languages
+    assert (frame["gold"].map(lambda text: len(json.loads(text))) == 3).all()
+    precision = [forms.get("retrieval").statistics(*pair, {})["average_precision"]
+                 for pair in zip(frame["prediction"], frame["gold"], strict=True)]  # fmt: skip
+    assert precision == pytest.approx(frame["stat_average_precision"].tolist())
+
+
+def test_mined_pairs_are_one_to_one_and_half_of_the_sentences_is_scored(tiny):
+    frame = frames(tiny, "retrieval")["tiny.quick.none.bucc"]
+    assert 0 < len(frame) < 48
+    paired = frame[frame["prediction"] != ""]
+    assert paired["prediction"].is_unique
+    assert set(frame["split"]) == {"sample"}
+
+
+def test_the_language_model_head_is_the_pretrained_one_and_tied(tiny):
+    (node,) = tiny.plan().stage("intermediate").values()
+    heads = load_file(tiny.results / node.id / "heads.safetensors")
+    own = {name for name in heads if name.startswith("text.")}
+    assert own and not any("decoder.weight" in name for name in own)
+    scores = pd.read_parquet(tiny.results / "studies/study/latest/scores.parquet")
+    losses = scores[scores["metric"] == "loss"].pivot(index="language", columns="mixture", values="score")
+    # it was trained on English text, of which the measure knows
+    assert losses.loc["en", "four"] < losses.loc["en", "none"]
+
+
+def test_a_loss_is_no_part_of_a_mean_in_percent(tiny):
+    table = pd.read_csv(tiny.results / "studies/study/latest/tables/main.csv")
+    row = (tiny.results / "studies/study/latest/tables/main.md").read_text().splitlines()[4]
+    shown = float(row.split("|")[-2])
+    part = table[(table["mixture"] == "none") & (table["metric"] != "loss")]
+    assert shown == pytest.approx(part["zero_shot"].mean(), abs=0.051)
+
+
+def test_exported_predictions_score_as_the_study(tiny):
+    """What is written in XTREME's layout gives the study's own scores to the last digit."""
+    cell = ["--model", "tiny", "--recipe", "quick", "--mixture", "four", "--seed", "1"]
+    tiny.xstilts("export-xtreme", *cell, "--output", "predictions", "--labels", "labels", "--benchmark", "xtreme")
+    sides = ["--predictions", "predictions", "--labels", "labels"]
+    tiny.xstilts("score-xtreme", *sides, "--benchmark", "xtreme", "--json", "scores.json")
+    found = json.loads((tiny.folder / "scores.json").read_text())
+    scores = pd.read_parquet(tiny.results / "studies/study/latest/scores.parquet")
+    scores = scores[scores["mixture"] == "four"].set_index(["target", "language", "metric"])["score"]
+    compared = 0
+    for task, entry in found["tasks"].items():
+        for language, metrics in entry["languages"].items():
+            for metric, value in ((name, value) for name, value in metrics.items() if name != "n"):
+                assert value == scores[task, language, metric], (task, language, metric)
+                compared += 1
+    # xnli 3, udpos 3, xquad 2 x 2 (en, de and tr), tatoeba 2, bucc 1
+    assert compared >= 12
