@@ -1,8 +1,9 @@
 """Which examples a training step sees: a pure function of the seed and the step.
 
-A step's batch holds examples of one task. The task is drawn with probability proportional to its rate times
-min(training rows, cap) (``proportional``) or to its rate alone (``equal``); after jiant's ``task_sampler.py`` and
-seqio. The steps are the sum over tasks of epochs x ceil(min(rows, cap) / batch size).
+A step's batch holds examples of one task. The task is drawn with a probability proportional to its rate times
+min(training rows, cap)^(1 / temperature) (``proportional``; cap first, then temperature, as jiant's ``task_sampler.py``
+and seqio's ``mixing_rate_num_examples`` have it) or to its rate alone (``equal``). The steps are the mixture's own
+number, or the sum over tasks of epochs x ceil(min(rows, cap) / batch size).
 
 Within a task every epoch is a fresh order of all units, grouped by length inside windows of many batches, so that a
 batch needs little padding while the order stays random at large.
@@ -22,6 +23,23 @@ _WINDOW = 50
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the tasks of a mixture are drawn, and how often.
+
+    Attributes:
+        kind: ``proportional`` or ``equal``.
+        cap: training rows of a task beyond this number do not count; None for no cap.
+        temperature: 1 is proportional; the higher, the more alike the tasks' probabilities.
+        steps: number of optimiser steps; None for what the tasks' epochs come to.
+    """
+
+    kind: str = "proportional"
+    cap: int | None = None
+    temperature: float = 1
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
 class TaskShare:
     """One task of a mixture: its training units, their lengths, and how it is sampled."""
 
@@ -34,22 +52,31 @@ class TaskShare:
     batch_size: int
 
 
-def probabilities(shares: Sequence[TaskShare], sampling: str, cap: int | None) -> np.ndarray:
+def probabilities(shares: Sequence[TaskShare], sampling: Sampling) -> np.ndarray:
     """Return the probability of each task, float64 of shape (tasks,)."""
-    sizes = np.array([min(share.rows, cap or share.rows) if sampling == "proportional" else 1 for share in shares])
+    sizes = np.ones(len(shares))
+    if sampling.kind == "proportional":
+        sizes = np.array([_counted(share, sampling) for share in shares]) ** (1 / sampling.temperature)
     weights = sizes * np.array([share.rate for share in shares])
     return weights / weights.sum()
 
 
-def total_steps(shares: Sequence[TaskShare], cap: int | None) -> int:
+def total_steps(shares: Sequence[TaskShare], sampling: Sampling) -> int:
     """Return the number of optimiser steps of the mixture."""
-    return sum(share.epochs * math.ceil(min(share.rows, cap or share.rows) / share.batch_size) for share in shares)
+    return sampling.steps or sum(
+        share.epochs * math.ceil(_counted(share, sampling) / share.batch_size) for share in shares
+    )
+
+
+def _counted(share: TaskShare, sampling: Sampling) -> int:
+    """Return the training rows of a task that count."""
+    return min(share.rows, sampling.cap or share.rows)
 
 
 class Schedule:
     """The batches of a whole training run, each found from its step alone."""
 
-    def __init__(self, shares: Sequence[TaskShare], sampling: str, cap: int | None, seed: int) -> None:
+    def __init__(self, shares: Sequence[TaskShare], sampling: Sampling, seed: int) -> None:
         """Draw the task of every step.
 
         Raises:
@@ -59,8 +86,8 @@ class Schedule:
             if len(share.units) == 0:
                 raise UserError(f"{share.name}: no training examples")
         self._shares, self._seed = list(shares), seed
-        self.steps = total_steps(shares, cap)
-        self.probabilities = probabilities(shares, sampling, cap)
+        self.steps = total_steps(shares, sampling)
+        self.probabilities = probabilities(shares, sampling)
         draws = np.random.Generator(np.random.Philox(key=[seed, 0]))
         self.tasks = draws.choice(len(shares), size=self.steps, p=self.probabilities)
         visits = np.zeros(self.steps, dtype=np.int64)

@@ -10,11 +10,13 @@ exactly the nodes that depend on it, going back is free, and a stale result cann
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from xstilts import recipe as recipes
 from xstilts.forms import FORMS
 from xstilts.manifest import digest
+from xstilts.mixture import Sampling
 from xstilts.nodes import VERSIONS, Cell, Node, Plan
 from xstilts.registry import Registry, Source, Split, Task, parse_reference
 from xstilts.sourcing import Indexes, Sourcing
@@ -100,23 +102,35 @@ class _Planner:
             "reading": {key: _plain(getattr(source, key)) for key in reading},
         }  # fmt: skip
 
-    def _training_data(self, reference: str) -> Node:
-        if (reference, "training") not in self.prepared_memo:
-            name, language = parse_reference(reference)
-            task = self.registry.tasks[name]
-            source = self.sourcing.training(task, reference, language)
-            make = self._union if source.union else self._own_training_data
-            self.prepared_memo[reference, "training"] = make(reference, task, source, language)
-        return self.prepared_memo[reference, "training"]
+    def _training_data(self, reference: str, shuffled: bool = False) -> Node:
+        part = "shuffled" if shuffled else "training"
+        if (reference, part) not in self.prepared_memo:
+            self.prepared_memo[reference, part] = self._made_training_data(reference, shuffled)
+        return self.prepared_memo[reference, part]
 
-    def _union(self, reference: str, task: Task, source: Source, language: str) -> Node:
-        """Return the training data of several tasks as that of one, so that they share a head."""
-        parents = {f"member.{member}": self._training_data(member) for member in source.union}
+    def _made_training_data(self, reference: str, shuffled: bool) -> Node:
+        name, language = parse_reference(reference)
+        if shuffled:
+            parents = {f"member.{reference}": self._training_data(reference)}
+            return self._union_of(reference, [reference], parents, language, shuffled=True)
+        task = self.registry.tasks[name]
+        source = self.sourcing.training(task, reference, language)
+        if source.union:
+            parents = {f"member.{member}": self._training_data(member) for member in source.union}
+            return self._union_of(reference, source.union, parents, language, shuffled=False)
+        return self._own_training_data(reference, task, source, language)
+
+    def _union_of(
+        self, reference: str, members: Iterable[str], parents: Mapping[str, Node], language: str, shuffled: bool
+    ) -> Node:
+        """Return the training data of several tasks as that of one, so that they share a head; or of one, shuffled."""
+        task = self.registry.tasks[parse_reference(reference)[0]]
         limits = self.study.limits(reference)
         return self._add(
-            "prepared", f"{reference}.training", parents, part="union", task=task.name, form=task.form,
-            labels=list(task.labels) if task.labels else None, language=language, members=list(source.union),
-            published=task.published("train", language), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
+            "prepared", f"{reference}.{'shuffled' if shuffled else 'training'}", parents, part="union", task=task.name,
+            form=task.form, labels=list(task.labels) if task.labels else None, language=language,
+            members=list(members), published=task.published("train", language), train_rows=limits.train_rows,
+            dev_rows=limits.dev_rows, shuffled_labels=shuffled,
         )  # fmt: skip
 
     def _own_training_data(self, reference: str, task: Task, source: Source, language: str) -> Node:
@@ -189,10 +203,14 @@ class _Planner:
 
     # Training
 
-    def _training_task(self, reference: str, phase: Mapping[str, Any], base: Node) -> tuple[dict[str, Any], Node]:
+    def _training_task(
+        self, reference: str, phase: Mapping[str, Any], base: Node, shuffled: bool = False
+    ) -> tuple[dict[str, Any], Node]:
         task = self.registry.tasks[parse_reference(reference)[0]]
         settings = recipes.settings(phase, reference, task)
-        tokens = self._tokens(self._training_data(reference), base, task.form, recipes.lengths(settings, task.form))
+        tokens = self._tokens(
+            self._training_data(reference, shuffled), base, task.form, recipes.lengths(settings, task.form)
+        )
         entry = {
             "task": reference, "form": task.form, "labels": list(task.labels) if task.labels else None,
             "metric": task.metric, "epochs": settings["epochs"], "batch_size": settings["batch_size"],
@@ -211,12 +229,12 @@ class _Planner:
         model, recipe_name, mixture_name, seed = axes
         parents, tasks = {"model": base}, []
         for member in mixture.tasks:
-            entry, tokens = self._training_task(member.task, recipe["intermediate"], base)
+            entry, tokens = self._training_task(member.task, recipe["intermediate"], base, member.shuffled_labels)
             tasks.append({**entry, "rate": member.rate})
             parents |= {f"tokens.{member.task}": tokens, **_head_of(base, entry["form"])}
         return self._add(
             "intermediate", f"{model}.{recipe_name}.{mixture_name}.s{seed}", parents, tasks=tasks,
-            sampling=mixture.sampling, cap=mixture.cap, optimiser=recipes.optimiser(recipe["intermediate"]),
+            sampling=asdict(mixture.sampling), optimiser=recipes.optimiser(recipe["intermediate"]),
             early_stopping=None, carried_head=None, seed=seed,
         )  # fmt: skip
 
@@ -236,7 +254,7 @@ class _Planner:
             name = f"{model}.{recipe_name}.{mixture_name}.s{seed}.{before_name + '+' if before_name else ''}{reference}"
             body = self._add(
                 "targets", name, {"model": body, f"tokens.{reference}": tokens, **_head_of(base, task.form)},
-                tasks=[{**entry, "rate": 1.0}], sampling="proportional", cap=None,
+                tasks=[{**entry, "rate": 1.0}], sampling=asdict(Sampling()),
                 optimiser=recipes.optimiser(recipes.settings(recipe["target"], reference, task)),
                 early_stopping=dict(recipe["early_stopping"]), carried_head=carried, seed=seed,
             )  # fmt: skip

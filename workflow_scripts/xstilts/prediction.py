@@ -57,7 +57,9 @@ def load(folder: Path, entries: Sequence[Mapping[str, Any]]) -> Model:
     weights = _saved_heads(folder)
     # what is tied to the body's embeddings is not saved twice
     wanted = {name for name in model.heads.state_dict() if name not in _tied(model)}
-    model.heads.load_state_dict({name: weights[name] for name in wanted}, strict=False, assign=True)
+    # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
+    copies = {name: weights[name].clone() for name in wanted}
+    model.heads.load_state_dict(copies, strict=False, assign=True)
     return model.eval()
 
 

@@ -74,7 +74,15 @@ def unite(
     sample = any(facts["sample"] for facts in facts_of.values())
     sample = sample or (spec["published"] or 0) > len(splits["train"]) + len(splits["dev"])
     parts, facts = _limited(spec, splits, left_out, sample)
+    if spec["shuffled_labels"]:
+        parts["train"] = _shuffled(parts["train"])
     return _tables(spec["form"], parts), facts
+
+
+def _shuffled(rows: list[Row]) -> list[Row]:
+    """Return rows with each other's labels: a control, in which texts and labels are the same but have no relation."""
+    labels = [row["label"] for row in sorted(rows, key=lambda row: _hash(row["example_id"]))]
+    return [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]
 
 
 def _tables(form: str, parts: Mapping[str, list[Row]]) -> dict[str, pyarrow.Table]:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from xstilts import backbone, dataset, forms, lineage, prediction, work
 from xstilts.dataset import Part
 from xstilts.errors import UserError
-from xstilts.mixture import Schedule, TaskShare
+from xstilts.mixture import Sampling, Schedule, TaskShare
 from xstilts.prediction import Model
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _schedule(spec: Mapping[str, Any], data: Sequence[Mapping[str, Part]]) -> Sc
                 entry["batch_size"],
             )
         )  # fmt: skip
-    return Schedule(shares, spec["sampling"], spec["cap"], spec["seed"])
+    return Schedule(shares, Sampling(**spec["sampling"]), spec["seed"])
 
 
 def _optimiser(model: Model, settings: Mapping[str, Any]) -> torch.optim.AdamW:

@@ -50,6 +50,7 @@ class Form:
     Attributes:
         trained: whether it has a head and can be trained.
         labelled: whether the task's label names decide the head's shape.
+        one_label: whether an example has one label, which can be given to another (a control).
         own_labels: whether these names can come from the data.
         embedded: whether it is evaluated by vectors of texts, in place of a head's predictions.
         pooled: whether what is looked for in one language is looked for among that of all languages.
@@ -60,6 +61,7 @@ class Form:
 
     trained: bool = True
     labelled: bool = True
+    one_label: bool = False
     own_labels: bool = False
     embedded: bool = False
     pooled: bool = False
@@ -69,9 +71,9 @@ class Form:
 
 
 FORMS = {
-    "classification": Form(),
+    "classification": Form(one_label=True),
     "tagging": Form(own_labels=True),
-    "multiple_choice": Form(labelled=False),
+    "multiple_choice": Form(labelled=False, one_label=True),
     "span": Form(
         labelled=False, lengths=("stride", "max_question_length"),
         decoding=("max_answer_length", "n_best", "null_threshold"),
