@@ -1,6 +1,6 @@
 """Time and memory of preparing and tokenising every file of a mirror of raw data, without limits.
 
-Run:  XSTILTS_MIRROR=<raw data sets> XSTILTS_TOKENIZER=<tokenizer.json and its configuration> python benchmarks/preparing.py
+Run:  XSTILTS_MIRROR=<raw data sets> XSTILTS_TOKENIZER=<folder with tokenizer.json> python benchmarks/preparing.py
 
 Makes a study of all intermediate tasks and all targets that the mirror has, with a model of random weights that has
 this tokenizer, and runs `snakemake tokens` on two cores in a folder of its own. Bars: 4 minutes, 2 GB a job.

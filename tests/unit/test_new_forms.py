@@ -130,10 +130,11 @@ def test_threshold_is_chosen_on_another_split(low_is_right, found):
 
 
 def test_sentences_that_repeat_are_in_no_pair():
-    """The second of four translations stands twice, so that it is not found; splits do not repeat each other."""
-    rows = [*sentences(4, split="test"), *sentences(4, split="threshold", name="held.")]
+    """The first two of four sentences are the same, so that neither is found; what the splits share is no repetition."""
+    rows = [*sentences(4, split="test"), *sentences(2, split="threshold", name="held.")]
     rows[0]["text"] = rows[1]["text"]
-    vectors = np.concatenate([np.eye(4), np.eye(4)] * 2).astype(np.float32)
+    rows[8]["text"] = rows[2]["text"]
+    vectors = np.concatenate([np.eye(4), np.eye(4), np.eye(4)[:2], np.eye(4)[:2]]).astype(np.float32)
     scored = mining.retrieve({"de": rows}, {"de": vectors}, {})["de"]
     assert [found for _, found, _ in scored] == ["", "", "en-2", "en-3"]
     assert f1_of(scored) == pytest.approx(100 * 2 * 2 / (2 * 2 + 2))
@@ -251,7 +252,7 @@ def test_average_precision_counts_twenty_and_no_answer_twice():
 
 
 def test_dev_rows_of_retrieval_look_among_themselves():
-    kept = [np.stack([directions(query)[0], directions(text)[0]]) for query, text in ((0, 50), (45, 40), (90, 80))]
+    kept = [np.stack([directions(query)[0], directions(text)[0]]) for query, text in ((0, 50), (45, 42), (90, 80))]
     rows = [{"example_id": name} for name in "abc"]
     assert [json.loads(text) for text in retrieval.predict(rows, None, kept, None, {})] == [
         ["b", "a", "c"], ["b", "a", "c"], ["c", "a", "b"],
@@ -304,7 +305,7 @@ def test_masks_depend_on_key_and_text_alone(texts):
 def test_every_text_has_something_to_tell(tokenizer):
     """Texts of one piece, and one that the tokenizer finds no piece in."""
     nothing = SimpleNamespace(
-        mask=tokenizer.mask, size=tokenizer.size, unknown=tokenizer.unknown, single_overhead=2,
+        mask=tokenizer.mask, size=tokenizer.size, unknown=tokenizer.unknown, pad=tokenizer.pad, single_overhead=2,
         pieces=lambda rows: [SimpleNamespace(ids=[]) for _ in rows], single=tokenizer.single,
     )  # fmt: skip
     for source in (tokenizer, nothing):
@@ -316,7 +317,7 @@ def test_every_text_has_something_to_tell(tokenizer):
 
 
 def test_long_texts_are_cut_into_sequences(tokenizer):
-    tokens = encode("mlm", [{"text": "cat " * 20}, {"text": "dog"}], tokenizer, max_length=10)
+    tokens = encode("mlm", [{"text": " ".join(["cat"] * 20)}, {"text": "dog"}], tokenizer, max_length=10)
     assert tokens.examples.tolist() == [0, 0, 0, 1]
     assert tokens.sequence_lengths.tolist() == [10, 10, 6, 3]
     assert mlm.predict([{}, {}], tokens, [(1.5, 2), (2.0, 1), (0.5, 1), (3.0, 1)], None, {}) == ["4.0 4", "3.0 1"]
@@ -443,8 +444,17 @@ def test_unanswerable_question_has_its_target_at_the_first_position(tokenizer):
 
 @pytest.mark.parametrize(
     ("threshold", "nothing", "answer"),
-    [(0, 4, "cat"), (0, 6, ""), (2, 6, "cat"), (2, 8, ""), (-2, 4, ""), (-2, 2, "cat"), (None, 99, "cat"), (0, 5, "cat")],
-)  # fmt: skip
+    [
+        (0, 4, "cat"),
+        (0, 6, ""),
+        (0, 5, "cat"),
+        (2, 6, "cat"),
+        (2, 8, ""),
+        (-2, 4, ""),
+        (-2, 2, "cat"),
+        (None, 9, "cat"),
+    ],
+)
 def test_no_answer_where_its_score_is_higher_by_more_than_the_threshold(tokenizer, threshold, nothing, answer):
     """The best span scores 5; at a difference of exactly the threshold it is given."""
     tokens = encode("span", [QUESTION], tokenizer, max_length=32, stride=4, max_question_length=8)
@@ -497,9 +507,24 @@ def plan_of(study, tmp_path, mirror=None):
     return make_plan(read_study(path, known), known, Indexes(mirror and index_mirror(mirror, known)))
 
 
+CCG = """
+description: Supertags of a mirror, the rest made up.
+source: tiny
+tasks: {ccg: {source: mirror}}
+models: [tiny]
+recipes: {r: {intermediate: {epochs: 1, batch_size: 4, max_length: 64}}}
+mixtures: {ccg: [ccg]}
+targets: {tatoeba: }
+languages: [de]
+seeds: [1]
+"""
 SENTENCES = {
-    "train": [("a cat sleeps", "NP/N N S\\NP"), ("the dog sees a ship", "NP/N N (S\\NP)/NP NP/N N")] * 6,
-    "dev": [("cat !", "N S[dcl]")] * 2,
+    "train": [
+        (["a", "cat", "sleeps"], ["NP/N", "N", "S\\NP"]),
+        (["the", "dog", "sees", "a", "ship"], ["NP/N", "N", "(S\\NP)/NP", "NP/N", "N"]),
+    ]
+    * 6,
+    "dev": [(["cat", "!"], ["N", "S[dcl]"])] * 2,
 }
 
 
@@ -507,13 +532,10 @@ def test_tags_of_ccg_are_those_of_its_data(tmp_path):
     mirror = tmp_path / "mirror"
     (mirror / "ccg_pmb").mkdir(parents=True)
     for split, rows in SENTENCES.items():
-        lines = ["\n".join(f"{word}\t{word}\t_\t_\t{tag}\t_\t_" for word, tag in zip(words.split(), tags.split()))
-                 for words, tags in rows]  # fmt: skip
+        lines = ["\n".join(f"{word}\t{word}\t_\t_\t{tag}\t_\t_" for word, tag in zip(*row, strict=True))
+                 for row in rows]  # fmt: skip
         (mirror / f"ccg_pmb/en.{split}.conll").write_text("\n\n".join(lines) + "\n")
-    plan = plan_of(
-        "{description: CCG., source: tiny, models: [tiny], mixtures: {ccg: [ccg]}, targets: {tatoeba: },"
-        " languages: [de], seeds: [1], tasks: {ccg: {source: mirror}}}", tmp_path, mirror,
-    )  # fmt: skip
+    plan = plan_of(CCG, tmp_path, mirror)
     (node,) = plan.stage("intermediate").values()
     folder = make(plan, node.id, tmp_path / "results", mirror, {})
     (prepared,) = (tmp_path / "results/prepared").glob("ccg.training-*")
@@ -528,10 +550,25 @@ def test_tags_of_ccg_are_those_of_its_data(tmp_path):
     assert set(manifest.read(folder / "manifest.json")["dev"]["ccg"]) == {"f1", "accuracy", "collapsed"}
 
 
+XCOPA = """
+description: SIQA, then COPA.
+source: download
+models: [tiny]
+recipes:
+  r:
+    target:
+      {epochs: 1, batch_size: 4, max_length: 64, learning_rate: 1.0e-2, overrides: {copa: {learning_rate: 1.0e-30}}}
+targets: {xcopa: }
+languages: [et]
+seeds: [1]
+limits: {dev_rows: 4}
+"""
+
+
 def choices(count, labels, **fields):
     names = [f"answer{letter}" for letter in "ABC"] if count == 3 else ["choice1", "choice2"]
     return [
-        {**fields, **dict(zip(names, [f"the {noun}" for noun in tiny._NOUNS[at : at + count]])), "label": label}
+        {**fields, **{name: f"the {tiny._NOUNS[at + place]}" for place, name in enumerate(names)}, "label": label}
         for at, label in enumerate(labels * 4)
     ]
 
@@ -544,11 +581,7 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
                         choices(3, ["1", "3"], context="a dog .", question="where ?")),
         **dict.fromkeys(("copa/train", "copa/validation", "et/test"), copa),
     }  # fmt: skip
-    recipe = "{target: {epochs: 1, batch_size: 4, learning_rate: 1.0e-2, overrides: {copa: {learning_rate: 1.0e-30}}}}"
-    plan = plan_of(
-        f"{{description: XCOPA., source: download, models: [tiny], recipes: {{r: {recipe}}}, mixtures: {{none: }},"
-        " targets: {xcopa: }, languages: [et], seeds: [1], limits: {dev_rows: 4}}", tmp_path,
-    )  # fmt: skip
+    plan = plan_of(XCOPA, tmp_path)
     by_name = {node.name.rpartition(".")[2]: node for node in plan.stage("targets").values()}
     assert list(by_name) == ["siqa", "siqa+copa"]
     assert [node.spec["carried_head"] for node in by_name.values()] == [None, "siqa"]

@@ -169,7 +169,7 @@ def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 
 def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
-    """Write ``main``, ``by_language`` and, where the study has one, ``benchmark`` as .md, .csv and .tex into a folder."""
+    """Write ``main``, ``by_language`` and, if the study has one, ``benchmark`` as .md, .csv and .tex into a folder."""
     shown = "in percent; in brackets the gain over no intermediate training."
     kinds = {
         "main": (

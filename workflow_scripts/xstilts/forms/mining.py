@@ -98,6 +98,8 @@ def _pairs(rows: Sequence[Mapping[str, Any]], vectors: np.ndarray, numbers: np.n
         np.array([number for number in numbers if rows[number]["side"] == side], dtype=np.int64)
         for side in (FOREIGN, ENGLISH)
     )
+    if not (len(foreign) and len(english)):
+        return {}
     texts = ([rows[number]["text"] for number in side] for side in (foreign, english))
     pairs, scores = mining.mine(vectors[foreign], vectors[english], *texts)
     return {
