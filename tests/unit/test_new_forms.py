@@ -130,7 +130,7 @@ def test_threshold_is_chosen_on_another_split(low_is_right, found):
 
 
 def test_sentences_that_repeat_are_in_no_pair():
-    """The first two of four sentences are the same, so that neither is found; what the splits share is no repetition."""
+    """The first two of four are the same, so that neither is found; what the splits share is no repetition."""
     rows = [*sentences(4, split="test"), *sentences(2, split="threshold", name="held.")]
     rows[0]["text"] = rows[1]["text"]
     rows[8]["text"] = rows[2]["text"]
@@ -444,17 +444,8 @@ def test_unanswerable_question_has_its_target_at_the_first_position(tokenizer):
 
 @pytest.mark.parametrize(
     ("threshold", "nothing", "answer"),
-    [
-        (0, 4, "cat"),
-        (0, 6, ""),
-        (0, 5, "cat"),
-        (2, 6, "cat"),
-        (2, 8, ""),
-        (-2, 4, ""),
-        (-2, 2, "cat"),
-        (None, 9, "cat"),
-    ],
-)
+    [(0, 4, "cat"), (0, 5, "cat"), (0, 6, ""), (2, 6, "cat"), (2, 8, ""), (-2, 2, "cat"), (-2, 4, ""), (None, 9, "cat")]
+)  # fmt: skip
 def test_no_answer_where_its_score_is_higher_by_more_than_the_threshold(tokenizer, threshold, nothing, answer):
     """The best span scores 5; at a difference of exactly the threshold it is given."""
     tokens = encode("span", [QUESTION], tokenizer, max_length=32, stride=4, max_question_length=8)

@@ -149,7 +149,8 @@ class _Planner:
         }
         return self._add(
             "prepared", f"{reference}.training", parents, part="training", language=language, splits=files,
-            where=_where(task, source, language), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
+            where=_where(task, source, language), published=task.published("train", language),
+            train_rows=limits.train_rows, dev_rows=limits.dev_rows,
             **self._definition(task, source),
         )  # fmt: skip
 

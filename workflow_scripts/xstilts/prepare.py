@@ -7,26 +7,19 @@ context), ``language``, ``split``, and the fields of the form.
 """
 
 import hashlib
-import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
-from xstilts import forms, readers
+from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-
-log = logging.getLogger(__name__)
-
-# An evaluation split of this many rows with one label only has had its labels taken out.
-_PLACEHOLDER_ROWS = 20
-Row = dict[str, Any]
+from xstilts.rows import Row, check_count, label_counts, read_rows, refuse_placeholders
 
 
 def prepare(
@@ -91,19 +84,6 @@ def _tables(form: str, parts: Mapping[str, list[Row]]) -> dict[str, pyarrow.Tabl
     return {part: pyarrow.Table.from_pylist(rows, columns) for part, rows in parts.items()}
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How raw files are read: the part of a task's source that is in the spec; see ``schemas/source.yaml``."""
-
-    reader: str
-    header: list[str] | None
-    columns: Mapping[str, str]
-    values: Mapping[str, Mapping[str, str]]
-    labels: list[str | int] | None
-    drop_labels: list[str | int]
-    unanswerable: str
-
-
 def _training(
     spec: Mapping[str, Any], raw: Path, excluded: Iterable[Path]
 ) -> tuple[dict[str, list[Row]], dict[str, Any]]:
@@ -113,14 +93,15 @@ def _training(
     sample = False
     seen: Counter[str] = Counter()
     for split, files in spec["splits"].items():
-        rows = []
+        rows, total = [], 0
         for number, entry in enumerate(files):
             prefix = f"{split}{number or ''}"
-            read, count = _read(spec, raw, [entry["file"]], prefix, spec["where"], left_out, seen)
-            _check_count(count, entry["rows"], entry["file"])
-            sample = sample or entry["sample"]
+            read, count = read_rows(spec, raw, [entry["file"]], prefix, spec["where"], left_out, seen)
+            check_count(count, entry["rows"], entry["file"])
+            sample, total = sample or entry["sample"], total + count
             rows += [{**row, "language": spec["language"], "split": split} for row in read]
         splits[split] = rows
+        sample = sample or (split == "train" and spec["published"] is not None and total < spec["published"])
     labels = _inventory(splits) if spec["labels"] is None else spec["labels"]
     for split, rows in splits.items():
         kept = [row for row in rows if _normal(row.get("context") or "") not in forbidden]
@@ -142,7 +123,7 @@ def _limited(
         if not rows:
             raise UserError(f"{spec['task']}: no {split} rows are left; raise the limits or give the source more rows")
     facts = {
-        "parts": {split: {"rows": len(rows), "labels": _label_counts(spec, rows)} for split, rows in limited.items()},
+        "parts": {split: {"rows": len(rows), "labels": label_counts(spec, rows)} for split, rows in limited.items()},
         "available": available, "left_out": dict(left_out), "language": spec["language"], "sample": sample,
         "labels": spec["labels"],
     }  # fmt: skip
@@ -169,11 +150,11 @@ def _evaluation(spec: Mapping[str, Any], raw: Path) -> tuple[dict[str, list[Row]
         rows: list[Row] = []
         for split, files in ((entry["split"], entry["files"]), ("threshold", entry["threshold"])):
             if files:
-                read, count = _read(spec, raw, files, f"{prefix}{split}", entry["where"], left_out, Counter())
+                read, count = read_rows(spec, raw, files, f"{prefix}{split}", entry["where"], left_out, Counter())
                 rows += [{**row, "language": language, "split": split} for row in read]
             if split == entry["split"]:
-                _check_count(count, entry["rows"], ", ".join(files))
-                _refuse_placeholders(spec, read, ", ".join(files))
+                check_count(count, entry["rows"], ", ".join(files))
+                refuse_placeholders(spec, read, ", ".join(files))
                 available[language] = len(read)
         everything[language] = rows
     everything = _choose_evaluation(spec, everything)
@@ -187,7 +168,7 @@ def _evaluation(spec: Mapping[str, Any], raw: Path) -> tuple[dict[str, list[Row]
         languages[language] = {
             "split": entry["split"], "official": entry["official"], "rows": scored, "available": available[language],
             "sample": entry["sample"] or (published is not None and scored < published) or scored < available[language],
-            "labels": _label_counts(spec, rows),
+            "labels": label_counts(spec, rows),
         }  # fmt: skip
     return everything, {"parts": languages, "left_out": dict(left_out)}
 
@@ -227,152 +208,6 @@ def _with_queries(rows: Sequence[Row], is_query: Callable[[Row], bool], limit: i
     last, _ = queries[limit - 1]
     pool = {place for place, row in enumerate(rows) if hashes[place] <= last and not is_query(row)}
     return pool | {place for _, place in queries[:limit]}
-
-
-def _read(
-    spec: Mapping[str, Any],
-    raw: Path,
-    names: list[str],
-    split: str,
-    where: Mapping[str, str] | None,
-    left_out: Counter[str],
-    seen: Counter[str],
-) -> tuple[list[Row], int]:
-    """Return the normalised rows of one file group, and how many rows the files have.
-
-    Args:
-        spec: the node's spec.
-        raw: folder of the files.
-        names: files that are read together.
-        split: prefix of ids and clusters for rows that have none of their own.
-        where: the rows that are meant; the others are another language's.
-        left_out: counts, by reason, the rows that are left out.
-        seen: counts the ids so far; an id that repeats gets a number.
-    """
-    reading, form = Reading(**spec["reading"]), forms.get(spec["form"])
-    labels = _label_index(spec["labels"], reading)
-    rows: list[Row] = []
-    clusters: dict[Any, int] = {}
-    count = 0
-    for count, raw_row in enumerate(readers.read(reading, raw, names), 1):
-        place = f"{names[0]}, row {count}"
-        if where is not None and not _text(raw_row, where["column"], place).startswith(where["starts_with"]):
-            continue
-        record = _record(raw_row, reading, place)
-        identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
-        cluster = record.pop("cluster", None)
-        if "label" in record and _is_one_of(record["label"], reading.drop_labels):
-            left_out["no gold label"] += 1
-            continue
-        if "label" in record:
-            record["label"] = _label(record["label"], labels, place)
-        if "tags" in record:
-            record["tags"] = _tags(record["tags"], labels, place)
-        try:
-            row = form.normalise(record, spec["labels"])
-        except ValueError as error:
-            raise UserError(f"{place}: {error}") from None
-        if row.get("answers") == [] and reading.unanswerable != "keep":
-            if reading.unanswerable == "refuse":
-                raise UserError(f"{place}: the question has no answer, and this task must have one")
-            left_out["unanswerable"] += 1
-            continue
-        row["example_id"] = _unique(identity, seen)
-        # rows of translated sets correspond by number, and so do their contexts, numbered as they come up
-        context = row.get("context") or (count - 1) // spec.get("cluster_rows", 1)
-        context = context if cluster is None else _name(cluster, "cluster", place)
-        row["cluster_id"] = f"{split}.{clusters.setdefault(context, len(clusters))}"
-        rows.append(row)
-    return rows, count
-
-
-def _record(row: Row, reading: Reading, place: str) -> Row:
-    """Return the fields of a raw row, by the names of the form."""
-    record = {}
-    for field, column in reading.columns.items():
-        parts = [_column(row, part, place) for part in column.split("+")]
-        record[field] = parts if len(parts) > 1 else parts[0]
-        texts = reading.values.get(field)
-        if texts is not None:
-            if not _is_one_of(record[field], texts):
-                raise UserError(f"{place}: {column} is {record[field]!r:.60}, which is none of {', '.join(texts)}")
-            record[field] = texts[record[field]]
-    return record
-
-
-def _is_one_of(value: Any, known: Collection[str | int]) -> bool:
-    """Tell whether a value is among texts and numbers; to Python, True would be 1 and 1.0 too."""
-    return type(value) in (str, int) and value in known
-
-
-def _text(row: Row, column: str, place: str) -> str:
-    value = _column(row, column, place)
-    if not isinstance(value, str):
-        raise UserError(f"{place}: {column} is not text but {value!r:.60}")
-    return value
-
-
-def _name(value: Any, field: str, place: str) -> str | int:
-    if type(value) not in (str, int):
-        raise UserError(f"{place}: {field} is neither text nor a whole number but {value!r:.60}")
-    return value
-
-
-def _unique(identity: str, seen: Counter[str]) -> str:
-    """Return an id that no row before has: where it repeats, with a number."""
-    seen[identity] += 1
-    return identity if seen[identity] == 1 else _unique(f"{identity}#{seen[identity]}", seen)
-
-
-def _column(row: Row, column: str, place: str) -> Any:
-    try:
-        return readers.value(row, column)
-    except (KeyError, TypeError, IndexError):
-        raise UserError(f"{place}: no column {column!r}; found {', '.join(map(str, row))!r:.200}") from None
-
-
-def _label_index(labels: list[str] | None, reading: Reading) -> dict[str | int, int]:
-    values = reading.labels if reading.labels is not None else labels or ()
-    return {value: number for number, value in enumerate(values)}
-
-
-def _label(value: Any, labels: Mapping[str | int, int], place: str) -> int:
-    if _is_one_of(value, labels):
-        return labels[value]
-    known = ", ".join(map(str, labels))
-    raise UserError(
-        f"{place}: label {value!r:.60} is none of {known}; placeholder labels cannot be trained on or scored"
-    )
-
-
-def _tags(values: Any, labels: Mapping[str | int, int], place: str) -> list[Any]:
-    """Return the numbers of tags, or the tags themselves where the data decide what labels there are."""
-    if not isinstance(values, list):
-        raise UserError(f"{place}: tags is not a list but {values!r:.60}")
-    return [_label(value, labels, place) for value in values] if labels else values
-
-
-def _refuse_placeholders(spec: Mapping[str, Any], rows: list[Row], files: str) -> None:
-    counts = _label_counts(spec, rows)
-    if len(rows) >= _PLACEHOLDER_ROWS and len(counts) == 1:
-        raise UserError(f"{files}: all {len(rows)} rows have the label {next(iter(counts))!r}: placeholders, not gold")
-
-
-def _label_counts(spec: Mapping[str, Any], rows: list[Row]) -> dict[str, int]:
-    """Return how often each label is there; for tagging, by word."""
-    if not spec["labels"]:
-        return {}
-    counts: Counter[int] = Counter()
-    for row in rows:
-        counts.update(row["tags"] if "tags" in row else [row["label"]])
-    return {spec["labels"][label]: counts[label] for label in sorted(counts)}
-
-
-def _check_count(found: int, stated: int | None, files: str) -> None:
-    if stated is not None and found != stated:
-        raise UserError(
-            f"{files}: {found} rows, but its source states {stated}; index the mirror again if that is right"
-        )
 
 
 def _normal(text: str) -> str:

@@ -206,5 +206,5 @@ def _check_task(task: Task, tasks: Mapping[str, Task], languages: Mapping[str, A
         if last.form != task.form or (facts.labelled and last.labels != task.labels):
             raise UserError(f"{place}: trained_on: {last.name!r} has another form or other labels than this task")
     scored = any(source.evaluation for source in task.sources)
-    if not task.labels and (task.form == "classification" or (task.form == "tagging" and scored)):
+    if facts.labelled and not task.labels and (scored or not facts.own_labels):
         raise UserError(f"{place}: labels: a task of the form {task.form} needs its label names")

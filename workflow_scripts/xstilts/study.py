@@ -28,8 +28,8 @@ class MixtureTask:
     """A task of a mixture, the factor on its probability of being drawn, and whether its labels are shuffled."""
 
     task: str
-    rate: float
-    shuffled_labels: bool
+    rate: float = 1
+    shuffled_labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Mixture:
     """Intermediate tasks that are trained together, and how they are sampled."""
 
     tasks: tuple[MixtureTask, ...]
-    sampling: Sampling
+    sampling: Sampling = Sampling()
 
 
 @dataclass(frozen=True)

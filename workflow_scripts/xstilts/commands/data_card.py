@@ -122,7 +122,7 @@ def _studies(task: Task, kind: str, known: Registry) -> Iterator[tuple[str, Stud
     languages = {language for source in task.sources if source.trains() for language in source.training_languages}
     for language in sorted(languages, key=lambda language: (language != SOURCE_LANGUAGE, language)):
         reference = task.name if language == SOURCE_LANGUAGE else f"{task.name}@{language}"
-        mixture = Mixture((MixtureTask(reference, 1.0),), "proportional", None)
+        mixture = Mixture((MixtureTask(reference),))
         yield f"training data in {language}", _study(kind, known, {"card": mixture}, {})
     if any(source.evaluation for source in task.sources):
         facts = FORMS[task.form]

@@ -37,7 +37,7 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
         if start < 0 or context[start : start + len(text)] != text:
             found = context[max(start, 0) : max(start, 0) + len(text)]
             raise ValueError(
-                f"answer {text!r:.60} is not at character {start} of its context, where {found!r:.60} stands"
+                f"answer {text!r:.60} is not at character {start!r:.20} of its context, where {found!r:.60} stands"
             )
     unique = list(dict.fromkeys(pairs))
     return {"context": context, "question": question, "answers": [{"text": text, "start": at} for text, at in unique]}
