@@ -152,13 +152,11 @@ def test_what_members_leave_out_is_added_up(union):
 
 def squad(*questions):
     """Return a file of questions: pairs of an id and an answer."""
-    paragraphs = [
-        {
-            "context": f"{number} {answer} .",
-            "qas": [{"id": identity, "question": "?", "answers": [{"text": answer, "answer_start": 2}]}],
-        }
-        for number, (identity, answer) in enumerate(questions)
-    ]
+    paragraphs = []
+    for number, (identity, answer) in enumerate(questions):
+        answers = [{"text": answer, "answer_start": len(f"{number} ")}]
+        question = {"id": identity, "question": "?", "answers": answers}
+        paragraphs.append({"context": f"{number} {answer} .", "qas": [question]})
     return {"data": [{"title": "t", "paragraphs": paragraphs}]}
 
 
@@ -454,11 +452,13 @@ ANSWERS = {"text": ["cat", "cat", "a"], "answer_start": [2, 2, 0]}
 # form, label names, what the reading says, a right row
 FORMS = {
     "classification": (
-        "classification", ["no", "yes"], {"labels": [0, 1], "columns": {"text_a": "a", "text_b": "b", "label": "label"}},
+        "classification", ["no", "yes"],
+        {"labels": [0, 1], "columns": {"text_a": "a", "text_b": "b", "label": "label"}},
         {"id": "1", "a": "a cat", "b": "a dog", "label": 1},
     ),
     "multiple_choice": (
-        "multiple_choice", ["A", "B"], {"columns": {"context": "c", "question": "q", "choices": "one+two", "label": "label"}},
+        "multiple_choice", ["A", "B"],
+        {"columns": {"context": "c", "question": "q", "choices": "one+two", "label": "label"}},
         {"id": 1, "c": "", "q": "where", "one": "here", "two": "there", "label": "B"},
     ),
     "span": (
@@ -466,8 +466,8 @@ FORMS = {
         {"id": "1", "c": "a cat .", "q": "who", "answers": ANSWERS},
     ),
     "tagging": (
-        "tagging", ["N", "V"], {"labels": [5, "V"], "columns": {"words": "words", "tags": "tags"}},
-        {"id": "1", "words": ["a", "cat", ""], "tags": [5, "V", 5]},
+        "tagging", ["N", "V"], {"labels": [5, 6], "columns": {"words": "words", "tags": "tags"}},
+        {"id": "1", "words": ["a", "cat", ""], "tags": [5, 6, 5]},
     ),
     "tagging with the labels of its data": (
         "tagging", None, {"columns": {"words": "words", "tags": "tags"}},
@@ -499,8 +499,8 @@ def spec_of(name, part, file, **reading):
     return {
         "task": "task", "form": form, "labels": labels, "part": part, "reading": {**own, "columns": columns},
         "language": "en", "splits": {"train": [entry], "dev": [entry]}, "where": None, "train_rows": None,
-        "dev_rows": 100, "languages": {"en": {**language, "rows": None, "sample": False}}, "test_rows": None,
-        "cluster_rows": 1, "parallel": True,
+        "published": None, "dev_rows": 100, "languages": {"en": {**language, "rows": None, "sample": False}},
+        "test_rows": None, "cluster_rows": 1, "parallel": True,
     }  # fmt: skip
 
 
@@ -533,8 +533,8 @@ def same(name, raw, row, labels):
 
 
 ODD = [
-    None, True, False, -1, 0, 1, 2, 5, 10**30, 1.0, 0.5, -2.0, "", " ", "\0", "x\0", "\n", "\u2028", "1", "V", "B", "cat",
-    "x" * 100_000, [], [None], [[None, [None]]], ["a"], ["a", None], [1, 2], [True], {}, {"text": None},
+    None, True, False, -1, 0, 1, 2, 5, 10**30, 1.0, 0.5, -2.0, "", " ", "\0", "x\0", "\n", "\u2028", "1", "V", "B",
+    "cat", "x" * 100_000, [], [None], [[None, [None]]], ["a"], ["a", None], [1, 2], [True], {}, {"text": None},
     {"text": "cat", "answer_start": "234"}, {"text": ["cat"], "answer_start": [2.0]}, {"text": [], "answer_start": []},
     {"text": ["cat"], "answer_start": [True]}, {"text": ["cat"], "answer_start": [-5]}, {"text": ["cat"]}, ["a b"],
     [["N"]], {"a": {"a": [None]}},

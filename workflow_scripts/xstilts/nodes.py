@@ -13,7 +13,7 @@ from xstilts.study import Study
 # Raise a stage's version when the same spec would give another result; its nodes, and all below them, move.
 VERSIONS = {
     "data": 1,
-    "models": 1,
+    "models": 2,
     "prepared": 1,
     "tokens": 1,
     "intermediate": 1,
