@@ -56,4 +56,4 @@ onstart:
 
 
 onsuccess:
-    shell(f"python -m xstilts summary --plan {study_folder}/plan.json")
+    show_summary()

@@ -99,6 +99,12 @@ def minutes(first):
     return lambda wildcards, attempt: first * 2 ** (attempt - 1)
 
 
+def show_summary():
+    """Print the headline table, unless `xstilts run` does so itself."""
+    if "XSTILTS_RUN" not in os.environ:
+        shell(f"python -m xstilts summary --plan {study_folder}/plan.json")
+
+
 def write_plan():
     """Write plan.json and index.tsv beside the study's outputs."""
     write_atomically(Path(f"{study_folder}/plan.json"), plan.as_json())

@@ -58,7 +58,7 @@ def test_mined_pairs_are_one_to_one_and_half_of_the_sentences_is_scored(tiny):
     assert 0 < len(frame) < 48
     paired = frame[frame["prediction"] != ""]
     assert paired["prediction"].is_unique
-    assert set(frame["split"]) == {"sample"}
+    assert set(frame["split"]) == {"dev"}
 
 
 def test_the_language_model_head_is_the_pretrained_one_and_tied(tiny):

@@ -366,7 +366,7 @@ def study(tmp_path) -> Path:
     cells, targets = [], {}
     for target in TARGETS:
         task = known.tasks[target]
-        targets[target] = {"task": target, "form": task.form, "metric": task.metric, "language": "en"}
+        targets[target] = {"task": target, "form": task.form, "metric": task.metric, "language": "en", "source": "tiny"}
         for seed in (1, 2):
             node = f"predictions/m.r.none.s{seed}.{target}-00000000"
             axes = {"model": "m", "recipe": "r", "tuning": "full", "mixture": "none", "seed": seed, "target": target}

@@ -43,7 +43,7 @@ def project(tmp_path, monkeypatch):
         (raw / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     study = tmp_path / "given.yaml"
     study.write_text(STUDY)
-    project = Project(tmp_path, study, mirror="raw", own_tasks="my_tasks")
+    project = Project(tmp_path, study, mirror="raw", own_tasks=str(own))
     monkeypatch.chdir(tmp_path)
     return project
 
@@ -117,26 +117,27 @@ def test_data_card_of_an_own_task(project, capsys):
 
 
 def wrong(project, change=None, name="sentiment.yaml"):
-    """Return the error of a folder of tasks in which the file is changed, or called otherwise."""
+    """Return the error of a folder of tasks in which the file is changed, or called otherwise; the folder as ``-``."""
     file = project.folder / "my_tasks/sentiment.yaml"
     text = file.read_text()
     file.unlink()
     if change is not None:
         assert (changed := change(text)) != text or name != "sentiment.yaml"
         (project.folder / "my_tasks" / name).write_text(changed)
+    registry.load.cache_clear()
     with pytest.raises(UserError) as error:
         machine.local()
     assert len(str(error.value).splitlines()) == 1
-    return str(error.value)
+    return str(error.value).replace(str(project.folder / "my_tasks"), "-")
 
 
 def test_name_that_the_registry_has(project):
     message = wrong(project, lambda text: text, "mnli.yaml")
-    assert message == "my_tasks/mnli.yaml: 'mnli' is a task of the registry already; give the file another name"
+    assert message == "-/mnli.yaml: 'mnli' is a task of the registry already; give the file another name"
 
 
 def test_folder_without_tasks(project):
-    assert wrong(project) == "own_tasks: no task file (*.yaml) in my_tasks"
+    assert wrong(project) == "own_tasks: no task file (*.yaml) in -"
 
 
 def test_folder_that_is_not_there(project):
@@ -158,7 +159,7 @@ def test_folder_that_is_not_there(project):
 )  # fmt: skip
 def test_keys_and_values_that_are_wrong(project, old, new, message):
     found = wrong(project, lambda text: text.replace(old, new, 1))
-    assert found.startswith("my_tasks/sentiment.yaml") and found.endswith(message)
+    assert found.startswith("-/sentiment.yaml") and found.endswith(message)
 
 
 @pytest.mark.parametrize(

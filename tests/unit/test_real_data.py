@@ -40,16 +40,18 @@ def prepared(plan, mirror, name, **changes):
 
 def test_index_knows_rows_and_samples(pocket):
     _, files = pocket
-    assert files["mnli/train.json"]["rows"] == 8999
-    assert files["mnli/train.json"]["sample"] is True
-    assert files["commonsenseqa/train_rand_split.jsonl"]["rows"] == 9741
-    assert "sample" not in files["commonsenseqa/train_rand_split.jsonl"]
-    assert files["squad_v2/dev-v2.0.json"]["rows"] == 6078
-    assert files["xnli/dev-sw.tsv"]["rows"] == 2490
-    assert files["xnli/test-sw.tsv"]["rows"] == 5010
-    assert files["udpos/train-en.tsv"]["rows"] == 21787
-    assert files["tatoeba/tatoeba.swh-eng.swh"]["rows"] == 390
-    assert all(files[f"xquad/xquad.{language}.json"]["rows"] == 1190 for language in ("ar", "en", "hi", "th", "zh"))
+    expected = {
+        ("mnli", "mnli/train.json"): (8999, True),
+        ("commonsenseqa", "commonsenseqa/train_rand_split.jsonl"): (9741, False),
+        ("squad_v2", "squad_v2/dev-v2.0.json"): (6078, True),
+        ("xnli", "xnli/dev-sw.tsv"): (2490, False),
+        ("xnli", "xnli/test-sw.tsv"): (5010, False),
+        ("udpos", "udpos/train-en.tsv"): (21787, False),
+        ("tatoeba", "tatoeba/tatoeba.swh-eng.swh"): (390, False),
+        **{("xquad", f"xquad/xquad.{language}.json"): (1190, False) for language in ("ar", "en", "hi", "th", "zh")},
+    }
+    found = {(task, name): files[name]["tasks"][task] for task, name in expected}
+    assert {key: (facts["rows"], facts["sample"]) for key, facts in found.items()} == expected
 
 
 def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
@@ -92,7 +94,8 @@ def test_offsets_give_back_every_gold_answer(mirror, tokenizer, name):
         begin = tokens.arrays["begins"][start + tokens.arrays["first"][unit]]
         end = tokens.arrays["ends"][start + tokens.arrays["last"][unit]]
         row = rows[tokens.examples[unit]]
-        if row["answers"][0]["text"] in row["context"][begin:end]:
+        # for a zero-width space at its end (10 of MLQA's Spanish answers) XLM-R's tokenizer has no piece
+        if row["answers"][0]["text"].strip("\u200b") in row["context"][begin:end]:
             found.add(int(tokens.examples[unit]))
     assert found == set(range(len(rows)))
 

@@ -4,7 +4,7 @@
 form             suffix  content
 ===============  ======  ===============================================================================================
 classification   tsv     a label a line; further columns do not matter
-bitext           tsv     the number of the English sentence, from 0, a line; further columns do not matter
+bitext           tsv     the number of the sentence that is found, from 0, a line; further columns do not matter
 tagging          tsv     a tag a line, an empty line after a sentence
 mining           tsv     a pair a line: foreign id, English id
 multiple_choice  jsonl   ``{"label": 0}`` a line: the number of the choice; other keys do not matter

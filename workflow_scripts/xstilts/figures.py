@@ -13,6 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from xstilts.errors import UserError
 from xstilts.products import FIGURE_FORMATS, FIGURES
 from xstilts.scores import is_source_language
 from xstilts.tables import in_percent, language_frame, main_frame
@@ -24,6 +25,12 @@ _METADATA = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": Non
 def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
     """Write every figure in every format into a folder."""
     options = plan["figures"]
+    try:
+        sns.color_palette(options["palette"])
+    except (ValueError, KeyError):
+        raise UserError(
+            f"figures.palette: {options['palette']!r} is no colour map of seaborn or matplotlib; try vlag"
+        ) from None
     with plt.rc_context({"svg.hashsalt": "xstilts", "svg.fonttype": "none", "figure.dpi": 150}):
         sns.set_theme(style="whitegrid", context="paper")
         for name, draw in zip(FIGURES, (_gains, _gains_by_language), strict=True):
@@ -61,9 +68,11 @@ def _gains(scores: pd.DataFrame, plan: Mapping[str, Any], options: Mapping[str, 
         return _empty(options["width"], plan)
     grid = frame.pivot_table(index="line", columns="target", values="gain", sort=False)
     figure, axes = plt.subplots(figsize=(options["width"], 1.2 + 0.45 * len(grid)))
+    # the same range on both sides, so that no gain is the colour in the middle
+    largest = grid.abs().max().max() or 1.0
     sns.heatmap(
-        grid, annot=True, fmt="+.1f", center=0, cmap=options["palette"], linewidths=1, ax=axes,
-        cbar_kws={"label": "gain (points)"},
+        grid, vmin=-largest, vmax=largest, annot=True, fmt="+.1f", center=0, cmap=options["palette"], linewidths=1,
+        ax=axes, cbar_kws={"label": "gain (points)"},
     )  # fmt: skip
     axes.set(xlabel="", ylabel="", title="Zero-shot gain over no intermediate training")
     axes.tick_params(axis="y", rotation=0)

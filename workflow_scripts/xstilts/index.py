@@ -6,6 +6,7 @@ in the folder, or, where the folder is read-only, ``results/indexes/<hash of its
 """
 
 import hashlib
+import json
 import logging
 import os
 from collections import Counter
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError, safe_open
 
 from xstilts import readers, schema
 from xstilts.errors import UserError
@@ -57,8 +59,9 @@ def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mappi
         raise UserError(f"{key}: {folder} has no index yet; run: {command}")
     content = schema.read_yaml(path)
     files = content.get("files") if isinstance(content, dict) else None
+    needed = {"sha256", "tasks"} if name == "mirror.yaml" else {"sha256"}
     if not isinstance(files, dict) or not all(
-        isinstance(facts, dict) and "sha256" in facts for facts in files.values()
+        isinstance(facts, dict) and needed <= set(facts) for facts in files.values()
     ):
         raise UserError(f"{path}: not an index; delete it and run: {command}")
     return files
@@ -88,6 +91,15 @@ def check_model(folder: Path) -> list[Path]:
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise UserError(f"{folder}: no {needed}; save model and tokenizer with save_pretrained into this folder")
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        for path in weights:
+            with safe_open(path, framework="numpy"):
+                pass
+    except ValueError as error:
+        raise UserError(f"{folder / 'config.json'}: not JSON ({error}); save the model anew") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not whole ({error}); fetch or save the weights anew") from None
     named = [folder / name for name in MODEL_FILES if (folder / name).is_file()]
     return named + weights + sorted(folder.glob("*.safetensors.index.json"))
 

@@ -1,6 +1,7 @@
 """Settings of this machine (config.yaml), and the plan of the study that they name."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
         UserError: naming the key that is wrong.
     """
     value = schema.check(_expand(dict(config)), "config.yaml", place)
+    if Path(value["results"]).exists() and not Path(value["results"]).is_dir():
+        raise UserError(f"{place}: results: {value['results']} is a file, not a folder")
     own_tasks = Path(value["own_tasks"]) if value["own_tasks"] else None
     known = registry.load(own_tasks).models
     for name in value["model_folders"]:
@@ -53,12 +56,17 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
 
 
 def _expand(value: Any) -> Any:
-    """Replace ``$NAME`` by the environment variable; drop the key where it is not set."""
+    """Put in environment variables and the home folder; drop a key that is one variable alone, which is not set."""
     if isinstance(value, Mapping):
         pairs = [(key, _expand(item)) for key, item in value.items()]
         return {key: item for key, item in pairs if not (item is None and isinstance(value[key], str))}
-    if isinstance(value, str) and value.startswith("$"):
+    if isinstance(value, str) and re.fullmatch(r"\$\w+", value):
         return os.environ.get(value[1:]) or None
+    if isinstance(value, str):
+        expanded = os.path.expanduser(os.path.expandvars(value))
+        if "$" in expanded:
+            raise UserError(f"config.yaml: {value}: names an environment variable that is not set")
+        return expanded
     return value
 
 

@@ -14,7 +14,7 @@ from xstilts.study import Study
 VERSIONS = {
     "data": 1,
     "models": 2,
-    "prepared": 1,
+    "prepared": 2,
     "tokens": 1,
     "intermediate": 1,
     "targets": 1,

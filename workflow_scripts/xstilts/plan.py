@@ -18,7 +18,7 @@ from xstilts.forms import FORMS
 from xstilts.manifest import digest
 from xstilts.mixture import Sampling
 from xstilts.nodes import VERSIONS, Cell, Node, Plan
-from xstilts.registry import Registry, Source, Split, Task, parse_reference
+from xstilts.registry import Registry, Source, Split, Task, in_language, parse_reference
 from xstilts.sourcing import Indexes, Sourcing
 from xstilts.study import NONE, Mixture, Study, Target
 
@@ -42,6 +42,7 @@ class _Planner:
             name: {
                 "task": target.task, "form": registry.tasks[target.task].form,
                 "metric": registry.tasks[target.task].metric, "language": target.language,
+                "source": study.source_of(name),
             }
             for name, target in study.targets.items()
         }  # fmt: skip
@@ -116,8 +117,9 @@ class _Planner:
         task = self.registry.tasks[name]
         source = self.sourcing.training(task, reference, language)
         if source.union:
-            parents = {f"member.{member}": self._training_data(member) for member in source.union}
-            return self._union_of(reference, source.union, parents, language, shuffled=False)
+            members = [in_language(member, language) for member in source.union]
+            parents = {f"member.{member}": self._training_data(member) for member in members}
+            return self._union_of(reference, members, parents, language, shuffled=False)
         return self._own_training_data(reference, task, source, language)
 
     def _union_of(
@@ -129,7 +131,7 @@ class _Planner:
         return self._add(
             "prepared", f"{reference}.{'shuffled' if shuffled else 'training'}", parents, part="union", task=task.name,
             form=task.form, labels=list(task.labels) if task.labels else None, language=language,
-            members=list(members), published=task.published("train", language), train_rows=limits.train_rows,
+            members=list(members), train_rows=limits.train_rows,
             dev_rows=limits.dev_rows, shuffled_labels=shuffled,
         )  # fmt: skip
 
@@ -149,8 +151,7 @@ class _Planner:
         }
         return self._add(
             "prepared", f"{reference}.training", parents, part="training", language=language, splits=files,
-            where=_where(task, source, language), published=task.published("train", language),
-            train_rows=limits.train_rows, dev_rows=limits.dev_rows,
+            where=_where(task, source, language), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
             **self._definition(task, source),
         )  # fmt: skip
 
@@ -176,8 +177,9 @@ class _Planner:
         task = self.registry.tasks[self.study.targets[name].task]
         source, _ = self.evaluated[name]
         files = [file for split in splits.values() for file in (*split.files, *split.threshold)]
-        # a pool of some languages is another task than that of all
+        # a pool of some languages is another task than that of all, and made-up text is no task's
         whole = not FORMS[task.form].pooled or set(splits) == set(task.languages)
+        whole = whole and self.study.source_of(name) != "tiny"
         languages = {
             language: {
                 "split": split.split, "official": split.official and whole, "files": list(split.files),
@@ -282,7 +284,7 @@ class _Planner:
             pooling = {"head": target.trained_on[-1]} if own_head else {"layer": recipe["bitext"]["layer"]}
             parents = {"model": checkpoint, "tokens": tokens}
             embedded = self._add("embeddings", label, parents, form=task.form, pooling=pooling)
-            settings = {} if own_head else {"direction": recipe["bitext"]["direction"]}
+            settings = {key: recipe["bitext"][key] for key in facts.retrieval}
             parents = {"embeddings": embedded, "prepared": prepared}
             return self._add("retrieval", label, parents, form=task.form, settings=settings)
         tokens = self._tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
@@ -312,4 +314,5 @@ def _head_of(base: Node, form: str) -> dict[str, Node]:
 
 def _same_head(one: Task, other: Task) -> bool:
     """Tell whether two tasks can share a head."""
-    return one.form == other.form and (one.labels == other.labels or not FORMS[one.form].labelled)
+    facts = FORMS[one.form]
+    return one.form == other.form and not facts.pretrained_head and (one.labels == other.labels or not facts.labelled)

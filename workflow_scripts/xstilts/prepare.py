@@ -65,7 +65,6 @@ def unite(
     for facts in facts_of.values():
         left_out.update(facts["left_out"])
     sample = any(facts["sample"] for facts in facts_of.values())
-    sample = sample or (spec["published"] or 0) > len(splits["train"]) + len(splits["dev"])
     parts, facts = _limited(spec, splits, left_out, sample)
     if spec["shuffled_labels"]:
         parts["train"] = _shuffled(parts["train"])
@@ -93,15 +92,14 @@ def _training(
     sample = False
     seen: Counter[str] = Counter()
     for split, files in spec["splits"].items():
-        rows, total = [], 0
+        rows = []
         for number, entry in enumerate(files):
             prefix = f"{split}{number or ''}"
             read, count = read_rows(spec, raw, [entry["file"]], prefix, spec["where"], left_out, seen)
             check_count(count, entry["rows"], entry["file"])
-            sample, total = sample or entry["sample"], total + count
+            sample = sample or entry["sample"]
             rows += [{**row, "language": spec["language"], "split": split} for row in read]
         splits[split] = rows
-        sample = sample or (split == "train" and spec["published"] is not None and total < spec["published"])
     labels = _inventory(splits) if spec["labels"] is None else spec["labels"]
     for split, rows in splits.items():
         kept = [row for row in rows if _normal(row.get("context") or "") not in forbidden]

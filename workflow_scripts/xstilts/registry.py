@@ -3,6 +3,7 @@
 The science lives there; the code knows forms of tasks, not tasks.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -126,6 +127,11 @@ def parse_reference(reference: str) -> tuple[str, str]:
     return name, language or SOURCE_LANGUAGE
 
 
+def in_language(name: str, language: str) -> str:
+    """Return the reference to a task in a source language; English goes without saying."""
+    return name if language == SOURCE_LANGUAGE else f"{name}@{language}"
+
+
 def read_task(path: Path) -> Task:
     """Read one task file."""
     value = schema.check(schema.read_yaml(path), "task.yaml", str(path))
@@ -154,6 +160,8 @@ def load(own_tasks: Path | None = None) -> Registry:
     """
     tasks = {path.stem: read_task(path) for path in sorted((FOLDER / "tasks").glob("*.yaml"))}
     for path in _own_files(own_tasks):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", path.stem):
+            raise UserError(f"{path}: the file's name becomes the task's; use letters, digits, '-' and '_'")
         if path.stem in tasks:
             raise UserError(f"{path}: {path.stem!r} is a task of the registry already; give the file another name")
         tasks[path.stem] = read_task(path)
@@ -194,17 +202,32 @@ def _check_task(task: Task, tasks: Mapping[str, Task], languages: Mapping[str, A
     for name, other in known.items():
         if other is None:
             raise UserError(f"{place}: unknown task {name!r}; {suggestion(name, tasks)}")
+    facts = FORMS[task.form]
     for source in task.sources:
         if source.reader is None and not source.union:
             raise UserError(f"{place}: sources: a source needs a `reader`, or a `union`")
+        if source.union and facts.own_labels and task.labels is None:
+            raise UserError(f"{place}: union: needs `labels`, which its members have in common")
         for member in source.union:
             if (known[member].form, known[member].labels) != (task.form, task.labels):
                 raise UserError(f"{place}: union: {member!r} has another form or other labels than this task")
-    facts = FORMS[task.form]
+    if task.trained_on == () and facts.trained and not facts.pretrained_head:
+        raise UserError(f"{place}: trained_on: the form {task.form} cannot do without training")
     if task.trained_on and facts.trained:
         last = known[task.trained_on[-1]]
         if last.form != task.form or (facts.labelled and last.labels != task.labels):
             raise UserError(f"{place}: trained_on: {last.name!r} has another form or other labels than this task")
     scored = any(source.evaluation for source in task.sources)
+    if scored and not task.languages:
+        raise UserError(f"{place}: languages: a task that is scored needs the languages of its evaluation data")
     if facts.labelled and not task.labels and (scored or not facts.own_labels):
         raise UserError(f"{place}: labels: a task of the form {task.form} needs its label names")
+    for source in task.sources:
+        for field in () if source.union else (*source.columns, *source.values):
+            if field not in (*facts.needs, *facts.takes):
+                raise UserError(
+                    f"{place}: columns: unknown field {field!r}; {suggestion(field, facts.needs + facts.takes)}"
+                )
+        for field in () if source.union else facts.needs:
+            if field not in source.columns:
+                raise UserError(f"{place}: columns: the form {task.form} needs the field {field!r}")

@@ -76,10 +76,11 @@ def read_rows(
             left_out["unanswerable"] += 1
             continue
         row["example_id"] = _unique(identity, seen)
-        # rows of translated sets correspond by number, and so do their contexts, numbered as they come up
-        context = row.get("context") or (count - 1) // spec.get("cluster_rows", 1)
-        context = context if cluster is None else _name(cluster, "cluster", place)
-        row["cluster_id"] = f"{split}.{clusters.setdefault(context, len(clusters))}"
+        # rows of translated sets correspond by number, so a context is named by the first row that has it
+        group = (count - 1) // spec.get("cluster_rows", 1)
+        if cluster is None:
+            cluster = clusters.setdefault(row.get("context") or group, group)
+        row["cluster_id"] = f"{split}.{_name(cluster, 'cluster', place)}"
         rows.append(row)
     return rows, count
 

@@ -5,6 +5,7 @@ was found and the mend.
 """
 
 import copy
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -89,10 +90,20 @@ def check(value: Any, name: str, place: str) -> Any:
     Raises:
         UserError: naming the path of the first wrong key.
     """
+    _refuse_endless_numbers(value, "", place)
     error = best_match(_validator(name).iter_errors(value))
     if error is not None:
         raise UserError(f"{place}: {_explain(error)}")
     return with_defaults(value, _schemas()[name])
+
+
+def _refuse_endless_numbers(value: Any, path: str, place: str) -> None:
+    """Refuse NaN and infinities, which YAML can write and no setting means."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{place}: {path}: {value} is not a number that can be used")
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in parts:
+        _refuse_endless_numbers(inner, f"{path}.{key}".lstrip("."), place)
 
 
 def with_defaults(value: Any, schema: dict) -> Any:

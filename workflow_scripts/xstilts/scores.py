@@ -26,7 +26,9 @@ def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
         if cell["node"] not in by_node:
             by_node[cell["node"]] = _node_scores(results, cell["node"], plan["targets"][cell["target"]])
         axes = {axis: cell[axis] for axis in AXES}
-        rows += [{**axes, **score, "source": plan["source"]} for score in by_node[cell["node"]]]
+        rows += [
+            {**axes, **score, "source": plan["targets"][cell["target"]]["source"]} for score in by_node[cell["node"]]
+        ]
     return pd.DataFrame(rows)
 
 

@@ -65,6 +65,11 @@ class Sourcing:
             raise UserError(
                 f"{place}: none of the languages {', '.join(target.languages)} is there for {task.title} in the source "
                 f"{self.study.source_of(name)!r}"
+                + (
+                    "; add its files and run xstilts index-mirror again"
+                    if self.study.source_of(name) == "mirror"
+                    else ""
+                )
             )
         left_out = [language for language in target.languages if language not in found]
         if left_out and target.strict:
@@ -125,7 +130,7 @@ class Sourcing:
         for member in (self.registry.tasks[member] for member in source.union):
             ways = [
                 self._lacking(member, member.name, each, language)
-                for each in _allowed(member, self.study.source_of(member.name))
+                for each in self._sources(member, member.name, task.name)
                 if each.trains() and language in each.training_languages
             ]
             lacking += min(ways, key=len, default=[f"training data of {member.name}"])

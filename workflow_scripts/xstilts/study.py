@@ -1,7 +1,7 @@
 """A study: what a researcher compares, read from one YAML file and checked against the registry.
 
 Ring one (shape) is ``schema.py``, ring two (cross-references) is here, ring three (feasibility: do the sources have
-the data) is ``plan.py``.
+the data) is ``sourcing.py``.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.mixture import Sampling
-from xstilts.registry import SOURCE_LANGUAGE, Registry, Task, parse_reference
+from xstilts.registry import SOURCE_LANGUAGE, Registry, Task, in_language, parse_reference
 
 NONE = "none"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -133,13 +133,17 @@ def read_study(path: Path, registry: Registry) -> Study:
         seeds=tuple(value["seeds"]),
         default_limits=default_limits,
         # what a task does not say is the study's own limit, not the schema's default
-        task_limits={
-            name: Limits(**(value["limits"] | {key: item for key, item in settings.items() if key != "source"}))
-            for name, settings in value["tasks"].items()
-        },
+        task_limits={name: _limits(name, value) for name in value["tasks"]},
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
         figures=value["figures"],
     )
+
+
+def _limits(name: str, value: Mapping[str, Any]) -> Limits:
+    """Return the limits of a task: its own win over those of the task in its usual language, which win over all."""
+    general = value["tasks"].get(parse_reference(name)[0], {})
+    limits = value["limits"] | general | value["tasks"][name]
+    return Limits(**{key: limit for key, limit in limits.items() if key != "source"})
 
 
 def _reference(reference: str, registry: Registry, place: str) -> tuple[str, str]:
@@ -308,7 +312,7 @@ def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Re
     facts = FORMS[task.form]
     if asked is None:
         usual = (task.name,) if task.trained_on is None else task.trained_on
-        return tuple(name if parse_reference(name)[1] == language else f"{name}@{language}" for name in usual)
+        return tuple(in_language(name, language) for name in usual)
     for reference in asked:
         stage = registry.tasks[_reference(reference, registry, f"{here}.trained_on")[0]]
         if not stage.trains():

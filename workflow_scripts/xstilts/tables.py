@@ -86,7 +86,12 @@ def main_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         percents = in_percent(part)
         gain = percents["gain"].mean()
         delta = "" if mixture == "none" or pd.isna(gain) else f" ({gain:+.1f})"
-        mean = f"{_number(percents['zero_shot'].mean())}{delta}"
+        averaged = percents.dropna(subset=["zero_shot"])
+        marks = {
+            "official": averaged["official"].all(),
+            **{name: averaged[name].any() for name in ("sample", "collapsed")},
+        }
+        mean = f"{_number(percents['zero_shot'].mean())}{delta}{_marks(marks) if len(averaged) else ''}"
         rows.append([model, recipe, mixture, *[cells.get(target, "–") for target in targets], mean])
     return header, rows
 
@@ -131,7 +136,8 @@ def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFra
     """Return model x recipe x tuning x mixture with the benchmark's scores, means over seeds.
 
     A column for each task, ``all`` for the mean over them, and the means without English, without retrieval and
-    without the tasks that share data with the mixture; ``gap`` is the mean transfer gap. ``missing`` counts the
+    without the tasks that share data with the mixture; ``<task>.official`` and the like say what
+    marks a task has; ``gap`` is the mean transfer gap. ``missing`` counts the
     languages of tasks that have no score: with any, ``all`` is no score of the benchmark.
     """
     benchmark, groups = plan["benchmark"], ["model", "recipe", "tuning", "mixture"]
@@ -149,21 +155,45 @@ def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFra
         rows.append(
             axes
             | {task: found.score for task, found in benchmarks.task_scores(part, benchmark).items()}
+            | {f"{task}.{name}": flag for task, flags in _flags(part).items() for name, flag in flags.items()}
             | {name: mean.score for name, mean in means.items()}
             | {
                 "gap": sum(gaps) / len(gaps) if gaps else None,
                 "missing": sum(map(len, whole.missing.values())),
             }
         )
-    return pd.DataFrame(rows).groupby(groups, sort=False, as_index=False).mean()
+    frame = pd.DataFrame(rows)
+    how = {
+        name: {"official": "all", "sample": "any", "collapsed": "any"}.get(name.rpartition(".")[2], "mean")
+        for name in frame.columns
+        if name not in groups
+    }
+    return frame.groupby(groups, sort=False, as_index=False).agg(how)
+
+
+def _flags(scores: pd.DataFrame) -> dict[str, dict[str, bool]]:
+    """Return for each task whether all its scores are official, and whether any is of a sample or a collapsed run."""
+    found = {}
+    for task, part in scores.groupby("task", sort=False):
+        found[task] = {
+            "official": bool(part["official"].all()), "sample": bool(part["sample"].any()),
+            "collapsed": bool(part["collapsed"].any()),
+        }  # fmt: skip
+    return found
 
 
 def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the benchmark's table: mixtures by tasks and means."""
-    names = [name for name in frame.columns if name not in ("tuning", "missing")]
+    names = [name for name in frame.columns if name not in ("tuning", "missing") and "." not in name]
     rows = []
     for row in frame.to_dict("records"):
-        cells = [row[name] if isinstance(row[name], str) else _number(row[name]) for name in names]
+        cells = []
+        for name in names:
+            flags = {
+                flag: row[f"{name}.{flag}"] for flag in ("official", "sample", "collapsed") if f"{name}.{flag}" in row
+            }
+            number = row[name] if isinstance(row[name], str) else _number(row[name])
+            cells.append(number + (_marks(flags) if f"{name}.official" in row else ""))
         rows.append([*cells, "" if row["missing"] == 0 else f"{row['missing']:.0f} missing"])
     return [*names, ""], rows
 

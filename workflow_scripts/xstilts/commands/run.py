@@ -3,12 +3,14 @@
 import argparse
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from xstilts import devices, index, machine, registry
+from xstilts.commands import summary
 from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
 from xstilts.study import read_study
@@ -33,8 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     _index(settings)
     _refuse_second_run(Path.cwd())
-    if not any(Path(".snakemake/metadata").glob("*")):
-        _order_times(settings)
+    _order_times(settings)
     snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
     if any(Path(".snakemake/locks").glob("*")):
         log.info("an earlier run was killed; unlocking and resuming")
@@ -43,7 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
             return unlocked
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
-    return subprocess.run([*snakemake, "--rerun-incomplete", *more, *arguments.snakemake], check=False).returncode
+    command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
+    process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
+    # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code == 0 and not arguments.snakemake:
+        summary.run(argparse.Namespace(plan=None))
+    return code
 
 
 def _index(settings: machine.Machine) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from xstilts import machine, tables
 from xstilts.commands import read_plan
+from xstilts.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,8 @@ def run(arguments: argparse.Namespace) -> None:
     if path is None:
         settings = machine.local()
         path = settings.results / machine.plan_of(settings).folder / "plan.json"
+    if arguments.plan is not None and not path.exists():
+        raise UserError(f"{path}: no such plan")
     if not (path.parent / "scores.parquet").exists():
         sys.stdout.write("The study has no scores yet; make study, or snakemake --cores all, makes them.\n")
         return

@@ -55,6 +55,9 @@ class Form:
         embedded: whether it is evaluated by vectors of texts, in place of a head's predictions.
         pooled: whether what is looked for in one language is looked for among that of all languages.
         pretrained_head: whether the head is the model's own language-model head, never a fresh one.
+        needs: fields that a source's columns must give.
+        takes: fields that they can give beside these.
+        retrieval: settings of the recipe's section ``bitext`` that decide what is found.
         lengths: settings of the recipe's section of this form's name that decide how rows become pieces.
         decoding: those that decide how outputs become predictions.
     """
@@ -66,22 +69,33 @@ class Form:
     embedded: bool = False
     pooled: bool = False
     pretrained_head: bool = False
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ("id", "cluster")
+    retrieval: tuple[str, ...] = ()
     lengths: tuple[str, ...] = ()
     decoding: tuple[str, ...] = ()
 
 
+_IDS = ("id", "cluster")
 FORMS = {
-    "classification": Form(one_label=True),
-    "tagging": Form(own_labels=True),
-    "multiple_choice": Form(labelled=False, one_label=True),
+    "classification": Form(one_label=True, needs=("text_a", "label"), takes=(*_IDS, "text_b")),
+    "tagging": Form(own_labels=True, needs=("words", "tags")),
+    "multiple_choice": Form(
+        labelled=False, one_label=True, needs=("question", "choices", "label"), takes=(*_IDS, "context")
+    ),
     "span": Form(
-        labelled=False, lengths=("stride", "max_question_length"),
+        labelled=False, needs=("context", "question", "answers"), lengths=("stride", "max_question_length"),
         decoding=("max_answer_length", "n_best", "null_threshold"),
     ),
-    "mlm": Form(labelled=False, pretrained_head=True),
-    "bitext": Form(trained=False, labelled=False, embedded=True),
-    "mining": Form(trained=False, labelled=False, embedded=True),
-    "retrieval": Form(labelled=False, embedded=True, pooled=True, lengths=("max_query_length",)),
+    "mlm": Form(labelled=False, pretrained_head=True, needs=("text",)),
+    "bitext": Form(
+        trained=False, labelled=False, embedded=True, needs=("text", "translation"), retrieval=("direction",)
+    ),
+    "mining": Form(trained=False, labelled=False, embedded=True, needs=("id", "text", "side", "match")),
+    "retrieval": Form(
+        labelled=False, embedded=True, pooled=True, needs=("query", "text"), takes=(*_IDS, "context", "keys"),
+        lengths=("max_query_length",),
+    ),
 }  # fmt: skip
 
 

@@ -136,15 +136,23 @@ def retrieve(
 ) -> dict[str, list[tuple[int, str, str]]]:
     """Return for every query the best candidates of the pool of all languages, and the right ones, as JSON lists.
 
-    Ids are those of the candidates with their language before them. A query without a right candidate in the pool is
-    not scored.
+    Ids are those of the candidates, with their language before them where languages share ids. A query without a right
+    candidate in the pool is not scored.
+
+    Raises:
+        UserError: if a row is both a query and a candidate.
     """
+    for language, own in rows.items():
+        if len(vectors[language]) != len(own):
+            raise UserError(f"{language}: a row to be scored is a query or a candidate, but some are both")
     pool = [
         (language, number) for language in rows for number, row in enumerate(rows[language]) if row["text"] is not None
     ]
     if not pool:
         return {language: [] for language in rows}
-    names = [f"{language}:{rows[language][number]['example_id']}" for language, number in pool]
+    names = [rows[language][number]["example_id"] for language, number in pool]
+    if len(set(names)) < len(names):
+        names = [f"{language}:{name}" for (language, _), name in zip(pool, names, strict=True)]
     right: dict[str, list[str]] = {}
     for name, (language, number) in zip(names, pool, strict=True):
         for key in rows[language][number]["keys"]:

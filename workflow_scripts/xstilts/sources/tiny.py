@@ -53,7 +53,7 @@ def file_text(name: str) -> str:
         match = re.fullmatch(pattern, name)
         if match:
             return write(random.Random(f"{write.__name__} {match.groupdict().get('split')}"), **match.groupdict())
-    raise UserError(f"the tiny source has no file {name}; use `source: mirror` or `source: hub` for this task")
+    raise UserError(f"the tiny source has no file {name}; use `source: mirror` or `source: download` for this task")
 
 
 def word(english: str, language: str) -> str:
