@@ -32,6 +32,15 @@ BAD = {
         r"recipes\.quick\.target\.epoch: unknown key; did you mean 'epochs'\?",
     ),
     "missing key": (lambda study: study.pop("models"), r"needs the key 'models'"),
+    "override without effect": (
+        set_at("recipes", {"own": {"target": {"overrides": {"tatoeba": {"max_length": 64}}}}}),
+        r"overrides\.tatoeba: tatoeba is not trained; its length stands in the recipe's `bitext` section",
+    ),
+    "seed too large": (set_at("seeds", [2**40]), r"seeds\.0: must be <= 4294967295"),
+    "not a number": (
+        set_at("mixtures", "new", [{"task": "mnli", "rate": float("nan")}]),
+        r"mixtures\.new\.0\.rate: nan is not a number",
+    ),
     "no target": (lambda study: study.pop("targets"), r"targets: needs at least one target, or a `benchmark`"),
     "unknown benchmark": (set_at("benchmark", "xtrem"), r"unknown benchmark 'xtrem'; did you mean 'xtreme'\?"),
     "unknown task": (set_at("mixtures", "new", ["mnly"]), r"mixtures\.new: unknown task 'mnly'; did you mean 'mnli'\?"),

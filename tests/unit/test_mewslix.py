@@ -255,10 +255,10 @@ models: [tiny]
 targets: {mewslix: LANGUAGES}
 limits: {dev_rows: 2}
 """
-# an article and a candidate in every language; Q2 is German
+# an article and a candidate in every language; Q2 is German, and Q.yo in the part of English
 EVERYWHERE = [*ARTICLES, *(
     {"context": context("Smith", "Smith", language=language),
-     "mentions": [mention("Smith", "Smith", f"m.{language}", "Q2")]}
+     "mentions": [mention("Smith", "Smith", f"m.{language}", "Q2" if language == "en" else "Q.yo")]}
     for language in LANGUAGES
 )]  # fmt: skip
 POOL = [*CANDIDATES, *(entity(f"Q.{language}", "Ja.", "Ja.", language=language) for language in [*LANGUAGES, "yo"])]
@@ -331,7 +331,7 @@ def test_a_limit_keeps_the_entities_that_are_looked_for(planned):
     _, prepared = planned(limits="{dev_rows: 2, test_rows: 1}")
     parts, facts = prepared["mewslix.evaluation"]
     assert {len(names) for names in identities(parts, True).values()} == {1}
-    assert "Q2" in identities(parts, False)["de"]
+    assert "Q.yo" in identities(parts, False)["en"]
     assert facts["parts"]["en"]["sample"]
     rows = {language: table.to_pylist() for language, table in parts.items()}
     vectors = {language: np.ones((len(own), 2), np.float32) for language, own in rows.items()}
@@ -351,7 +351,7 @@ def test_predictions_are_ids_of_entities(planned):
     found = retrieval.retrieve(rows, vectors, {})
     number, prediction, gold = found["pl"][0]
     assert rows["pl"][number]["example_id"] == "m.pl"
-    assert json.loads(gold) == ["Q2"]
-    assert json.loads(prediction)[0] == "Q2" and len(json.loads(prediction)) == len(POOL)
+    assert json.loads(gold) == ["Q.yo"]
+    assert json.loads(prediction)[0] == "Q.yo" and len(json.loads(prediction)) == len(POOL)
     assert all(retrieval.statistics(prediction, gold, {})["average_precision"] == 1
                for own in found.values() for _, prediction, gold in own)  # fmt: skip

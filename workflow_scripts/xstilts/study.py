@@ -176,6 +176,11 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
                     f"{here}.{key}.{shared[0]}: the intermediate phase has one {shared[0]} for all its tasks"
                 )
             task = registry.tasks.get(parse_reference(key)[0])
+            facts = FORMS[task.form if task is not None else key]
+            if facts.embedded and not facts.trained:
+                raise UserError(
+                    f"{here}.{key}: {key} is not trained; its length stands in the recipe's `bitext` section"
+                )
             training = sorted(set(override) - {"max_length"})
             if phase == "target" and task is not None and task.trained_on and training:
                 raise UserError(
