@@ -92,12 +92,17 @@ def main() -> None:
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", "tokens"]
         start = time.monotonic()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        subprocess.run([*command, "--keep-going"], cwd=folder, check=False, capture_output=True)
         wall = time.monotonic() - start
         jobs = {
             path.relative_to(folder / "results/benchmarks").as_posix(): pd.read_csv(path, sep="\t").iloc[0]
             for path in (folder / "results/benchmarks").rglob("*.tsv")
         }
+        # a mirror may hold files that are refused, such as those with placeholders in place of answers
+        for log in (folder / "results/logs").rglob("*.log"):
+            for line in log.read_text(encoding="utf-8").splitlines():
+                if " error: " in line:
+                    sys.stdout.write(f"refused: {line.partition(' error: ')[2]}\n")
         largest = max(jobs, key=lambda job: float(jobs[job]["max_rss"] if jobs[job]["max_rss"] != "NA" else 0))
         sys.stdout.write(
             f"index {indexed:.0f} s; {len(jobs)} jobs in {wall:.0f} s; "
