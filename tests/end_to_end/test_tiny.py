@@ -75,7 +75,7 @@ def test_the_language_model_head_is_the_pretrained_one_and_tied(tiny):
 def test_a_loss_is_no_part_of_a_mean_in_percent(tiny):
     table = pd.read_csv(tiny.results / "studies/study/latest/tables/main.csv")
     row = (tiny.results / "studies/study/latest/tables/main.md").read_text().splitlines()[4]
-    shown = float(row.split("|")[-2])
+    shown = float(row.split("|")[-2].strip(" †‡!"))
     part = table[(table["mixture"] == "none") & (table["metric"] != "loss")]
     assert shown == pytest.approx(part["zero_shot"].mean(), abs=0.051)
 
