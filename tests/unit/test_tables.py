@@ -1,0 +1,73 @@
+"""Tables on scores made by hand: means, marks, and a benchmark's scores."""
+
+import pandas as pd
+import pytest
+from xstilts import tables
+
+BENCHMARK = {
+    "title": "Two tasks",
+    "tasks": {
+        "xnli": {"languages": ["en", "de"], "metrics": ["accuracy"], "group": "sentence", "pooled": False,
+                 "english": True, "layout": "xnli", "same_data": ["mnli"]},
+        "tatoeba": {"languages": ["de"], "metrics": ["accuracy"], "group": "retrieval", "pooled": False,
+                    "english": False, "layout": "tatoeba", "same_data": []},
+    },
+}  # fmt: skip
+PLAN = {"study": "test", "benchmark": BENCHMARK, "mixtures": {"none": [], "mnli": ["mnli"]}}
+
+
+def scores(**changes):
+    """Two mixtures and two seeds; seed 2 is two points better, mnli four."""
+    rows = []
+    for mixture, more in {"none": 0, "mnli": 4}.items():
+        for seed in (1, 2):
+            for target, language, score in (("xnli", "en", 80), ("xnli", "de", 60), ("tatoeba", "de", 30)):
+                rows.append(
+                    {
+                        "model": "m", "recipe": "r", "tuning": "full", "mixture": mixture, "seed": seed,
+                        "target": target, "language": language, "metric": "accuracy", "headline": True,
+                        "score": score + more + 2 * (seed - 1), "n": 10, "split": "test", "official": True,
+                        "sample": False, "collapsed": False,
+                    }
+                )  # fmt: skip
+    frame = pd.DataFrame(rows)
+    for column, (query, value) in changes.items():
+        frame.loc[frame.query(query).index, column] = value
+    return frame
+
+
+def test_benchmark():
+    header, rows = tables.benchmark_rows(tables.benchmark_frame(scores(), PLAN))
+    assert header == [
+        "model", "recipe", "mixture", "xnli", "tatoeba", "all", "without English", "without retrieval",
+        "without same data", "gap", "",
+    ]  # fmt: skip
+    # seed means: xnli 71, in German 61, tatoeba 31; with mnli four points more, and xnli shares its data
+    assert rows[0] == ["m", "r", "none", "71.0", "31.0", "51.0", "46.0", "71.0", "51.0", "20.0", ""]
+    assert rows[1] == ["m", "r", "mnli", "75.0", "35.0", "55.0", "50.0", "75.0", "35.0", "20.0", ""]
+
+
+def test_benchmark_says_what_its_cells_are_not():
+    frame = scores(
+        official=("target == 'xnli' and language == 'de'", False),
+        sample=("target == 'tatoeba'", True),
+        collapsed=("target == 'xnli' and mixture == 'mnli' and seed == 2", True),
+    )
+    frame = frame[~((frame["target"] == "xnli") & (frame["language"] == "en"))]
+    _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, PLAN))
+    assert [row[3:5] for row in rows] == [["61.0†", "31.0‡"], ["65.0†!", "35.0‡"]]
+    assert [row[-1] for row in rows] == ["1 missing", "1 missing"]
+
+
+def test_a_mean_has_the_marks_of_its_cells_and_no_losses():
+    frame = scores(sample=("target == 'tatoeba'", True))
+    loss = frame[frame["target"] == "tatoeba"].assign(target="lm_loss", metric="loss", score=2.5, official=False)
+    _, rows = tables.main_rows(tables.main_frame(pd.concat([frame, loss])))
+    assert rows[0][3:] == ["61.0", "31.0‡", "2.500†‡", "46.0‡"]
+    assert rows[1][3:] == ["65.0 (+4.0)", "35.0 (+4.0)‡", "2.500 (+0.000)†‡", "50.0 (+4.0)‡"]
+
+
+@pytest.mark.parametrize("kind", ["md", "csv", "tex"])
+def test_every_table_is_written(tmp_path, kind):
+    tables.write(scores(), PLAN, tmp_path)
+    assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
