@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from xstilts import machine, registry
+from xstilts.metrics import counts
 from xstilts.nodes import Plan
 from xstilts.study import read_study
 
@@ -81,6 +82,15 @@ class Project:
 
     def plan(self) -> Plan:
         return plan_of(self.study_file)
+
+
+def pair_f1(found, gold) -> float:
+    """Return the F1 of a set of pairs, from the counts that the forms add up."""
+    found, gold = set(found), set(gold)
+    sums = {
+        "true_positives": len(found & gold), "false_positives": len(found - gold), "false_negatives": len(gold - found),
+    }  # fmt: skip
+    return counts.f1(sums)
 
 
 def checkout(folder: Path) -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import pair_f1
 from xstilts.errors import UserError
 from xstilts.forms import classification, span, tagging
 from xstilts.metrics import mining, mlqa, squad
@@ -242,8 +243,8 @@ def test_mining_threshold_between_neighbouring_numbers():
 
 def test_mining_f1():
     gold = {("a", "1"), ("b", "2"), ("c", "3")}
-    assert mining.f1([("a", "1"), ("a", "1"), ("b", "9")], gold) == pytest.approx(2 * 1 / (2 + 3))
-    assert mining.f1([], gold) == mining.f1(gold, []) == mining.f1([], []) == 0
+    assert pair_f1([("a", "1"), ("a", "1"), ("b", "9")], gold) == pytest.approx(2 * 1 / (2 + 3))
+    assert pair_f1([], gold) == pair_f1(gold, []) == pair_f1([], []) == 0
 
 
 def test_nearest_in_blocks(monkeypatch):

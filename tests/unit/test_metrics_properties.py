@@ -4,6 +4,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from conftest import pair_f1
 
 pytest.importorskip("hypothesis", reason="hypothesis is not installed: no property tests")
 from hypothesis import given, settings
@@ -171,7 +172,7 @@ def test_mining_threshold_is_best(candidates, missed):
     gold = set(np.flatnonzero(right)) | {-1 - number for number in range(missed)}
 
     def f1(threshold):
-        return mining.f1(np.flatnonzero(scores >= threshold).tolist(), gold)
+        return pair_f1(np.flatnonzero(scores >= threshold).tolist(), gold)
 
     assert f1(mining.best_threshold(scores, right, len(gold))) == max(map(f1, [*scores, 9]))
 
@@ -179,7 +180,7 @@ def test_mining_threshold_is_best(candidates, missed):
 @check
 @given(draw.sets(draw.integers(0, 9)), draw.sets(draw.integers(0, 9)))
 def test_mining_f1(found, gold):
-    value = mining.f1(found, gold)
-    assert value == mining.f1(gold, found)
+    value = pair_f1(found, gold)
+    assert value == pair_f1(gold, found)
     assert 0 <= value <= 1
     assert (value == 1) == (found == gold and bool(gold))

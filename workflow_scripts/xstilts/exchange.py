@@ -32,9 +32,8 @@ from typing import Any
 from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.registry import Task
+from xstilts.rows import PLACEHOLDER_ROWS
 
-# A file of labels with this many rows, all of them with the same label, has had its labels taken out.
-_PLACEHOLDER_ROWS = 20
 Table = dict[Any, str]
 Rows = Iterable[tuple[str, str]]
 
@@ -81,17 +80,17 @@ def read_pairs(task: Task, predictions: Path, labels: Path) -> list[tuple[str, s
     predicted, right = layout.read_predictions(predictions), layout.read_labels(labels)
     if not right:
         raise UserError(f"{labels}: empty; there is nothing to score")
-    if task.form == "mining":
+    if layout.unit == "pair":
         # a pair that only one side has is one that the other says nothing about
         return [(predicted.get(pair, ""), right.get(pair, "")) for pair in dict.fromkeys([*right, *predicted])]
     _check_keys(layout.unit, predictions, predicted, labels, right)
-    if task.form == "tagging":
+    if layout.unit == "sentence":
         _check_lengths(predictions, predicted, labels, right)
     if task.labels is not None:
         _check_labels(predictions, predicted, layout.unit, task.labels)
         _check_labels(labels, right, layout.unit, task.labels)
     found = {label for gold in right.values() for label in _labels(gold, layout.unit)}
-    if len(right) >= _PLACEHOLDER_ROWS and len(found) == 1:
+    if len(right) >= PLACEHOLDER_ROWS and len(found) == 1:
         raise UserError(f"{labels}: all {len(right)} {layout.unit}s have the same label: placeholders, not gold")
     return [(predicted[key], gold) for key, gold in right.items()]
 

@@ -178,7 +178,7 @@ def _choose_evaluation(spec: Mapping[str, Any], everything: Mapping[str, list[Ro
     pool, in whatever language where that is pooled.
     """
     form, limit = forms.get(spec["form"]), spec["test_rows"]
-    if limit is None or not hasattr(form, "is_query"):
+    if limit is None or not FORMS[spec["form"]].searched:
         return {language: _choose(rows, limit, key="cluster_id") for language, rows in everything.items()}
     kept = {language: _with_queries(rows, form.is_query, limit) for language, rows in everything.items()}
     wanted = {

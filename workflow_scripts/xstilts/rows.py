@@ -10,7 +10,7 @@ from xstilts import forms, readers
 from xstilts.errors import UserError
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
-_PLACEHOLDER_ROWS = 20
+PLACEHOLDER_ROWS = 20
 Row = dict[str, Any]
 
 
@@ -158,7 +158,7 @@ def refuse_placeholders(spec: Mapping[str, Any], rows: list[Row], files: str) ->
         UserError: naming the files and the label.
     """
     counts = label_counts(spec, rows)
-    if len(rows) >= _PLACEHOLDER_ROWS and len(counts) == 1:
+    if len(rows) >= PLACEHOLDER_ROWS and len(counts) == 1:
         raise UserError(f"{files}: all {len(rows)} rows have the label {next(iter(counts))!r}: placeholders, not gold")
 
 

@@ -136,9 +136,9 @@ def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFra
     """Return model x recipe x tuning x mixture with the benchmark's scores, means over seeds.
 
     A column for each task, ``all`` for the mean over them, and the means without English, without retrieval and
-    without the tasks that share data with the mixture; ``<task>.official`` and the like say what
-    marks a task has; ``gap`` is the mean transfer gap. ``missing`` counts the
-    languages of tasks that have no score: with any, ``all`` is no score of the benchmark.
+    without the tasks that share data with the mixture; ``<task>.official`` and the like say what marks a task has;
+    ``gap`` is the mean transfer gap. ``missing`` counts the languages of tasks that have no score: with any, ``all`` is
+    no score of the benchmark.
     """
     benchmark, groups = plan["benchmark"], ["model", "recipe", "tuning", "mixture"]
     rows = []

@@ -54,6 +54,7 @@ class Form:
         own_labels: whether these names can come from the data.
         embedded: whether it is evaluated by vectors of texts, in place of a head's predictions.
         pooled: whether what is looked for in one language is looked for among that of all languages.
+        searched: whether items are looked for among others: a limit on rows counts those that look for one.
         pretrained_head: whether the head is the model's own language-model head, never a fresh one.
         needs: fields that a source's columns must give.
         takes: fields that they can give beside these.
@@ -68,6 +69,7 @@ class Form:
     own_labels: bool = False
     embedded: bool = False
     pooled: bool = False
+    searched: bool = False
     pretrained_head: bool = False
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ("id", "cluster")
@@ -91,10 +93,10 @@ FORMS = {
     "bitext": Form(
         trained=False, labelled=False, embedded=True, needs=("text", "translation"), retrieval=("direction",)
     ),
-    "mining": Form(trained=False, labelled=False, embedded=True, needs=("id", "text", "side", "match")),
+    "mining": Form(trained=False, labelled=False, embedded=True, searched=True, needs=("id", "text", "side", "match")),
     "retrieval": Form(
-        labelled=False, embedded=True, pooled=True, needs=("query", "text"), takes=(*_IDS, "context", "keys"),
-        lengths=("max_query_length",),
+        labelled=False, embedded=True, pooled=True, searched=True, needs=("query", "text"),
+        takes=(*_IDS, "context", "keys"), lengths=("max_query_length",),
     ),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow
 
 from xstilts.forms.text import filled
-from xstilts.metrics import mining
+from xstilts.metrics import counts, mining
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import TokensBuilder
 
@@ -119,5 +119,4 @@ def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[s
 
 def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
     """Return ``f1`` over pairs in percent."""
-    hits, misses = sums["true_positives"], sums["false_positives"] + sums["false_negatives"]
-    return {"f1": 100 * 2 * hits / (2 * hits + misses) if hits + misses else 0.0}
+    return {"f1": 100 * counts.f1(sums)}

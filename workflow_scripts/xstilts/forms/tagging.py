@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from xstilts.metrics import spans
+from xstilts.metrics import counts, spans
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import Tokens, TokensBuilder
 
@@ -145,6 +145,4 @@ def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
 
 def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
     """Return ``f1`` over spans (micro average) and ``accuracy`` over words, in percent."""
-    hits, misses = sums["true_positives"], sums["false_positives"] + sums["false_negatives"]
-    f1 = 2 * hits / (2 * hits + misses) if hits + misses else 0.0
-    return {"f1": 100 * f1, "accuracy": 100 * sums["correct"] / sums["words"]}
+    return {"f1": 100 * counts.f1(sums), "accuracy": 100 * sums["correct"] / sums["words"]}

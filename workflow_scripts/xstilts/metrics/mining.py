@@ -6,7 +6,7 @@ candidate; this one does not.
 """
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -81,12 +81,6 @@ def best_threshold(scores: np.ndarray, is_right: np.ndarray, gold_total: int) ->
     above, below = scores[last], scores[last + 1]
     # where no number lies between the two, half of their sum may be the lower one
     return float(max((above + below) / 2, np.nextafter(below, above)))
-
-
-def f1(pairs: Collection[Hashable], gold: Collection[Hashable]) -> float:
-    """Return the F1 (0 to 1) of the set of pairs, as XTREME's ``bucc_f1`` (evaluate.py)."""
-    found, right = set(pairs), set(gold)
-    return 2 * len(found & right) / (len(found) + len(right)) if found or right else 0.0
 
 
 def _distinct(texts: Sequence[str], vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
