@@ -1,5 +1,6 @@
 """Wrong configuration gets one line that names the file, the key and the mend; schemas describe every key."""
 
+import argparse
 import copy
 import json
 import re
@@ -8,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, STUDY, plan_of
-from xstilts import machine, registry, schema
-from xstilts.commands import reference
+from xstilts import index, machine, registry, schema
+from xstilts.commands import reference, summary
 from xstilts.errors import UserError
+from xstilts.sources import Place, tiny
 from xstilts.study import read_study
 
 
@@ -254,3 +256,38 @@ def test_checking_leaves_the_input_alone():
     before = copy.deepcopy(study)
     schema.check(study, "study.yaml", "test")
     assert json.dumps(study) == json.dumps(before)
+
+
+def test_paths_in_the_machine_settings(monkeypatch, tmp_path):
+    monkeypatch.setenv("SCRATCH_HERE", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.delenv("NOT_SET", raising=False)
+    settings = machine.from_config({"results": "$SCRATCH_HERE/made", "mirror": "~/raw"})
+    assert (settings.results, settings.mirror) == (tmp_path / "made", Path("/home/somebody/raw"))
+    assert machine.from_config({"mirror": "$NOT_SET"}).mirror is None
+    with pytest.raises(UserError, match=r"\$NOT_SET/raw: names an environment variable that is not set"):
+        machine.from_config({"mirror": "$NOT_SET/raw"})
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="results: .*/file is a file, not a folder"):
+        machine.from_config({"results": str(tmp_path / "file")})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.safetensors", b"\x08\0\0\0\0\0\0\0{}", r"model\.safetensors: not whole"),
+        ("model.safetensors", b"", r"model\.safetensors: not whole"),
+        ("config.json", b"{", r"config\.json: not JSON"),
+    ],
+)
+def test_broken_model_folders_are_refused_when_they_are_indexed(tmp_path, name, content, message):
+    tiny.fetch_model({"layers": 1, "hidden_size": 8, "heads": 2, "seed": 0}, tmp_path, Place(None, True))
+    assert set(index.index_model(tmp_path)) >= {"config.json", "model.safetensors", "tokenizer.json"}
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        index.index_model(tmp_path)
+
+
+def test_summary_of_a_plan_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="nope.json: no such plan"):
+        summary.run(argparse.Namespace(plan=tmp_path / "nope.json"))

@@ -272,3 +272,20 @@ def test_offline_hub_says_what_to_do(tmp_path, monkeypatch):
     content = {"repository": "nyu-mll/glue", "revision": "0" * 40}
     with pytest.raises(UserError, match=r"hub: cannot fetch nyu-mll/glue at 0+: .*offline: false"):
         hub.fetch_model(content, tmp_path, Place(None, True))
+
+
+def test_contexts_correspond_where_one_language_repeats_one(raw):
+    """English says two contexts alike that German tells apart: the items that are chosen are still the same."""
+    same = {}
+    for language in ("en", "de"):
+        content = json.loads((raw.folder / f"xquad/xquad.{language}.json").read_text())
+        paragraphs = content["data"][0]["paragraphs"]
+        if language == "en":
+            paragraphs[1] = {**paragraphs[0], "qas": [{**paragraphs[0]["qas"][0], "id": paragraphs[1]["qas"][0]["id"]}]}
+        (raw.folder / f"xquad/xquad.{language}.json").write_text(json.dumps(content))
+    parts, _ = raw.prepare("xquad.evaluation", STUDY.replace("dev_rows: 16", "dev_rows: 16, test_rows: 8"))
+    same = {language: part["example_id"].to_pylist() for language, part in parts.items()}
+    clusters = {language: part["cluster_id"].to_pylist() for language, part in parts.items()}
+    assert len(set(same["en"]) & set(same["de"])) >= 7
+    later = {language: dict(zip(same[language], clusters[language], strict=True)) for language in same}
+    assert all(later["en"][name] == later["de"][name] for name in set(same["en"]) & set(same["de"]) - {"q1"})
