@@ -89,6 +89,14 @@ def keeping(wildcards, resources):
     return ["--plan", f"{study_folder}/plan.json", "--keep-models", settings.keep_models]
 
 
+def hardware(wildcards, resources):
+    """What a training job may use: a process for each GPU, and how it saves memory."""
+    options = ["--processes", str(resources.gpu)] if resources.gpu > 1 else []
+    if settings.device_pieces:
+        options += ["--device-pieces", str(settings.device_pieces)]
+    return options + (["--gradient-checkpointing"] if settings.gradient_checkpointing else [])
+
+
 def memory(megabytes):
     """Ask for more memory at every new try."""
     return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)

@@ -1,6 +1,32 @@
-# The two training phases.
-# in:  manifests of a model and of tokens
-# out: results/{intermediate,targets}/{node}/manifest.json
+# The two training phases, and the search for their learning rates.
+# in:  manifests of a model, of tokens and, with a grid of learning rates, of its search
+# out: results/{rates,intermediate,targets}/{node}/manifest.json
+rule rates:
+    input:
+        parents("rates"),
+    output:
+        f"{results}/rates/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/rates/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/rates/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        cpus_per_task=1,
+        mem_mb=memory(16000),
+        runtime=minutes(1440),
+    params:
+        spec=spec("rates"),
+        keeping=keeping,
+        hardware=hardware,
+    shell:
+        "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"
+
+
 rule intermediate:
     input:
         parents("intermediate"),
@@ -21,9 +47,10 @@ rule intermediate:
     params:
         spec=spec("intermediate"),
         keeping=keeping,
+        hardware=hardware,
     shell:
         "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
-        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
+        " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"
 
 
 rule target:
@@ -46,6 +73,7 @@ rule target:
     params:
         spec=spec("targets"),
         keeping=keeping,
+        hardware=hardware,
     shell:
         "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
-        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
+        " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"

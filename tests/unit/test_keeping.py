@@ -117,7 +117,7 @@ def test_each_job_gets_a_gpu_of_its_own(tmp_path, monkeypatch):
         if job == 2:
             # the first job ends
             devices._held.pop(0).close()
-        devices.claim_gpu(tmp_path)
+        devices.claim_gpus(tmp_path, 1)
         taken.append(os.environ.pop("CUDA_VISIBLE_DEVICES"))
     assert taken == ["0", "1", "0"]
     with open(tmp_path / "gpu-1.lock") as file, pytest.raises(BlockingIOError):
@@ -129,7 +129,7 @@ def test_each_job_gets_a_gpu_of_its_own(tmp_path, monkeypatch):
 def test_devices_set_by_a_cluster_are_left_alone(tmp_path, monkeypatch):
     fake_driver(tmp_path, monkeypatch, 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    devices.claim_gpu(tmp_path)
+    devices.claim_gpus(tmp_path, 1)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
 
 
@@ -137,7 +137,7 @@ def test_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert devices.count_gpus() == 0
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    devices.claim_gpu(tmp_path)
+    devices.claim_gpus(tmp_path, 1)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 

@@ -12,11 +12,13 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
-from xstilts import backbone, dataset, forms, manifest, prediction, registry, training
+from xstilts import backbone, dataset, forms, manifest, optimisation, prediction, registry
+from xstilts.backbone import States
 from xstilts.commands import main
 from xstilts.errors import UserError
 from xstilts.forms import bitext, mining, mlm, multiple_choice, retrieval, span, tagging
 from xstilts.index import index_mirror
+from xstilts.parallel import Group
 from xstilts.plan import Indexes, make_plan
 from xstilts.prediction import Model
 from xstilts.sources import Place, tiny
@@ -25,6 +27,7 @@ from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import Tokens
 
 CPU = torch.device("cpu")
+HELD = {"part": None, "weights": "float32", "precision": "float32"}
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +197,7 @@ def test_loss_of_retrieval_is_a_cross_entropy_over_the_batch():
 def test_scale_of_a_dual_encoder_starts_at_100_and_is_learned():
     torch.manual_seed(0)
     head = retrieval.head(8, None, 0.0)
-    vectors = head(torch.randn(4, 3, 8), {}, 2)
+    vectors = head(States(torch.randn(4, 3, 8), torch.randn(4, 8)), {}, 2)
     assert (vectors**2).sum(1).tolist() == pytest.approx([100] * 4, rel=1e-5)
     retrieval.loss(vectors, {}).backward()
     assert head.log_scale.grad is not None and float(head.log_scale.grad) != 0
@@ -305,8 +308,9 @@ def test_masks_depend_on_key_and_text_alone(texts):
 def test_every_text_has_something_to_tell(tokenizer):
     """Texts of one piece, and one that the tokenizer finds no piece in."""
     nothing = SimpleNamespace(
-        mask=tokenizer.mask, size=tokenizer.size, unknown=tokenizer.unknown, pad=tokenizer.pad, single_overhead=2,
-        pieces=lambda rows: [SimpleNamespace(ids=[]) for _ in rows], single=tokenizer.single,
+        objective=tokenizer.objective, mask=tokenizer.mask, size=tokenizer.size, unknown=tokenizer.unknown,
+        pad=tokenizer.pad, single_overhead=2, single=tokenizer.single,
+        pieces=lambda rows: [SimpleNamespace(ids=[]) for _ in rows]
     )  # fmt: skip
     for source in (tokenizer, nothing):
         tokens = encode("mlm", [{"text": "cat"}] * 30, source, max_length=8)
@@ -328,7 +332,7 @@ def test_long_texts_are_cut_into_sequences(tokenizer):
 
 def test_tokenizer_without_a_mask():
     with pytest.raises(ValueError, match="has no mask piece"):
-        mlm.encode([], SimpleNamespace(mask=None), {})
+        mlm.encode([], SimpleNamespace(mask=None, objective="masked"), {})
 
 
 def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path):
@@ -336,7 +340,7 @@ def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path
     rows = [{"text": " ".join(chance.choice(tiny.LEXICON, 5 + 7 * number)), "language": "en"} for number in range(9)]
     part = part_of("mlm", rows, tokenizer, tmp_path / "en.parquet", max_length=40)
     spec = {"parents": {"model": folder, "base": folder}, "trained_on": None, "form": "mlm", "labels": None,
-            "decoding": {}, "scoring": None}  # fmt: skip
+            "decoding": {}, "scoring": None, **HELD}  # fmt: skip
     model, entry = prediction.of_node(spec, tmp_path)
     scores, collapsed = prediction.evaluate(model, entry, part, CPU)
     inputs, targets = mlm.batch(part.tokens, np.arange(len(part.tokens)), 0)
@@ -358,20 +362,19 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     model = Model(body, {"text": prediction.make_head(entry, body, 1, folder)}).train()
     embeddings = body.body.get_input_embeddings().weight
     before = embeddings.detach().clone()
-    settings = {"learning_rate": 1e-3, "warmup": 0, "weight_decay": 0, "adam_epsilon": 1e-8, "gradient_norm": 1}
-    optimiser = training._optimiser(model, settings)
+    optimiser = optimisation.make_optimiser(model, {"weight_decay": 0, "adam_epsilon": 1e-8})
     assert sum(parameter is embeddings for group in optimiser.param_groups for parameter in group["params"]) == 1
-    spec = {"seed": 1, "optimiser": settings}
-    training._step(model, optimiser, entry, part, np.arange(4), 0, 2, spec, CPU)
+    batch = optimisation.Batch(0, [(*mlm.batch(part.tokens, np.arange(4), 0), 4, 1)], 0)
+    optimisation.take_step(model, optimiser, entry, batch, 1e-3, 1.0, Group(), CPU)
     # every piece is a wrong answer whose score is lowered, so that all rows change and not only those of the text
     assert ((embeddings - before).abs().max(1).values > 0).float().mean() > 0.9
     saved = tmp_path / "saved"
     saved.mkdir()
-    prediction.save(model.eval(), saved)
+    prediction.save(model.eval(), saved, Group())
     names = set(load_file(saved / "heads.safetensors"))
     assert "text.layers.dense.weight" in names and "text.layers.bias" in names
     assert not any(name.endswith("decoder.weight") for name in names)
-    again = prediction.load(saved, [entry])
+    again = prediction.load([saved], [entry], HELD, folder)
     assert again.heads["text"].layers.decoder.weight is again.body.body.get_input_embeddings().weight
     inputs = prediction.tensors(mlm.batch(part.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
@@ -404,8 +407,8 @@ def test_multiple_choice_with_any_number_of_choices(folder, tokenizer, tmp_path,
         for choice in row["choices"]:
             ids = tokenizer.pair(*(tokenizer.pieces([text])[0].ids for text in ("the cat . where ?", choice)))
             with torch.inference_mode():
-                hidden = body(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.int64))
-                scores.append(float(head.out(torch.tanh(head.dense(hidden[:, 0])))))
+                states = body({"ids": torch.tensor([ids]), "mask": torch.ones(1, len(ids), dtype=torch.int64)})
+                scores.append(float(head.out(torch.tanh(head.dense(states.positions[:, 0])))))
         expected.append(labels[int(np.argmax(scores))])
     assert len(set(expected)) > 1
     assert prediction.predict(model, entry, part, CPU) == expected

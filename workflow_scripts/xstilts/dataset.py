@@ -42,7 +42,8 @@ def parts(results: Path, tokens_id: str) -> dict[str, Part]:
     labels = manifest.read(prepared / manifest.MANIFEST).get("labels")
     return {
         name: Part(
-            tokens.load(results / tokens_id / name, facts["pad"]), prepared / f"{name}.parquet", entry["digest"], labels
+            tokens.load(results / tokens_id / name, facts["pad"], facts["segment_end"]),
+            prepared / f"{name}.parquet", entry["digest"], labels,
         )
         for name, entry in facts["parts"].items()
     }  # fmt: skip

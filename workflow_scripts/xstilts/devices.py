@@ -1,4 +1,4 @@
-"""Which device a job may use: on a machine with several GPUs, each local job takes one that no other job has."""
+"""Which device a job may use: on a machine with several GPUs, each local job takes those that no other job has."""
 
 import fcntl
 import logging
@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import IO
+
+from xstilts.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -23,32 +25,54 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listing.splitlines())
 
 
-def claim_gpu(locks: Path) -> None:
-    """Take a free GPU for this process by its lock and set CUDA_VISIBLE_DEVICES; wait while all are taken.
+def claim_gpus(locks: Path, number: int) -> None:
+    """Take free GPUs for this process by their locks and set CUDA_VISIBLE_DEVICES; wait while too few are free.
 
     Nothing is done where a cluster or the user has set CUDA_VISIBLE_DEVICES, or where there is no GPU.
 
     Args:
         locks: folder of the lock files, one a device; a lock is held until the process ends.
+        number: how many are needed.
+
+    Raises:
+        UserError: if this machine has fewer.
     """
     devices = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else count_gpus()
     if devices == 0:
         return
+    if number > devices:
+        raise UserError(f"{number} GPUs are asked for, but this machine has {devices}; lower the rule's resource `gpu`")
     locks.mkdir(parents=True, exist_ok=True)
     told = False
     while True:
-        for device in range(devices):
-            file = open(locks / f"gpu-{device}.lock", "a+", encoding="utf-8")  # noqa: SIM115 (open while it is held)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                continue
-            os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
-            log.info("using GPU %d", device)
-            _held.append(file)
+        free = _free(locks, devices)
+        if len(free) >= number:
+            taken = sorted(free)[:number]
+            # a process that this one becomes, or starts, goes on holding them
+            for device in taken:
+                os.set_inheritable(free[device].fileno(), True)
+                _held.append(free[device])
+            for device in set(free) - set(taken):
+                free[device].close()
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, taken))
+            log.info("using GPU %s", os.environ["CUDA_VISIBLE_DEVICES"])
             return
+        for file in free.values():
+            file.close()
         if not told:
-            log.info("all %d GPUs are taken; waiting", devices)
+            log.info("%d of %d GPUs are free; waiting for %d", len(free), devices, number)
             told = True
         time.sleep(1)
+
+
+def _free(locks: Path, devices: int) -> dict[int, IO[str]]:
+    """Return the lock files of the devices that no other process has, locked by this one."""
+    free = {}
+    for device in range(devices):
+        file = open(locks / f"gpu-{device}.lock", "a+", encoding="utf-8")  # noqa: SIM115 (open while it is held)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free[device] = file
+        except BlockingIOError:
+            file.close()
+    return free

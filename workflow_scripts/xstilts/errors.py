@@ -15,3 +15,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"known: {', '.join(known)}" if known else "none is known"
+
+
+class TerminatedError(Exception):
+    """A training run was told to end, and has saved where it stands."""

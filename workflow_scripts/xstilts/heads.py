@@ -2,9 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from xstilts.backbone import States
 
 # standard deviation of fresh weights, as in BERT (Devlin et al. 2019) and XLM-R
 _SPREAD = 0.02
@@ -13,7 +17,7 @@ _SCALE = 100.0
 
 
 class SentenceHead(nn.Module):
-    """Scores of labels from the first position's vector: dense, tanh, linear (as XLM-R's classification head)."""
+    """Scores of labels from the sentence's vector: dense, tanh, linear (as XLM-R's classification head)."""
 
     def __init__(self, width: int, labels: int, dropout: float) -> None:
         """Make fresh weights; ``width`` is the size of a hidden vector."""
@@ -22,9 +26,9 @@ class SentenceHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = _linear(width, labels)
 
-    def forward(self, hidden: torch.Tensor, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return scores (sequences, labels) from hidden vectors (sequences, longest, width)."""
-        sentence = self.dropout(hidden[:, 0])
+    def forward(self, states: "States", inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (sequences, labels)."""
+        sentence = self.dropout(states.sentence)
         return self.out(self.dropout(torch.tanh(self.dense(sentence))))
 
 
@@ -35,9 +39,9 @@ class ChoiceHead(SentenceHead):
         """Make fresh weights; ``width`` is the size of a hidden vector."""
         super().__init__(width, 1, dropout)
 
-    def forward(self, hidden: torch.Tensor, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return scores (units, choices) from hidden vectors (units x choices, longest, width)."""
-        return super().forward(hidden, inputs, units).view(units, -1)
+    def forward(self, states: "States", inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (units, choices)."""
+        return super().forward(states, inputs, units).view(units, -1)
 
 
 class PositionHead(nn.Module):
@@ -49,13 +53,30 @@ class PositionHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = _linear(width, labels)
 
-    def forward(self, hidden: torch.Tensor, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return scores (sequences, longest, labels) from hidden vectors (sequences, longest, width)."""
-        return self.out(self.dropout(hidden))
+    def forward(self, states: "States", inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (sequences, longest, labels)."""
+        return self.out(self.dropout(states.positions))
+
+
+class SpanHead(PositionHead):
+    """Scores of start and end for every position; the first position stands for no answer, by the sentence's vector.
+
+    It holds a piece of the question or a special one, so no answer is lost. In a model that reads to the right only it
+    has not seen the text, which the sentence's vector has.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        """Make fresh weights; ``width`` is the size of a hidden vector."""
+        super().__init__(width, 2, dropout)
+
+    def forward(self, states: "States", inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (sequences, longest, 2)."""
+        positions = torch.cat([states.sentence[:, None], states.positions[:, 1:]], dim=1)
+        return self.out(self.dropout(positions))
 
 
 class VectorHead(nn.Module):
-    """A vector of a text from the first position's: dense, tanh, and of a length that is learned.
+    """A vector of a text from the sentence's: dense, tanh, and of a length that is learned.
 
     The product of two such vectors is their cosine times a scale, which starts at 100 and is learned.
     """
@@ -67,23 +88,30 @@ class VectorHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.log_scale = nn.Parameter(torch.tensor([math.log(_SCALE)]))
 
-    def forward(self, hidden: torch.Tensor, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return vectors (sequences, width) from hidden vectors (sequences, longest, width)."""
-        vectors = torch.tanh(self.dense(self.dropout(hidden[:, 0])))
+    def forward(self, states: "States", inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return vectors (sequences, width)."""
+        vectors = torch.tanh(self.dense(self.dropout(states.sentence)))
         return nn.functional.normalize(vectors.float(), dim=-1) * (self.log_scale / 2).exp()
 
 
 class LanguageHead(nn.Module):
-    """The model's own head of its masked language model, at the positions to be told."""
+    """The model's own language-model head, at the positions to be told."""
 
-    def __init__(self, layers: nn.Module) -> None:
-        """Wrap the layers after the body; their last matrix is the body's embeddings where the model ties the two."""
+    def __init__(self, layers: nn.Module, factor: float = 1.0, bound: float | None = None) -> None:
+        """Wrap the layers after the body; their last matrix is the body's embeddings where the model ties the two.
+
+        Args:
+            layers: hidden vectors to scores.
+            factor: what hidden vectors are multiplied with.
+            bound: the scores' largest size, which they reach by tanh; None for no bound.
+        """
         super().__init__()
-        self.layers = layers
+        self.layers, self._factor, self._bound = layers, factor, bound
 
-    def forward(self, hidden: torch.Tensor, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return scores (positions, pieces) from hidden vectors (sequences, longest, width)."""
-        return self.layers(hidden[inputs["told"]])
+    def forward(self, states: "States", inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (positions, pieces)."""
+        scores = self.layers(states.positions[inputs["told"]] * self._factor)
+        return scores if self._bound is None else torch.tanh(scores / self._bound) * self._bound
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

@@ -20,7 +20,7 @@ RELEASED = {"all": (), "intermediate": ("targets",), "none": ("intermediate", "t
 def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep_models: str) -> list[str]:
     """Delete those trained parents whose every user in the plan is complete, and return their ids.
 
-    The whole folder goes, its manifest too: a job that comes to need the weights later makes them anew.
+    The whole folder goes, its manifest too: a job that comes to need the weights later makes them anew. Adapters stay.
 
     Args:
         results: the results folder.
@@ -36,11 +36,11 @@ def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep
     def complete(name: str) -> bool:
         if (results / name / MANIFEST).exists():
             return True
-        return name.partition("/")[0] in RELEASED[keep_models] and all(map(complete, users.get(name, [""])))
+        return _can_go(plan["nodes"][name], name, keep_models) and all(map(complete, users.get(name, [""])))
 
     released = []
     for parent in parents:
-        trained = parent.partition("/")[0] in RELEASED[keep_models]
+        trained = _can_go(plan["nodes"].get(parent), parent, keep_models)
         if trained and (results / parent).is_dir() and all(map(complete, users.get(parent, []))):
             log.info("%s: every node that reads it is complete; its weights are deleted", parent)
             remove(results / parent)
@@ -48,6 +48,12 @@ def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep
             grandparents = plan["nodes"].get(parent, {"spec": {"parents": {}}})["spec"]["parents"].values()
             released += release(results, plan, grandparents, keep_models)
     return released
+
+
+def _can_go(node: Mapping[str, Any] | None, name: str, keep_models: str) -> bool:
+    """Tell whether a node's folder may go once nothing needs it."""
+    adapter = node is not None and node["spec"].get("tuning", {"method": "full"})["method"] != "full"
+    return name.partition("/")[0] in RELEASED[keep_models] and not adapter
 
 
 @dataclass(frozen=True)

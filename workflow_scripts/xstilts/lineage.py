@@ -7,13 +7,25 @@ from typing import Any
 from xstilts import manifest
 from xstilts.errors import UserError
 
+# the role of the model that a node starts from; with ".1", ".2" ... those below, where it is an adapter
+MODEL = "model"
 _OF_A_RUN = ("steps_done", "best_step", "dev", "tasks", "collapsed")
 
 
-def weights(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of a node's weights by file name."""
-    facts = manifest.read(folder / manifest.MANIFEST)
-    return {name: entry["sha256"] for name, entry in facts["files"].items() if name.endswith(".safetensors")}
+def folders(spec: Mapping[str, Any], results: Path) -> list[Path]:
+    """Return the folders of the model that a node starts from: its own, and where that is an adapter those below it."""
+    roles = sorted(role for role in spec["parents"] if role == MODEL or role.startswith(f"{MODEL}."))
+    return [results / spec["parents"][role] for role in roles]
+
+
+def weights(spec: Mapping[str, Any], results: Path) -> dict[str, str]:
+    """Return the SHA-256 of all weights of the model that a node uses, by file name, below an adapter by level too."""
+    hashes = {}
+    for level, folder in enumerate(folders(spec, results)):
+        files = manifest.read(folder / manifest.MANIFEST)["files"]
+        prefix = f"{level}/" if level else ""
+        hashes |= {f"{prefix}{name}": entry["sha256"] for name, entry in files.items() if name.endswith(".safetensors")}
+    return hashes
 
 
 def runs(results: Path, node_id: str) -> dict[str, dict[str, Any]]:

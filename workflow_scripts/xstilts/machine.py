@@ -27,6 +27,8 @@ class Machine:
     own_tasks: Path | None
     model_folders: Mapping[str, Path]
     offline: bool
+    device_pieces: int | None
+    gradient_checkpointing: bool
     keep_models: str
 
 
@@ -51,6 +53,8 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
         own_tasks=own_tasks,
         model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
         offline=value["offline"],
+        device_pieces=value["device_pieces"],
+        gradient_checkpointing=value["gradient_checkpointing"],
         keep_models=value["keep_models"],
     )
 

@@ -9,18 +9,19 @@ exactly the nodes that depend on it, going back is free, and a stale result cann
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from xstilts import recipe as recipes
 from xstilts.forms import FORMS
+from xstilts.lineage import MODEL
 from xstilts.manifest import digest
 from xstilts.mixture import Sampling
 from xstilts.nodes import VERSIONS, Cell, Node, Plan
 from xstilts.registry import Registry, Source, Split, Task, in_language, parse_reference
 from xstilts.sourcing import Indexes, Sourcing
-from xstilts.study import NONE, Mixture, Study, Target
+from xstilts.study import NONE, PHASES, Mixture, Study, Target
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -53,16 +54,18 @@ class _Planner:
         self.tokens_memo: dict[tuple[str, str, str], Node] = {}
 
     def plan(self) -> Plan:
-        for model in self.study.models:
+        for model, recipe_names in self.study.models.items():
             base = self._model(model)
-            for recipe_name, recipe in self.study.recipes.items():
+            for recipe_name in recipe_names:
+                recipe = self.study.recipes[recipe_name]
                 for mixture_name, mixture in self.study.mixtures.items():
                     for seed in self.study.seeds:
                         axes = (model, recipe_name, mixture_name, seed)
                         body = base if mixture is None else self._intermediate(axes, recipe, mixture, base)
                         for target_name, target in self.study.targets.items():
                             node = self._result_of(axes, recipe, target_name, target, body, base)
-                            cell = Cell(model, recipe_name, "full", mixture_name, seed, target_name, node.id)
+                            tuning = "+".join(dict.fromkeys(recipe[phase]["tuning"]["method"] for phase in PHASES))
+                            cell = Cell(model, recipe_name, tuning, mixture_name, seed, target_name, node.id)
                             self.result.cells.append(cell)
         return self.result
 
@@ -75,6 +78,7 @@ class _Planner:
     # Models
 
     def _model(self, name: str) -> Node:
+        name = self.registry.models[name].get("weights") or name
         entry = self.registry.models[name]
         if name in self.indexes.models:
             files = self.indexes.models[name]
@@ -230,39 +234,84 @@ class _Planner:
 
     def _intermediate(self, axes: tuple, recipe: Mapping[str, Any], mixture: Mixture, base: Node) -> Node:
         model, recipe_name, mixture_name, seed = axes
-        parents, tasks = {"model": base}, []
+        phase = recipe["intermediate"]
+        parents, tasks = {}, []
         for member in mixture.tasks:
-            entry, tokens = self._training_task(member.task, recipe["intermediate"], base, member.shuffled_labels)
+            entry, tokens = self._training_task(member.task, phase, base, member.shuffled_labels)
             tasks.append({**entry, "rate": member.rate})
             parents |= {f"tokens.{member.task}": tokens, **_head_of(base, entry["form"])}
-        return self._add(
-            "intermediate", f"{model}.{recipe_name}.{mixture_name}.s{seed}", parents, tasks=tasks,
-            sampling=asdict(mixture.sampling), optimiser=recipes.optimiser(recipe["intermediate"]),
-            early_stopping=None, carried_head=None, seed=seed,
-        )  # fmt: skip
+        spec = {"tasks": tasks, "sampling": asdict(mixture.sampling), "early_stopping": None, "carried_head": None}
+        name = f"{model}.{recipe_name}.{mixture_name}"
+        rate = self._rate(name, model, phase, phase, base, parents, spec)
+        return self._training("intermediate", name, model, phase, phase, seed, base, parents | rate, spec)
 
-    def _target(self, axes: tuple, recipe: Mapping[str, Any], stages: Iterable[str], body: Node, base: Node) -> Node:
+    def _target(self, axes: tuple, recipe: Mapping[str, Any], stages: Sequence[str], body: Node, base: Node) -> Node:
         """Return the last of a target's training stages, each a node that starts from the one before.
 
         A stage of the same form with a head of the same shape goes on with the head of the stage before (COPA with
         SIQA's), as XTREME-R's baseline does; every phase starts with fresh heads.
         """
         model, recipe_name, mixture_name, seed = axes
-        before: Task | None = None
-        before_name: str | None = None
-        for reference in stages:
-            entry, tokens = self._training_task(reference, recipe["target"], base)
-            task = self.registry.tasks[parse_reference(reference)[0]]
-            carried = before_name if before is not None and _same_head(before, task) else None
-            name = f"{model}.{recipe_name}.{mixture_name}.s{seed}.{before_name + '+' if before_name else ''}{reference}"
-            body = self._add(
-                "targets", name, {"model": body, f"tokens.{reference}": tokens, **_head_of(base, task.form)},
-                tasks=[{**entry, "rate": 1.0}], sampling=asdict(Sampling()),
-                optimiser=recipes.optimiser(recipes.settings(recipe["target"], reference, task)),
-                early_stopping=dict(recipe["early_stopping"]), carried_head=carried, seed=seed,
-            )  # fmt: skip
-            before, before_name = task, reference
+        phase = recipe["target"]
+        for number, reference in enumerate(stages):
+            entry, tokens = self._training_task(reference, phase, base)
+            task, before = self._task(reference), self._task(stages[number - 1]) if number else None
+            carried = stages[number - 1] if before is not None and _same_head(before, task) else None
+            parents = {f"tokens.{reference}": tokens, **_head_of(base, task.form)}
+            spec = {
+                "tasks": [{**entry, "rate": 1.0}], "sampling": asdict(Sampling()),
+                "early_stopping": dict(recipe["early_stopping"]), "carried_head": carried,
+            }  # fmt: skip
+            settings = recipes.settings(phase, reference, task)
+            label = "+".join(stages[max(0, number - 1) : number + 1])
+            if recipes.rates(settings):
+                # the same rate for all mixtures and seeds: the one that is best without an intermediate phase
+                plain = (model, recipe_name, NONE, self.study.seeds[0])
+                start = self._target(plain, recipe, stages[:number], base, base)
+                name = f"{model}.{recipe_name}.{label}"
+                parents |= self._rate(name, model, phase, settings, start, parents, spec)
+            name = f"{model}.{recipe_name}.{mixture_name}.s{seed}.{label}"
+            body = self._training("targets", name, model, phase, settings, seed, body, parents, spec)
         return body
+
+    def _rate(
+        self, name: str, model: str, phase: Mapping[str, Any], settings: Mapping[str, Any], body: Node,
+        parents: Mapping[str, Node], spec: Mapping[str, Any],
+    ) -> dict[str, Node]:  # fmt: skip
+        """Return the node that finds the best of a grid of learning rates, as a parent; nothing without a grid."""
+        rates = recipes.rates(settings)
+        if rates is None:
+            return {}
+        seed = self.study.seeds[0]
+        return {
+            "rate": self._training("rates", name, model, phase, settings, seed, body, parents, {**spec, "rates": rates})
+        }
+
+    def _training(
+        self, stage: str, name: str, model: str, phase: Mapping[str, Any], settings: Mapping[str, Any], seed: int,
+        body: Node, parents: Mapping[str, Node], spec: Mapping[str, Any],
+    ) -> Node:  # fmt: skip
+        """Return a node that trains: ``settings`` are those of the phase for its task."""
+        name = f"{name}.s{seed}" if stage == "intermediate" else name
+        return self._add(
+            stage, name, {**self._chain(body), **parents}, **spec, optimiser=recipes.optimiser(settings),
+            tuning=recipes.tuning(phase), frozen_embeddings=phase["frozen_embeddings"], compile=phase["compile"],
+            **recipes.held(phase, self._part(model)), seed=seed,
+        )  # fmt: skip
+
+    def _task(self, reference: str) -> Task:
+        return self.registry.tasks[parse_reference(reference)[0]]
+
+    def _part(self, model: str) -> str | None:
+        return self.registry.models[model].get("part")
+
+    def _chain(self, body: Node) -> dict[str, Node]:
+        """Return a model as the parent of what reads it, and where it is an adapter those below it."""
+        chain = {MODEL: body}
+        if body.spec.get("tuning", {"method": "full"})["method"] != "full":
+            below = [name for role, name in body.spec["parents"].items() if role.partition(".")[0] == MODEL]
+            chain |= {f"{MODEL}.{level}": self.result.nodes[name] for level, name in enumerate(below, 1)}
+        return chain
 
     def _result_of(
         self, axes: tuple, recipe: Mapping[str, Any], name: str, target: Target, body: Node, base: Node
@@ -277,19 +326,21 @@ class _Planner:
         prepared = self._evaluation_data(name, self.evaluated[name][1], "evaluation", limits.test_rows)
         checkpoint = self._target(axes, recipe, target.trained_on, body, base)
         settings = recipes.settings(recipe["target"], name, task)
+        held = recipes.held(recipe["target"], self._part(model))
         if facts.embedded:
             own_head = facts.trained
             lengths = recipes.lengths(settings if own_head else recipe["bitext"], task.form)
             tokens = self._tokens(prepared, base, task.form, lengths)
-            pooling = {"head": target.trained_on[-1]} if own_head else {"layer": recipe["bitext"]["layer"]}
-            parents = {"model": checkpoint, "tokens": tokens}
-            embedded = self._add("embeddings", label, parents, form=task.form, pooling=pooling)
+            pooling = {"head": target.trained_on[-1]} if own_head else recipes.pooling(recipe["bitext"])
+            parents = {**self._chain(checkpoint), "tokens": tokens}
+            embedded = self._add("embeddings", label, parents, form=task.form, pooling=pooling, **held)
             settings = {key: recipe["bitext"][key] for key in facts.retrieval}
             parents = {"embeddings": embedded, "prepared": prepared}
             return self._add("retrieval", label, parents, form=task.form, settings=settings)
         tokens = self._tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
         return self._add(
-            "predictions", label, {"model": checkpoint, "tokens": tokens, **_head_of(base, task.form)}, form=task.form,
+            "predictions", label, {**self._chain(checkpoint), "tokens": tokens, **_head_of(base, task.form)},
+            form=task.form, **held,
             labels=list(task.labels) if task.labels else None,
             trained_on=target.trained_on[-1] if target.trained_on else None,
             decoding=self._decoding(settings, task, name), scoring=task.scoring,

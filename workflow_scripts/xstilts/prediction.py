@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from xstilts import backbone, forms
+from xstilts import backbone, forms, lineage, parallel, tuning
 from xstilts.dataset import Part
 from xstilts.forms import FORMS
+from xstilts.heads import LanguageHead
 from xstilts.tokens import Tokens
 
 # pieces in one batch, padding included; memory, not results, depends on it
@@ -22,15 +23,31 @@ _BATCH_PIECES = 8192
 class Model(nn.Module):
     """A backbone with one head for each task."""
 
-    def __init__(self, body: backbone.Backbone, heads: Mapping[str, nn.Module]) -> None:
-        """Join a backbone and heads by the tasks' names."""
+    def __init__(self, body: backbone.Backbone, heads: Mapping[str, nn.Module], precision: str = "float32") -> None:
+        """Join a backbone and heads by the tasks' names.
+
+        Args:
+            body: the backbone.
+            heads: by the name of the task.
+            precision: in which type matrices are multiplied, ``float32`` or ``bfloat16``.
+        """
         super().__init__()
         self.body = body
         self.heads = nn.ModuleDict({_key(task): head for task, head in heads.items()})
+        self._reduced = precision == "bfloat16"
 
     def forward(self, task: str, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return the task's scores for a batch of units."""
-        return self.heads[_key(task)](self.body(inputs["ids"], inputs["mask"]), inputs, units)
+        """Return the task's scores for a batch of units, in float32."""
+        with self._arithmetic(inputs):
+            return self.heads[_key(task)](self.body(inputs), inputs, units).float()
+
+    def layers(self, inputs: Mapping[str, torch.Tensor]) -> Sequence[torch.Tensor]:
+        """Return the vectors of all layers of the backbone, the embeddings first: (sequences, longest, width) each."""
+        with self._arithmetic(inputs):
+            return self.body.layers(inputs)
+
+    def _arithmetic(self, inputs: Mapping[str, torch.Tensor]) -> torch.autocast:
+        return torch.autocast(inputs["ids"].device.type, torch.bfloat16, enabled=self._reduced)
 
 
 def _key(task: str) -> str:
@@ -50,17 +67,36 @@ def make_head(entry: Mapping[str, Any], body: backbone.Backbone, seed: int, base
     return forms.get(entry["form"]).head(body.width, entry["labels"], body.dropout)
 
 
-def load(folder: Path, entries: Sequence[Mapping[str, Any]]) -> Model:
-    """Read a trained model and the heads of tasks from a node's folder."""
-    body = backbone.load(folder)
-    model = Model(body, {entry["task"]: _empty_head(entry, body) for entry in entries})
-    weights = _saved_heads(folder)
+def load(
+    folders: Sequence[Path], entries: Sequence[Mapping[str, Any]], held: Mapping[str, Any], base: Path | None
+) -> Model:
+    """Read a trained model and the heads of tasks.
+
+    Args:
+        folders: that of the model, and where it is an adapter those below it, down to that of a whole model.
+        entries: the tasks whose heads are read from the first folder.
+        held: the spec's part, weights and precision, as ``of_spec`` gives them.
+        base: folder of the pretrained model, for tasks with its language-model head.
+    """
+    body = tuning.load(folders, held["part"], held["weights"])
+    frozen = tuning.is_adapter(folders[0])
+    heads = {}
+    for entry in entries:
+        own = FORMS[entry["form"]].pretrained_head and not frozen
+        heads[entry["task"]] = backbone.empty_language_head(body) if own else make_head(entry, body, 0, base)
+    model = Model(body, heads, held["precision"])
+    weights = _saved_heads(folders[0])
     # what is tied to the body's embeddings is not saved twice
-    wanted = {name for name in model.heads.state_dict() if name not in _tied(model)}
+    wanted = {name for name in model.heads.state_dict() if name in _own_weights(model)}
     # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
     copies = {name: weights[name].clone() for name in wanted}
     model.heads.load_state_dict(copies, strict=False, assign=True)
     return model.eval()
+
+
+def of_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a node's spec says of how a model is held and computed."""
+    return {key: spec[key] for key in ("part", "weights", "precision")}
 
 
 def of_node(spec: Mapping[str, Any], results: Path) -> tuple[Model, dict[str, Any]]:
@@ -68,13 +104,20 @@ def of_node(spec: Mapping[str, Any], results: Path) -> tuple[Model, dict[str, An
 
     A target without training is measured with the head of the base model on the body as it is.
     """
-    folder = results / spec["parents"]["model"]
+    folders = lineage.folders(spec, results)
+    base = results / spec["parents"]["base"] if "base" in spec["parents"] else None
     entry = {"task": spec["trained_on"] or spec["form"]}
     entry |= {key: spec[key] for key in ("form", "labels", "decoding", "scoring")}
     if spec["trained_on"] is not None:
-        return load(folder, [entry]), entry
-    body = backbone.load(folder)
-    return Model(body, {entry["task"]: make_head(entry, body, 0, results / spec["parents"]["base"])}).eval(), entry
+        return load(folders, [entry], of_spec(spec), base), entry
+    model = without_heads(spec, results)
+    return Model(model.body, {entry["task"]: make_head(entry, model.body, 0, base)}, spec["precision"]).eval(), entry
+
+
+def without_heads(spec: Mapping[str, Any], results: Path) -> Model:
+    """Return the model that a node uses as it is."""
+    body = tuning.load(lineage.folders(spec, results), spec["part"], spec["weights"])
+    return Model(body, {}, spec["precision"]).eval()
 
 
 def carry_head(model: Model, task: str, folder: Path, before: str) -> None:
@@ -91,26 +134,37 @@ def _saved_heads(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "heads.safetensors")
 
 
-def _empty_head(entry: Mapping[str, Any], body: backbone.Backbone) -> nn.Module:
-    if FORMS[entry["form"]].pretrained_head:
-        return backbone.empty_language_head(body)
-    return make_head(entry, body, 0, None)
+def _own_weights(model: Model) -> set[str]:
+    """Return the names of the heads' weights that are the node's own: trained, and not the body's embeddings.
 
-
-def _tied(model: Model) -> set[str]:
-    """Return the names of the heads' weights that are the body's embeddings."""
+    Beside an adapter the pretrained language-model head stays as it is.
+    """
     embeddings = model.body.body.get_input_embeddings().weight
-    return {name for name, value in model.heads.named_parameters(remove_duplicate=False) if value is embeddings}
+    lasting = {
+        f"{name}." for name, head in model.heads.items()
+        if isinstance(head, LanguageHead) and tuning.method_of(model.body) is not None
+    }  # fmt: skip
+    return {
+        name for name, value in model.heads.named_parameters(remove_duplicate=False)
+        if value is not embeddings and not any(name.startswith(head) for head in lasting)
+    }  # fmt: skip
 
 
-def save(model: Model, folder: Path) -> None:
-    """Write backbone and heads as safetensors into a folder."""
+def save(model: Model, folder: Path, group: parallel.Group) -> None:
+    """Write what is a node's own of a model into a folder as safetensors: backbone or adapter, and heads.
+
+    All processes must call it; the first one writes.
+    """
     from safetensors.torch import save_file
 
-    model.body.save(folder)
-    tied = _tied(model)
-    own = {name: value.clone().contiguous() for name, value in model.heads.state_dict().items() if name not in tied}
-    save_file(own, folder / "heads.safetensors")
+    own = _own_weights(model)
+    state = parallel.whole_state(model)
+    if group.leads:
+        prefix = "body.body."
+        body = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        tuning.save(model.body, body, folder)
+        save_file({name: state[f"heads.{name}"].clone().contiguous() for name in own}, folder / "heads.safetensors")
+    group.wait()
 
 
 def tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:

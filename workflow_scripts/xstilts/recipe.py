@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.registry import Task, parse_reference
 
 OPTIMISER_KEYS = ("learning_rate", "warmup", "weight_decay", "adam_epsilon", "gradient_norm")
+# settings of each method of tuning, and those whose adapter is no part of the weights
+TUNING_KEYS = {
+    "full": (),
+    "lora": ("rank", "alpha", "dropout", "modules"),
+    "prompt": ("tokens",),
+    "prefix": ("tokens",),
+}
+LASTING = ("prompt", "prefix")
 
 
 def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, Any]:
@@ -24,8 +33,45 @@ def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, 
 
 
 def optimiser(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the optimiser and its schedule."""
-    return {key: settings[key] for key in OPTIMISER_KEYS}
+    """Return what decides the optimiser and its schedule; the learning rate only where there is no grid of rates."""
+    return {key: settings[key] for key in OPTIMISER_KEYS if not isinstance(settings[key], list)}
+
+
+def rates(settings: Mapping[str, Any]) -> list[float] | None:
+    """Return the grid of learning rates of which the best is taken, or None."""
+    return sorted(settings["learning_rate"]) if isinstance(settings["learning_rate"], list) else None
+
+
+def tuning(phase: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the tuning: the method and its own settings."""
+    chosen = phase["tuning"]
+    return {"method": chosen["method"], **{key: chosen[key] for key in TUNING_KEYS[chosen["method"]]}}
+
+
+def check_phases(recipe: Mapping[str, Any], place: str) -> None:
+    """Refuse a tuning of the target phase that cannot follow that of the intermediate phase.
+
+    Raises:
+        UserError: if the adapter of the intermediate phase is neither added to the weights nor gone on with.
+    """
+    before, after = tuning(recipe["intermediate"]), tuning(recipe["target"])
+    if before["method"] in LASTING and before != after:
+        raise UserError(
+            f"{place}.target.tuning: a {before['method']} of the intermediate phase can only be gone on with; give the"
+            f" target phase the same tuning, {before}"
+        )
+
+
+def held(phase: Mapping[str, Any], part: str | None) -> dict[str, Any]:
+    """Return how a model is held and computed: its part, the type of its weights, and that of products of matrices."""
+    reduced = phase["precision"] == "bfloat16" and phase["tuning"]["method"] != "full"
+    return {"part": part, "weights": "bfloat16" if reduced else "float32", "precision": phase["precision"]}
+
+
+def pooling(bitext: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which layer's vectors are pooled, by number or as a fraction of the depth, and whether all are scored."""
+    key = "layer_fraction" if bitext["layer"] is None else "layer"
+    return {key: bitext[key], "sweep": bitext["sweep"]}
 
 
 def lengths(settings: Mapping[str, Any], form: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from xstilts import recipe as recipes
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
@@ -20,6 +21,7 @@ from xstilts.mixture import Sampling
 from xstilts.registry import SOURCE_LANGUAGE, Registry, Task, in_language, parse_reference
 
 NONE = "none"
+PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
 
@@ -72,12 +74,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; names point into the registry."""
+    """A checked study; names point into the registry. ``models`` have the recipes by which they are trained."""
 
     name: str
     description: str
     source: str
-    models: tuple[str, ...]
+    models: Mapping[str, tuple[str, ...]]
     recipes: Mapping[str, Mapping[str, Any]]
     mixtures: Mapping[str, Mixture | None]
     benchmark: str | None
@@ -114,8 +116,6 @@ def read_study(path: Path, registry: Registry) -> Study:
     value = schema.check(raw, "study.yaml", place)
     if not _NAME.fullmatch(path.stem):
         raise UserError(f"{place}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
-    for model in value["models"]:
-        _known(model, registry.models, f"{place}: models", "model")
     for language in value["languages"]:
         _known(language, registry.languages, f"{place}: languages", "language")
     for name in value["tasks"]:
@@ -125,7 +125,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         name=path.stem,
         description=" ".join(value["description"].split()),
         source=value["source"],
-        models=tuple(value["models"]),
+        models=_models(value, registry, place),
         recipes={name: _recipe(name, recipe, registry, place) for name, recipe in value["recipes"].items()},
         mixtures=_mixtures(value["mixtures"], registry, place),
         benchmark=value["benchmark"],
@@ -137,6 +137,18 @@ def read_study(path: Path, registry: Registry) -> Study:
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
         figures=value["figures"],
     )
+
+
+def _models(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, tuple[str, ...]]:
+    """Return the recipes of each model."""
+    found = {}
+    for name in value["models"]:
+        _known(name, registry.models, f"{place}: models", "model")
+        settings = value["models"][name] if isinstance(value["models"], dict) else None
+        found[name] = tuple((settings or {}).get("recipes") or value["recipes"])
+        for recipe in found[name]:
+            _known(recipe, value["recipes"], f"{place}: models.{name}.recipes", "recipe")
+    return found
 
 
 def _limits(name: str, value: Mapping[str, Any]) -> Limits:
@@ -166,7 +178,7 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
         _known(name, registry.recipes, f"{place}: recipes", "recipe")
         recipe = registry.recipes[name]
     forms = {task.form for task in registry.tasks.values()}
-    for phase in ("intermediate", "target"):
+    for phase in PHASES:
         for key, override in recipe[phase]["overrides"].items():
             here = f"{place}: recipes.{name}.{phase}.overrides"
             _known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
@@ -186,6 +198,7 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
                 raise UserError(
                     f"{here}.{key}.{training[0]}: {key} is trained on {', '.join(task.trained_on)}; set it there"
                 )
+    recipes.check_phases(recipe, f"{place}: recipes.{name}")
     return recipe
 
 

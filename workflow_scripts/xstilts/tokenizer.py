@@ -4,11 +4,13 @@ Only the ``tokenizers`` library and the model folder's ``tokenizer.json`` are ne
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
+from xstilts import objectives
 from xstilts.errors import UserError
 
 
@@ -17,11 +19,14 @@ class PieceTokenizer:
 
     Attributes:
         prefix: special tokens before the first segment.
-        middle: special tokens between two segments.
+        middle: special tokens between two segments; a line break where the model has none.
         suffix: special tokens after the last segment.
-        unknown: the id of the unknown piece.
-        pad: the id of the padding piece.
+        segment_end: the special token that ends the first of two segments, where the model tells the two apart.
+        unknown: the id of the unknown piece; where there is none every text has pieces, and this one is never used.
+        pad: the id of the padding piece; any other where there is none, for the model does not look at it.
         mask: the id of the mask piece, or None.
+        objective: what the model was trained to tell, a name of ``objectives.py``.
+        sentinels: the pieces that stand for a span to be told (T5), the first one first; none in other models.
         size: number of pieces.
     """
 
@@ -29,7 +34,7 @@ class PieceTokenizer:
         """Read ``tokenizer.json`` of a model folder.
 
         Raises:
-            UserError: if it is missing or unreadable, or has no unknown piece.
+            UserError: if it is missing or unreadable.
         """
         path = folder / "tokenizer.json"
         try:
@@ -43,25 +48,33 @@ class PieceTokenizer:
         first = [place for place in segments if pair.sequence_ids[place] == 0]
         second = [place for place in segments if pair.sequence_ids[place] == 1]
         self.prefix = pair.ids[: first[0]]
-        self.middle = pair.ids[first[-1] + 1 : second[0]]
+        self.middle = pair.ids[first[-1] + 1 : second[0]] or self._line_break()
         self.suffix = pair.ids[second[-1] + 1 :]
-        self.unknown = self._needed(folder, "unk_token")
-        self.pad = self._needed(folder, "pad_token")
+        told_apart = pair.type_ids[first[0]] != pair.type_ids[second[0]]
+        self.segment_end = self.middle[-1] if told_apart else None
+        self.unknown = self._special(folder, "unk_token") or 0
+        self.pad = self._special(folder, "pad_token") or 0
         self.mask = self._special(folder, "mask_token")
+        self.objective = _objective(_content(folder / "config.json"))
+        self.sentinels = self._find_sentinels()
         self.size = self._tokenizer.get_vocab_size()
+        # a tokenizer that takes the space before a word for a part of it does not put it there itself
+        apart = self._tokenizer.encode(["a", "a"], is_pretokenized=True, add_special_tokens=False)
+        self._spaced = apart.ids != self._tokenizer.encode("a a", add_special_tokens=False).ids
 
-    def _needed(self, folder: Path, role: str) -> int:
-        number = self._special(folder, role)
-        if number is None:
-            raise UserError(f"{folder / 'tokenizer_config.json'}: {role} is not one of the tokenizer's pieces")
-        return number
+    def _line_break(self) -> list[int]:
+        return self._tokenizer.encode("\n", add_special_tokens=False).ids
+
+    def _find_sentinels(self) -> list[int]:
+        """Return T5's sentinel pieces, which mT5's vocabulary has as words."""
+        for form in ("<extra_id_{}>", "\u2581<extra_id_{}>"):
+            numbers = [self._tokenizer.token_to_id(form.format(number)) for number in range(100)]
+            if numbers[0] is not None:
+                return [number for number in numbers if number is not None]
+        return []
 
     def _special(self, folder: Path, role: str) -> int | None:
-        path = folder / "tokenizer_config.json"
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except ValueError as error:
-            raise UserError(f"{path}: not JSON ({error})") from None
+        settings = _content(folder / "tokenizer_config.json")
         token = settings.get(role)
         token = token["content"] if isinstance(token, dict) else token
         return self._tokenizer.token_to_id(token) if token else None
@@ -72,6 +85,8 @@ class PieceTokenizer:
 
     def words(self, sentences: Sequence[Sequence[str]]) -> list[Encoding]:
         """Return the pieces of sentences given as words, without special tokens."""
+        if self._spaced:
+            sentences = [[*words[:1], *(f" {word}" for word in words[1:])] for words in sentences]
         return self._tokenizer.encode_batch(
             [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
         )
@@ -93,6 +108,21 @@ class PieceTokenizer:
     def pair(self, first: Sequence[int], second: Sequence[int]) -> list[int]:
         """Return a model input of two segments."""
         return [*self.prefix, *first, *self.middle, *second, *self.suffix]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a JSON file of a model's folder says; nothing where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from None
+
+
+def _objective(config: Mapping[str, Any]) -> str:
+    if config.get("is_encoder_decoder"):
+        return objectives.SPANS
+    causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.get("architectures") or [])
+    return objectives.CAUSAL if causal else objectives.MASKED
 
 
 def shorten(first: int, second: int, room: int) -> tuple[int, int]:

@@ -23,10 +23,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokenised data of one node; see the module's text for the arrays."""
+    """Tokenised data of one node; see the module's text for the arrays.
+
+    ``pad`` is the padding piece; ``segment_end`` the one that ends the first segment, for models that tell segments.
+    """
 
     arrays: Mapping[str, np.ndarray]
     pad: int
+    segment_end: int | None = None
 
     def __len__(self) -> int:
         """Return the number of units."""
@@ -63,11 +67,17 @@ class Tokens:
         return matrix
 
     def inputs(self, units: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the model's input for units: ``ids`` and ``mask``, int64 of shape (sequences, longest)."""
+        """Return the model's input for units: ``ids`` and ``mask``, int64 of shape (sequences, longest).
+
+        For models that tell segments also ``segments``: 1 from the second segment on.
+        """
         sequences = self.sequences(units)
         ids = self.padded("ids", sequences, self.pad)
-        mask = np.arange(ids.shape[1])[None, :] < self.sequence_lengths[sequences][:, None]
-        return {"ids": ids, "mask": mask.astype(np.int64)}
+        mask = (np.arange(ids.shape[1])[None, :] < self.sequence_lengths[sequences][:, None]).astype(np.int64)
+        if self.segment_end is None:
+            return {"ids": ids, "mask": mask}
+        ends = ids == self.segment_end
+        return {"ids": ids, "mask": mask, "segments": mask * (np.cumsum(ends, axis=1) - ends > 0)}
 
 
 class TokensBuilder:
@@ -113,7 +123,7 @@ def save(arrays: Mapping[str, np.ndarray], folder: Path) -> None:
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
 
-def load(folder: Path, pad: int) -> Tokens:
+def load(folder: Path, pad: int, segment_end: int | None) -> Tokens:
     """Map the arrays of a folder into memory."""
     arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
-    return Tokens(arrays, pad)
+    return Tokens(arrays, pad, segment_end)

@@ -1,8 +1,8 @@
-"""Training: one loop for every phase, every form and every model. Read it from top to bottom.
+"""Training: one loop for every phase, every form, every model and every tuning. Read it from top to bottom.
 
 What a step does depends on the seed and the step alone: its batch (``mixture.Schedule``), its dropout (the random
 state is set anew at every step) and its learning rate. So a run that was interrupted goes on as if nothing had
-happened, from the last checkpoint in its work directory.
+happened, from the last checkpoint in its work directory, and several processes do together what one does alone.
 """
 
 import copy
@@ -10,113 +10,167 @@ import json
 import logging
 import math
 import shutil
-import sys
+import signal
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from xstilts import backbone, dataset, forms, lineage, prediction, work
+from xstilts import dataset, forms, lineage, manifest, optimisation, parallel, prediction, tuning, work
 from xstilts.dataset import Part
-from xstilts.errors import UserError
+from xstilts.errors import TerminatedError, UserError
 from xstilts.mixture import Sampling, Schedule, TaskShare
 from xstilts.prediction import Model
+from xstilts.progress import Progress
 
 log = logging.getLogger(__name__)
 
-_PROGRESS_SECONDS = 15
-# what a checkpoint carries beside weights and moments; `protected` is the best step that the checkpoint points to,
-# `since` the task and the loss of every step since the last entry of `losses`
-_START = {"step": 0, "evaluations": [], "losses": [], "bad": 0, "protected": None, "since": []}
+# what a checkpoint carries beside weights and moments; `protected` are the best steps that the last two checkpoints
+# point to, `since` the task and the loss of every step since the last entry of `losses`, `first` and `last` what
+# `optimisation.check_loss` compares
+_START = {
+    "step": 0, "evaluations": [], "losses": [], "bad": 0, "protected": [], "since": [], "first": {}, "last": {}
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a run may use, and no result depends on.
+
+    Attributes:
+        checkpoint_seconds: time between two checkpoints.
+        device_pieces: pieces, padding included, that are computed at once; a larger batch is accumulated. None for all.
+        gradient_checkpointing: whether layers are computed again in place of keeping what they gave.
+    """
+
+    checkpoint_seconds: float = 600
+    device_pieces: int | None = None
+    gradient_checkpointing: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays as it is while a node is trained.
+
+    Attributes:
+        spec: the node's spec: tasks, sampling, optimiser, tuning, early stopping, seed, and its parents.
+        folders: those of the model that it starts from, as ``lineage.folders`` gives them.
+        base: the folder of the pretrained model, where a task has its language-model head.
+        entries: the tasks, with their labels.
+        data: their parts.
+        schedule: what every step sees.
+        workplace: the work directory.
+        hardware: what may be used.
+        group: the processes that train together.
+        device: where this process computes.
+    """
+
+    spec: Mapping[str, Any]
+    folders: Sequence[Path]
+    base: Path | None
+    entries: Sequence[Mapping[str, Any]]
+    data: Sequence[Mapping[str, Part]]
+    schedule: Schedule
+    workplace: Path
+    hardware: Hardware
+    group: parallel.Group
+    device: torch.device
 
 
 def train(
-    spec: Mapping[str, Any], results: Path, scratch: Path, workplace: Path, checkpoint_seconds: float
+    spec: Mapping[str, Any], results: Path, scratch: Path, workplace: Path, hardware: Hardware, group: parallel.Group
 ) -> dict[str, Any]:
     """Train a node, write its model and ``history.json`` into a scratch folder, and return facts for the manifest.
 
     Args:
-        spec: the node's spec: tasks, sampling, optimiser, early stopping, seed, and its parents.
+        spec: the node's spec.
         results: the results folder, where the parents are.
         scratch: folder for the outputs.
-        workplace: the work directory, locked by this process.
-        checkpoint_seconds: time between two checkpoints.
+        workplace: the work directory, locked by the first of these processes.
+        hardware: what may be used.
+        group: the processes that train together; the first one writes.
 
     Raises:
-        UserError: if the loss is not finite, or the saved model does not give the outputs of the one in memory.
+        UserError: if the loss is not finite or explodes, or the saved model does not give the outputs of the one in
+            memory.
+        TerminatedError: if the process was told to end; the run goes on from there the next time.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    parents = {role: results / parent for role, parent in spec["parents"].items()}
-    data = [dataset.parts(results, spec["parents"][f"tokens.{entry['task']}"]) for entry in spec["tasks"]]
-    entries = [{**entry, "labels": entry["labels"] or parts["train"].labels}
-               for entry, parts in zip(spec["tasks"], data, strict=True)]  # fmt: skip
-    schedule = _schedule(spec, data)
-    body = backbone.load(parents["model"])
-    heads = {entry["task"]: prediction.make_head(entry, body, spec["seed"], parents.get("base")) for entry in entries}
-    model = Model(body, heads)
-    if spec["carried_head"]:
-        prediction.carry_head(model, entries[0]["task"], parents["model"], spec["carried_head"])
-    model.to(device).train()
-    optimiser = _optimiser(model, spec["optimiser"])
-    state = work.resume(workplace, model, optimiser) or copy.deepcopy(_START)
-    stopping = spec["early_stopping"]
-    saved_at = time.monotonic()
-    ended = state["bad"] >= stopping["patience"] if stopping else False
-    with _Progress(schedule.steps, state["step"]) as progress:
-        for step in range(state["step"], schedule.steps):
-            if ended:
-                break
-            task, units = schedule.batch(step)
-            loss = _step(
-                model, optimiser, entries[task], data[task]["train"], units, step, schedule.steps, spec, device
-            )
-            state["since"].append([task, loss])
-            progress.update(entries[task]["task"], loss)
-            last = step + 1 == schedule.steps
-            if stopping and (last or (step + 1) % stopping["evaluate_every"] == 0):
-                _close_losses(state, entries, step + 1)
-                ended = _evaluate(model, entries[0], data[0]["dev"], step + 1, state, stopping, workplace, device)
-            if not last and time.monotonic() - saved_at >= checkpoint_seconds:
-                state["protected"] = _best_step(state)
-                work.save_checkpoint(workplace, step + 1, model, optimiser, state)
-                saved_at = time.monotonic()
-    if state["since"]:
-        _close_losses(state, entries, schedule.steps)
-    if stopping:
-        model = prediction.load(_best(workplace, _best_step(state)), entries).to(device)
-    model.eval()
+    run = _prepare(spec, results, workplace, hardware, group)
+    model, state = _fit(run, _rate(spec, results), workplace)
     facts = {
-        "steps": schedule.steps,
-        "steps_done": state["evaluations"][-1]["step"] if stopping else schedule.steps,
-        "best_step": _best_step(state) if stopping else schedule.steps,
-        "tasks": schedule.counts(),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "dev": {},
+        "steps": run.schedule.steps,
+        "steps_done": state["evaluations"][-1]["step"] if spec["early_stopping"] else run.schedule.steps,
+        "best_step": _best_step(state) if spec["early_stopping"] else run.schedule.steps,
+        "tasks": run.schedule.counts(),
+        "learning_rate": _rate(spec, results),
+        "parameters": _count(model),
+        "dev": _scores(run, model),
         "trained_before": lineage.runs(results, spec["parents"]["model"]),
     }
-    for entry, parts in zip(entries, data, strict=True):
-        scores, collapsed = prediction.evaluate(model, entry, parts["dev"], device)
-        facts["dev"][entry["task"]] = {
-            **{name: round(value, 4) for name, value in scores.items()},
-            "collapsed": collapsed,
-        }
-        if collapsed:
-            log.warning("%s: the model collapsed: it predicts one and the same for all dev rows", entry["task"])
     facts["collapsed"] = any(dev["collapsed"] for dev in facts["dev"].values())
-    history = {"evaluations": state["evaluations"], "losses": state["losses"]}
-    (scratch / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
-    prediction.save(model, scratch)
-    _check_reload(model, scratch, entries, data, device)
+    if group.leads:
+        history = {"evaluations": state["evaluations"], "losses": state["losses"]}
+        (scratch / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    before = _outputs(run, model)
+    prediction.save(model, scratch, group)
+    del model
+    for entry, one, other in zip(run.entries, before, _outputs(run, _load(run, scratch)), strict=True):
+        if not torch.equal(one, other):
+            raise UserError(f"{scratch}: the saved model gives other outputs for {entry['task']} than the trained one")
     return facts
 
 
-def _schedule(spec: Mapping[str, Any], data: Sequence[Mapping[str, Part]]) -> Schedule:
+def choose_rate(
+    spec: Mapping[str, Any], results: Path, workplace: Path, hardware: Hardware, group: parallel.Group
+) -> dict[str, Any]:
+    """Train a node with each learning rate of a grid, and return facts for the manifest: scores, and the best rate.
+
+    The score is that of the dev rows of the source language: the best evaluation where the phase stops early, else the
+    mean of the tasks' at the end (without those that are measured by a loss, unless there is no other). Of rates with
+    equal scores the lowest is taken.
+    """
+    run = _prepare(spec, results, workplace, hardware, group)
+    scores: dict[float, float] = {}
+    for rate in sorted(spec["rates"]):
+        own = workplace / f"rate-{rate:g}"
+        done = own / "score.json"
+        if not done.exists():
+            own.mkdir(exist_ok=True)
+            try:
+                model, state = _fit(run, rate, own)
+                score = _dev_score(run, model, state)
+                del model
+            except UserError as error:
+                # too high a rate is an answer, too
+                log.warning("learning rate %g: %s", rate, error)
+                score = -math.inf
+            if group.leads:
+                work.remove(own)
+                own.mkdir()
+                done.write_text(json.dumps(score), encoding="utf-8")
+            group.wait()
+        scores[rate] = json.loads(done.read_text(encoding="utf-8"))
+        log.info("learning rate %g: dev %.2f", rate, scores[rate])
+    best = max(scores, key=scores.__getitem__)
+    if scores[best] == -math.inf:
+        raise UserError("recipe: every learning rate of the grid made the loss explode; give lower ones")
+    return {
+        "rates": [{"learning_rate": rate, "score": score if math.isfinite(score) else None}
+                  for rate, score in scores.items()],
+        "best": best,
+    }  # fmt: skip
+
+
+def _prepare(spec: Mapping[str, Any], results: Path, workplace: Path, hardware: Hardware, group: parallel.Group) -> Run:
+    data = [dataset.parts(results, spec["parents"][f"tokens.{entry['task']}"]) for entry in spec["tasks"]]
+    entries = [{**entry, "labels": entry["labels"] or parts["train"].labels}
+               for entry, parts in zip(spec["tasks"], data, strict=True)]  # fmt: skip
     shares = []
-    for entry, parts in zip(spec["tasks"], data, strict=True):
+    for entry, parts in zip(entries, data, strict=True):
         tokens = parts["train"].tokens
         rows = len(np.unique(tokens.examples))
         shares.append(
@@ -125,51 +179,136 @@ def _schedule(spec: Mapping[str, Any], data: Sequence[Mapping[str, Part]]) -> Sc
                 entry["batch_size"],
             )
         )  # fmt: skip
-    return Schedule(shares, Sampling(**spec["sampling"]), spec["seed"])
+    schedule = Schedule(shares, Sampling(**spec["sampling"]), spec["seed"])
+    base = results / spec["parents"]["base"] if "base" in spec["parents"] else None
+    folders = lineage.folders(spec, results)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Run(spec, folders, base, entries, data, schedule, workplace, hardware, group, device)
 
 
-def _optimiser(model: Model, settings: Mapping[str, Any]) -> torch.optim.AdamW:
-    """Return AdamW with weight decay on matrices only, not on biases and norms."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": settings["weight_decay"]}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings["learning_rate"], eps=settings["adam_epsilon"], fused=True)
+def _rate(spec: Mapping[str, Any], results: Path) -> float:
+    """Return the learning rate: the recipe's own, or the best of its grid."""
+    if "rate" in spec["parents"]:
+        return manifest.read(results / spec["parents"]["rate"] / manifest.MANIFEST)["best"]
+    return spec["optimiser"]["learning_rate"]
 
 
-def learning_rate(step: int, steps: int, settings: Mapping[str, Any]) -> float:
-    """Return the learning rate of a step (from 0): linear from 0 in the warm-up, then linear to 0.
-
-    The formula of transformers' ``get_linear_schedule_with_warmup``.
-    """
-    warm = math.ceil(steps * settings["warmup"])
-    factor = step / warm if step < warm else (steps - step) / max(1, steps - warm)
-    return settings["learning_rate"] * factor
-
-
-def _step(
-    model: Model, optimiser: torch.optim.Optimizer, entry: Mapping[str, Any], part: Part, units: np.ndarray, step: int,
-    steps: int, spec: Mapping[str, Any], device: torch.device,
-) -> float:  # fmt: skip
-    """Do one optimiser step and return its loss."""
-    form = forms.get(entry["form"])
-    rate = learning_rate(step, steps, spec["optimiser"])
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    torch.manual_seed(spec["seed"] * 1_000_003 + step)
-    inputs, targets = (
-        prediction.tensors(arrays, device) for arrays in form.batch(part.tokens, units, spec["seed"] * 1_000_003 + step)
+def _fit(run: Run, rate: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
+    """Train to the end, or until nothing is gained; return the model in evaluation mode, and the state at the end."""
+    spec, schedule, group = run.spec, run.schedule, run.group
+    model = _start(run)
+    optimiser = optimisation.make_optimiser(model, spec["optimiser"])
+    state = work.resume(workplace, model, optimiser) or copy.deepcopy(_START)
+    stopping = spec["early_stopping"]
+    batches = optimisation.Batches(
+        schedule, run.entries, run.data, spec["seed"], group, run.hardware.device_pieces, run.device.type == "cuda"
     )
-    loss = form.loss(model(entry["task"], inputs, len(units)), targets)
-    value = loss.item()
-    if not math.isfinite(value):
-        raise UserError(
-            f"{entry['task']}: the loss is {value} at step {step} (learning rate {rate:.2e}); lower the learning rate"
-        )
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), spec["optimiser"]["gradient_norm"])
-    optimiser.step()
-    optimiser.zero_grad()
-    return value
+    ended = state["bad"] >= stopping["patience"] if stopping else False
+    saved_at = time.monotonic()
+    with Progress(schedule.steps, state["step"]) as progress, _Terminated() as terminated:
+        for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
+            entry = run.entries[batch.task]
+            now = optimisation.learning_rate(step, schedule.steps, rate, spec["optimiser"]["warmup"])
+            loss = optimisation.take_step(
+                model, optimiser, entry, batch, now, spec["optimiser"]["gradient_norm"], group, run.device
+            )
+            optimisation.check_loss(state, entry["task"], loss, step, now)
+            state["since"].append([batch.task, loss])
+            progress.update(entry["task"], loss)
+            last = step + 1 == schedule.steps
+            if stopping and (last or (step + 1) % stopping["evaluate_every"] == 0):
+                _close_losses(state, run.entries, step + 1)
+                ended = _evaluate(run, model, step + 1, state, workplace)
+            told = group.any(terminated.told)
+            due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
+            if told or (due and not last and not ended):
+                state["protected"] = [*state["protected"][-1:], _best_step(state)]
+                work.save_checkpoint(workplace, step + 1, model, optimiser, state, group)
+                saved_at = time.monotonic()
+            if told:
+                raise TerminatedError(f"told to end; saved at step {step + 1}, from which the next run goes on")
+            if ended:
+                break
+    if state["since"]:
+        _close_losses(state, run.entries, schedule.steps)
+    if stopping:
+        del model, optimiser
+        model = _load(run, _best(workplace, _best_step(state)))
+    return model.eval(), state
+
+
+def _start(run: Run) -> Model:
+    """Return the model as it is before the first step, on the device, in training mode."""
+    spec, seed = run.spec, run.spec["seed"]
+    body = tuning.load(run.folders, spec["part"], spec["weights"])
+    tuning.begin(body, spec["tuning"], seed)
+    heads = {entry["task"]: prediction.make_head(entry, body, seed, run.base) for entry in run.entries}
+    model = Model(body, heads, spec["precision"])
+    if spec["carried_head"]:
+        prediction.carry_head(model, run.entries[0]["task"], run.folders[0], spec["carried_head"])
+    tuning.freeze(model.body, model.heads, spec["frozen_embeddings"])
+    if run.hardware.gradient_checkpointing:
+        body.body.gradient_checkpointing_enable({"use_reentrant": False})
+    if spec["compile"]:
+        body.body.compile(dynamic=True)
+    return _placed(run, model).train()
+
+
+def _load(run: Run, folder: Path) -> Model:
+    """Return a model that this run has saved, on the device, in evaluation mode."""
+    folders = [folder, *run.folders] if tuning.is_adapter(folder) else [folder]
+    model = prediction.load(folders, run.entries, prediction.of_spec(run.spec), run.base)
+    tuning.freeze(model.body, model.heads, run.spec["frozen_embeddings"])
+    return _placed(run, model).eval()
+
+
+def _placed(run: Run, model: Model) -> Model:
+    parallel.shard(model, run.group)
+    return model.to(run.device)
+
+
+def _count(model: Model) -> dict[str, int]:
+    """Return the number of parameters, and how many of them were trained."""
+    return {
+        "all": sum(parameter.numel() for parameter in model.parameters()),
+        "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+    }
+
+
+def _scores(run: Run, model: Model) -> dict[str, dict[str, Any]]:
+    """Return for each task its scores on dev rows, and whether the model says one and the same for all of them."""
+    found = {}
+    for entry, parts in zip(run.entries, run.data, strict=True):
+        scores, collapsed = prediction.evaluate(model, entry, parts["dev"], run.device)
+        rounded = {name: round(value, 4) for name, value in scores.items()}
+        found[entry["task"]] = {**rounded, "collapsed": collapsed}
+        if collapsed:
+            log.warning("%s: the model collapsed: it predicts one and the same for all dev rows", entry["task"])
+    return found
+
+
+def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
+    """Return the one number by which learning rates are compared: the higher, the better."""
+    if run.spec["early_stopping"]:
+        return max(evaluation["score"] for evaluation in state["evaluations"])
+    scores = _scores(run, model)
+    measured = [entry for entry in run.entries if entry["metric"] != "loss"]
+    values = [scores[entry["task"]][entry["metric"]] for entry in measured]
+    values = values or [-scores[entry["task"]]["loss"] for entry in run.entries]
+    return sum(values) / len(values)
+
+
+def _outputs(run: Run, model: Model) -> list[torch.Tensor]:
+    """Return what a model gives for the last batch of each task's dev rows."""
+    found = []
+    # nothing of a compiled model is left in what is compared: it is read back without
+    with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
+        for entry, parts in zip(run.entries, run.data, strict=True):
+            tokens = parts["dev"].tokens
+            units = prediction.batches(tokens)[-1]
+            inputs = prediction.tensors(forms.get(entry["form"]).batch(tokens, units, 0)[0], run.device)
+            found.append(model(entry["task"], inputs, len(units)))
+    return found
 
 
 def _close_losses(state: dict[str, Any], entries: Sequence[Mapping[str, Any]], step: int) -> None:
@@ -182,12 +321,10 @@ def _close_losses(state: dict[str, Any], entries: Sequence[Mapping[str, Any]], s
     state["since"] = []
 
 
-def _evaluate(
-    model: Model, entry: Mapping[str, Any], part: Part, step: int, state: dict[str, Any], stopping: Mapping[str, Any],
-    workplace: Path, device: torch.device,
-) -> bool:  # fmt: skip
+def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplace: Path) -> bool:
     """Evaluate on dev rows, keep the weights if they are the best so far, and tell whether to stop."""
-    scores, _ = prediction.evaluate(model, entry, part, device)
+    entry, stopping = run.entries[0], run.spec["early_stopping"]
+    scores, _ = prediction.evaluate(model, entry, run.data[0]["dev"], run.device)
     # of a loss, the lower the better
     score = -scores["loss"] if entry["metric"] == "loss" else scores[entry["metric"]]
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
@@ -197,12 +334,13 @@ def _evaluate(
         state["bad"] += 1
         return state["bad"] >= stopping["patience"]
     state["bad"] = 0
-    for older in workplace.glob("best-*"):
-        if older != _best(workplace, state["protected"] or 0):
-            shutil.rmtree(older)
     folder = _best(workplace, step)
-    folder.mkdir()
-    prediction.save(model, folder)
+    if run.group.leads:
+        for older in workplace.glob("best-*"):
+            if older not in [_best(workplace, best) for best in state["protected"] if best]:
+                shutil.rmtree(older)
+        folder.mkdir()
+    prediction.save(model, folder, run.group)
     return False
 
 
@@ -216,45 +354,18 @@ def _best(workplace: Path, step: int) -> Path:
     return workplace / f"best-{step:09d}"
 
 
-def _check_reload(
-    model: Model, folder: Path, entries: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Part]],
-    device: torch.device,
-) -> None:  # fmt: skip
-    """Compare the outputs of the saved model, read back, with those of the model in memory."""
-    again = prediction.load(folder, entries).to(device)
-    for entry, parts in zip(entries, data, strict=True):
-        tokens = parts["dev"].tokens
-        units = prediction.batches(tokens)[-1]
-        inputs = prediction.tensors(forms.get(entry["form"]).batch(tokens, units, 0)[0], device)
-        with torch.inference_mode():
-            one, other = (each(entry["task"], inputs, len(units)) for each in (model, again))
-        if not torch.equal(one, other):
-            raise UserError(f"{folder}: the saved model gives other outputs for {entry['task']} than the trained one")
+class _Terminated:
+    """Notes, while it is entered, that the process was told to end (SIGTERM), in place of ending at once."""
 
+    def __init__(self) -> None:
+        self.told = False
 
-class _Progress:
-    """A bar on a terminal; elsewhere a line of the log every few seconds, with the time that is left."""
-
-    def __init__(self, steps: int, done: int) -> None:
-        self._steps, self._first, self._done = steps, done, done
-        self._started = self._told = time.monotonic()
-        self._bar = tqdm(total=steps, initial=done, unit="step") if sys.stderr.isatty() else None
-
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> "_Terminated":
+        self._before = signal.signal(signal.SIGTERM, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        signal.signal(signal.SIGTERM, self._before)
 
-    def update(self, task: str, loss: float) -> None:
-        self._done += 1
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{task} loss {loss:.3f}")
-            self._bar.update()
-            return
-        now = time.monotonic()
-        if now - self._told >= _PROGRESS_SECONDS:
-            left = (now - self._started) / (self._done - self._first) * (self._steps - self._done)
-            log.info("step %d of %d, %s loss %.3f, %.0f s left", self._done, self._steps, task, loss, left)
-            self._told = now
+    def _note(self, *_: object) -> None:
+        self.told = True

@@ -18,9 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from xstilts import parallel
+
 log = logging.getLogger(__name__)
 
 _STATE = "state.json"
+# checkpoints that stay: should the last one be damaged, the one before it is used
+_KEPT = 2
 
 
 @contextlib.contextmanager
@@ -55,31 +59,36 @@ def remove(work: Path) -> None:
 
 
 def save_checkpoint(
-    work: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]
-) -> None:
-    """Write a checkpoint whole, then delete the older ones.
+    work: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
+    group: parallel.Group,
+) -> None:  # fmt: skip
+    """Write a checkpoint whole, then delete those before the last two; all processes call it, the first one writes.
 
     Args:
         work: the work directory.
         step: optimiser steps done.
-        model: its parameters are saved.
+        model: those of its parameters that are trained are saved.
         optimiser: its moments are saved, in the order of its parameters.
         state: JSON values of the training loop.
+        group: the processes.
     """
-    scratch = Path(tempfile.mkdtemp(dir=work, prefix=".checkpoint."))
-    save_file(_contiguous(model.state_dict()), scratch / "model.safetensors")
+    weights = {name: parallel.whole(value.detach()) for name, value in _trained(model).items()}
     moments = {
-        f"{number}.{name}": value
+        f"{number}.{name}": parallel.whole(value)
         for number, values in optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
-    save_file(_contiguous(moments), scratch / "optimiser.safetensors")
-    (scratch / _STATE).write_text(json.dumps({**state, "step": step}), encoding="utf-8")
-    target = work / f"checkpoint-{step:09d}"
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(scratch, target)
-    for older in checkpoints(work)[:-1]:
-        shutil.rmtree(older)
+    if group.leads:
+        scratch = Path(tempfile.mkdtemp(dir=work, prefix=".checkpoint."))
+        save_file(_contiguous(weights), scratch / "model.safetensors")
+        save_file(_contiguous(moments), scratch / "optimiser.safetensors")
+        (scratch / _STATE).write_text(json.dumps({**state, "step": step}), encoding="utf-8")
+        target = work / f"checkpoint-{step:09d}"
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(scratch, target)
+        for older in checkpoints(work)[:-_KEPT]:
+            shutil.rmtree(older)
+    group.wait()
 
 
 def checkpoints(work: Path) -> list[Path]:
@@ -99,19 +108,27 @@ def resume(work: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> di
         except (SafetensorError, OSError, ValueError) as error:
             log.warning("%s is not readable (%s); trying the one before it", path, error)
             continue
-        model.load_state_dict(weights)
+        with torch.no_grad():
+            for name, parameter in _trained(model).items():
+                parameter.copy_(parallel.alike(weights[name], parameter))
         _load_moments(optimiser, moments)
         log.info("resuming at step %d", state["step"])
         return state
     return None
 
 
+def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that are trained, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
 def _load_moments(optimiser: torch.optim.Optimizer, moments: dict[str, torch.Tensor]) -> None:
     content = optimiser.state_dict()
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     content["state"] = {}
     for key, value in moments.items():
         number, _, name = key.partition(".")
-        content["state"].setdefault(int(number), {})[name] = value
+        content["state"].setdefault(int(number), {})[name] = parallel.alike(value, parameters[int(number)])
     optimiser.load_state_dict(content)
 
 

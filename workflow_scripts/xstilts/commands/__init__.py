@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from xstilts import keeping
-from xstilts.errors import UserError
+from xstilts.errors import TerminatedError, UserError
 
+# EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
+TEMPORARY_FAILURE = 75
 # module: one a command, imported only when it is called, because some of them import torch
 COMMANDS = {
     "fetch": "rule fetch_data and fetch_model: get raw data or a model",
@@ -60,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         logging.error("error: %s", error)
         return 2
+    except TerminatedError as interruption:
+        logging.warning("%s", interruption)
+        return TEMPORARY_FAILURE
     except BrokenPipeError:
         return 1
 

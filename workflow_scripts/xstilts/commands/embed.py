@@ -25,27 +25,28 @@ add_arguments = add_model_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
-    model_folder = results / spec["parents"]["model"]
-    checkpoint = lineage.weights(model_folder)
+    checkpoint = lineage.weights(spec, results)
     parts = dataset.parts(results, spec["parents"]["tokens"])
     with manifest.node(arguments.output, spec) as (scratch, facts):
         todo = dict(parts)
         for folder, sibling in lineage.siblings(arguments.output, spec, checkpoint):
             for name in list(todo):
                 if sibling["parts"].get(name, {}).get("digest") == parts[name].digest:
-                    shutil.copyfile(folder / f"{name}.npy", scratch / f"{name}.npy")
+                    for path in [folder / f"{name}.npy", *folder.glob(f"{name}.layer-*.npy")]:
+                        shutil.copyfile(path, scratch / path.name)
                     facts["layer"] = sibling["layer"]
                     del todo[name]
                     log.info("taken over from %s: %s", folder.name, name)
         if todo:
-            devices.claim_gpu(results / "work")
+            devices.claim_gpus(results / "work", 1)
             import torch
 
             torch.set_num_threads(arguments.threads)
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            facts["layer"], vectors_of = _encoder(spec, model_folder, device)
+            facts["layer"], vectors_of = _encoder(spec, results, device)
             for name, part in todo.items():
-                np.save(scratch / f"{name}.npy", vectors_of(part.tokens), allow_pickle=False)
+                for file, vectors in vectors_of(part.tokens).items():
+                    np.save(scratch / f"{name}{file}.npy", vectors, allow_pickle=False)
         training = lineage.runs(results, spec["parents"]["model"])
         facts.update(
             checkpoint=checkpoint,
@@ -57,15 +58,26 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _encoder(
-    spec: Mapping[str, Any], folder: Path, device: "torch.device"
-) -> tuple[int | None, Callable[[Tokens], np.ndarray]]:
-    """Return the layer whose mean is taken (None for a dual encoder), and what gives the vectors of tokens."""
-    from xstilts import backbone, prediction, retrieval
+    spec: Mapping[str, Any], results: Path, device: "torch.device"
+) -> tuple[int | None, Callable[[Tokens], dict[str, np.ndarray]]]:
+    """Return the layer whose mean is taken (None for a dual encoder), and what gives the vectors of tokens.
+
+    These are by the end of the name of their file: nothing, or ``.layer-<number>`` where all layers are asked for.
+    """
+    from xstilts import prediction, retrieval
 
     if "head" in spec["pooling"]:
         task = spec["pooling"]["head"]
-        model = prediction.load(folder, [{"task": task, "form": spec["form"], "labels": None}]).to(device)
-        return None, lambda tokens: retrieval.head_vectors(model, task, tokens, device)
-    body = backbone.load(folder).to(device).eval()
-    layer = retrieval.layer_number(spec["pooling"]["layer"], body.depth)
-    return layer, lambda tokens: retrieval.mean_vectors(body, tokens, layer, device)
+        entry = {"task": task, "form": spec["form"], "labels": None}
+        model = prediction.load(lineage.folders(spec, results), [entry], prediction.of_spec(spec), None).to(device)
+        return None, lambda tokens: {"": retrieval.head_vectors(model, task, tokens, device)}
+    model = prediction.without_heads(spec, results).to(device)
+    layer = retrieval.layer_number(spec["pooling"], model.body.depth)
+    layers = range(model.body.depth + 1) if spec["pooling"]["sweep"] else [layer]
+
+    def vectors_of(tokens: Tokens) -> dict[str, np.ndarray]:
+        found = dict(zip(layers, retrieval.mean_vectors(model, tokens, layers, device), strict=True))
+        swept = {f".layer-{number}": vectors for number, vectors in found.items()} if len(found) > 1 else {}
+        return {"": found[layer], **swept}
+
+    return layer, vectors_of

@@ -23,9 +23,8 @@ add_arguments = add_model_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
-    model_folder = results / spec["parents"]["model"]
     training = lineage.runs(results, spec["parents"]["model"])
-    checkpoint = lineage.weights(model_folder)
+    checkpoint = lineage.weights(spec, results)
     parts = dataset.parts(results, spec["parents"]["tokens"])
     prepared = manifest.read(manifest_path(results, spec["parents"]["tokens"]))["spec"]["parents"]["prepared"]
     described = manifest.read(manifest_path(results, prepared))["parts"]
@@ -63,7 +62,7 @@ def _taken_over(arguments: argparse.Namespace, parts: dict, checkpoint: dict) ->
 
 def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataFrame]:
     """Return new predictions by language."""
-    devices.claim_gpu(results_of(arguments.output) / "work")
+    devices.claim_gpus(results_of(arguments.output) / "work", 1)
     import torch
 
     from xstilts import prediction

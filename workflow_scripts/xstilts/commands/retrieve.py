@@ -1,6 +1,10 @@
 """Find what belongs together by the vectors of texts: translations, or the answers to queries."""
 
 import argparse
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,8 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.commands.predict import FILE, frame_of
 from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
+
+LAYERS = "layers.parquet"
 
 add_arguments = add_node_arguments
 
@@ -34,9 +40,29 @@ def run(arguments: argparse.Namespace) -> None:
         if not frames:
             raise UserError(f"{spec['parents']['prepared']}: nothing to score; no query has a right candidate")
         pd.concat(frames, ignore_index=True).to_parquet(scratch / FILE, index=False)
+        layers = _layers(form, rows, embeddings, spec["settings"])
+        if len(layers):
+            layers.to_parquet(scratch / LAYERS, index=False)
         facts.update(
             **{key: embedded[key] for key in ("layer", "checkpoint", "training", "collapsed")},
             parts={
                 name: {key: entry[key] for key in ("split", "official", "sample")} for name, entry in described.items()
             },
         )  # fmt: skip
+
+
+def _layers(form: ModuleType, rows: Mapping[str, Sequence], embeddings: Path, settings: Mapping) -> pd.DataFrame:
+    """Return the scores of each layer of which there are vectors: layer, language, and the form's metrics."""
+    first = next(iter(rows))
+    numbers = sorted(int(path.stem.rpartition("-")[2]) for path in embeddings.glob(f"{first}.layer-*.npy"))
+    scores = []
+    for number in numbers:
+        vectors = {name: np.load(embeddings / f"{name}.layer-{number}.npy", allow_pickle=False) for name in rows}
+        for name, scored in form.retrieve(rows, vectors, settings).items():
+            sums: Counter[str] = Counter()
+            for place, prediction, gold in scored:
+                language = {"rules": None, "language": rows[name][place]["language"]}
+                sums.update(form.statistics(prediction, gold, language))
+            if scored:
+                scores.append({"layer": number, "language": name, **form.score(sums, len(scored))})
+    return pd.DataFrame(scores)

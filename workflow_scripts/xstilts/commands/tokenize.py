@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check_length(results / model / "config.json", spec["lengths"]["max_length"])
     rows_of = manifest.read(manifest_path(results, prepared))["files"]
     with manifest.node(arguments.output, spec) as (scratch, facts):
-        facts.update(pad=tokenizer.pad, parts={})
+        facts.update(pad=tokenizer.pad, segment_end=tokenizer.segment_end, parts={})
         for name in rows_of:
             part = name.removesuffix(".parquet")
             rows = pyarrow.parquet.read_table(results / prepared / name).to_pylist()

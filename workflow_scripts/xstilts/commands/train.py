@@ -1,6 +1,9 @@
-"""Train a node: the intermediate phase, or a stage of the target phase."""
+"""Train a node: the intermediate phase, or a stage of the target phase; or find the best learning rate of a grid."""
 
 import argparse
+import contextlib
+import os
+import sys
 
 from xstilts import devices, manifest, work
 from xstilts.commands import add_model_arguments, release, results_of
@@ -9,23 +12,48 @@ from xstilts.commands import add_model_arguments, release, results_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_model_arguments(parser)
+    parser.add_argument("--processes", type=int, default=1, help="processes that train together, each with a GPU")
     parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between two checkpoints")
+    parser.add_argument("--device-pieces", type=int, default=None, help="pieces that are computed at once")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="compute layers twice, to save memory")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    if arguments.processes > 1 and "RANK" not in os.environ:
+        _start_processes(arguments)
     spec, results = arguments.spec, results_of(arguments.output)
     workplace = results / "work" / arguments.output.parent.relative_to(results)
-    with work.lock(workplace):
+    leads = arguments.processes == 1 or os.environ["RANK"] == "0"
+    with work.lock(workplace) if leads else contextlib.nullcontext():
+        if arguments.processes == 1:
+            devices.claim_gpus(results / "work", 1)
+        import torch
+
+        from xstilts import parallel, training
+
+        torch.set_num_threads(arguments.threads)
+        group = parallel.join(arguments.processes)
+        hardware = training.Hardware(
+            arguments.checkpoint_seconds, arguments.device_pieces, arguments.gradient_checkpointing
+        )
         # another process may have finished the node while this one waited
-        if not manifest.is_complete(arguments.output, spec):
-            devices.claim_gpu(results / "work")
-            import torch
-
-            from xstilts.training import train
-
-            torch.set_num_threads(arguments.threads)
-            with manifest.node(arguments.output, spec) as (scratch, facts):
-                facts.update(train(spec, results, scratch, workplace, arguments.checkpoint_seconds))
+        if not group.any(leads and manifest.is_complete(arguments.output, spec)):
+            writing = manifest.node(arguments.output, spec) if leads else contextlib.nullcontext((None, {}))
+            with writing as (scratch, facts):
+                scratch = group.share(scratch)
+                if "rates" in spec:
+                    facts.update(training.choose_rate(spec, results, workplace, hardware, group))
+                else:
+                    facts.update(training.train(spec, results, scratch, workplace, hardware, group))
+        group.wait()
+    if leads:
         work.remove(workplace)
-    release(arguments, results)
+        release(arguments, results)
+
+
+def _start_processes(arguments: argparse.Namespace) -> None:
+    """Become torchrun, which starts this command as so many processes."""
+    devices.claim_gpus(results_of(arguments.output) / "work", arguments.processes)
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={arguments.processes}"]
+    os.execv(sys.executable, [sys.executable, *launcher, "-m", "xstilts", *sys.argv[1:]])

@@ -20,6 +20,7 @@ Forms with a head:
 ``head(width, labels,          the layer on the encoder's output, fresh in every phase
 dropout)``
 ``loss(outputs, targets)``     mean loss of a batch
+``terms(targets, units)``      the number of terms that it is a mean over
 ``outputs(raw, targets)``      what is kept of the head's outputs for a batch: one value for each unit
 ``predict(rows, tokens, kept,  one prediction for each prepared row, as text
 labels, decoding)``
@@ -56,6 +57,7 @@ class Form:
         pooled: whether what is looked for in one language is looked for among that of all languages.
         searched: whether items are looked for among others: a limit on rows counts those that look for one.
         pretrained_head: whether the head is the model's own language-model head, never a fresh one.
+        separable: whether the loss of a batch is the mean of what its units have, whatever else is in it.
         needs: fields that a source's columns must give.
         takes: fields that they can give beside these.
         retrieval: settings of the recipe's section ``bitext`` that decide what is found.
@@ -71,6 +73,7 @@ class Form:
     pooled: bool = False
     searched: bool = False
     pretrained_head: bool = False
+    separable: bool = True
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ("id", "cluster")
     retrieval: tuple[str, ...] = ()
@@ -95,7 +98,7 @@ FORMS = {
     ),
     "mining": Form(trained=False, labelled=False, embedded=True, searched=True, needs=("id", "text", "side", "match")),
     "retrieval": Form(
-        labelled=False, embedded=True, pooled=True, searched=True, needs=("query", "text"),
+        labelled=False, embedded=True, pooled=True, searched=True, separable=False, needs=("query", "text"),
         takes=(*_IDS, "context", "keys"), lengths=("max_query_length",),
     ),
 }  # fmt: skip

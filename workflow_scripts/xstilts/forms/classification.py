@@ -57,6 +57,11 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     return cross_entropy(outputs, targets["labels"])
 
 
+def terms(targets: Mapping[str, Any], units: int) -> int:
+    """Return the number of units, over which the loss is a mean."""
+    return units
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[int]:
     """Return the number of the best label for each unit."""
     return raw.argmax(-1).tolist()

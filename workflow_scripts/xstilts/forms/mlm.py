@@ -1,8 +1,7 @@
-"""Masked language modelling with the model's own head: an intermediate task, or a measure of forgetting.
+"""Language modelling with the model's own head: an intermediate task, or a measure of forgetting.
 
-Of the pieces, 15 % are to be told: of these 8 in 10 are masked, 1 in 10 is another piece, 1 in 10 stays (Devlin et al.
-2019, BERT, section 3.1). Which, depends on the text's number and a key alone, so that a measure is the same for every
-model that reads the same pieces.
+What is to be told, depends on the model's family (``objectives.py``). For a measure it is the same for every model that
+reads the same pieces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow
 
+from xstilts import objectives
 from xstilts.forms.text import filled
+from xstilts.objectives import IGNORED
 from xstilts.tokenizer import PieceTokenizer
 from xstilts.tokens import Tokens, TokensBuilder
 
 FIELDS = [("text", pyarrow.string())]
-_TOLD, _MASKED, _OTHER = 0.15, 0.8, 0.9
-_IGNORED = -100
 
 
 def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
@@ -30,62 +29,57 @@ def encode(
 ) -> dict[str, np.ndarray]:
     """Return the sequences of each text, every one a unit; a text longer than the limit is cut into several.
 
-    ``mask`` and ``pieces`` by unit: the mask piece, and the number of pieces of the tokenizer.
+    For a masked model ``mask`` and ``pieces`` by unit: the mask piece, and the number of pieces of the tokenizer. For
+    an encoder-decoder model ``sentinels``, the pieces that stand for spans.
     """
-    if tokenizer.mask is None:
+    if tokenizer.objective == objectives.MASKED and tokenizer.mask is None:
         raise ValueError(
             "the model's tokenizer has no mask piece, so it cannot be trained or measured as a masked model"
         )
+    if tokenizer.objective == objectives.SPANS and not tokenizer.sentinels:
+        raise ValueError("the model's tokenizer has no sentinel pieces, so spans of a text cannot be told")
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
     for number, encoding in enumerate(tokenizer.pieces([row["text"] for row in rows])):
         # a text with no piece becomes the unknown piece
         pieces = encoding.ids or [tokenizer.unknown]
         for start in range(0, len(pieces), room):
-            builder.sequence(tokenizer.single(pieces[start : start + room]))
-            builder.close(number, mask=tokenizer.mask, pieces=tokenizer.size)
-    return builder.arrays()
+            ids = tokenizer.single(pieces[start : start + room])
+            # a single piece has none after it to be told
+            if tokenizer.objective != objectives.CAUSAL or len(ids) > 1:
+                builder.sequence(ids)
+                more = {"mask": tokenizer.mask, "pieces": tokenizer.size}
+                builder.close(number, **(more if tokenizer.objective == objectives.MASKED else {}))
+    arrays = builder.arrays()
+    if tokenizer.objective == objectives.SPANS:
+        arrays["sentinels"] = np.asarray(tokenizer.sentinels, dtype=np.int32)
+    return arrays
 
 
 def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input with ``told``, and ``pieces``: what stood at the positions to be told, -100 elsewhere.
-
-    ``told`` is bool, ``pieces`` int64, both of shape (units, longest). Every text has at least one such position.
-    """
-    inputs = tokens.inputs(units)
-    ids, told = inputs["ids"], np.zeros(inputs["ids"].shape, dtype=bool)
-    right = np.full(ids.shape, _IGNORED, dtype=np.int64)
-    for row, unit in enumerate(units):
-        length = int(inputs["mask"][row].sum())
-        chance = np.random.Generator(np.random.Philox(key=[key, int(unit)]))
-        draws, kinds = chance.random(length), chance.random(length)
-        others = chance.integers(0, int(tokens.arrays["pieces"][unit]), length)
-        # the special tokens at both ends are never told
-        inner = slice(1, length - 1)
-        chosen = np.zeros(length, dtype=bool)
-        chosen[inner] = draws[inner] < _TOLD
-        if not chosen.any():
-            chosen[inner.start + int(draws[inner].argmin())] = True
-        told[row, :length] = chosen
-        right[row, :length][chosen] = ids[row, :length][chosen]
-        masked, changed = chosen & (kinds < _MASKED), chosen & (kinds >= _MASKED) & (kinds < _OTHER)
-        ids[row, :length][masked] = tokens.arrays["mask"][unit]
-        ids[row, :length][changed] = others[changed]
-    return {**inputs, "told": told}, {"pieces": right}
+    """Return the model's input with ``told``, and ``pieces``: what is to be told at these positions, -100 elsewhere."""
+    if "mask" in tokens.arrays:
+        return objectives.masked(tokens, units, key)
+    return (objectives.spans if "sentinels" in tokens.arrays else objectives.causal)(tokens, units, key)
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     """Return the mean cross-entropy over the positions to be told; outputs of shape (positions, pieces)."""
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(outputs.float(), targets["pieces"][targets["pieces"] != _IGNORED])
+    return cross_entropy(outputs.float(), targets["pieces"][targets["pieces"] != IGNORED])
+
+
+def terms(targets: Mapping[str, Any], units: int) -> int:
+    """Return the number of positions to be told, over which the loss is a mean."""
+    return int((targets["pieces"] != IGNORED).sum())
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[float, int]]:
     """Return for each unit the sum of the losses of its positions, and their number."""
     from torch.nn.functional import cross_entropy
 
-    chosen = targets["pieces"] != _IGNORED
+    chosen = targets["pieces"] != IGNORED
     losses = cross_entropy(raw.float(), targets["pieces"][chosen], reduction="none").double()
     counts = chosen.sum(1).tolist()
     return [(float(part.sum()), len(part)) for part in losses.split(counts)]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, score, statistics
+from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, score, statistics, terms
 from xstilts.forms.text import filled, text
 from xstilts.tokenizer import PieceTokenizer, shorten
 from xstilts.tokens import TokensBuilder
 
-__all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "score", "statistics"]
+__all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "score", "statistics", "terms"]
 
 FIELDS = [
     ("context", pyarrow.string()),

@@ -105,6 +105,11 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     return cross_entropy(scores, torch.arange(len(scores), device=scores.device))
 
 
+def terms(targets: Mapping[str, Any], units: int) -> int:
+    """Return the number of units, over which the loss is a mean."""
+    return units
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
     """Return the two vectors of each unit, float32 of shape (2, width)."""
     vectors = raw.float().cpu().numpy()

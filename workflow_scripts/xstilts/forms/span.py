@@ -108,7 +108,7 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     """Return two scores for every position: the answer starts, or ends, here."""
     from xstilts import heads
 
-    return heads.PositionHead(width, 2, dropout)
+    return heads.SpanHead(width, dropout)
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
@@ -123,6 +123,11 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     scores = outputs.float().masked_fill(~allowed[..., None], float("-inf"))
     starts, ends = scores.unbind(-1)
     return (cross_entropy(starts, targets["first"]) + cross_entropy(ends, targets["last"])) / 2
+
+
+def terms(targets: Mapping[str, Any], units: int) -> int:
+    """Return the number of units, over which the loss is a mean."""
+    return units
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:

@@ -100,6 +100,11 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     return cross_entropy(outputs.flatten(0, 1), targets["tags"].flatten(), ignore_index=_IGNORED)
 
 
+def terms(targets: Mapping[str, Any], units: int) -> int:
+    """Return the number of words, over which the loss is a mean."""
+    return int((targets["tags"] != _IGNORED).sum())
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return for each unit the numbers of its words and the number of the best tag of each."""
     best, words = raw.argmax(-1).cpu().numpy(), targets["words"].cpu().numpy()

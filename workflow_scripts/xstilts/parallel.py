@@ -1,0 +1,111 @@
+"""Several processes that train one model: what each has of it, and what they tell each other.
+
+A rule with several GPUs starts as many processes (``torchrun``); each holds a shard of every weight and of the
+optimiser's moments (fully sharded data parallel, Zhao et al. 2023, PyTorch FSDP), and computes its share of every
+batch. A process alone is a group of one, for which nothing here does anything.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a training run, and which of them this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def sum(self, value: float) -> float:
+        """Return the sum of a number over all processes."""
+        if self.size == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=_device())
+        torch.distributed.all_reduce(total)
+        return total.item()
+
+    def any(self, value: bool) -> bool:
+        """Tell whether something holds in any of the processes."""
+        return value if self.size == 1 else self.sum(float(value)) > 0
+
+    def share(self, value: Any) -> Any:
+        """Return the first process's value."""
+        if self.size == 1:
+            return value
+        values = [value]
+        torch.distributed.broadcast_object_list(values)
+        return values[0]
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
+
+def join(size: int) -> Group:
+    """Return the group of so many processes that this one was started in; ``torchrun`` says which of them it is."""
+    if size == 1:
+        return Group()
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = "nccl"
+    # a process may wait long for the others, while the first one waits for a lock
+    torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
+    return Group(int(os.environ["RANK"]), size)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def shard(model: nn.Module, group: Group) -> None:
+    """Give each process its shard of a model's weights: layer by layer, and the rest as one."""
+    if group.size == 1:
+        return
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(_device().type, (group.size,))
+    for layers in [module for module in model.modules() if isinstance(module, nn.ModuleList)]:
+        for layer in layers:
+            # a list of layers, not one of parts of a layer, which are in it
+            if not any(isinstance(part, nn.ModuleList) for part in layer.modules()) and _has_weights(layer):
+                fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Return all of a tensor of which this process may hold a shard; all processes must ask for it."""
+    from torch.distributed.tensor import DTensor
+
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def alike(value: torch.Tensor, example: torch.Tensor) -> torch.Tensor:
+    """Return a whole tensor as this process holds another one: its shard of it, on its device."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    value = value.to(example.device)
+    if isinstance(example, DTensor) and value.shape == example.shape:
+        return distribute_tensor(value, example.device_mesh, example.placements, src_data_rank=None)
+    return value
+
+
+def whole_state(model: nn.Module) -> dict[str, Any]:
+    """Return all weights of a model by name, whole."""
+    return {name: whole(value.detach()) for name, value in model.state_dict().items()}
