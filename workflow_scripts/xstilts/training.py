@@ -248,7 +248,7 @@ def _start(run: Run) -> Model:
         prediction.carry_head(model, run.entries[0]["task"], run.folders[0], spec["carried_head"])
     tuning.freeze(model.body, model.heads, spec["frozen_embeddings"])
     if run.hardware.gradient_checkpointing:
-        body.body.gradient_checkpointing_enable({"use_reentrant": False})
+        body.body.activation_checkpointing_enable()
     if spec["compile"]:
         body.body.compile(dynamic=True)
     return _placed(run, model).train()
