@@ -25,7 +25,7 @@ rule tables:
     output:
         expand(
             f"{study_folder}/tables/{{name}}.{{kind}}",
-            name=tables(plan.benchmark),
+            name=tables(plan.benchmark, plan.swept),
             kind=TABLE_FORMATS,
         ),
     log:

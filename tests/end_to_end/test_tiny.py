@@ -97,3 +97,18 @@ def test_exported_predictions_score_as_the_study(tiny):
                 compared += 1
     # xnli 3, udpos 3, xquad 2 x 2 (en, de and tr), tatoeba 2, bucc 1
     assert compared >= 12
+
+
+def test_all_layers_are_scored_from_one_pass(tiny):
+    """A model of two layers has three hidden states; the score of the recipe's layer is the one of the predictions."""
+    folder = tiny.results / "studies/study/latest"
+    layers = pd.read_csv(folder / "tables/layers.csv")
+    scores = pd.read_parquet(folder / "scores.parquet")
+    scores = scores[scores["headline"]]
+    assert set(layers["target"]) == {"tatoeba", "bucc"}
+    for (mixture, target), part in layers.groupby(["mixture", "target"]):
+        assert sorted(part["layer"]) == [0, 1, 2]
+        own = scores[(scores["mixture"] == mixture) & (scores["target"] == target)]
+        (layer,) = set(own["layer"])
+        assert part.set_index("layer").loc[layer, "score"] == pytest.approx(own["score"].mean())
+    assert layers[layers["target"] == "tatoeba"].groupby("mixture")["score"].nunique().gt(1).all()

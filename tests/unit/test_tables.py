@@ -69,5 +69,20 @@ def test_a_mean_has_the_marks_of_its_cells_and_no_losses():
 
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_every_table_is_written(tmp_path, kind):
-    tables.write(scores(), PLAN, tmp_path)
+    tables.write(scores(), None, PLAN, tmp_path)
     assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
+
+
+def test_layers():
+    rows = [
+        {"model": "m", "recipe": "r", "tuning": "full", "mixture": mixture, "seed": 1, "target": "tatoeba",
+         "layer": layer, "language": language, "score": score + layer + more}
+        for mixture, more in {"none": 0, "mnli": 10}.items()
+        for layer in (0, 1, 2)
+        for language, score in {"de": 30, "tr": 20}.items()
+    ]  # fmt: skip
+    header, lines = tables.layer_rows(tables.layer_frame(pd.DataFrame(rows)))
+    assert header == ["model", "recipe", "target", "mixture", "0", "1", "2"]
+    assert lines == [
+        ["m", "r", "tatoeba", "none", "25.0", "26.0", "27.0"], ["m", "r", "tatoeba", "mnli", "35.0", "36.0", "37.0"]
+    ]  # fmt: skip

@@ -105,6 +105,11 @@ class Plan:
         return stages
 
     @cached_property
+    def swept(self) -> bool:
+        """Whether all layers of a model are scored."""
+        return any(node.spec["pooling"].get("sweep", False) for node in self.stage("embeddings").values())
+
+    @cached_property
     def digest(self) -> str:
         """Digest of the study's outputs: what they read and the options they have."""
         cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
@@ -138,6 +143,7 @@ class Plan:
             "figures": dict(self.study.figures),
             "targets": self.targets,
             "benchmark": self.benchmark,
+            "swept": self.swept,
             "mixtures": {
                 name: [member.task for member in mixture.tasks] if mixture else []
                 for name, mixture in self.study.mixtures.items()

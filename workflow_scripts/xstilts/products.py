@@ -5,6 +5,6 @@ FIGURES = ("gains", "gains_by_language")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 
 
-def tables(benchmark: object) -> tuple[str, ...]:
-    """Return the names of a study's tables; the benchmark's is there where the study has one."""
-    return ("main", "by_language") if benchmark is None else ("main", "by_language", "benchmark")
+def tables(benchmark: object, swept: bool) -> tuple[str, ...]:
+    """Return the names of a study's tables; those of a benchmark and of layers are there where the study has such."""
+    return ("main", "by_language", *(["benchmark"] if benchmark else []), *(["layers"] if swept else []))

@@ -10,6 +10,8 @@ import pandas as pd
 from xstilts import forms, manifest, registry
 from xstilts.nodes import manifest_path
 
+# beside the predictions of a retrieval node whose recipe asks for all layers
+LAYERS = "layers.parquet"
 AXES = ["model", "recipe", "tuning", "mixture", "seed", "target"]
 
 
@@ -51,6 +53,18 @@ def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[di
                 }
             )  # fmt: skip
     return rows
+
+
+def collect_layers(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+    """Return the headline scores of all layers of the targets that are scored so, with the axes, layer and language."""
+    rows = []
+    for cell in plan["cells"]:
+        path = results / cell["node"] / LAYERS
+        if path.exists():
+            frame = pd.read_parquet(path).rename(columns={plan["targets"][cell["target"]]["metric"]: "score"})
+            axes = {axis: cell[axis] for axis in AXES}
+            rows += [{**axes, **row} for row in frame[["layer", "language", "score"]].to_dict("records")]
+    return pd.DataFrame(rows)
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Every table says what its cells are not: ``†`` not the official split, ``‡``
 run among those averaged.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -198,8 +199,34 @@ def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return [*names, ""], rows
 
 
-def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
-    """Write ``main``, ``by_language`` and, if the study has one, ``benchmark`` as .md, .csv and .tex into a folder."""
+def layer_frame(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores by layer, means over languages and seeds."""
+    groups = ["model", "recipe", "tuning", "mixture", "target", "layer"]
+    return layers.groupby(groups, sort=False, as_index=False).agg(
+        score=("score", "mean"), languages=("language", "nunique"), seeds=("seed", "nunique")
+    )
+
+
+def layer_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of layers: targets and mixtures by layers."""
+    numbers = sorted(set(frame["layer"]))
+    rows = []
+    groups = ["model", "recipe", "tuning", "target", "mixture"]
+    for (model, recipe, _, target, mixture), part in frame.groupby(groups, sort=False):
+        cells = dict(zip(part["layer"], part["score"], strict=True))
+        rows.append([model, recipe, target, mixture, *[_number(cells.get(number, math.nan)) for number in numbers]])
+    return ["model", "recipe", "target", "mixture", *map(str, numbers)], rows
+
+
+def write(scores: pd.DataFrame, layers: pd.DataFrame | None, plan: Mapping[str, Any], folder: Path) -> None:
+    """Write a study's tables as .md, .csv and .tex into a folder.
+
+    Args:
+        scores: all scores, as ``scores.collect`` gives them.
+        layers: those of all layers, where the study asks for them.
+        plan: the content of plan.json.
+        folder: where to.
+    """
     shown = "in percent; in brackets the gain over no intermediate training."
     kinds = {
         "main": (
@@ -212,6 +239,9 @@ def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
     if plan["benchmark"] is not None:
         what = f"{plan['benchmark']['title']}, means over languages, English included unless named, in percent."
         kinds["benchmark"] = (benchmark_frame(scores, plan), benchmark_rows, what)
+    if layers is not None:
+        what = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
+        kinds["layers"] = (layer_frame(layers), layer_rows, what)
     for name, (frame, layout, what) in kinds.items():
         title = f"Study {plan['study']}: {what}"
         header, rows = layout(frame)

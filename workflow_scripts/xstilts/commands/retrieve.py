@@ -15,8 +15,7 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.commands.predict import FILE, frame_of
 from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
-
-LAYERS = "layers.parquet"
+from xstilts.scores import LAYERS
 
 add_arguments = add_node_arguments
 

@@ -4,7 +4,7 @@ import argparse
 
 import pandas as pd
 
-from xstilts import tables
+from xstilts import scores, tables
 from xstilts.commands import add_study_arguments, read_plan
 
 add_arguments = add_study_arguments
@@ -12,5 +12,6 @@ add_arguments = add_study_arguments
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    plan, _, folder = read_plan(arguments.plan)
-    tables.write(pd.read_parquet(folder / "scores.parquet"), plan, folder / "tables")
+    plan, results, folder = read_plan(arguments.plan)
+    layers = scores.collect_layers(plan, results) if plan["swept"] else None
+    tables.write(pd.read_parquet(folder / "scores.parquet"), layers, plan, folder / "tables")
