@@ -143,13 +143,12 @@ def test_nearest_is_by_cosine():
     assert nearest(queries, candidates).tolist() == [1, 2]
 
 
-def test_top_takes_the_first_of_equals(monkeypatch):
+def test_top_takes_the_first_of_equals():
     queries = np.array([[1, 0], [0, 1]], np.float32)
     candidates = np.array([[0, 1], [1, 0], [0, 1], [1, 0], [-1, 0]], np.float32)
     for block in (1, 2, 3, 2048):
-        monkeypatch.setattr("xstilts.metrics.retrieval._BLOCK", block)
-        assert top(queries, candidates, 3).tolist() == [[1, 3, 0], [0, 2, 1]]
-        assert top(queries, candidates, 9).tolist() == [[1, 3, 0, 2, 4], [0, 2, 1, 3, 4]]
+        assert top(queries, candidates, 3, block).tolist() == [[1, 3, 0], [0, 2, 1]]
+        assert top(queries, candidates, 9, block).tolist() == [[1, 3, 0, 2, 4], [0, 2, 1, 3, 4]]
 
 
 def test_vector_that_is_not_finite():
@@ -247,12 +246,10 @@ def test_mining_f1():
     assert pair_f1([], gold) == pair_f1(gold, []) == pair_f1([], []) == 0
 
 
-def test_nearest_in_blocks(monkeypatch):
+def test_nearest_in_blocks():
     chance = np.random.default_rng(0)
     queries, candidates = (chance.normal(size=(50, 8)).astype(np.float32) for _ in range(2))
-    whole = nearest(queries, candidates)
-    monkeypatch.setattr("xstilts.metrics.retrieval._BLOCK", 7)
-    assert nearest(queries, candidates).tolist() == whole.tolist()
+    assert nearest(queries, candidates, block=7).tolist() == nearest(queries, candidates).tolist()
 
 
 def test_collapse():

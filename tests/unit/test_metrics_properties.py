@@ -115,9 +115,10 @@ def vectors(seed, *shape):
 @given(SEEDS, draw.integers(1, 9), draw.integers(1, 9), draw.integers(1, 10), BLOCKS)
 def test_top_is_a_stable_sort(seed, queries, candidates, count, block):
     one, other = vectors(seed, queries, 3), vectors(seed + 1, candidates, 3)
-    with mock.patch.object(retrieval, "_BLOCK", block):
-        found = retrieval.top(one, other, count)
-        forward, backward = retrieval.top_both_ways(one, other, count)
+    # groups of several candidates, as blocks of thousands have
+    with mock.patch.object(retrieval, "_GROUPS", 1):
+        found = retrieval.top(one, other, count, block)
+        forward, backward = retrieval.top_both_ways(one, other, count, block)
     cosines = one @ other.T
     assert found.tolist() == np.argsort(-cosines, axis=1, kind="stable")[:, :count].tolist()
     assert forward[1].tolist() == found.tolist()
@@ -150,9 +151,8 @@ def test_mining(seed, sources, targets, count, block):
     # a common part, so that cosines are positive as those of sentences are
     source, target = (chance.normal(size=(rows, 8)).astype(np.float32) + 1 for rows in (sources, targets))
     texts = [str(row) for row in range(sources)], [str(row) for row in range(targets)]
-    with mock.patch.object(retrieval, "_BLOCK", block):
-        pairs, scores = mining.mine(source, target, *texts, neighbours=count)
-        turned, turned_scores = mining.mine(target, source, *texts[::-1], neighbours=count)
+    pairs, scores = mining.mine(source, target, *texts, neighbours=count, block=block)
+    turned, turned_scores = mining.mine(target, source, *texts[::-1], neighbours=count, block=block)
     slow_pairs, slow_scores = mined_slowly(source, target, count)
     assert sorted(pairs.tolist()) == sorted(map(list, slow_pairs))
     assert scores == pytest.approx(slow_scores, rel=1e-4)

@@ -165,11 +165,12 @@ def test_nearest_and_faiss(neighbourhoods):
     assert retrieval.top(one, other, 20).tolist() == search(one, other, 20)[1].tolist()
 
 
-def test_neighbours_and_faiss(neighbourhoods, record_property, monkeypatch):
-    monkeypatch.setattr(retrieval, "_BLOCK", 128)
+def test_neighbours_and_faiss(neighbourhoods, record_property):
     one, other, search = neighbourhoods
     differences = []
-    for found, pair in zip(retrieval.top_both_ways(one, other, 4), ((one, other), (other, one)), strict=True):
+    for found, pair in zip(
+        retrieval.top_both_ways(one, other, 4, block=128), ((one, other), (other, one)), strict=True
+    ):
         cosines, places = search(*pair, 4)
         assert found[1].tolist() == places.tolist()
         differences.append(float(np.abs(found[0] - cosines).max()))

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xstilts.metrics.retrieval import top_both_ways, unit
+from xstilts.metrics.retrieval import BLOCK, Neighbours, top_both_ways, unit
 
 
 def mine(
     source: np.ndarray, target: np.ndarray, source_texts: Sequence[str], target_texts: Sequence[str],
-    neighbours: int = 4,
+    neighbours: int = 4, block: int = BLOCK,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return the best-scoring one-to-one pairs, best first, and their scores.
 
@@ -34,6 +34,7 @@ def mine(
         source_texts: the sources' texts; white space around them does not count.
         target_texts: the targets' texts.
         neighbours: how many nearest neighbours count; all if there are fewer.
+        block: how many of each are compared at a time; memory depends on it.
 
     Returns:
         Places in ``source`` and ``target``, int64 of shape (pairs, 2); scores above 0, float64 of shape (pairs,).
@@ -44,7 +45,21 @@ def mine(
     """
     places, repeated = zip(_distinct(source_texts, source), _distinct(target_texts, target), strict=True)
     vectors = (unit(side[kept]) for side, kept in zip((source, target), places, strict=True))
-    forward, backward = top_both_ways(*vectors, neighbours)
+    pairs, scores = matched(*top_both_ways(*vectors, neighbours, block))
+    kept = (scores > 0) & ~repeated[0][pairs[:, 0]] & ~repeated[1][pairs[:, 1]]
+    return np.stack([places[side][pairs[kept, side]] for side in (0, 1)], axis=1), scores[kept]
+
+
+def matched(forward: Neighbours, backward: Neighbours) -> tuple[np.ndarray, np.ndarray]:
+    """Return the one-to-one pairs of the highest ratio margins, best first, and these margins.
+
+    Args:
+        forward: the nearest neighbours of each source among the targets.
+        backward: those of each target among the sources.
+
+    Returns:
+        Places of sources and targets, int64 of shape (pairs, 2); float64 of shape (pairs,).
+    """
     means = [cosines.mean(axis=1, dtype=np.float64) for cosines, _ in (forward, backward)]
     best, best_scores = _best(forward, means[0], means[1])
     best_back, best_back_scores = _best(backward, means[1], means[0])
@@ -52,9 +67,7 @@ def mine(
         np.stack([np.arange(len(best)), best], axis=1),
         np.stack([best_back, np.arange(len(best_back))], axis=1),
     ])  # fmt: skip
-    pairs, scores = _one_to_one(pairs, np.concatenate([best_scores, best_back_scores]))
-    kept = (scores > 0) & ~repeated[0][pairs[:, 0]] & ~repeated[1][pairs[:, 1]]
-    return np.stack([places[side][pairs[kept, side]] for side in (0, 1)], axis=1), scores[kept]
+    return _one_to_one(pairs, np.concatenate([best_scores, best_back_scores]))
 
 
 def best_threshold(scores: np.ndarray, is_right: np.ndarray, gold_total: int) -> float:
@@ -94,9 +107,7 @@ def _distinct(texts: Sequence[str], vectors: np.ndarray) -> tuple[np.ndarray, np
     return np.fromiter(first.values(), np.int64), np.array([counts[text] > 1 for text in first], dtype=bool)
 
 
-def _best(
-    neighbours: tuple[np.ndarray, np.ndarray], means: np.ndarray, other_means: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _best(neighbours: Neighbours, means: np.ndarray, other_means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the neighbour of the highest ratio margin, and that margin; both of shape (sentences,)."""
     cosines, places = neighbours
     centres = (means[:, None] + other_means[places]) / 2

@@ -1,7 +1,7 @@
 """Nearest neighbours of vectors, and the average precision of a ranking.
 
-Similarities are computed in blocks: memory does not grow with the number of candidates. Of equal candidates the first
-wins.
+Similarities are computed in blocks: memory grows with the square of a block's side, not with the number of vectors. Of
+a block, only those above the least of the neighbours so far are looked at. Of equal candidates the first wins.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,10 @@ import numpy as np
 
 from xstilts.errors import UserError
 
-_BLOCK = 2048
+# side of a block of similarities, of which a few copies are in memory at a time: 16 MB each
+BLOCK = 2048
+# groups of candidates a neighbour, whose maxima are a bound before there are neighbours
+_GROUPS = 16
 
 # similarities in falling order and the places of their candidates, both of shape (queries, count)
 Neighbours = tuple[np.ndarray, np.ndarray]
@@ -21,7 +24,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
-def nearest(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def nearest(queries: np.ndarray, candidates: np.ndarray, block: int = BLOCK) -> np.ndarray:
     """Return the candidate with the highest cosine for each query; int64 of shape (queries,).
 
     As XTREME's ``similarity_search`` (third_party/utils_retrieve.py): vectors are divided by their norm first.
@@ -29,56 +32,59 @@ def nearest(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     Args:
         queries: float32 of shape (queries, width).
         candidates: float32 of shape (candidates, width).
+        block: how many of each are compared at a time; memory depends on it.
 
     Raises:
         UserError: if a vector is not finite.
     """
-    return top(unit(queries), unit(candidates), 1)[:, 0]
+    return top(unit(queries), unit(candidates), 1, block)[:, 0]
 
 
-def top(queries: np.ndarray, candidates: np.ndarray, count: int) -> np.ndarray:
+def top(queries: np.ndarray, candidates: np.ndarray, count: int, block: int = BLOCK) -> np.ndarray:
     """Return the candidates with the highest cosines for each query, best first; int64 of shape (queries, count).
 
     Args:
         queries: unit vectors, float32 of shape (queries, width).
         candidates: unit vectors, float32 of shape (candidates, width).
         count: how many; all candidates if there are fewer.
+        block: how many of each are compared at a time; memory depends on it.
 
     Raises:
         UserError: if a vector is not finite.
     """
     _check_finite(queries, candidates)
     places = np.empty((len(queries), min(count, len(candidates))), np.int64)
-    for row in range(0, len(queries), _BLOCK):
-        block = queries[row : row + _BLOCK]
-        best = _none(block)
-        for column in range(0, len(candidates), _BLOCK):
-            best = _better(best, block @ candidates[column : column + _BLOCK].T, column, count)
-        places[row : row + _BLOCK] = best[1]
+    for row in range(0, len(queries), block):
+        part = queries[row : row + block]
+        best = _none(part)
+        for column in range(0, len(candidates), block):
+            best = _better(best, part @ candidates[column : column + block].T, 1, column, count)
+        places[row : row + block] = best[1]
     return places
 
 
-def top_both_ways(one: np.ndarray, other: np.ndarray, count: int) -> tuple[Neighbours, Neighbours]:
+def top_both_ways(one: np.ndarray, other: np.ndarray, count: int, block: int = BLOCK) -> tuple[Neighbours, Neighbours]:
     """Return the best of ``other`` for each of ``one``, and the reverse, from one product of the two.
 
     Args:
         one: unit vectors, float32 of shape (ones, width).
         other: unit vectors, float32 of shape (others, width).
         count: how many; all there are if there are fewer.
+        block: how many of each are compared at a time; memory depends on it.
 
     Raises:
         UserError: if a vector is not finite.
     """
     _check_finite(one, other)
-    columns = range(0, len(other), _BLOCK)
-    forward, backward = [], [_none(other[column : column + _BLOCK]) for column in columns]
-    for row in range(0, len(one), _BLOCK):
-        block = one[row : row + _BLOCK]
-        best = _none(block)
+    columns = range(0, len(other), block)
+    forward, backward = [], [_none(other[column : column + block]) for column in columns]
+    for row in range(0, len(one), block):
+        part = one[row : row + block]
+        best = _none(part)
         for number, column in enumerate(columns):
-            cosines = block @ other[column : column + _BLOCK].T
-            best = _better(best, cosines, column, count)
-            backward[number] = _better(backward[number], np.ascontiguousarray(cosines.T), row, count)
+            cosines = part @ other[column : column + block].T
+            best = _better(best, cosines, 1, column, count)
+            backward[number] = _better(backward[number], cosines, 0, row, count)
         forward.append(best)
     return _joined(forward), _joined(backward)
 
@@ -128,24 +134,37 @@ def _joined(blocks: Sequence[Neighbours]) -> Neighbours:
     return np.concatenate([values for values, _ in blocks]), np.concatenate([places for _, places in blocks])
 
 
-def _better(best: Neighbours, cosines: np.ndarray, first: int, count: int) -> Neighbours:
-    """Return the best of those so far and of the next candidates; cosines of shape (queries, next candidates).
+def _better(best: Neighbours, cosines: np.ndarray, axis: int, first: int, count: int) -> Neighbours:
+    """Return the best of those so far and of the next candidates.
 
-    ``first`` is the place of the first of them. Those so far stand before them, so the first of equals still wins.
+    Args:
+        best: those so far.
+        cosines: of shape (queries, next candidates) where ``axis`` is 1, (next candidates, queries) where it is 0.
+        axis: the candidates' axis.
+        first: the place of the first of the next candidates, which come after all those so far.
+        count: how many.
     """
-    values, places = _highest(cosines, count)
-    values, places = np.hstack([best[0], values]), np.hstack([best[1], places + first])
-    values, order = _highest(values, count)
-    return values, np.take_along_axis(places, order, axis=1)
+    above = cosines > np.expand_dims(_bound(best, cosines, axis, count), axis)
+    found = np.unravel_index(np.flatnonzero(above), cosines.shape)
+    so_far = best[0].shape[1]
+    queries = np.concatenate([np.arange(len(best[0])).repeat(so_far), found[1 - axis]])
+    values = np.concatenate([best[0].ravel(), cosines[found]])
+    places = np.concatenate([best[1].ravel(), found[axis] + first])
+    # the sort is stable and places grow, so the first of equals is before the others
+    order = np.lexsort((-values, queries))
+    firsts = np.searchsorted(queries[order], np.arange(len(best[0])))
+    chosen = order[firsts[:, None] + np.arange(min(count, so_far + cosines.shape[axis]))]
+    return values[chosen], places[chosen]
 
 
-def _highest(values: np.ndarray, count: int) -> Neighbours:
-    """Return the highest values of each row in falling order, and their columns; the first of equals first."""
-    count = min(count, values.shape[1])
-    least = np.partition(values, -count, axis=1)[:, -count]
-    # of those equal to the least, a row may have more than it needs: the stable sort leaves the last of them over
-    rows, columns = np.nonzero(values >= least[:, None])
-    found = values[rows, columns]
-    order = np.lexsort((-found, rows))
-    chosen = order[np.searchsorted(rows, np.arange(len(values)))[:, None] + np.arange(count)]
-    return found[chosen], columns[chosen]
+def _bound(best: Neighbours, cosines: np.ndarray, axis: int, count: int) -> np.ndarray:
+    """Return for each query a number that all of the next candidates are above that can be among the best."""
+    if best[0].shape[1] == count:
+        return best[0][:, -1]
+    table = cosines if axis == 1 else cosines.T
+    groups = min(table.shape[1], _GROUPS * count)
+    if groups < count:
+        return np.full(len(table), -np.inf, table.dtype)
+    # `count` groups have a candidate that is not below the least of their maxima, and neither are the best
+    maxima = table[:, : table.shape[1] // groups * groups].reshape(len(table), -1, groups).max(axis=1)
+    return np.nextafter(np.partition(maxima, -count, axis=1)[:, -count], -np.inf)
