@@ -1,6 +1,6 @@
 # Raw data and models, then rows, then pieces.
 # in:  a source (mirror, hub or generated)
-# out: results/{data,models,prepared,tokens}/{node}/manifest.json
+# out: results/{data,models,prepared,tokens,tokenizers}/{node}/manifest.json
 rule fetch_data:
     output:
         f"{results}/data/{{node}}/manifest.json",
@@ -73,3 +73,23 @@ rule tokenize:
         spec=spec("tokens"),
     shell:
         "python -m xstilts tokenize --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule make_tokenizer:
+    input:
+        parents("tokenizers"),
+    output:
+        f"{results}/tokenizers/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/tokenizers/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/tokenizers/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    params:
+        spec=spec("tokenizers"),
+    shell:
+        "python -m xstilts make-tokenizer --spec {params.spec:q} --output {output:q} > {log:q} 2>&1"

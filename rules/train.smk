@@ -1,6 +1,32 @@
-# The two training phases, and the search for their learning rates.
-# in:  manifests of a model, of tokens and, with a grid of learning rates, of its search
-# out: results/{rates,intermediate,targets}/{node}/manifest.json
+# The training phases, and the search for their learning rates.
+# in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
+# out: results/{pretrained,rates,intermediate,targets}/{node}/manifest.json
+rule pretrain:
+    input:
+        parents("pretrained"),
+    output:
+        f"{results}/pretrained/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/pretrained/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/pretrained/{{node}}.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        cpus_per_task=1,
+        mem_mb=memory(16000),
+        runtime=minutes(1440),
+    params:
+        spec=spec("pretrained"),
+        keeping=keeping,
+        hardware=hardware,
+    shell:
+        "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"
+
+
 rule rates:
     input:
         parents("rates"),

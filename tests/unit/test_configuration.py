@@ -151,10 +151,13 @@ def test_study_that_is_not_named(monkeypatch, has_data, expected):
 
 
 def test_study_in_readme(tmp_path):
-    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    recipes, study = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
     path = tmp_path / "study.yaml"
-    path.write_text(block)
+    path.write_text(study)
     assert len(plan_of(path).cells) == 3 * 2 * 3
+    path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
+    plan = plan_of(path)
+    assert {cell.tuning for cell in plan.cells} == {"lora"} and len(plan.stage("rates")) == 2 + 2
 
 
 def test_conda_file_has_the_locked_versions():

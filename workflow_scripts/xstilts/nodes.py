@@ -16,6 +16,8 @@ VERSIONS = {
     "models": 2,
     "prepared": 2,
     "tokens": 2,
+    "tokenizers": 1,
+    "pretrained": 1,
     "rates": 1,
     "intermediate": 2,
     "targets": 2,

@@ -10,7 +10,7 @@ exactly the nodes that depend on it, going back is free, and a stale result cann
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from xstilts import recipe as recipes
@@ -20,8 +20,8 @@ from xstilts.manifest import digest
 from xstilts.mixture import Sampling
 from xstilts.nodes import VERSIONS, Cell, Node, Plan
 from xstilts.registry import Registry, Source, Split, Task, in_language, parse_reference
-from xstilts.sourcing import Indexes, Sourcing
-from xstilts.study import NONE, PHASES, Mixture, Study, Target
+from xstilts.sourcing import MADE_UP, Indexes, Sourcing
+from xstilts.study import NONE, PHASES, Limits, Mixture, Study, Target
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -37,21 +37,26 @@ class _Planner:
     """State while a plan is made: the nodes so far, and memos so that every node is made once."""
 
     def __init__(self, study: Study, registry: Registry, indexes: Indexes) -> None:
-        self.study, self.registry, self.indexes = study, registry, indexes
+        self.study, self.registry, self.indexes = study, registry.of(study.source), indexes
         self.result = Plan(study)
         self.result.targets = {
             name: {
-                "task": target.task, "form": registry.tasks[target.task].form,
-                "metric": registry.tasks[target.task].metric, "language": target.language,
+                "task": target.task, "form": self._task(target.task).form,
+                "metric": self._task(target.task).metric, "language": target.language,
                 "source": study.source_of(name),
             }
             for name, target in study.targets.items()
         }  # fmt: skip
-        self.result.benchmark = study.benchmark and {"name": study.benchmark, **registry.benchmarks[study.benchmark]}
-        self.sourcing = Sourcing(study, registry, indexes, self.result.notes)
+        self.result.benchmark = study.benchmark and {
+            "name": study.benchmark,
+            **self.registry.benchmarks[study.benchmark],
+        }
+        self.sourcing = Sourcing(study, self.registry, indexes, self.result.notes)
         self.evaluated = {name: self.sourcing.evaluation(name, target) for name, target in study.targets.items()}
-        self.prepared_memo: dict[tuple[str, str], Node] = {}
+        self.prepared_memo: dict[tuple, Node] = {}
         self.tokens_memo: dict[tuple[str, str, str], Node] = {}
+        # where a model's tokenizer is not in its own folder
+        self.tokenizers: dict[str, Node] = {}
 
     def plan(self) -> Plan:
         for model, recipe_names in self.study.models.items():
@@ -78,16 +83,38 @@ class _Planner:
     # Models
 
     def _model(self, name: str) -> Node:
-        name = self.registry.models[name].get("weights") or name
+        """Return the node of a model's weights and tokenizer."""
+        name = self.registry.models[name]["weights"] or name
         entry = self.registry.models[name]
         if name in self.indexes.models:
             files = self.indexes.models[name]
             content = {"kind": "folder", "files": {file: facts["sha256"] for file, facts in files.items()}}
+        elif entry["pretrained"] is not None:
+            return self._pretrained(name, entry["pretrained"])
         elif entry["generated"] is not None:
             content = {"kind": "tiny", **entry["generated"]}
         else:
             content = {"kind": "hub", "repository": entry["hub"], "revision": entry["revision"]}
         return self._add("models", name, {}, source=content)
+
+    def _pretrained(self, name: str, entry: Mapping[str, Any]) -> Node:
+        """Return the node of a model that is pretrained here, on the text of several languages as one task.
+
+        Its tokens are those of its tokenizer, so that models that share it share all tokens.
+        """
+        text, phase = entry["text"], entry["phase"]
+        task, limits = self._task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
+        rows = self._in_languages(task, text["languages"], limits)
+        tokenizer = self._add("tokenizers", text["task"], {"prepared": rows}, **entry["tokenizer"])
+        tokens = self._tokens(rows, tokenizer, task.form, recipes.lengths(phase, task.form))
+        spec = {
+            "tasks": [{**self._entry(task.name, task, phase), "rate": 1.0}], "shape": dict(entry["shape"]),
+            "sampling": asdict(Sampling(steps=entry["steps"])), "early_stopping": None, "carried_head": None,
+        }  # fmt: skip
+        parents = {"tokenizer": tokenizer, f"tokens.{task.name}": tokens}
+        node = self._training("pretrained", name, name, phase, phase, entry["seed"], None, parents, spec)
+        self.tokenizers[node.id] = tokenizer
+        return node
 
     # Data
 
@@ -107,31 +134,38 @@ class _Planner:
             "reading": {key: _plain(getattr(source, key)) for key in reading},
         }  # fmt: skip
 
-    def _training_data(self, reference: str, shuffled: bool = False) -> Node:
+    def _training_data(self, reference: str, shuffled: bool = False, limits: Limits | None = None) -> Node:
+        limits = limits or self.study.limits(reference)
         part = "shuffled" if shuffled else "training"
-        if (reference, part) not in self.prepared_memo:
-            self.prepared_memo[reference, part] = self._made_training_data(reference, shuffled)
-        return self.prepared_memo[reference, part]
+        if (reference, part, limits) not in self.prepared_memo:
+            self.prepared_memo[reference, part, limits] = self._made_training_data(reference, shuffled, limits)
+        return self.prepared_memo[reference, part, limits]
 
-    def _made_training_data(self, reference: str, shuffled: bool) -> Node:
+    def _made_training_data(self, reference: str, shuffled: bool, limits: Limits) -> Node:
         name, language = parse_reference(reference)
         if shuffled:
             parents = {f"member.{reference}": self._training_data(reference)}
-            return self._union_of(reference, [reference], parents, language, shuffled=True)
+            return self._union_of(reference, [reference], parents, language, limits, shuffled=True)
         task = self.registry.tasks[name]
         source = self.sourcing.training(task, reference, language)
         if source.union:
             members = [in_language(member, language) for member in source.union]
             parents = {f"member.{member}": self._training_data(member) for member in members}
-            return self._union_of(reference, members, parents, language, shuffled=False)
-        return self._own_training_data(reference, task, source, language)
+            return self._union_of(reference, members, parents, language, limits)
+        return self._own_training_data(reference, task, source, language, limits)
+
+    def _in_languages(self, task: Task, languages: Sequence[str], limits: Limits) -> Node:
+        """Return the training data of a task in several languages as one, each of them within the limits."""
+        references = [in_language(task.name, language) for language in languages]
+        members = {f"member.{one}": self._training_data(one, limits=limits) for one in references}
+        return self._union_of(task.name, references, members, languages[0], replace(limits, train_rows=None))
 
     def _union_of(
-        self, reference: str, members: Iterable[str], parents: Mapping[str, Node], language: str, shuffled: bool
-    ) -> Node:
+        self, reference: str, members: Iterable[str], parents: Mapping[str, Node], language: str, limits: Limits,
+        shuffled: bool = False,
+    ) -> Node:  # fmt: skip
         """Return the training data of several tasks as that of one, so that they share a head; or of one, shuffled."""
-        task = self.registry.tasks[parse_reference(reference)[0]]
-        limits = self.study.limits(reference)
+        task = self._task(reference)
         return self._add(
             "prepared", f"{reference}.{'shuffled' if shuffled else 'training'}", parents, part="union", task=task.name,
             form=task.form, labels=list(task.labels) if task.labels else None, language=language,
@@ -139,7 +173,7 @@ class _Planner:
             dev_rows=limits.dev_rows, shuffled_labels=shuffled,
         )  # fmt: skip
 
-    def _own_training_data(self, reference: str, task: Task, source: Source, language: str) -> Node:
+    def _own_training_data(self, reference: str, task: Task, source: Source, language: str, limits: Limits) -> Node:
         splits = {
             split: [task.file(template, language) for template in templates]
             for split, templates in (("train", source.training), ("dev", source.dev))
@@ -148,7 +182,6 @@ class _Planner:
         parents = {"data": self._data(task, reference, f"training.{language}", sum(splits.values(), []), source)}
         if "context" in source.columns:
             parents.update(self._contexts(language))
-        limits = self.study.limits(reference)
         files = {
             split: [{"file": name, **self.sourcing.rows(task, reference, name)} for name in names]
             for split, names in splits.items()
@@ -183,7 +216,7 @@ class _Planner:
         files = [file for split in splits.values() for file in (*split.files, *split.threshold)]
         # a pool of some languages is another task than that of all, and made-up text is no task's
         whole = not FORMS[task.form].pooled or set(splits) == set(task.languages)
-        whole = whole and self.study.source_of(name) != "tiny"
+        whole = whole and self.study.source_of(name) not in MADE_UP
         languages = {
             language: {
                 "split": split.split, "official": split.official and whole, "files": list(split.files),
@@ -201,6 +234,7 @@ class _Planner:
         return node
 
     def _tokens(self, prepared: Node, base: Node, form: str, lengths: Mapping[str, Any]) -> Node:
+        base = self.tokenizers.get(base.id, base)
         key = (prepared.id, base.id, json.dumps(lengths, sort_keys=True))
         if key not in self.tokens_memo:
             parents = {"prepared": prepared, "model": base}
@@ -211,19 +245,20 @@ class _Planner:
     # Training
 
     def _training_task(
-        self, reference: str, phase: Mapping[str, Any], base: Node, shuffled: bool = False
+        self, reference: str, phase: Mapping[str, Any], base: Node, rows: Node
     ) -> tuple[dict[str, Any], Node]:
-        task = self.registry.tasks[parse_reference(reference)[0]]
+        task = self._task(reference)
         settings = recipes.settings(phase, reference, task)
-        tokens = self._tokens(
-            self._training_data(reference, shuffled), base, task.form, recipes.lengths(settings, task.form)
-        )
-        entry = {
+        tokens = self._tokens(rows, base, task.form, recipes.lengths(settings, task.form))
+        return self._entry(reference, task, settings), tokens
+
+    def _entry(self, reference: str, task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a training node says of a task."""
+        return {
             "task": reference, "form": task.form, "labels": list(task.labels) if task.labels else None,
             "metric": task.metric, "epochs": settings["epochs"], "batch_size": settings["batch_size"],
             "decoding": self._decoding(settings, task, reference), "scoring": task.scoring,
         }  # fmt: skip
-        return entry, tokens
 
     def _decoding(self, settings: Mapping[str, Any], task: Task, reference: str) -> dict[str, Any]:
         """Return the decoding settings; a null threshold only where a question may have no answer."""
@@ -237,7 +272,12 @@ class _Planner:
         phase = recipe["intermediate"]
         parents, tasks = {}, []
         for member in mixture.tasks:
-            entry, tokens = self._training_task(member.task, phase, base, member.shuffled_labels)
+            if member.languages:
+                limits = self.study.limits(member.task)
+                rows = self._in_languages(self._task(member.task), member.languages, limits)
+            else:
+                rows = self._training_data(member.task, member.shuffled_labels)
+            entry, tokens = self._training_task(member.task, phase, base, rows)
             tasks.append({**entry, "rate": member.rate})
             parents |= {f"tokens.{member.task}": tokens, **_head_of(base, entry["form"])}
         spec = {"tasks": tasks, "sampling": asdict(mixture.sampling), "early_stopping": None, "carried_head": None}
@@ -254,7 +294,7 @@ class _Planner:
         model, recipe_name, mixture_name, seed = axes
         phase = recipe["target"]
         for number, reference in enumerate(stages):
-            entry, tokens = self._training_task(reference, phase, base)
+            entry, tokens = self._training_task(reference, phase, base, self._training_data(reference))
             task, before = self._task(reference), self._task(stages[number - 1]) if number else None
             carried = stages[number - 1] if before is not None and _same_head(before, task) else None
             parents = {f"tokens.{reference}": tokens, **_head_of(base, task.form)}
@@ -289,12 +329,13 @@ class _Planner:
 
     def _training(
         self, stage: str, name: str, model: str, phase: Mapping[str, Any], settings: Mapping[str, Any], seed: int,
-        body: Node, parents: Mapping[str, Node], spec: Mapping[str, Any],
+        body: Node | None, parents: Mapping[str, Node], spec: Mapping[str, Any],
     ) -> Node:  # fmt: skip
-        """Return a node that trains: ``settings`` are those of the phase for its task."""
+        """Return a node that trains: ``settings`` are those of the phase for its task; it starts from ``body``."""
         name = f"{name}.s{seed}" if stage == "intermediate" else name
+        chain = self._chain(body) if body else {}
         return self._add(
-            stage, name, {**self._chain(body), **parents}, **spec, optimiser=recipes.optimiser(settings),
+            stage, name, {**chain, **parents}, **spec, optimiser=recipes.optimiser(settings),
             tuning=recipes.tuning(phase), frozen_embeddings=phase["frozen_embeddings"], compile=phase["compile"],
             **recipes.held(phase, self._part(model)), seed=seed,
         )  # fmt: skip
@@ -303,7 +344,7 @@ class _Planner:
         return self.registry.tasks[parse_reference(reference)[0]]
 
     def _part(self, model: str) -> str | None:
-        return self.registry.models[model].get("part")
+        return self.registry.models[model]["part"]
 
     def _chain(self, body: Node) -> dict[str, Node]:
         """Return a model as the parent of what reads it, and where it is an adapter those below it."""

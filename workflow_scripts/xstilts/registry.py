@@ -5,7 +5,7 @@ The science lives there; the code knows forms of tasks, not tasks.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from xstilts.forms import FORMS
 
 FOLDER = Path(__file__).parent / "registry"
 SOURCE_LANGUAGE = "en"
+MINIATURE = "miniature"
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class Registry:
     languages: Mapping[str, Mapping[str, Any]]
     benchmarks: Mapping[str, Mapping[str, Any]]
     checksums: Mapping[str, str]
+    miniature: Mapping[str, Mapping[str, Any]]
+
+    def of(self, source: str) -> "Registry":
+        """Return the registry as it is for studies of a source: the miniature world has languages of its own."""
+        return self if source != MINIATURE else _in_miniature(self)
 
     def task(self, name: str, place: str) -> Task:
         """Return a task by name.
@@ -176,7 +182,43 @@ def load(own_tasks: Path | None = None) -> Registry:
     }
     for task in tasks.values():
         _check_task(task, tasks, languages)
-    return Registry(tasks, _table("models.yaml"), recipes, languages, benchmarks, _table("checksums.yaml"))
+    return Registry(
+        tasks, _table("models.yaml"), recipes, languages, benchmarks, _table("checksums.yaml"), _table("miniature.yaml")
+    )
+
+
+def _in_miniature(known: Registry) -> Registry:
+    """Return the registry with the languages of the miniature world in place of the real ones.
+
+    The source language is there where the real task has it; all others are there. What holds for real data only is
+    left out: published numbers of rows, other codes in file names, and MLQA's rules, which are by language.
+    """
+    tasks = {name: _task_in_miniature(task, known.miniature) for name, task in known.tasks.items()}
+    benchmarks = {
+        name: {**benchmark, "tasks": {
+            task: {**facts, "languages": list(tasks[task].languages)} for task, facts in benchmark["tasks"].items()
+        }}
+        for name, benchmark in known.benchmarks.items()
+    }  # fmt: skip
+    return replace(known, tasks=tasks, languages=known.miniature, benchmarks=benchmarks)
+
+
+def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
+    def renamed(real: tuple[str, ...]) -> tuple[str, ...]:
+        others = bool(set(real) - {SOURCE_LANGUAGE})
+        return tuple(
+            language for language in languages if (language in real if language == SOURCE_LANGUAGE else others)
+        )
+
+    sources = tuple(
+        replace(
+            source, training_languages=renamed(source.training_languages),
+            evaluation=tuple(replace(split, languages=None) for split in source.evaluation),
+        )
+        for source in task.sources
+    )  # fmt: skip
+    scoring = "squad" if task.scoring == "mlqa" else task.scoring
+    return replace(task, languages=renamed(task.languages), codes={}, rows={}, sources=sources, scoring=scoring)
 
 
 def _own_files(folder: Path | None) -> list[Path]:

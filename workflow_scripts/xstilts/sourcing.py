@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xstilts.errors import UserError, suggestion
-from xstilts.registry import Registry, Source, Split, Task
-from xstilts.sources import tiny
+from xstilts.registry import MINIATURE, Registry, Source, Split, Task
+from xstilts.sources import miniature, tiny
 from xstilts.study import Study, Target
+
+# sources whose data are made up, and what tells whether they have a file
+MADE_UP = {"tiny": tiny.makes, MINIATURE: miniature.makes}
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Sourcing:
             return True
         if kind == "mirror":
             return task.name in self.indexes.mirror.get(name, {}).get("tasks", {})
-        return name in self.registry.checksums if kind == "download" else tiny.makes(name)
+        return name in self.registry.checksums if kind == "download" else MADE_UP[kind](name)
 
     def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, Split]]:
         """Return the source of a target, and for every language the split to score with its files."""
@@ -156,7 +159,8 @@ class Sourcing:
         if kind == "download":
             content = {"kind": "url", "files": {name: self.registry.checksums[name] for name in names}}
             return content, {name: _addresses(source, name) for name in names}
-        return {"kind": "tiny", "files": names}, {}
+        world = {"seed": self.study.world} if kind == MINIATURE else {}
+        return {"kind": kind, **world, "files": names}, {}
 
 
 def _addresses(source: Source, name: str) -> list[str]:

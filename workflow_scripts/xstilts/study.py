@@ -27,11 +27,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
 @dataclass(frozen=True)
 class MixtureTask:
-    """A task of a mixture, the factor on its probability of being drawn, and whether its labels are shuffled."""
+    """A task of a mixture.
+
+    Attributes:
+        task: its reference.
+        rate: the factor on its probability of being drawn.
+        shuffled_labels: whether its rows have each other's labels.
+        languages: those that are trained on together, as one task; none for the reference's own.
+    """
 
     task: str
     rate: float = 1
     shuffled_labels: bool = False
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ class Study:
     name: str
     description: str
     source: str
+    world: int
     models: Mapping[str, tuple[str, ...]]
     recipes: Mapping[str, Mapping[str, Any]]
     mixtures: Mapping[str, Mixture | None]
@@ -96,7 +105,7 @@ class Study:
         return self.task_limits.get(task, general)
 
     def source_of(self, task: str) -> str:
-        """Return where the raw data of a task comes from: ``mirror``, ``download`` or ``tiny``."""
+        """Return where the raw data of a task comes from: ``mirror``, ``download``, ``miniature`` or ``tiny``."""
         general = self.task_sources.get(parse_reference(task)[0], self.source)
         return self.task_sources.get(task, general)
 
@@ -116,6 +125,7 @@ def read_study(path: Path, registry: Registry) -> Study:
     value = schema.check(raw, "study.yaml", place)
     if not _NAME.fullmatch(path.stem):
         raise UserError(f"{place}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
+    registry = registry.of(value["source"])
     for language in value["languages"]:
         _known(language, registry.languages, f"{place}: languages", "language")
     for name in value["tasks"]:
@@ -125,6 +135,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         name=path.stem,
         description=" ".join(value["description"].split()),
         source=value["source"],
+        world=value["world"],
         models=_models(value, registry, place),
         recipes={name: _recipe(name, recipe, registry, place) for name, recipe in value["recipes"].items()},
         mixtures=_mixtures(value["mixtures"], registry, place),
@@ -237,7 +248,13 @@ def _mixture(entry: Mapping[str, Any], registry: Registry, here: str) -> Mixture
             raise UserError(f"{here}: {member['task']!r} is given twice; give it once, with a rate")
         if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].one_label:
             raise UserError(f"{here}: {member['task']!r} has not one label an example, so none can be shuffled")
-        tasks.append(MixtureTask(member["task"], float(member["rate"]), member["shuffled_labels"]))
+        languages = tuple(member["languages"] or ())
+        for language in languages:
+            _known(language, registry.languages, f"{here}: {member['task']}.languages", "language")
+        if languages and (member["shuffled_labels"] or member["task"] != name):
+            other = "`shuffled_labels`" if member["shuffled_labels"] else f"{member['task']!r}, which names a language"
+            raise UserError(f"{here}: `languages` does not go together with {other}")
+        tasks.append(MixtureTask(member["task"], float(member["rate"]), member["shuffled_labels"], languages))
     sampling = Sampling(entry["sampling"], entry["cap"], float(entry["temperature"]), entry["steps"])
     return Mixture(tuple(tasks), sampling)
 

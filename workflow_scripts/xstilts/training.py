@@ -13,7 +13,7 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,9 @@ class Run:
 
 
 def train(
-    spec: Mapping[str, Any], results: Path, scratch: Path, workplace: Path, hardware: Hardware, group: parallel.Group
-) -> dict[str, Any]:
+    spec: Mapping[str, Any], results: Path, scratch: Path, workplace: Path, hardware: Hardware, group: parallel.Group,
+    start: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Train a node, write its model and ``history.json`` into a scratch folder, and return facts for the manifest.
 
     Args:
@@ -93,6 +94,7 @@ def train(
         workplace: the work directory, locked by the first of these processes.
         hardware: what may be used.
         group: the processes that train together; the first one writes.
+        start: folder of the model to start from, where it is none of the parents.
 
     Raises:
         UserError: if the loss is not finite or explodes, or the saved model does not give the outputs of the one in
@@ -100,6 +102,8 @@ def train(
         TerminatedError: if the process was told to end; the run goes on from there the next time.
     """
     run = _prepare(spec, results, workplace, hardware, group)
+    if start is not None:
+        run = replace(run, folders=[start], base=start)
     model, state = _fit(run, _rate(spec, results), workplace)
     facts = {
         "steps": run.schedule.steps,
@@ -109,7 +113,7 @@ def train(
         "learning_rate": _rate(spec, results),
         "parameters": _count(model),
         "dev": _scores(run, model),
-        "trained_before": lineage.runs(results, spec["parents"]["model"]),
+        "trained_before": lineage.runs(results, spec["parents"][lineage.MODEL]) if start is None else {},
     }
     facts["collapsed"] = any(dev["collapsed"] for dev in facts["dev"].values())
     if group.leads:

@@ -19,8 +19,8 @@ from xstilts.nodes import Node, manifest_path
 from xstilts.plan import make_plan
 from xstilts.prepare import prepare
 from xstilts.registry import SOURCE_LANGUAGE, Registry, Task
-from xstilts.sources import Place, tiny
-from xstilts.sourcing import Indexes
+from xstilts.sources import Place, miniature, tiny
+from xstilts.sourcing import MADE_UP, Indexes
 from xstilts.study import NONE, Limits, Mixture, MixtureTask, Study, Target
 
 # The texts of a form's rows, whose lengths are told together.
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("task", help="a task of the registry")
     parser.add_argument(
-        "--source", choices=("mirror", "download", "tiny"),
+        "--source", choices=("mirror", "download", "miniature", "tiny"),
         help="where its raw data comes from; by default the mirror, where config.yaml names one, else download",
     )  # fmt: skip
 
@@ -135,7 +135,7 @@ def _studies(task: Task, kind: str, known: Registry) -> Iterator[tuple[str, Stud
 def _study(kind: str, known: Registry, mixtures: Mapping[str, Mixture | None], targets: Mapping[str, Target]) -> Study:
     recipe = next(iter(known.recipes))
     return Study(
-        name="card", description="", source=kind, models=(next(iter(known.models)),),
+        name="card", description="", source=kind, models={next(iter(known.models)): (recipe,)}, world=0,
         recipes={recipe: known.recipes[recipe]}, mixtures=mixtures, benchmark=None, targets=targets, seeds=(1,),
         default_limits=_NO_LIMITS, task_limits={}, task_sources={}, figures={},
     )  # fmt: skip
@@ -147,9 +147,11 @@ def _raw(data: Node, settings: machine.Machine) -> Iterator[Path | None]:
     kind = data.spec["source"]["kind"]
     if kind == "mirror":
         yield settings.mirror
-    elif kind == "tiny":
+    elif kind in MADE_UP:
         with tempfile.TemporaryDirectory() as folder:
-            tiny.fetch_data(data.spec["source"], Path(folder), Place(None, True))
+            {"tiny": tiny, "miniature": miniature}[kind].fetch_data(
+                data.spec["source"], Path(folder), Place(None, True)
+            )
             yield Path(folder)
     else:
         manifest = manifest_path(settings.results, data.id)

@@ -7,9 +7,12 @@ from pathlib import Path
 from xstilts import manifest
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.index import check_model
-from xstilts.sources import Place, hub, mirror, tiny, url
+from xstilts.sources import Place, hub, miniature, mirror, tiny, url
 
-_DATA = {"mirror": mirror.fetch_data, "hub": hub.fetch_data, "url": url.fetch_data, "tiny": tiny.fetch_data}
+_DATA = {
+    "mirror": mirror.fetch_data, "hub": hub.fetch_data, "url": url.fetch_data, "miniature": miniature.fetch_data,
+    "tiny": tiny.fetch_data,
+}  # fmt: skip
 _MODELS = {"folder": mirror.fetch_model, "hub": hub.fetch_model, "tiny": tiny.fetch_model}
 
 

@@ -1,4 +1,4 @@
-"""Train a node: the intermediate phase, or a stage of the target phase; or find the best learning rate of a grid."""
+"""Train a node: pretraining, the intermediate phase, a stage of the target phase; or find the best rate of a grid."""
 
 import argparse
 import contextlib
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
             devices.claim_gpus(results / "work", 1)
         import torch
 
-        from xstilts import parallel, training
+        from xstilts import parallel, pretraining, training
 
         torch.set_num_threads(arguments.threads)
         group = parallel.join(arguments.processes)
@@ -42,10 +42,11 @@ def run(arguments: argparse.Namespace) -> None:
             writing = manifest.node(arguments.output, spec) if leads else contextlib.nullcontext((None, {}))
             with writing as (scratch, facts):
                 scratch = group.share(scratch)
-                if "rates" in spec:
+                if spec["stage"] == "rates":
                     facts.update(training.choose_rate(spec, results, workplace, hardware, group))
                 else:
-                    facts.update(training.train(spec, results, scratch, workplace, hardware, group))
+                    train = pretraining.pretrain if spec["stage"] == "pretrained" else training.train
+                    facts.update(train(spec, results, scratch, workplace, hardware, group))
         group.wait()
     if leads:
         work.remove(workplace)

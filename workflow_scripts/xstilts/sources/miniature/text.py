@@ -1,0 +1,105 @@
+"""Text for masked language modelling: short documents, drawn for each language by itself and never parallel."""
+
+from collections.abc import Callable, Iterator
+
+from xstilts.sources.miniature import inference, paraphrase, questions, rules
+from xstilts.sources.miniature.languages import Language
+from xstilts.sources.miniature.wording import Being, Clause, Fragment, Joined, Led, Sentence, is_thing, say
+from xstilts.sources.miniature.world import Teller, first_name
+
+Document = list[Sentence]
+_ANSWERS = {"entailment": "yes", "contradiction": "no/answer", "neutral": "perhaps"}
+
+
+def documents(language: Language, teller: Teller, number: int) -> Iterator[str]:
+    """Yield this many documents, each a line."""
+    kinds, weights = zip(*_KINDS, strict=True)
+    for kind in teller.chance.choices(kinds, weights, k=number):
+        yield say(language, kind(teller))
+
+
+def _events(teller: Teller) -> Document:
+    """One to three events, all of the same person or each of its own."""
+    chance = teller.chance
+    first = teller.event()
+    agents = (first_name(first.agent),) if chance.random() < 0.6 else None
+    events = [first, *(teller.event(agents=agents) for _ in range(chance.randrange(3)))]
+    told = [teller.varied(teller.told(event)) for event in events]
+    return [_clause(teller, event) for event in told]
+
+
+def _clause(teller: Teller, event: questions.Event) -> Clause:
+    chance = teller.chance
+    passive = event.patient is not None and event.mood is None and chance.random() < 0.25
+    front = chance.choice(("place", "time")) if chance.random() < 0.15 else ""
+    return Clause(event._replace(negated=chance.random() < 0.05), passive, front)
+
+
+def _causes(teller: Teller) -> Document:
+    """A cause and its effect, in one order or the other, or with a question between them."""
+    chance = teller.chance
+    event = rules.moving_event(teller)
+    rule = rules.feeling(teller, teller.told(event, 0.2))
+    if chance.random() < 0.35:
+        state = rule.effect.quality
+        rule = rules.reaction(teller.world, rule.effect.noun, state)
+    shape = chance.random()
+    if shape < 0.4:
+        return [Joined(rule.cause, "so", rule.effect)]
+    if shape < 0.8:
+        return [Joined(rule.effect, "because", rule.cause)]
+    if shape < 0.9:
+        return [rule.cause, Fragment("effect?"), rule.effect]
+    return [rule.effect, Fragment("cause?"), rule.cause]
+
+
+def _scripts(teller: Teller) -> Document:
+    """Two to four steps of a script."""
+    chance = teller.chance
+    steps = rules.steps(teller.world, chance.randrange(len(teller.world.scripts)), chance.choice(rules.PEOPLE))
+    first = chance.randrange(len(steps) - 1)
+    told = [Clause(event) for event in steps[first : first + chance.randint(2, len(steps))]]
+    return [Led("first", told[0]), *(Led("then", sentence) for sentence in told[1:])]
+
+
+def _questions(teller: Teller) -> Document:
+    """One to three events, a question, and its answer."""
+    chance = teller.chance
+    told = questions.events(teller, chance.choice((1, 2, 2, 3)))
+    asked = questions.paragraph(teller, told, 1, brief=chance.random() < 0.5)
+    (question,) = asked.questions
+    preposition = {"place": "in", "time": "in", "recipient": "to"}.get(question.sentence.asked, "")
+    return [*asked.context, question.sentence, Fragment(noun=question.noun, preposition=preposition)]
+
+
+def _inferences(teller: Teller) -> Document:
+    """One or two events, a question whether something is so, and the answer."""
+    chance = teller.chance
+    found = chance.choice(inference.block(teller, chance.choice((1, 1, 2))))
+    return [*found.premise, Led("whether", found.hypothesis), Fragment(_ANSWERS[found.label])]
+
+
+def _paraphrases(teller: Teller) -> Document:
+    """A sentence, and the same in other words, or something that is not the same."""
+    pair = teller.chance.choice(paraphrase.block(teller))
+    return [pair.one, Led("that is" if pair.same else "but not", pair.other)]
+
+
+def _facts(teller: Teller) -> Document:
+    """One or two facts, or what an object or a person is like."""
+    chance = teller.chance
+    if chance.random() < 0.4:
+        return [rules.fact(teller) for _ in range(chance.randint(1, 2))]
+    event = teller.event()
+    if is_thing(event.patient):
+        return [Clause(event), Being(event.patient, teller.adjective(event.patient))]
+    who = first_name(event.agent)
+    if who not in rules.PEOPLE:
+        return [Clause(event)]
+    return [Clause(event), Being(event.agent, teller.world.draw("mood", who, chance))]
+
+
+_KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (
+    (_events, 0.16), (_causes, 0.16), (_scripts, 0.08), (_questions, 0.22), (_inferences, 0.2), (_paraphrases, 0.12),
+    (_facts, 0.06),
+)  # fmt: skip
