@@ -379,6 +379,8 @@ def test_second_phase_starts_from_the_first(folders, parts, tmp_path, name, befo
         expected, found = model.eval().body(inputs).positions, body.eval()(inputs).positions
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     later = tuned(folders, name, "classification", after, part, start)
+    if after == "full":
+        assert all(parameter.requires_grad for parameter in later.parameters())
     prediction.save(later, two, Group())
     chain = [two, *start] if after != "full" else [two]
     again = prediction.load(chain, [entry_of("classification")], held(name), None)

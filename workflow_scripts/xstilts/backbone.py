@@ -48,7 +48,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.body = body
         self.family = _family(body)
-        # positions that an adapter puts before the text
+        # the method of the adapter that is on it, and the positions that this puts before the text (``tuning.py``)
+        self.adapter: str | None = None
         self.virtual = 0
 
     @property

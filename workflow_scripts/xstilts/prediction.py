@@ -142,7 +142,7 @@ def _own_weights(model: Model) -> set[str]:
     embeddings = model.body.body.get_input_embeddings().weight
     lasting = {
         f"{name}." for name, head in model.heads.items()
-        if isinstance(head, LanguageHead) and tuning.method_of(model.body) is not None
+        if isinstance(head, LanguageHead) and model.body.adapter is not None
     }  # fmt: skip
     return {
         name for name, value in model.heads.named_parameters(remove_duplicate=False)

@@ -26,6 +26,8 @@ from xstilts.heads import LanguageHead
 
 # a prompt or prefix in peft's file, and in the model
 _PROMPT, _PROMPT_WEIGHT = "prompt_embeddings", "prompt_encoder.default.embedding.weight"
+# peft's names of the methods
+_METHODS = {"LORA": "lora", "PROMPT_TUNING": "prompt", "PREFIX_TUNING": "prefix"}
 CONFIGURATION, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -36,15 +38,18 @@ def begin(body: Backbone, chosen: Mapping[str, Any], seed: int) -> None:
 
     Args:
         body: as ``load`` gives it; changed in place.
-        chosen: the tuning, as ``settings`` gives it.
+        chosen: the tuning, as ``recipe.tuning`` gives it.
         seed: of the fresh weights.
 
     Raises:
         UserError: if the model does not take the adapter.
     """
-    if method_of(body) == "lora":
-        body.body = body.body.merge_and_unload()
-    if method_of(body) is not None or chosen["method"] == "full":
+    if body.adapter == "lora":
+        body.body, body.adapter = body.body.merge_and_unload(), None
+    if chosen["method"] == "full":
+        # what an adapter stood on was not trained until now
+        body.body.requires_grad_(True)
+    if body.adapter is not None or chosen["method"] == "full":
         return
     torch.manual_seed(seed)
     _put_on(body, _configuration(chosen, body))
@@ -66,20 +71,10 @@ def freeze(body: Backbone, heads: nn.ModuleDict, embeddings: bool) -> None:
     """
     if embeddings:
         body.body.get_input_embeddings().requires_grad_(False)
-    if method_of(body) is not None:
+    if body.adapter is not None:
         for head in heads.values():
             if isinstance(head, LanguageHead):
                 head.requires_grad_(False)
-
-
-def method_of(body: Backbone) -> str | None:
-    """Return the method of the adapter that is on a body, or None."""
-    import peft
-
-    if not isinstance(body.body, peft.PeftModel):
-        return None
-    kinds = {peft.PeftType.LORA: "lora", peft.PeftType.PROMPT_TUNING: "prompt", peft.PeftType.PREFIX_TUNING: "prefix"}
-    return kinds[body.body.peft_config["default"].peft_type]
 
 
 def is_adapter(folder: Path) -> bool:
@@ -95,12 +90,12 @@ def save(body: Backbone, state: Mapping[str, torch.Tensor], folder: Path) -> Non
         state: its weights by name, whole.
         folder: where to.
     """
+    if body.adapter is None:
+        body.body.save_pretrained(folder, state_dict=dict(state))
+        return
     import peft
     from safetensors.torch import save_file
 
-    if method_of(body) is None:
-        body.body.save_pretrained(folder, state_dict=dict(state))
-        return
     content = body.body.peft_config["default"].to_dict()
     # the folder that a model was read from, and the order of a set, are no part of a result
     content["base_model_name_or_path"] = None
@@ -135,9 +130,9 @@ def attach(body: Backbone, folder: Path) -> None:
     import peft
     from safetensors.torch import load_file
 
-    if method_of(body) == "lora":
+    if body.adapter == "lora":
         body.body = body.body.merge_and_unload()
-    elif method_of(body) is not None:
+    elif body.adapter is not None:
         # a later phase went on with this one
         body.body, body.virtual = body.body.get_base_model(), 0
     _put_on(body, peft.PeftConfig.from_pretrained(folder))
@@ -174,6 +169,7 @@ def _put_on(body: Backbone, configuration: Any) -> None:
     except ValueError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"recipe: tuning: the model does not take this adapter: {reason}") from None
+    body.adapter = _METHODS[configuration.peft_type.value]
     body.virtual = getattr(configuration, "num_virtual_tokens", 0)
 
 
