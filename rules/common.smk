@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from xstilts import machine
+from xstilts import estimate, machine
 from xstilts.errors import UserError
 from xstilts.manifest import canonical, write_atomically
 from xstilts.nodes import manifest_path
@@ -24,6 +24,8 @@ except UserError as error:
 
 machine.set_environment(settings)
 results = str(settings.results)
+card = estimate.CARDS.get(settings.card)
+limits = estimate.Hardware(settings.device_pieces, settings.gradient_checkpointing)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
@@ -97,14 +99,48 @@ def hardware(wildcards, resources):
     return options + (["--gradient-checkpointing"] if settings.gradient_checkpointing else [])
 
 
-def memory(megabytes):
-    """Ask for more memory at every new try."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+def memory(megabytes, stage=None):
+    """Ask for more memory at every new try; first for what a model needs, where its size is known."""
+
+    def asked(wildcards, attempt):
+        found = stage and estimated(stage, wildcards)
+        return (found.host_megabytes(card) if found else megabytes) * 2 ** (attempt - 1)
+
+    return asked
 
 
-def minutes(first):
-    """Ask for more time at every new try."""
-    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+def minutes(first, stage=None):
+    """Ask for more time at every new try; on a known GPU first for twice what the operations need, and half an hour."""
+
+    def asked(wildcards, attempt):
+        found = stage and card and estimated(stage, wildcards)
+        if found:
+            first_try = 30 + 120 * found.hours(card, node(stage, wildcards).spec["precision"])
+        else:
+            first_try = first
+        return round(first_try) * 2 ** (attempt - 1)
+
+    return asked
+
+
+def gpus(stage):
+    """Ask for as many GPUs as the model and its training fit on."""
+
+    def asked(wildcards):
+        found = card and estimated(stage, wildcards)
+        return found.cards(card) if found else 1
+
+    return asked
+
+
+def estimated(stage, wildcards):
+    """Estimate what a node costs; None where the model's size is not known."""
+    try:
+        return estimate.of_node(
+            node(stage, wildcards), plan, machine.known(settings), settings.results, limits
+        )
+    except UserError:
+        return None
 
 
 def show_summary():

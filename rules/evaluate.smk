@@ -16,8 +16,8 @@ rule predict:
     resources:
         gpu=1,
         cpus_per_task=1,
-        mem_mb=memory(8000),
-        runtime=minutes(240),
+        mem_mb=memory(8000, "predictions"),
+        runtime=minutes(240, "predictions"),
     params:
         spec=spec("predictions"),
         keeping=keeping,
@@ -41,8 +41,8 @@ rule embed:
     resources:
         gpu=1,
         cpus_per_task=1,
-        mem_mb=memory(8000),
-        runtime=minutes(240),
+        mem_mb=memory(8000, "embeddings"),
+        runtime=minutes(240, "embeddings"),
     params:
         spec=spec("embeddings"),
         keeping=keeping,

@@ -14,10 +14,10 @@ rule pretrain:
         "../envs/xstilts.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus("pretrained"),
         cpus_per_task=1,
-        mem_mb=memory(16000),
-        runtime=minutes(1440),
+        mem_mb=memory(16000, "pretrained"),
+        runtime=minutes(1440, "pretrained"),
     params:
         spec=spec("pretrained"),
         keeping=keeping,
@@ -40,10 +40,10 @@ rule rates:
         "../envs/xstilts.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus("rates"),
         cpus_per_task=1,
-        mem_mb=memory(16000),
-        runtime=minutes(1440),
+        mem_mb=memory(16000, "rates"),
+        runtime=minutes(1440, "rates"),
     params:
         spec=spec("rates"),
         keeping=keeping,
@@ -66,10 +66,10 @@ rule intermediate:
         "../envs/xstilts.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus("intermediate"),
         cpus_per_task=1,
-        mem_mb=memory(16000),
-        runtime=minutes(1440),
+        mem_mb=memory(16000, "intermediate"),
+        runtime=minutes(1440, "intermediate"),
     params:
         spec=spec("intermediate"),
         keeping=keeping,
@@ -92,10 +92,10 @@ rule target:
         "../envs/xstilts.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus("targets"),
         cpus_per_task=1,
-        mem_mb=memory(16000),
-        runtime=minutes(720),
+        mem_mb=memory(16000, "targets"),
+        runtime=minutes(720, "targets"),
     params:
         spec=spec("targets"),
         keeping=keeping,

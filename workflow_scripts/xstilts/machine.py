@@ -27,6 +27,7 @@ class Machine:
     own_tasks: Path | None
     model_folders: Mapping[str, Path]
     offline: bool
+    card: str | None
     device_pieces: int | None
     gradient_checkpointing: bool
     keep_models: str
@@ -53,6 +54,7 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
         own_tasks=own_tasks,
         model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
         offline=value["offline"],
+        card=value["card"],
         device_pieces=value["device_pieces"],
         gradient_checkpointing=value["gradient_checkpointing"],
         keep_models=value["keep_models"],
@@ -74,6 +76,11 @@ def _expand(value: Any) -> Any:
     return value
 
 
+def known(machine: Machine) -> registry.Registry:
+    """Return the registry with this machine's own tasks."""
+    return registry.load(machine.own_tasks)
+
+
 def plan_of(machine: Machine, study: Study | None = None) -> Plan:
     """Read the study and the indexes it needs, and plan it.
 
@@ -88,7 +95,7 @@ def plan_of(machine: Machine, study: Study | None = None) -> Plan:
     models = {
         name: index.read(folder, "model.yaml", machine.results, f"model_folders.{name}")
         for name, folder in machine.model_folders.items()
-        if name in study.models
+        if name in {known.models[model]["weights"] or model for model in study.models}
     }
     return make_plan(study, known, Indexes(mirror, models))
 

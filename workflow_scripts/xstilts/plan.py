@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from xstilts import recipe as recipes
+from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.lineage import MODEL
 from xstilts.manifest import digest
@@ -93,8 +94,13 @@ class _Planner:
             return self._pretrained(name, entry["pretrained"])
         elif entry["generated"] is not None:
             content = {"kind": "tiny", **entry["generated"]}
-        else:
+        elif entry["hub"] is not None and entry["revision"] is not None:
             content = {"kind": "hub", "repository": entry["hub"], "revision": entry["revision"]}
+        else:
+            raise UserError(
+                f"model {name}: the registry has no pinned download of it; name a folder with it in config.yaml:"
+                f" model_folders: {{{name}: /path/to/folder}}"
+            )
         return self._add("models", name, {}, source=content)
 
     def _pretrained(self, name: str, entry: Mapping[str, Any]) -> Node:

@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "rule report: one HTML file of a study",
     "run": "run the configured study: index, unlock after a crash, snakemake",
     "summary": "print the headline table of the configured study and where its report is",
+    "estimate": "print what a study costs: memory, disk, operations and GPU-hours a node",
     "where": "print the addresses of nodes by their axes",
     "prune": "list what no registered study names; --delete removes it",
     "index-mirror": "write the index of a mirror of raw data",
