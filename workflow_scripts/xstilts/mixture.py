@@ -19,7 +19,7 @@ import numpy as np
 from xstilts.errors import UserError
 
 # batches of a window inside which units are grouped by length
-_WINDOW = 50
+_WINDOW = 100
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class Schedule:
     def _epoch(self, task: int, epoch: int) -> list[np.ndarray]:
         """Return the batches of one epoch of a task."""
         share = self._shares[task]
-        chance = np.random.Generator(np.random.Philox(key=[self._seed, 1 + task], counter=[epoch, 0, 0, 0]))
+        # in the counter's highest word: the lower ones are counted up, and epochs would share most of their draws
+        chance = np.random.Generator(np.random.Philox(key=[self._seed, 1 + task], counter=[0, 0, 0, epoch]))
         order = chance.permutation(len(share.units))
         window = _WINDOW * share.batch_size
         batches = []

@@ -16,8 +16,9 @@ from xstilts.forms import FORMS
 from xstilts.heads import LanguageHead
 from xstilts.tokens import Tokens
 
-# pieces in one batch, padding included; memory, not results, depends on it
-_BATCH_PIECES = 8192
+# pieces in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
+# is no faster and only has more padding
+_BATCH_PIECES = {"cpu": 2048, "cuda": 16384}
 
 
 class Model(nn.Module):
@@ -174,12 +175,13 @@ def tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str,
 
 def batches(tokens: Tokens) -> list[np.ndarray]:
     """Return all units in batches of similar length, the longest first."""
+    most = _BATCH_PIECES["cuda" if torch.cuda.is_available() else "cpu"]
     order = np.argsort(-tokens.lengths, kind="stable")
     sequences = np.diff(tokens.arrays["units"])
     result, start = [], 0
     while start < len(order):
         stop, width, used = start, int(tokens.lengths[order[start]]), 0
-        while stop < len(order) and (stop == start or used + width * sequences[order[stop]] <= _BATCH_PIECES):
+        while stop < len(order) and (stop == start or used + width * sequences[order[stop]] <= most):
             # a batch's units have the same number of sequences: a row of choices is as long as the others
             if sequences[order[stop]] != sequences[order[start]]:
                 break
