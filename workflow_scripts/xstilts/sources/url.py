@@ -341,7 +341,7 @@ def _archive(path: Path) -> Iterator[tuple[str, int, bool, Callable[[], IO[bytes
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 kind = stat.S_IFMT(entry.external_attr >> 16)
-                plain = kind in (0, stat.S_IFREG) and not entry.is_dir()
+                plain = kind in (0, stat.S_IFREG) and not entry.filename.endswith("/")
                 yield entry.filename, entry.file_size, plain, functools.partial(archive.open, entry)
     else:
         raise _FetchError("it is neither a tar nor a zip archive")

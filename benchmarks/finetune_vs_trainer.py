@@ -1,0 +1,232 @@
+"""Fine-tuning: ours against transformers' Trainer, in one process, round by round; the sides are in ``fine_tuning.py``.
+
+Run:  XSTILTS_MIRROR=<raw data sets> XSTILTS_MODEL=<encoder's folder> python benchmarks/finetune_vs_trainer.py
+
+The model is XLM-R's architecture with the first four layers of an encoder of the size of multilingual-e5-small and its
+tokenizer; the text is MNLI's and SQuAD's. First: are losses the same, step by step, when both sides have the same
+weights and batches and no dropout? Then the speed.
+
+``--seeds 5``: final loss and dev accuracy of ours under bfloat16 and of (b) in float32, with the whole encoder on MNLI,
+over five seeds (half an hour). ``--gpu``: XLM-R Large and XLM-R XXL with random weights, on a GPU.
+Bars: the same losses; 2.5x of (a); parity with (b) at the same precision; 1.3x of (b) in float32 under bfloat16. On a
+GPU 1.3x of (b), and of the card's measured rate of matrix products 45 % (XLM-R Large) and 40 % (XXL with LoRA).
+"""
+
+import argparse
+import copy
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from fine_tuning import (
+    ROUNDS,
+    THREADS,
+    Ours,
+    Task,
+    Theirs,
+    encoded,
+    encoder,
+    epoch,
+    grouped,
+    mnli,
+    positions,
+    rounds,
+    sample,
+    squad,
+    summary,
+)  # fmt: skip
+from torch import nn
+from xstilts import prediction, tuning
+from xstilts.tokenizer import PieceTokenizer
+
+LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
+SEED_ROWS, DEV_ROWS, SEED_BATCH, LAST_STEPS = 2048, 500, 16, 20
+# facebook/xlm-roberta-large and facebook/xlm-roberta-xxl, by their config.json
+LARGE = {
+    "vocab_size": 250002, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1,
+}  # fmt: skip
+XXL = {
+    "vocab_size": 250880, "hidden_size": 4096, "num_hidden_layers": 48, "num_attention_heads": 32,
+    "intermediate_size": 16384, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1,
+}  # fmt: skip
+LORA = {"method": "lora", "rank": 16, "alpha": 32, "dropout": 0.0, "modules": "all-linear"}
+GPU_STEPS = 10
+
+
+def parity(task: Task, folder: Path) -> float:
+    """Return the largest difference of losses, step by step, of ours and the Trainer on the same batches."""
+    schedule = task.schedule(seed=1)
+    batches = [schedule.batch(step)[1] for step in range(PARITY_STEPS)]
+    body = encoder(folder, LAYERS, dropout=0.0)
+    theirs = Theirs(task, copy.deepcopy(body), batches, same_loss=True)
+    ours = Ours(task, body, schedule, range(PARITY_STEPS))
+    pairs = list(zip(ours.run(PARITY_STEPS), theirs.run(PARITY_STEPS), strict=True))
+    theirs.end()
+    assert len({loss for loss, _ in pairs}) == PARITY_STEPS
+    return max(abs(one - other) for one, other in pairs)
+
+
+def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Sequence[str]) -> dict[str, list[float]]:
+    """Write speed and losses of all sides, and return the seconds of ours and (b)."""
+    schedule = task.schedule(seed=0)
+    batches = {"ours": epoch(schedule), "(b)": grouped(task, seed=0)}
+    chosen = {name: sample(task, found, task.each) for name, found in batches.items()}
+    fed = [batches["(b)"][number] for number in chosen["(b)"]]
+    # every batch of (a) takes the same time
+    shuffled = np.random.default_rng(0).permutation(len(task.tokens))[: (ROUNDS + 1) * task.batch_size]
+    batches["(a)"] = np.split(shuffled, ROUNDS + 1)
+    share = {name: positions(task, found, name == "(a)") for name, found in batches.items()}
+    sides = {}
+    for precision in precisions:
+        ours = Ours(task, make(), schedule, chosen["ours"], precision=precision, device=device)
+        sides[f"ours {precision}"] = ours, task.each
+        theirs = Theirs(task, make(), fed, bf16=precision == "bfloat16", device=device)
+        sides[f"(b) {precision}"] = theirs, task.each
+    plain = Theirs(task, make(), batches["(a)"], padded=True, bf16=precisions[0] == "bfloat16", device=device)
+    sides[f"(a) {precisions[0]}"] = plain, 1
+    found = rounds(sides)
+    rates = {name: [sides[name][1] * task.batch_size / one for one in times] for name, (times, _) in found.items()}
+    sys.stdout.write(f"{task.name}, batches of {task.batch_size}, {ROUNDS} rounds\n")
+    for name, (_, losses) in found.items():
+        row = f"{statistics.median(rates[name]):8.2f} examples/s  {share[name.split()[0]]:.3f} positions a piece"
+        sys.stdout.write(f"  {name:14} {row}  loss {statistics.mean(losses):.3f}\n")
+    for one in precisions:
+        for other in (name for name in sides if not name.startswith("ours")):
+            ratios = [a / b for a, b in zip(rates[f"ours {one}"], rates[other], strict=True)]
+            sys.stdout.write(f"  ours {one:8} / {other:12} {summary(ratios)}\n")
+    sys.stdout.flush()
+    return rates
+
+
+def seeds(task: Task, folder: Path, count: int) -> None:
+    """Write final losses and dev accuracies of ours under bfloat16 and of (b) in float32, over seeds."""
+    tokenizer, device = PieceTokenizer(folder), torch.device("cpu")
+    parts = task.rows[:SEED_ROWS], task.rows[SEED_ROWS : SEED_ROWS + DEV_ROWS]
+    train, dev = (
+        encoded(task.name, task.form, rows, tokenizer, {"max_length": task.longest}, SEED_BATCH, 1) for rows in parts
+    )
+    results: dict[str, list[tuple[float, float]]] = {"ours bfloat16": [], "(b) float32": []}
+    for seed in range(1, count + 1):
+        schedule = train.schedule(seed)
+        ours = Ours(train, encoder(folder, None, 0.1), schedule, range(schedule.steps), seed, "bfloat16")
+        theirs = Theirs(train, encoder(folder, None, 0.1), grouped(train, seed), seed)
+        for name, side in zip(results, (ours, theirs), strict=True):
+            losses = side.run(schedule.steps)
+            scores, _ = prediction.evaluate(side.model, task.entry, dev, device)
+            results[name].append((statistics.mean(losses[-LAST_STEPS:]), scores["accuracy"]))
+            row = f"loss {results[name][-1][0]:.4f}  accuracy {results[name][-1][1]:.1f}"
+            sys.stdout.write(f"seed {seed}  {name:14} {row}\n")
+            sys.stdout.flush()
+        theirs.end()
+    for place, what in enumerate((f"loss of the last {LAST_STEPS} steps", "accuracy")):
+        for name, pairs in results.items():
+            column = [pair[place] for pair in pairs]
+            row = f"{statistics.mean(column):.4f}, deviation {statistics.stdev(column):.4f}"
+            sys.stdout.write(f"{what}, {name}: mean {row}\n")
+
+
+def matrix_rate(size: int = 8192, times: int = 50) -> float:
+    """Return the measured rate of products of square bfloat16 matrices, in operations a second."""
+    one, other = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    for count in (5, times):
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        for _ in range(count):
+            one @ other
+        torch.cuda.synchronize()
+    return times * 2 * size**3 / (time.perf_counter() - started)
+
+
+def operations(body: nn.Module, lengths: np.ndarray, full: bool) -> float:
+    """Return the operations of one step on texts of these lengths, without padding.
+
+    For each weight of a matrix and each piece two in the forward pass, two for the gradients of what goes through the
+    layer, and two for those of the weight where it is trained (Kaplan et al. 2020, section 2.1); for attention's two
+    products 4 x length^2 x width a layer, three times.
+    """
+    matrices = [layer for name, layer in body.named_modules() if isinstance(layer, nn.Linear) and "lora_" not in name]
+    weights = sum(layer.weight.numel() for layer in matrices)
+    config = body.config
+    attention = 12 * config.num_hidden_layers * config.hidden_size * float((lengths.astype(float) ** 2).sum())
+    return (6 if full else 4) * weights * int(lengths.sum()) + attention
+
+
+def utilisation(task: Task, body: nn.Module, rate: float, full: bool) -> list[float]:
+    """Return for each round the share of a rate of operations that training on a GPU comes to."""
+    schedule = task.schedule(seed=0)
+    batches = epoch(schedule)
+    chosen = sample(task, batches, GPU_STEPS)
+    change = None if full else lambda backbone: tuning.begin(backbone, LORA, 1)
+    side = Ours(task, body, schedule, chosen, precision="bfloat16", device="cuda", change=change)
+    side.run(1)
+    shares = []
+    for start in range(1, len(chosen), GPU_STEPS):
+        units = [batches[number] for number in chosen[start : start + GPU_STEPS]]
+        done = sum(operations(body, task.tokens.lengths[each], full) for each in units)
+        started = time.perf_counter()
+        side.run(GPU_STEPS)
+        torch.cuda.synchronize()
+        shares.append(done / (time.perf_counter() - started) / rate)
+    return shares
+
+
+def large_models(tasks: Sequence[Task]) -> None:
+    """Write speed and utilisation of large models with random weights, where there is a GPU."""
+    if not torch.cuda.is_available():
+        sys.stdout.write("no GPU on this machine: nothing was measured\n")
+        return
+
+    def made(kind: str, shape: dict[str, Any], dtype: torch.dtype) -> nn.Module:
+        config = getattr(transformers, f"{kind}Config")(**shape)
+        with torch.device("cuda"):
+            return getattr(transformers, f"{kind}Model")(config, add_pooling_layer=False).to(dtype)
+
+    rate = matrix_rate()
+    sys.stdout.write(f"{torch.cuda.get_device_name()}: {rate / 1e12:.0f} TFLOP/s in products of bfloat16\n")
+    for task in tasks:
+        speed(task, lambda: made("XLMRoberta", LARGE, torch.float32), "cuda", ["bfloat16"])
+        for name, kind, shape, dtype, full in (
+            ("XLM-R Large, all weights", "XLMRoberta", LARGE, torch.float32, True),
+            ("XLM-R XXL, LoRA", "XLMRobertaXL", XXL, torch.bfloat16, False),
+        ):
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            shares = [100 * share for share in utilisation(task, made(kind, shape, dtype), rate, full)]
+            memory = torch.cuda.max_memory_allocated() / 1e9
+            sys.stdout.write(f"{task.name}: {name}: {summary(shares)} % of that rate, {memory:.0f} GB at most\n")
+
+
+def main() -> None:
+    """Run the benchmark and write its figures to standard output."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, help="compare final losses and scores over so many seeds")
+    parser.add_argument("--gpu", action="store_true", help="measure large models on a GPU")
+    arguments = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
+    tokenizer = PieceTokenizer(folder)
+    tasks = [mnli(mirror, tokenizer), squad(mirror, tokenizer)]
+    if arguments.gpu:
+        large_models(tasks)
+        return
+    if arguments.seeds:
+        seeds(tasks[0], folder, arguments.seeds)
+        return
+    sys.stdout.write(f"{THREADS} thread(s)\n")
+    for task in tasks:
+        difference = parity(task, folder)
+        sys.stdout.write(f"{task.name}: largest difference of losses over {PARITY_STEPS} steps: {difference:.1e}\n")
+        assert difference < PARITY
+        speed(task, lambda: encoder(folder, LAYERS, dropout=0.1), "cpu", ["float32", "bfloat16"])
+
+
+if __name__ == "__main__":
+    main()

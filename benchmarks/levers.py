@@ -1,0 +1,102 @@
+"""What each lever of fine-tuning gives: ours with it against ours without, in one process, round by round.
+
+Run:  XSTILTS_MIRROR=<raw data sets> XSTILTS_MODEL=<encoder's folder> python benchmarks/levers.py
+
+Model, text and rounds are those of ``finetune_vs_trainer.py``; all sides have the same batches.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from fine_tuning import THREADS, Ours, Task, encoder, epoch, mnli, rounds, sample, squad, summary
+from xstilts.tokenizer import PieceTokenizer
+
+LAYERS, STEPS = 4, 1
+
+
+@dataclass(frozen=True)
+class Lever:
+    """What is tried: arguments of ``Ours``, those of ``encoder``, and what is done before and after a round."""
+
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    shape: Mapping[str, Any] = field(default_factory=dict)
+    on: Callable[[], None] = lambda: None
+    off: Callable[[], None] = lambda: None
+
+
+def _precision(name: str) -> None:
+    torch.backends.mkldnn.fp32_precision = name
+
+
+def _adamw(foreach: bool) -> Callable[..., torch.optim.Optimizer]:
+    return lambda model, _: torch.optim.AdamW(
+        [one for one in model.parameters() if one.requires_grad], weight_decay=0.0, foreach=foreach
+    )
+
+
+# the first is what the others are compared with
+LEVERS = {
+    "float32": Lever(),
+    "bfloat16 autocast": Lever({"precision": "bfloat16"}),
+    "float32 products of bfloat16 (oneDNN)": Lever(on=lambda: _precision("bf16"), off=lambda: _precision("none")),
+    "frozen embeddings": Lever({"change": lambda one: one.body.get_input_embeddings().requires_grad_(False)}),
+    "compiled": Lever({"change": lambda one: one.body.compile(dynamic=True)}),
+    "attention written out": Lever(shape={"attention": "eager"}),
+    "foreach AdamW": Lever({"make_optimiser": _adamw(foreach=True)}),
+    "AdamW in a loop": Lever({"make_optimiser": _adamw(foreach=False)}),
+    "twice the threads": Lever(
+        on=lambda: torch.set_num_threads(2 * THREADS), off=lambda: torch.set_num_threads(THREADS)
+    ),
+}
+
+
+class Switched:
+    """A side whose lever is pulled while it runs."""
+
+    def __init__(self, lever: Lever, side: Ours) -> None:
+        """Join the two."""
+        self._lever, self._side = lever, side
+
+    def run(self, count: int) -> list[float]:
+        """Do the next steps and return their losses."""
+        self._lever.on()
+        try:
+            return self._side.run(count)
+        finally:
+            self._lever.off()
+
+
+def measure(task: Task, folder: Path) -> None:
+    """Write the ratio of every lever for a task."""
+    schedule = task.schedule(seed=0)
+    chosen = sample(task, epoch(schedule), STEPS)
+    sides = {
+        name: (Switched(lever, Ours(task, encoder(folder, LAYERS, 0.1, **lever.shape), schedule, chosen, **lever.ours)),
+               STEPS)
+        for name, lever in LEVERS.items()
+    }  # fmt: skip
+    found = {name: times for name, (times, _) in rounds(sides).items()}
+    for name in list(LEVERS)[1:]:
+        ratios = [before / after for before, after in zip(found["float32"], found[name], strict=True)]
+        sys.stdout.write(f"  {name:38} {summary(ratios)}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the benchmark and write its figures to standard output."""
+    transformers.logging.set_verbosity_error()
+    mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
+    tokenizer = PieceTokenizer(folder)
+    for task in (mnli(mirror, tokenizer), squad(mirror, tokenizer)):
+        sys.stdout.write(f"{task.name}, {THREADS} thread(s): speed relative to float32, median (range) of the rounds\n")
+        measure(task, folder)
+
+
+if __name__ == "__main__":
+    main()
