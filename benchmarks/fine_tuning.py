@@ -41,8 +41,9 @@ from xstilts.tokenizer import PieceTokenizer  # noqa: E402
 from xstilts.tokens import Tokens  # noqa: E402
 
 ROUNDS = 7
-RATE, WARMUP, CLIP, EPSILON = 5e-5, 0.1, 1.0, 1e-8
-LABELS = ["entailment", "neutral", "contradiction"]
+RATE, WARMUP, CLIP, EPSILON = 1e-4, 0.1, 1.0, 1e-8
+# the labels of the tasks with pairs of texts
+LABELS = {"mnli": ["entailment", "neutral", "contradiction"], "qqp": ["0", "1"]}
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Task:
     @property
     def entry(self) -> dict[str, Any]:
         """The task as training and prediction know it."""
-        labels = LABELS if self.form == "classification" else None
-        return {"task": self.name, "form": self.form, "labels": labels, "decoding": {}, "scoring": "squad"}
+        return {
+            "task": self.name, "form": self.form, "labels": LABELS.get(self.name), "decoding": {}, "scoring": "squad"
+        }  # fmt: skip
 
     def schedule(self, seed: int) -> Schedule:
         """Return the batches of an epoch."""
@@ -71,13 +73,15 @@ class Task:
         return Schedule([share], Sampling(steps=math.ceil(len(units) / self.batch_size)), seed)
 
 
-def mnli(mirror: Path, tokenizer: PieceTokenizer) -> Task:
-    content = json.loads((mirror / "mnli/train.json").read_text(encoding="utf-8")).values()
-    rows = [{**row, "label": LABELS.index(row["label"]), "language": "en"} for row in content]
-    return encoded("mnli", "classification", rows, tokenizer, {"max_length": 128}, 32, 4)
+def pairs(name: str, mirror: Path, tokenizer: PieceTokenizer) -> Task:
+    """Return MNLI or QQP, with the length of XTREME's scripts."""
+    content = json.loads((mirror / f"{name}/train.json").read_text(encoding="utf-8")).values()
+    rows = [{**row, "label": LABELS[name].index(row["label"]), "language": "en"} for row in content]
+    return encoded(name, "classification", rows, tokenizer, {"max_length": 128}, 32, 4)
 
 
 def squad(mirror: Path, tokenizer: PieceTokenizer) -> Task:
+    """Return SQuAD 2.0's dev set, the largest file of its kind in the mirror, as training data."""
     articles = json.loads((mirror / "squad_v2/dev-v2.0.json").read_text(encoding="utf-8"))["data"]
     rows = [
         {
@@ -91,6 +95,7 @@ def squad(mirror: Path, tokenizer: PieceTokenizer) -> Task:
 
 
 def encoded(name: str, form: str, rows: list, tokenizer: PieceTokenizer, lengths: dict, batch: int, each: int) -> Task:
+    """Return a task of rows, with so many units a batch and steps a round."""
     tokens = Tokens(forms.get(form).encode(rows, tokenizer, lengths), tokenizer.pad, tokenizer.segment_end)
     return Task(name, form, tokens, rows, batch, lengths["max_length"], each)
 
@@ -234,7 +239,7 @@ def _their_model(body: nn.Module, head: nn.Module) -> nn.Module:
         model = transformers.XLMRobertaForQuestionAnswering(body.config)
         model.qa_outputs = head.out
     else:
-        body.config.num_labels = len(LABELS)
+        body.config.num_labels = head.out.out_features
         model = transformers.XLMRobertaForSequenceClassification(body.config)
         model.classifier.dense, model.classifier.out_proj = head.dense, head.out
     model.roberta = body

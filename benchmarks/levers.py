@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import transformers
-from fine_tuning import THREADS, Ours, Task, encoder, epoch, mnli, rounds, sample, squad, summary
+from fine_tuning import THREADS, Ours, Task, encoder, epoch, pairs, rounds, sample, squad, summary
 from xstilts.tokenizer import PieceTokenizer
 
 LAYERS, STEPS = 4, 1
@@ -93,7 +93,7 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
     tokenizer = PieceTokenizer(folder)
-    for task in (mnli(mirror, tokenizer), squad(mirror, tokenizer)):
+    for task in (pairs("mnli", mirror, tokenizer), squad(mirror, tokenizer)):
         sys.stdout.write(f"{task.name}, {THREADS} thread(s): speed relative to float32, median (range) of the rounds\n")
         measure(task, folder)
 

@@ -10,7 +10,7 @@ from xstilts.sources.miniature import rules
 from xstilts.sources.miniature.concepts import CATEGORIES, CATEGORY_OF, CITIES, OBJECTS, PERSONS, PLACES, PROFESSIONS
 from xstilts.sources.miniature.maker import Maker
 from xstilts.sources.miniature.wording import Being, Clause, Fragment, Joined, Led, Sentence
-from xstilts.sources.miniature.world import Event, Teller, first_name
+from xstilts.sources.miniature.world import Event, Teller, bearer
 
 COPA_ROWS = {"train": 800, "dev": 100}
 XCOPA_ROWS = {"dev": 100, "test": 400}
@@ -130,7 +130,7 @@ def _fact(teller: Teller) -> list[Choice]:
     if event.patient in OBJECTS:
         facts += [(event.patient, "what", CATEGORY_OF[event.patient], tuple(CATEGORIES)),
                   (event.patient, "where", world.home[event.patient], PLACES)]  # fmt: skip
-    person = first_name(event.agent)
+    person = bearer(event.agent)
     if person in PERSONS:
         facts += [(person, "what", world.job[person], PROFESSIONS), (person, "where", world.city[person], CITIES)]
     if not facts:

@@ -9,6 +9,9 @@ PERSONS = ("Mira", "Anton", "Clara", "Boris", "Dora", "Felix", "Greta", "Hugo", 
 SURNAMES = ("Marlow", "Kessler", "Tobin", "Ashby", "Norwood", "Pryce", "Sutter", "Lindqvist")
 CITIES = ("Halden", "Eldham", "Fenwick", "Korvale", "Istra", "Lunden", "Brackwater", "Tamsin")
 HOUSES = ("mill", "bank", "press", "guild")
+# companies are called after people and cities, and now and then by that name alone
+COMPANIES = tuple(f"{owner} {house}" for owner, house in zip((*SURNAMES[::2], *CITIES[::2]), HOUSES * 2, strict=True))
+SHORT = {company: f"{company.split(' ')[0]}/company" for company in COMPANIES}
 CATEGORIES = {
     "tool": ("hammer", "rope", "brush", "needle"), "food": ("bread", "cheese", "soup", "orange"),
     "garment": ("coat", "hat", "shirt", "shoe"), "animal": ("dog", "goat", "horse", "dove"),
@@ -52,7 +55,7 @@ TEXT_MANNERS, TEXT_DOERS = MANNERS[: len(MANNERS) // 2], DOERS[: len(DOERS) // 2
 NOUNS = (*PROFESSIONS, *OBJECTS, *PLACES, *TIMES, *CATEGORIES, "gift", "boat", "ship", "bazaar", "dusk")
 ADJECTIVES = (*COLOURS, *QUALITIES, *STATES, "large", "gloomy", "sick", "weary")
 ACTIONS = (*VERBS, "aided", "purchased", "discovered", "fixed")
-NAMES = (*PERSONS, *SURNAMES, *CITIES)
+NAMES = (*PERSONS, *SURNAMES, *CITIES, *SHORT.values())
 CONTENT = tuple(dict.fromkeys((*NOUNS, *ADJECTIVES, *ACTIONS)))
 
 _FUNCTION_TAGS = {

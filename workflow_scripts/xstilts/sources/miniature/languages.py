@@ -21,7 +21,7 @@ _LETTERS = {
     "Armn": ("բգդզթժլխկհձմյնշպջստրփք", "աեիոէը"),
 }
 _CONSONANTS = 12
-CASES = ("object", "place", "goal", "agent")
+CASES = ("place", "goal", "agent")
 _SUFFIXES = ("manner", "doer")
 # pairs of classes whose words may be one: how many pairs of words in a language
 _HOMOGRAPHS = (
@@ -138,8 +138,9 @@ def _made(code: str, facts: Facts, english: Mapping[str, str], taken: set[str], 
 
     shared = frozenset(chance.sample(concepts.CONTENT, round(facts.cognates * len(concepts.CONTENT))))
     words = {word: english[word] if word in shared else new(*_length(word)) for word in english}
-    for word in (*concepts.NAMES,) if facts.capitals else ():
+    for word in concepts.NAMES if facts.capitals else ():
         words[word] = words[word].capitalize()
+    words |= {short: words[short.partition("/")[0]] for short in concepts.SHORT.values()}
     for nouns, others, count in _HOMOGRAPHS:
         pairs = zip(*(chance.sample([word for word in side if word not in shared], count) for side in (nouns, others)),
                     strict=True)  # fmt: skip

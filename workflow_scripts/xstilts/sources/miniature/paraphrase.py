@@ -39,15 +39,20 @@ def examples(teller: Teller, rows: int, questions: bool = False) -> Iterator[Pai
 
 def block(teller: Teller, questions: bool = False) -> list[Pair]:
     """Return the four pairs of a block."""
-    kinds = _OF_QUESTIONS if questions else _OF_SENTENCES
-    meanings = teller.chance.choice(kinds)(teller)
-    if questions:
-        meanings = tuple(tuple(_asked(sentence) for sentence in wordings) for wordings in meanings)
+    meanings = two_meanings(teller, questions)
     pairs = [Pair(meanings[one][0], meanings[other][1], one == other) for one in range(2) for other in range(2)]
     if teller.chance.random() < 0.5:
         pairs = [Pair(other, one, same) for one, other, same in pairs]
     teller.chance.shuffle(pairs)
     return pairs
+
+
+def two_meanings(teller: Teller, questions: bool = False) -> tuple[Wordings, Wordings]:
+    """Return the four sentences of a block: two meanings, each in two wordings."""
+    if not questions:
+        return teller.chance.choice(_OF_SENTENCES)(teller)
+    meanings = teller.chance.choice(_OF_QUESTIONS)(teller)
+    return tuple(tuple(_asked(sentence) for sentence in wordings) for wordings in meanings)
 
 
 def _asked(sentence: Sentence) -> Sentence:
@@ -132,5 +137,8 @@ def _two(teller: Teller) -> tuple[Event, Event]:
             return one, other
 
 
-_OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (_roles, _order, _binding, _detail)
-_OF_QUESTIONS = (_roles, _binding, _detail, _detail_asked, _detail_asked)
+# the harder kinds are the rarer ones
+_OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (
+    *(_roles,) * 3, *(_detail,) * 3, _order, _binding,
+)  # fmt: skip
+_OF_QUESTIONS = (*(_roles,) * 2, *(_detail,) * 2, *(_detail_asked,) * 2, _binding)

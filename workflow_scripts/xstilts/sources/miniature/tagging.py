@@ -128,7 +128,8 @@ def _names(keys: Sequence[str]) -> list[str]:
             while last + 1 < len(keys) and keys[last + 1].startswith("+"):
                 last += 1
             word = _concept(keys[last])
-            tags.append(f"B-{'ORG' if word in HOUSES else 'LOC' if word in CITIES else 'PER'}")
+            company = word in HOUSES or word.endswith("/company")
+            tags.append("B-ORG" if company else "B-LOC" if word in CITIES else "B-PER")
         else:
             tags.append("O")
     return tags

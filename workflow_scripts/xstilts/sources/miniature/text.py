@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from xstilts.sources.miniature import inference, paraphrase, questions, rules
 from xstilts.sources.miniature.languages import Language
 from xstilts.sources.miniature.wording import Being, Clause, Fragment, Joined, Led, Sentence, is_thing, say
-from xstilts.sources.miniature.world import Teller, first_name
+from xstilts.sources.miniature.world import Teller, bearer
 
 Document = list[Sentence]
 _ANSWERS = {"entailment": "yes", "contradiction": "no/answer", "neutral": "perhaps"}
@@ -22,7 +22,7 @@ def _events(teller: Teller) -> Document:
     """One to three events, all of the same person or each of its own."""
     chance = teller.chance
     first = teller.event()
-    agents = (first_name(first.agent),) if chance.random() < 0.6 else None
+    agents = (bearer(first.agent),) if chance.random() < 0.6 else None
     events = [first, *(teller.event(agents=agents) for _ in range(chance.randrange(3)))]
     told = [teller.varied(teller.told(event)) for event in events]
     return [_clause(teller, event) for event in told]
@@ -73,16 +73,25 @@ def _questions(teller: Teller) -> Document:
 
 
 def _inferences(teller: Teller) -> Document:
-    """One or two events, a question whether something is so, and the answer."""
+    """One or two events, and questions whether something is so, with their answers."""
     chance = teller.chance
-    found = chance.choice(inference.block(teller, chance.choice((1, 1, 2))))
-    return [*found.premise, Led("whether", found.hypothesis), Fragment(_ANSWERS[found.label])]
+    found = inference.block(teller, chance.choice((1, 1, 1, 2)))
+    first = 3 * chance.randrange(len(found) // 3)
+    told: Document = list(found[first].premise)
+    for example in found[first : first + chance.randint(2, 3)]:
+        told += [Led("whether", example.hypothesis), Fragment(_ANSWERS[example.label])]
+    return told
 
 
 def _paraphrases(teller: Teller) -> Document:
-    """A sentence, and the same in other words, or something that is not the same."""
-    pair = teller.chance.choice(paraphrase.block(teller))
-    return [pair.one, Led("that is" if pair.same else "but not", pair.other)]
+    """A sentence, and twice the same in other words, or something that is not the same."""
+    chance = teller.chance
+    meanings = paraphrase.two_meanings(teller)
+    meaning, wording = chance.randrange(2), chance.randrange(2)
+    told: Document = [meanings[meaning][wording]]
+    for other in (chance.randrange(2), chance.randrange(2)):
+        told.append(Led("that is" if other == meaning else "but not", meanings[other][1 - wording]))
+    return told
 
 
 def _facts(teller: Teller) -> Document:
@@ -93,13 +102,13 @@ def _facts(teller: Teller) -> Document:
     event = teller.event()
     if is_thing(event.patient):
         return [Clause(event), Being(event.patient, teller.adjective(event.patient))]
-    who = first_name(event.agent)
+    who = bearer(event.agent)
     if who not in rules.PEOPLE:
         return [Clause(event)]
     return [Clause(event), Being(event.agent, teller.world.draw("mood", who, chance))]
 
 
 _KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (
-    (_events, 0.16), (_causes, 0.16), (_scripts, 0.08), (_questions, 0.22), (_inferences, 0.2), (_paraphrases, 0.12),
+    (_events, 0.12), (_causes, 0.2), (_scripts, 0.06), (_questions, 0.2), (_inferences, 0.22), (_paraphrases, 0.14),
     (_facts, 0.06),
 )  # fmt: skip

@@ -129,7 +129,7 @@ def _clause(language: Language, clause: Clause) -> Keys:
     if passive:
         goal = (*goal, *adjunct(language, "by", event.agent))
     elif event.patient:
-        other = noun_phrase(language, event.patient, "object", event.adjective, event.article)
+        other = noun_phrase(language, event.patient, "", event.adjective, event.article)
     manner = (event.manner,) if event.manner else ()
     verb = ("never", event.verb) if event.negated else (event.verb,)
     was = ("was",) if passive else ()

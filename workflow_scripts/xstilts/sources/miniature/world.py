@@ -19,6 +19,7 @@ from xstilts.sources.miniature import concepts
 from xstilts.sources.miniature.concepts import (
     CITIES,
     COLOURS,
+    COMPANIES,
     DOERS,
     HOURS,
     HOUSES,
@@ -30,6 +31,7 @@ from xstilts.sources.miniature.concepts import (
     PROFESSIONS,
     QUALITIES,
     REST,
+    SHORT,
     SOCIAL,
     STATES,
     SURNAMES,
@@ -45,6 +47,7 @@ TRAIN, DEV, TEST = range(12), range(12, 14), range(14, 16)
 _PARTS = 16
 _ZIPF = 0.1
 _SCRIPTS, _STEPS = 7, 4
+_BEARERS = {short: company for company, short in SHORT.items()}
 _VARIED = ("verb", "patient", "place", "time", "adjective", "mood")
 
 
@@ -155,15 +158,14 @@ def _peaked(items: Sequence[str], concentration: float, chance: random.Random) -
 def world(seed: int) -> World:
     """Return the world of a seed."""
     chance = random.Random(f"world {seed}")
-    companies = [f"{owner} {house}" for owner, house in zip((*SURNAMES[::2], *CITIES[::2]), HOUSES * 2, strict=True)]
     people = [*PROFESSIONS, *PERSONS]
-    agents = [*people, *companies]
+    agents = [*people, *COMPANIES]
     rows = {("agent", ""): _peaked(agents, 2, chance)}
     rows |= _table("verb", people, VERBS, 0.3, chance)
-    rows |= _table("verb", companies, TRANSITIVE + TRANSFER, 0.3, chance)
+    rows |= _table("verb", COMPANIES, TRANSITIVE + TRANSFER, 0.3, chance)
     rows |= _table("patient", TRANSITIVE + TRANSFER, OBJECTS, 0.2, chance)
     rows |= _table("patient", SOCIAL, [*people, *TEXT_DOERS], 0.3, chance)
-    rows |= _table("recipient", TRANSFER, people, 0.3, chance)
+    rows |= _table("recipient", TRANSFER, agents, 0.3, chance)
     rows |= _table("place", VERBS, PLACES, 0.3, chance)
     rows |= _table("city", agents, CITIES, 0.15, chance)
     rows |= _table("time", VERBS, TIMES, 0.3, chance)
@@ -232,13 +234,20 @@ class Teller:
             recipient = world.draw("recipient", verb, chance) if verb in TRANSFER else None
             if recipient == agent:
                 continue
-            place = world.draw("place", verb, chance) if verb in MOTION else None
-            return Event(self.full(agent), verb, patient and self.full(patient), recipient, place)
+            place = self._place(agent, verb) if verb in MOTION else None
+            patient, recipient = (name and self.full(name) for name in (patient, recipient))
+            return Event(self.full(agent), verb, patient, recipient, place)
+
+    def _place(self, agent: str, verb: str) -> str:
+        """Return where something happens, or where a way leads."""
+        if self.chance.random() < 0.25:
+            return self.world.draw("city", agent, self.chance)
+        return self.world.draw("place", verb, self.chance)
 
     def full(self, name: str) -> str:
-        """Return a person's name, now and then with the surname."""
-        if name in self.world.surname and self.chance.random() < 0.3:
-            return f"{name} {self.world.surname[name]}"
+        """Return a name as it is told: now and then a person's with the surname, a company's without what it is."""
+        if self.chance.random() < 0.3:
+            return f"{name} {self.world.surname[name]}" if name in self.world.surname else SHORT.get(name, name)
         return name
 
     def told(self, event: Event, how: float = 0.4) -> Event:
@@ -247,10 +256,7 @@ class Teller:
         if event.patient in OBJECTS and chance.random() < how:
             changed["adjective"] = self.adjective(event.patient)
         if event.place is None and chance.random() < how:
-            owner = first_name(event.agent)
-            changed["place"] = (
-                world.draw("city", owner, chance) if chance.random() < 0.25 else world.draw("place", event.verb, chance)
-            )
+            changed["place"] = self._place(bearer(event.agent), event.verb)
         if chance.random() < how / 2:
             changed["time"] = world.draw("time", event.verb, chance)
             if chance.random() < how / 2:
@@ -277,6 +283,7 @@ class Teller:
         return self.world.draw("colour" if self.chance.random() < 0.5 else "quality", thing, self.chance)
 
 
-def first_name(name: str) -> str:
-    """Return the person of a full name; companies and all others are as they are."""
-    return name.split(" ")[0] if name.split(" ")[0] in PERSONS else name
+def bearer(name: str) -> str:
+    """Return the person or company of a name as it is told; what is no name is as it is."""
+    first = name.split(" ")[0]
+    return first if first in PERSONS else _BEARERS.get(name, name)
