@@ -111,4 +111,4 @@ def test_all_layers_are_scored_from_one_pass(tiny):
         own = scores[(scores["mixture"] == mixture) & (scores["target"] == target)]
         (layer,) = set(own["layer"])
         assert part.set_index("layer").loc[layer, "score"] == pytest.approx(own["score"].mean())
-    assert layers[layers["target"] == "tatoeba"].groupby("mixture")["score"].nunique().gt(1).all()
+    assert layers[layers["target"] == "tatoeba"]["score"].nunique() > 1
