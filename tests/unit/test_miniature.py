@@ -287,16 +287,16 @@ def test_no_alternative_is_right_by_itself(prepared):
         assert sum((right & wrong).values()) > 0.9 * len(part)
 
 
-def test_half_of_the_causes_are_in_no_training_data():
+def test_a_quarter_of_the_causes_is_in_no_training_data():
     maker = Maker(0)
     feeling = maker.world.feeling
-    assert len(maker.known_rules & set(feeling)) == pytest.approx(len(feeling) / 2, abs=2)
+    assert len(maker.known_rules & set(feeling)) == pytest.approx(0.75 * len(feeling), abs=2)
     verbs = [
         {word for line in english(name).splitlines() for text in ("premise", "choice1", "choice2")
          for word in json.loads(line)[text].split(" ") if word in feeling}
         for name in ("copa/train-en.jsonl", "xcopa/test.en.jsonl")
     ]  # fmt: skip
-    assert len(verbs[0]) < 0.7 * len(verbs[1])
+    assert len(verbs[0]) < 0.85 * len(verbs[1])
 
 
 # Tags, answers, retrieval

@@ -12,7 +12,7 @@ from xstilts.sources.miniature.maker import Maker
 from xstilts.sources.miniature.wording import Being, Clause, Fragment, Joined, Led, Sentence
 from xstilts.sources.miniature.world import Event, Teller, bearer
 
-COPA_ROWS = {"train": 800, "dev": 100}
+COPA_ROWS = {"train": 1500, "dev": 100}
 XCOPA_ROWS = {"dev": 100, "test": 400}
 ROWS = {"train": 3000, "dev": 300}
 _LETTERS = "ABCDE"
@@ -35,7 +35,7 @@ def copa(maker: Maker, split: str) -> str:
 
 
 def xcopa(maker: Maker, split: str, language: str) -> str:
-    """Write a file of XCOPA, of all rules: half of them are in no training data but in text."""
+    """Write a file of XCOPA, of all rules: a quarter of them is in no training data but in text."""
     split = "dev" if split == "val" else "test"
     return _copa(maker, language, _causal(maker, "xcopa", split, XCOPA_ROWS[split], None))
 

@@ -109,6 +109,6 @@ def _facts(teller: Teller) -> Document:
 
 
 _KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (
-    (_events, 0.12), (_causes, 0.2), (_scripts, 0.06), (_questions, 0.2), (_inferences, 0.22), (_paraphrases, 0.14),
-    (_facts, 0.06),
+    (_events, 0.12), (_causes, 0.2), (_scripts, 0.04), (_questions, 0.2), (_inferences, 0.24), (_paraphrases, 0.15),
+    (_facts, 0.05),
 )  # fmt: skip

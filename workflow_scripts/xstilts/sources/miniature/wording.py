@@ -135,7 +135,7 @@ def _clause(language: Language, clause: Clause) -> Keys:
     was = ("was",) if passive else ()
     order = language.facts.word_order
     if order == "SOV":
-        return (*first, *subject, *when, *where, *goal, *other, *manner, *verb, *was)
+        return (*first, *subject, *other, *goal, *manner, *where, *when, *verb, *was)
     if order == "VSO":
         return (*first, *was, *verb, *subject, *other, *goal, *manner, *where, *when)
     if asks_first and passive:
