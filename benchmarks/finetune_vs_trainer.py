@@ -6,8 +6,9 @@ The model is XLM-R's architecture with the first four layers of an encoder of th
 tokenizer; the text is MNLI's and SQuAD's. First: are losses the same, step by step, when both sides have the same
 weights and batches and no dropout? Then the speed.
 
-``--seeds 5``: final loss and dev accuracy of ours under bfloat16 and of (b) in float32, over five seeds, with the whole
-encoder on QQP, which is learned in fewer steps than the others (half an hour). ``--gpu``: XLM-R Large and XLM-R XXL with random weights, on a GPU.
+``--seeds 5``: final loss and dev accuracy of ours in both precisions and of (b) in float32, over five seeds, with the
+whole encoder on QQP, which is learned in fewer steps than the others (40 minutes).
+``--gpu``: XLM-R Large and XLM-R XXL with random weights, on a GPU.
 Bars: the same losses; 2.5x of (a); parity with (b) at the same precision; 1.3x of (b) in float32 under bfloat16. On a
 GPU 1.3x of (b), and of the card's measured rate of matrix products 45 % (XLM-R Large) and 40 % (XXL with LoRA).
 """
@@ -47,7 +48,8 @@ from xstilts import prediction, tuning
 from xstilts.tokenizer import PieceTokenizer
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
-SEED_ROWS, DEV_ROWS, SEED_BATCH, LAST_STEPS = 2048, 500, 16, 20
+# the last steps are one of the Trainer's groups by length, in which it goes from long texts to short ones
+SEED_ROWS, DEV_ROWS, SEED_BATCH, LAST_STEPS = 2048, 500, 16, 32
 # facebook/xlm-roberta-large and facebook/xlm-roberta-xxl, by their config.json
 LARGE = {
     "vocab_size": 250002, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -74,8 +76,8 @@ def parity(task: Task, folder: Path) -> float:
     return max(abs(one - other) for one, other in losses)
 
 
-def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Sequence[str]) -> dict[str, list[float]]:
-    """Write speed and losses of all sides, and return the seconds of ours and (b)."""
+def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Sequence[str]) -> None:
+    """Write speed and losses of all sides; (a) has the first of the precisions."""
     schedule = task.schedule(seed=0)
     batches = {"ours": epoch(schedule), "(b)": grouped(task, seed=0)}
     chosen = {name: sample(task, found, task.each) for name, found in batches.items()}
@@ -103,34 +105,38 @@ def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Se
             ratios = [a / b for a, b in zip(rates[f"ours {one}"], rates[other], strict=True)]
             sys.stdout.write(f"  ours {one:8} / {other:12} {summary(ratios)}\n")
     sys.stdout.flush()
-    return rates
 
 
 def seeds(task: Task, folder: Path, count: int) -> None:
-    """Write final losses and dev accuracies of ours under bfloat16 and of (b) in float32, over seeds."""
+    """Write final losses and dev accuracies of ours in both precisions and of (b) in float32, over seeds."""
     tokenizer, device = PieceTokenizer(folder), torch.device("cpu")
     parts = task.rows[:SEED_ROWS], task.rows[SEED_ROWS : SEED_ROWS + DEV_ROWS]
     train, dev = (
         encoded(task.name, task.form, rows, tokenizer, {"max_length": task.longest}, SEED_BATCH, 1) for rows in parts
     )
-    results: dict[str, list[tuple[float, float]]] = {"ours bfloat16": [], "(b) float32": []}
+    results: dict[str, list[tuple[float, float]]] = {}
     for seed in range(1, count + 1):
         schedule = train.schedule(seed)
-        ours = Ours(train, encoder(folder, None, 0.1), schedule, range(schedule.steps), seed, "bfloat16")
-        theirs = Theirs(train, encoder(folder, None, 0.1), grouped(train, seed), seed)
-        for name, side in zip(results, (ours, theirs), strict=True):
+        sides = {
+            f"ours {precision}": Ours(
+                train, encoder(folder, None, 0.1), schedule, range(schedule.steps), seed, precision=precision
+            )
+            for precision in ("bfloat16", "float32")
+        }
+        sides["(b) float32"] = theirs = Theirs(train, encoder(folder, None, 0.1), grouped(train, seed), seed)
+        for name, side in sides.items():
             losses = side.run(schedule.steps)
             scores, _ = prediction.evaluate(side.model, task.entry, dev, device)
-            results[name].append((statistics.mean(losses[-LAST_STEPS:]), scores["accuracy"]))
-            row = f"loss {results[name][-1][0]:.4f}  accuracy {results[name][-1][1]:.1f}"
-            sys.stdout.write(f"seed {seed}  {name:14} {row}\n")
+            loss = statistics.mean(losses[-LAST_STEPS:])
+            results.setdefault(name, []).append((loss, scores["accuracy"]))
+            sys.stdout.write(f"seed {seed}  {name:14} loss {loss:.4f}  accuracy {scores['accuracy']:.1f}\n")
             sys.stdout.flush()
         theirs.end()
     for place, what in enumerate((f"loss of the last {LAST_STEPS} steps", "accuracy")):
         for name, found in results.items():
             column = [pair[place] for pair in found]
-            row = f"{statistics.mean(column):.4f}, deviation {statistics.stdev(column):.4f}"
-            sys.stdout.write(f"{what}, {name}: mean {row}\n")
+            row = f"mean {statistics.mean(column):.4f}, deviation {statistics.stdev(column):.4f}"
+            sys.stdout.write(f"{what}, {name}: {row}\n")
 
 
 def matrix_rate(size: int = 8192, times: int = 50) -> float:
