@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from xstilts import estimate, machine
+from xstilts import estimate, machine, registry
 from xstilts.errors import UserError
 from xstilts.manifest import canonical, write_atomically
 from xstilts.nodes import manifest_path
@@ -137,7 +137,11 @@ def estimated(stage, wildcards):
     """Estimate what a node costs; None where the model's size is not known."""
     try:
         return estimate.of_node(
-            node(stage, wildcards), plan, machine.known(settings), settings.results, limits
+            node(stage, wildcards),
+            plan,
+            registry.load(settings.own_tasks),
+            settings.results,
+            limits,
         )
     except UserError:
         return None

@@ -14,6 +14,7 @@ The decoder of an encoder-decoder model reads the text itself, as in transformer
 question answering with BART and T5 (Lewis et al. 2020, BART, section 3).
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from xstilts import heads
+from xstilts import heads, shapes
 from xstilts.errors import UserError
 
 # the part of an encoder-decoder model that can be used alone
@@ -113,18 +114,28 @@ class Backbone(nn.Module):
             arguments["use_cache"] = False
         return arguments
 
+    def prefix_task(self) -> str:
+        """Return peft's name for what a model with a prefix does.
+
+        Raises:
+            UserError: if the layers take no keys and values from outside.
+        """
+        takes = "past_key_values" in inspect.signature(self.body.forward).parameters
+        if self.family == "encoder" or not takes:
+            raise UserError(
+                f"recipe: tuning: a prefix needs a model whose layers take keys and values from outside, which"
+                f" {self.body.config.model_type} does not; use lora or prompt"
+            )
+        return "SEQ_2_SEQ_LM" if self.family == "encoder_decoder" else "FEATURE_EXTRACTION"
+
     def _check_length(self, pieces: int) -> None:
         """Refuse a text that has no room beside the virtual positions.
 
         Raises:
             UserError: if the model has fewer positions.
         """
-        room = getattr(self._config, "max_position_embeddings", None)
-        if room is None or not self.virtual:
-            return
-        # models of the RoBERTa family count positions from behind the padding piece
-        room -= self._config.pad_token_id + 1 if "roberta" in self._config.model_type else 0
-        if pieces + self.virtual > room:
+        room = shapes.positions(self._config.to_dict())
+        if self.virtual and room is not None and pieces + self.virtual > room:
             raise UserError(
                 f"recipe: {pieces} pieces and the {self.virtual} of the adapter are more than the {room} positions of"
                 " the model; lower max_length or tuning.tokens"

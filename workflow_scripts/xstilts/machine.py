@@ -76,11 +76,6 @@ def _expand(value: Any) -> Any:
     return value
 
 
-def known(machine: Machine) -> registry.Registry:
-    """Return the registry with this machine's own tasks."""
-    return registry.load(machine.own_tasks)
-
-
 def plan_of(machine: Machine, study: Study | None = None) -> Plan:
     """Read the study and the indexes it needs, and plan it.
 

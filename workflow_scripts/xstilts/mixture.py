@@ -63,9 +63,9 @@ def probabilities(shares: Sequence[TaskShare], sampling: Sampling) -> np.ndarray
 
 def total_steps(shares: Sequence[TaskShare], sampling: Sampling) -> int:
     """Return the number of optimiser steps of the mixture."""
-    return sampling.steps or sum(
-        share.epochs * math.ceil(_counted(share, sampling) / share.batch_size) for share in shares
-    )
+    if sampling.steps is not None:
+        return sampling.steps
+    return sum(share.epochs * math.ceil(_counted(share, sampling) / share.batch_size) for share in shares)
 
 
 def _counted(share: TaskShare, sampling: Sampling) -> int:

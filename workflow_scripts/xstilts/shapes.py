@@ -180,6 +180,15 @@ def read(config: Mapping[str, Any], part: str | None = None) -> Shape:
     return shape if part is None else replace(shape, stacks=shape.stacks[:1])
 
 
+def positions(config: Mapping[str, Any]) -> int | None:
+    """Return how many pieces a model reads by its config.json; None where it has no limit."""
+    places = config.get("max_position_embeddings")
+    if places is None:
+        return None
+    # models of the RoBERTa family count positions from behind the padding piece
+    return places - (config["pad_token_id"] + 1 if "roberta" in config["model_type"] else 0)
+
+
 # What a layer keeps is what Korthikanti et al. 2022 (Reducing Activation Recomputation ..., section 4.1) count: inputs
 # of products of matrices, queries, keys and values, what goes into the activation, inputs of norms, dropout's masks.
 

@@ -9,8 +9,8 @@ from xstilts.registry import MINIATURE, Registry, Source, Split, Task
 from xstilts.sources import miniature, tiny
 from xstilts.study import Study, Target
 
-# sources whose data are made up, and what tells whether they have a file
-MADE_UP = {"tiny": tiny.makes, MINIATURE: miniature.makes}
+# sources whose data are made up
+MADE_UP = {"tiny": tiny, MINIATURE: miniature}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Sourcing:
             return True
         if kind == "mirror":
             return task.name in self.indexes.mirror.get(name, {}).get("tasks", {})
-        return name in self.registry.checksums if kind == "download" else MADE_UP[kind](name)
+        return name in self.registry.checksums if kind == "download" else MADE_UP[kind].makes(name)
 
     def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, Split]]:
         """Return the source of a target, and for every language the split to score with its files."""

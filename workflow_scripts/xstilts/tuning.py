@@ -148,7 +148,7 @@ def _configuration(chosen: Mapping[str, Any], body: Backbone) -> Any:
     """Return the configuration of peft for a method."""
     import peft
 
-    kind = "SEQ_2_SEQ_LM" if chosen["method"] == "prefix" and body.family == "encoder_decoder" else "FEATURE_EXTRACTION"
+    kind = body.prefix_task() if chosen["method"] == "prefix" else "FEATURE_EXTRACTION"
     if chosen["method"] == "lora":
         return peft.LoraConfig(
             r=chosen["rank"], lora_alpha=chosen["alpha"], lora_dropout=chosen["dropout"],
@@ -162,8 +162,10 @@ def _configuration(chosen: Mapping[str, Any], body: Backbone) -> Any:
 def _put_on(body: Backbone, configuration: Any) -> None:
     import peft
 
-    if configuration.peft_type == peft.PeftType.PREFIX_TUNING:
-        _check_prefix(body)
+    if configuration.task_type == "SEQ_2_SEQ_LM":
+        # peft looks for what only a model with a language-model head has
+        nn.Module.__setattr__(body.body, "prepare_inputs_for_generation", None)
+        nn.Module.__setattr__(body.body, "_prepare_encoder_decoder_kwargs_for_generation", None)
     try:
         body.body = peft.get_peft_model(body.body, configuration)
     except ValueError as error:
@@ -171,23 +173,3 @@ def _put_on(body: Backbone, configuration: Any) -> None:
         raise UserError(f"recipe: tuning: the model does not take this adapter: {reason}") from None
     body.adapter = _METHODS[configuration.peft_type.value]
     body.virtual = getattr(configuration, "num_virtual_tokens", 0)
-
-
-def _check_prefix(body: Backbone) -> None:
-    """Refuse a prefix for models whose layers take no keys and values from outside.
-
-    Raises:
-        UserError: if the model is such a one.
-    """
-    import inspect
-
-    takes = "past_key_values" in inspect.signature(body.body.forward).parameters
-    if body.family == "encoder" or not takes:
-        raise UserError(
-            f"recipe: tuning: a prefix needs a model whose layers take keys and values from outside, which"
-            f" {body.body.config.model_type} does not; use lora or prompt"
-        )
-    if body.family == "encoder_decoder":
-        # peft looks for what only a model with a language-model head has
-        nn.Module.__setattr__(body.body, "prepare_inputs_for_generation", None)
-        nn.Module.__setattr__(body.body, "_prepare_encoder_decoder_kwargs_for_generation", None)

@@ -19,7 +19,7 @@ from xstilts.nodes import Node, manifest_path
 from xstilts.plan import make_plan
 from xstilts.prepare import prepare
 from xstilts.registry import SOURCE_LANGUAGE, Registry, Task
-from xstilts.sources import Place, miniature, tiny
+from xstilts.sources import Place
 from xstilts.sourcing import MADE_UP, Indexes
 from xstilts.study import NONE, Limits, Mixture, MixtureTask, Study, Target
 
@@ -149,9 +149,7 @@ def _raw(data: Node, settings: machine.Machine) -> Iterator[Path | None]:
         yield settings.mirror
     elif kind in MADE_UP:
         with tempfile.TemporaryDirectory() as folder:
-            {"tiny": tiny, "miniature": miniature}[kind].fetch_data(
-                data.spec["source"], Path(folder), Place(None, True)
-            )
+            MADE_UP[kind].fetch_data(data.spec["source"], Path(folder), Place(None, True))
             yield Path(folder)
     else:
         manifest = manifest_path(settings.results, data.id)

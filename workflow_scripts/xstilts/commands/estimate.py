@@ -1,31 +1,24 @@
 """Print what a study's nodes will cost: parameters, memory, disk, tokens, operations and GPU-hours."""
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xstilts import estimate, index, machine, registry
-from xstilts.estimate import CARDS, Estimate
-from xstilts.nodes import Plan
+from xstilts import estimate, index, machine, registry, shapes
+from xstilts.errors import UserError
+from xstilts.estimate import CARDS, Card, Estimate
+from xstilts.nodes import Node, Plan
 from xstilts.plan import Indexes, make_plan
 from xstilts.study import Study, read_study
 
-_HEADER = [
-    "node",
-    "params",
-    "trained",
-    "weights",
-    "grads",
-    "Adam",
-    "kept",
-    "memory",
-    "disk",
-    "tokens",
-    "FLOPs",
-    "hours",
-]
+_HEADER = ("params", "trained", "weights", "grads", "Adam", "kept", "disk", "tokens", "FLOPs", "GPUs", "hours")
+_WIDTHS = (6, 7, 7, 5, 5, 6, 6, 6, 7, 4, 7)
+_NAME = 120 - sum(_WIDTHS) - len(_WIDTHS)
+_MARKS = {"measured": "", "bounded": "~", "assumed": "?"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,45 +34,117 @@ def run(arguments: argparse.Namespace) -> None:
     study = read_study(arguments.study or settings.study, known)
     plan = _plan(study, known, settings)
     hardware = estimate.Hardware(settings.device_pieces, settings.gradient_checkpointing)
-    card, rows, total, disk = CARDS[arguments.gpu], [_HEADER], 0.0, 0.0
-    for node in plan.nodes.values():
-        if node.stage not in (*estimate.TRAINING, "predictions", "embeddings"):
-            continue
-        found = estimate.of_node(node, plan, known, settings.results, hardware)
-        hours = found.hours(card, node.spec["precision"])
-        total, disk = total + hours, disk + found.disk
-        rows.append([f"{node.stage}/{node.name}"[:58], *_cells(found), f"{hours:.2f}"])
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEADER))]
-    for row in rows:
-        cells = [cell.ljust(width) if place == 0 else cell.rjust(width)
-                 for place, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        sys.stdout.write(" ".join(cells).rstrip() + "\n")
-    sys.stdout.write(
-        f"\n{total:.1f} hours of one {arguments.gpu} ({estimate.UTILISATION:.0%} of its rate), {disk / 1e9:.1f} GB of"
-        " disk if every model is kept.\nParameters and tokens in millions, memory and disk in GB. ~: rows and lengths"
-        " are upper bounds, for the tokens are not made yet.\nMemory is that of one device; several divide weights,"
-        f" gradients and moments. A {arguments.gpu} has {card.memory} GB.\n"
-    )
+    card, lines = CARDS[arguments.gpu], [_row("node", _HEADER)]
+    everything: list[tuple[Node, Estimate]] = []
+    for stage in (*estimate.TRAINING, "predictions", "embeddings"):
+        nodes = plan.stage(stage).values()
+        found = [(node, estimate.of_node(node, plan, known, settings.results, hardware)) for node in nodes]
+        lines += [stage, *(_row(f"  {node.name}", _cells(node, one, card)) for node, one in found)] if found else []
+        everything += found
+    lines.append(_row(f"total of {len(everything)} nodes", _totals(everything, card)))
+    checked = _checked([node for node, _ in everything], plan, known, settings.results)
+    sys.stdout.write("\n".join(lines) + "\n\n" + _explained(arguments.gpu, card, hardware, checked))
 
 
-def _cells(found: Estimate) -> list[str]:
-    sizes = (found.weights, found.gradients, found.optimiser, found.activations, found.memory, found.disk)
-    mark = "" if found.measured else "~"
+def _row(name: str, cells: Sequence[str]) -> str:
+    """Return a line; a name that is too long has one of its own above it."""
+    numbers = " ".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
+    before = f"{name}\n{'':{_NAME}}" if len(name) > _NAME else f"{name:{_NAME}}"
+    return f"{before} {numbers}"
+
+
+def _cells(node: Node, found: Estimate, card: Card) -> list[str]:
+    sizes = (found.weights, found.gradients, found.optimiser, found.activations, found.disk)
     return [
-        f"{found.parameters / 1e6:.1f}", f"{found.trained / 1e6:.1f}", *[f"{size / 1e9:.1f}" for size in sizes],
-        f"{mark}{found.tokens / 1e6:.1f}", f"{mark}{found.operations:.1e}",
+        _short(found.parameters), _short(found.trained), *[f"{size / 1e9:.1f}" for size in sizes],
+        _short(found.tokens), _MARKS[found.known] + _exponent(found.operations), str(found.cards(card)),
+        f"{found.hours(card, node.spec['precision']):.2f}",
     ]  # fmt: skip
+
+
+def _totals(found: Sequence[tuple[Node, Estimate]], card: Card) -> list[str]:
+    worst = max((one.known for _, one in found), key=list(_MARKS).index, default="measured")
+    disk, tokens, operations = (
+        sum(getattr(one, what) for _, one in found) for what in ("disk", "tokens", "operations")
+    )
+    hours = sum(one.hours(card, node.spec["precision"]) for node, one in found)
+    known = _MARKS[worst] + _exponent(operations)
+    return [*[""] * 6, f"{disk / 1e9:.1f}", _short(tokens), known, "", f"{hours:.1f}"]
+
+
+def _short(number: float) -> str:
+    """Return a number with four digits and a letter for its size."""
+    for letter, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.4g}{letter}"
+    return f"{number:.0f}"
+
+
+def _exponent(number: float) -> str:
+    return f"{number:.1e}".replace("e+", "e")
+
+
+def _explained(name: str, card: Card, hardware: estimate.Hardware, checked: int) -> str:
+    """Return what the figures mean and what is assumed."""
+    pieces = "whole batches" if hardware.device_pieces is None else f"{hardware.device_pieces} pieces at once"
+    again = "layers computed again" if hardware.gradient_checkpointing else "no layer computed again"
+    paragraphs = (
+        "Weights, gradients, Adam's moments, what is kept, and disk in GB. Weights: in float32 under bfloat16 they have"
+        f" copies. Kept for the backward pass (Korthikanti et al. 2022, section 4.1): {pieces}, {again}; by"
+        " `device_pieces` and `gradient_checkpointing` in config.yaml it is less. In prediction it is one layer. Disk:"
+        " if every model stays; a training that runs has two checkpoints of 12 bytes a trained parameter beside.",
+        f"GPUs: on how many {name} ({card.memory} GB, a tenth left free) it fits. Hours: of one {name}, in all, at"
+        f" {estimate.UTILISATION:.0%} of its {card.bfloat16:g} TFLOP/s in bfloat16 and {card.float32:g} in float32."
+        " FLOPs: Kaplan et al. 2020, section 2.1, and attention. A training is taken to go to its end, and its"
+        " evaluations on dev rows are left out.",
+        "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
+        " that nobody states.",
+        f"Parameters of {checked} models, built on the meta device: as the formula has them.",
+    )
+    return "".join(textwrap.fill(paragraph, 120) + "\n" for paragraph in paragraphs)
+
+
+def _checked(nodes: Sequence[Node], plan: Plan, known: registry.Registry, results: Path) -> int:
+    """Count the parameters of each model, built without weights, and return how many models there are.
+
+    Raises:
+        UserError: if the formula gives another number.
+    """
+    import torch
+    import transformers
+
+    models = {}
+    for node in nodes:
+        config, part = estimate.config_of(node, plan, known, results), node.spec.get("part")
+        models[json.dumps(config, sort_keys=True), part] = estimate.base_of(node, plan).name
+    for (text, part), name in models.items():
+        config = json.loads(text)
+        kind = transformers.AutoModel if part is None else transformers.AutoModelForTextEncoding
+        with torch.device("meta"):
+            model = kind.from_config(transformers.AutoConfig.for_model(**config))
+        counted = sum(value.numel() for key, value in model.named_parameters() if not key.startswith("pooler."))
+        stated = shapes.read(config, part).parameters
+        if counted != stated:
+            raise UserError(f"model {name}: transformers counts {counted} parameters, shapes.py {stated}; report this")
+    return len(models)
 
 
 def _plan(study: Study, known: registry.Registry, settings: machine.Machine) -> Plan:
     """Plan a study whose models and mirror need not be here: configurations alone count."""
-    here = {name: folder for name, folder in settings.model_folders.items() if name in study.models}
-    absent = {name: {"config.json": {"sha256": "0" * 64}} for name in known.models if known.models[name]["shape"]}
-    models = {name: index.read(folder, "model.yaml", settings.results, name) for name, folder in here.items()}
+    named = {known.models[model]["weights"] or model for model in study.models}
+    # a model with a download has its usual address, under which it and its tokens may be here
+    models: dict[str, Any] = {
+        name: {"config.json": {"sha256": "0" * 64}}
+        for name in named
+        if all(known.models[name][way] is None for way in ("revision", "pretrained", "generated"))
+    }
+    for name in named & set(settings.model_folders):
+        key = f"model_folders.{name}"
+        models[name] = index.read(settings.model_folders[name], "model.yaml", settings.results, key)
     mirror: Mapping[str, Any] | None = _AnyFile(known) if study.uses("mirror") else None
     if study.uses("mirror") and settings.mirror is not None:
         mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
-    return make_plan(study, known, Indexes(mirror, {**absent, **models}))
+    return make_plan(study, known, Indexes(mirror, models))
 
 
 class _AnyFile(dict):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 
-from xstilts import forms, manifest, tokens
+from xstilts import forms, manifest, shapes, tokens
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
@@ -47,14 +47,9 @@ def _check_length(path: Path, max_length: int) -> None:
     Raises:
         UserError: naming the length and the model's.
     """
-    config = json.loads(path.read_text(encoding="utf-8"))
-    positions = config.get("max_position_embeddings")
-    if positions is None:
-        return
-    # models of the RoBERTa family count positions from behind the padding piece
-    taken = config["pad_token_id"] + 1 if "roberta" in config["model_type"] else 0
-    if max_length > positions - taken:
+    positions = shapes.positions(json.loads(path.read_text(encoding="utf-8")))
+    if positions is not None and max_length > positions:
         raise UserError(
-            f"max_length {max_length} is more than the {positions - taken} pieces that the model of {path.parent.name} "
-            "reads; lower it in the recipe"
+            f"max_length {max_length} is more than the {positions} pieces that the model of {path.parent.name} reads;"
+            " lower it in the recipe"
         )

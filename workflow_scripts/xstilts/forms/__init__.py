@@ -19,6 +19,7 @@ Forms with a head:
                                what is drawn at random depends on the key alone
 ``head(width, labels,          the layer on the encoder's output, fresh in every phase
 dropout)``
+``head_size(width, labels)``   its parameters; not of a pretrained head, whose size is the model's to say
 ``loss(outputs, targets)``     mean loss of a batch
 ``terms(targets, units)``      the number of terms that it is a mean over
 ``outputs(raw, targets)``      what is kept of the head's outputs for a batch: one value for each unit
@@ -57,6 +58,7 @@ class Form:
         pooled: whether what is looked for in one language is looked for among that of all languages.
         searched: whether items are looked for among others: a limit on rows counts those that look for one.
         pretrained_head: whether the head is the model's own language-model head, never a fresh one.
+        inputs: inputs of the model that a row of training data becomes; 0 for one for each choice.
         separable: whether the loss of a batch is the mean of what its units have, whatever else is in it.
         needs: fields that a source's columns must give.
         takes: fields that they can give beside these.
@@ -73,6 +75,7 @@ class Form:
     pooled: bool = False
     searched: bool = False
     pretrained_head: bool = False
+    inputs: int = 1
     separable: bool = True
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ("id", "cluster")
@@ -86,7 +89,7 @@ FORMS = {
     "classification": Form(one_label=True, needs=("text_a", "label"), takes=(*_IDS, "text_b")),
     "tagging": Form(own_labels=True, needs=("words", "tags")),
     "multiple_choice": Form(
-        labelled=False, one_label=True, needs=("question", "choices", "label"), takes=(*_IDS, "context")
+        labelled=False, one_label=True, inputs=0, needs=("question", "choices", "label"), takes=(*_IDS, "context")
     ),
     "span": Form(
         labelled=False, needs=("context", "question", "answers"), lengths=("stride", "max_question_length"),
@@ -94,11 +97,12 @@ FORMS = {
     ),
     "mlm": Form(labelled=False, pretrained_head=True, needs=("text",)),
     "bitext": Form(
-        trained=False, labelled=False, embedded=True, needs=("text", "translation"), retrieval=("direction",)
+        trained=False, labelled=False, embedded=True, inputs=2, needs=("text", "translation"), retrieval=("direction",)
     ),
     "mining": Form(trained=False, labelled=False, embedded=True, searched=True, needs=("id", "text", "side", "match")),
     "retrieval": Form(
-        labelled=False, embedded=True, pooled=True, searched=True, separable=False, needs=("query", "text"),
+        labelled=False, embedded=True, pooled=True, searched=True, separable=False, inputs=2,
+        needs=("query", "text"),
         takes=(*_IDS, "context", "keys"), lengths=("max_query_length",),
     ),
 }  # fmt: skip

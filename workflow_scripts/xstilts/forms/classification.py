@@ -50,6 +50,11 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     return heads.SentenceHead(width, len(labels or ()), dropout)
 
 
+def head_size(width: int, labels: Sequence[str] | None) -> int:
+    """Return the parameters of the classifier."""
+    return width * (width + 1) + (width + 1) * len(labels or ())
+
+
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     """Return the mean cross-entropy; outputs of shape (units, labels)."""
     from torch.nn.functional import cross_entropy

@@ -54,3 +54,8 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     from xstilts import heads
 
     return heads.ChoiceHead(width, dropout)
+
+
+def head_size(width: int, labels: Sequence[str] | None) -> int:
+    """Return the parameters of the scorer."""
+    return width * (width + 1) + width + 1

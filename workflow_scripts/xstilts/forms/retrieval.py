@@ -91,6 +91,11 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     return heads.VectorHead(width, dropout)
 
 
+def head_size(width: int, labels: Sequence[str] | None) -> int:
+    """Return the parameters of the layer, and the scale."""
+    return width * (width + 1) + 1
+
+
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     """Return the mean cross-entropy of each query's own candidate among those of the batch.
 

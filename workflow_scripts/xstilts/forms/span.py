@@ -111,6 +111,11 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     return heads.SpanHead(width, dropout)
 
 
+def head_size(width: int, labels: Sequence[str] | None) -> int:
+    """Return the parameters of the two scores."""
+    return (width + 1) * 2
+
+
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     """Return the mean of the cross-entropies of start and end; outputs of shape (units, longest, 2).
 

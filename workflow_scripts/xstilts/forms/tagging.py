@@ -93,6 +93,11 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     return heads.PositionHead(width, len(labels or ()), dropout)
 
 
+def head_size(width: int, labels: Sequence[str] | None) -> int:
+    """Return the parameters of the classifier; labels that the data bring are not known before."""
+    return (width + 1) * len(labels or ())
+
+
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     """Return the mean cross-entropy over words; outputs of shape (units, longest, labels)."""
     from torch.nn.functional import cross_entropy
