@@ -218,6 +218,20 @@ def test_sentence_vector_by_family(folders, parts, name, family, first):
     assert body.depth == 2 and body.width == 16 and len(body.layers(inputs)) == 3
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_no_answer_is_scored_by_the_sentence(folders, parts, name):
+    """At the first position, by the sentence's vector, which in a decoder is another one; elsewhere by their own."""
+    part = parts[name, "span"]
+    model, _ = fresh(folders, name, "span", "full")
+    inputs = prediction.tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
+    head = model.heads["task"]
+    with torch.inference_mode():
+        states = model.eval().body(inputs)
+        scores = model("task", inputs, len(part.tokens))
+        torch.testing.assert_close(scores[:, 0], head.out(states.sentence))
+        torch.testing.assert_close(scores[:, 1:], head.out(states.positions[:, 1:]))
+
+
 def test_decoder_of_an_encoder_decoder_reads_the_text_moved_by_one(folders, parts):
     tokens = parts["mt5", "classification"].tokens
     inputs = prediction.tensors(tokens.inputs(np.arange(1)), CPU)
@@ -388,8 +402,10 @@ def test_second_phase_starts_from_the_first(folders, parts, tmp_path, name, befo
 
 
 def test_fresh_adapters_depend_on_the_seed_alone(folders):
+    states = itertools.count()
+
     def adapter(method, seed):
-        torch.manual_seed(seed + 100)
+        torch.manual_seed(next(states))
         body = tuning.load([folders["xlm-r"]], None, "float32")
         tuning.begin(body, TUNINGS[method], seed)
         return {key: value for key, value in body.state_dict().items() if "lora_A" in key or "prompt" in key}

@@ -164,6 +164,25 @@ def test_truncated_checkpoint_is_refused_and_the_one_before_used(trained, tmp_pa
     assert f"{last} is not readable" in caplog.text
 
 
+def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
+    """A resumed run that is not the same to the last bit (on a GPU) may not find a better evaluation again."""
+    spec = node_of(trained, "targets", "tiny.full.none.s1.mnli").spec
+    spec = {**spec, "early_stopping": {"evaluate_every": 1, "patience": 20}}
+    scores = iter(range(20))
+    monkeypatch.setattr(training.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
+    # a better evaluation at every step, the last of them after the last checkpoint
+    save = work.save_checkpoint
+    monkeypatch.setattr(work, "save_checkpoint", lambda place, step, *rest: step < 6 and save(place, step, *rest))
+    killed_at(monkeypatch, 6)
+    with pytest.raises(KilledError):
+        run(trained, spec, tmp_path, seconds=0)
+    checkpoints = work.checkpoints(tmp_path / "work")
+    assert len(checkpoints) == 2
+    for checkpoint in checkpoints:
+        best = training._best_step(json.loads((checkpoint / "state.json").read_text()))
+        assert training._best(tmp_path / "work", best).exists()
+
+
 def in_a_fork(action):
     """Run a function in a copy of this process, which has torch already; return its number."""
     child = os.fork()
