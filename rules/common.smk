@@ -128,7 +128,8 @@ def gpus(stage):
 
     def asked(wildcards):
         found = card and estimated(stage, wildcards)
-        return found.cards(card) if found else 1
+        # processes of a job are on one node, and nodes have at most eight
+        return min(8, found.cards(card)) if found else 1
 
     return asked
 

@@ -418,6 +418,25 @@ def test_loss_that_explodes_stops_the_run():
             optimisation.check_loss(state, "mnli", start if step < 20 else then, step, 1e-3)
 
 
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler, and there is none")
+def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
+    """The same steps up to rounding, at dropout 0: a compiler draws its own random numbers."""
+    spec = node_of(trained, "targets", "tiny.full.none.s1.mnli").spec
+    trained = without_dropout(trained, spec, tmp_path / "results")
+    facts, plain = run(trained, spec, tmp_path / "plain")
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    own, compiled = run(trained, {**spec, "compile": True}, tmp_path / "compiled")
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    assert own["steps_done"] == facts["steps_done"]
+    first, second = (json.loads(files["history.json"])["losses"] for files in (plain, compiled))
+    for before, after in zip(first, second, strict=True):
+        assert after == pytest.approx(before, rel=1e-4)
+    one, other = (load_file(tmp_path / place / "out" / "model.safetensors") for place in ("plain", "compiled"))
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(value, other[name], atol=1e-3) for name, value in one.items())
+
+
 @pytest.mark.parametrize("name", ["tiny.reduced.four.s1"])
 def test_bfloat16_trains_and_reads_back_equal(trained, tmp_path, name):
     spec = node_of(trained, "intermediate", name).spec

@@ -38,6 +38,7 @@ COMMANDS = {
     "where": "print the addresses of nodes by their axes",
     "prune": "list what no registered study names; --delete removes it",
     "index-mirror": "write the index of a mirror of raw data",
+    "convert-model": "write a model with pickled weights into a new folder as safetensors",
     "index-model": "write the index of a local model folder",
     "score-xtreme": "score predictions of any system in XTREME's layout",
     "export-xtreme": "write a study's predictions in XTREME's layout",

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,25 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(_explain(what, error, place.offline)) from None
-    for path in Path(snapshot).iterdir():
-        if path.is_file():
+    copy_model(Path(snapshot), folder)
+
+
+def copy_model(source: Path, folder: Path) -> None:
+    """Copy a model's files, without pickles, into a folder, and make a tokenizer.json of the tokenizer that it has.
+
+    Raises:
+        UserError: if there is no tokenizer that can be read.
+    """
+    for path in source.iterdir():
+        if path.is_file() and any(fnmatch(path.name, pattern) for pattern in _MODEL_PATTERNS):
             shutil.copyfile(path, folder / path.name)
     if not (folder / "tokenizer.json").exists():
         import transformers
 
-        transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
+        try:
+            transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(f"{source}: no tokenizer that can be read: {str(error).strip().splitlines()[0]}") from None
 
 
 def _check_revision(content: Mapping[str, Any], rows: Any, offline: bool) -> None:

@@ -1,0 +1,70 @@
+"""Write a model whose weights are pickled (``pytorch_model*.bin``) into a new folder as safetensors.
+
+Nothing in the pipeline reads pickles; this command alone does, and takes nothing but tensors out of them
+(``weights_only``), so that code in such a file is refused and never run.
+"""
+
+import argparse
+import pickle
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from xstilts.errors import UserError
+from xstilts.index import check_model
+from xstilts.sources.hub import copy_model
+
+_PICKLED = "pytorch_model*.bin"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("source", type=Path, help="the folder as it was downloaded")
+    parser.add_argument("folder", type=Path, help="the folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    folder = arguments.folder
+    if folder.exists():
+        raise UserError(f"{folder}: it exists; name a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        scratch.chmod(0o755)
+        convert(arguments.source, scratch)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.stdout.write(f"{folder}: converted. Name it in config.yaml (model_folders); xstilts index-model {folder}\n")
+
+
+def convert(source: Path, folder: Path) -> None:
+    """Write a model's weights as safetensors in shards of at most 5 GB, its configuration and its tokenizer.
+
+    Files are mapped into memory, so that one shard at a time is held. Of names that share their memory (tied
+    embeddings) one is written, as ``save_pretrained`` of transformers does.
+
+    Raises:
+        UserError: if there are no pickled weights, they hold more than tensors, or something else is missing.
+    """
+    import torch
+    from huggingface_hub import save_torch_state_dict
+
+    shards = sorted(source.glob(_PICKLED))
+    if not shards:
+        raise UserError(f"{source}: no {_PICKLED} in it; name the folder of a model with pickled weights")
+    weights: dict[str, torch.Tensor] = {}
+    for path in shards:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except (pickle.UnpicklingError, RuntimeError, OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{path}: not a file of tensors alone ({reason}); fetch it anew, or do without") from None
+        if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+            raise UserError(f"{path}: not a table of tensors by name; only a state_dict can be converted")
+        weights |= content
+    copy_model(source, folder)
+    save_torch_state_dict(weights, folder)
+    check_model(folder)
