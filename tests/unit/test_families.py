@@ -21,7 +21,7 @@ from xstilts.tokens import Tokens
 
 CPU = torch.device("cpu")
 LABELS = ["yes", "no", "maybe"]
-LENGTHS = {"max_length": 32, "stride": 4, "max_question_length": 8, "max_query_length": 16}
+LENGTHS = {"max_length": 32, "stride": 4, "max_question_length": 8, "max_query_length": 16, "told": 0.15}
 OPTIMISER = {"weight_decay": 0.01, "adam_epsilon": 1e-8}
 TUNINGS = {
     "full": {"method": "full"},
@@ -352,10 +352,13 @@ def test_spans_put_together_again_are_the_text(parts):
     assert len({str(ids) for ids in others}) > 5
 
 
-@pytest.mark.parametrize(("length", "lost", "number"), [(1, 1, 1), (2, 1, 1), (20, 3, 1), (40, 6, 2), (200, 30, 10)])
-def test_number_of_spans(length, lost, number):
+@pytest.mark.parametrize(
+    ("length", "share", "lost", "number"),
+    [(1, 0.15, 1, 1), (2, 0.15, 1, 1), (20, 0.15, 3, 1), (40, 0.15, 6, 2), (200, 0.15, 30, 10), (200, 0.3, 60, 20)],
+)
+def test_number_of_spans(length, share, lost, number):
     pieces = np.arange(1000, 1000 + length)
-    read, told = objectives._with_sentinels(pieces, np.arange(100)[::-1], objectives._chance(1, 2))
+    read, told = objectives._with_sentinels(pieces, np.arange(100)[::-1], share, objectives._chance(1, 2))
     assert int((told >= 1000).sum()) == lost
     assert int((read < 1000).sum()) == int((told < 1000).sum()) == number
 

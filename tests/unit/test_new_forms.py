@@ -44,7 +44,7 @@ def tokenizer(folder):
 
 
 def encode(form, rows, tokenizer, **lengths):
-    return Tokens(forms.get(form).encode(rows, tokenizer, lengths), tokenizer.pad)
+    return Tokens(forms.get(form).encode(rows, tokenizer, {"told": 0.15, **lengths}), tokenizer.pad)
 
 
 def part_of(form, rows, tokenizer, path, **lengths):
@@ -294,6 +294,14 @@ def test_shares_of_what_is_told_masked_and_changed(texts, tokenizer):
     assert masked / told == pytest.approx(0.8, abs=0.015)
     assert same / told == pytest.approx(0.1, abs=0.012)
     assert other / told == pytest.approx(0.1, abs=0.012)
+
+
+def test_share_of_what_is_told_is_the_recipes(tokenizer):
+    text = [{"text": " ".join(["cat"] * 60)}] * 300
+    for share in (0.05, 0.4):
+        inputs, _ = mlm.batch(encode("mlm", text, tokenizer, max_length=80, told=share), np.arange(300), 1)
+        # 18,000 positions: five standard deviations are 0.018 at most
+        assert inputs["told"].sum() / (300 * 60) == pytest.approx(share, abs=0.018)
 
 
 def test_masks_depend_on_key_and_text_alone(texts):

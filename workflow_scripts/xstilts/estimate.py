@@ -27,9 +27,8 @@ from xstilts.sources import tiny
 # part of a card's rate that a well-kept loop reaches
 UTILISATION = 0.4
 TRAINING = ("pretrained", "rates", "intermediate", "targets")
-# positions of a batch in prediction on a GPU (``prediction.py``), and the part of a text's pieces that a language model
-# has to tell, of which a decoder tells all (``objectives.py``)
-_PREDICTED, _TOLD = 16384, 0.15
+# positions of a batch in prediction on a GPU (``prediction.py``)
+_PREDICTED = 16384
 # bytes for each score of a language-model head: the score, its float32 copy, and the gradient
 _SCORE = 12
 # rows of a data set, and of a language of an evaluation set, whose number nobody states
@@ -133,6 +132,7 @@ class _Data:
         inputs: inputs of the model that a row becomes at most.
         longest: pieces of the longest of them.
         known: as in ``Estimate``.
+        told: the part of the pieces that a language model has to tell; 0 where the form is another.
     """
 
     rows: int
@@ -140,6 +140,7 @@ class _Data:
     inputs: int
     longest: int
     known: str
+    told: float
 
 
 def config_of(node: Node, plan: Plan, known: Registry, results: Path) -> Mapping[str, Any]:
@@ -215,7 +216,7 @@ def _kept(spec: Mapping[str, Any], shape: Shape, data: Sequence[_Data], hardware
         positions = entry["batch_size"] * unit
         if hardware.device_pieces is not None and FORMS[entry["form"]].separable:
             positions = min(positions, max(hardware.device_pieces, unit))
-        scores = positions * _told(entry["form"], shape) * shape.vocabulary * _SCORE
+        scores = positions * _told(own, shape) * shape.vocabulary * _SCORE
         again = held if hardware.gradient_checkpointing else None
         found.append(shape.activations(positions, length, size, again) + scores)
     return max(found)
@@ -238,7 +239,7 @@ def _work(spec: Mapping[str, Any], shape: Shape, data: Sequence[_Data], again: i
     tokens = operations = 0.0
     for entry, own, part in zip(spec["tasks"], data, probabilities(shares, sampling), strict=True):
         positions = float(steps * part * entry["batch_size"] * (own.pieces + virtual * own.inputs))
-        products = 2 * (shape.matrices + _told(entry["form"], shape) * shape.embeddings)
+        products = 2 * (shape.matrices + _told(own, shape) * shape.embeddings)
         attention = shape.attention(own.pieces / own.inputs + virtual)
         tokens += positions
         operations += positions * (products * passes + attention * (3 + again))
@@ -250,7 +251,7 @@ def _prediction(node: Node, shape: Shape, plan: Plan, results: Path) -> Estimate
     own = _evaluation_data(tokens, plan, results)
     has_head = node.stage == "predictions" or "head" in spec["pooling"]
     heads = head_size(spec["form"], spec.get("labels"), shape) if has_head else 0
-    layers, told = sum(stack.layers for stack in shape.stacks), _told(spec["form"], shape)
+    layers, told = sum(stack.layers for stack in shape.stacks), _told(own, shape)
     # a model as it is gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
     vectors = (states if spec.get("pooling", {}).get("sweep") else 0) + (node.stage == "embeddings")
@@ -288,43 +289,46 @@ def _fresh(form: str) -> bool:
     return not FORMS[form].pretrained_head
 
 
-def _told(form: str, shape: Shape) -> float:
-    """Return the part of positions that a language-model head computes scores for."""
-    if _fresh(form):
-        return 0.0
-    return 1.0 if shape.tells == CAUSAL else _TOLD
+def _told(data: _Data, shape: Shape) -> float:
+    """Return the part of positions that a language-model head computes scores for: a decoder tells all pieces."""
+    return 1.0 if data.told and shape.tells == CAUSAL else data.told
 
 
 def _training_data(tokens: Node, plan: Plan, known: Registry, results: Path) -> _Data:
     """Return a task's training rows."""
     prepared = plan.nodes[tokens.spec["parents"]["prepared"]]
     inputs = _inputs(tokens.spec["form"], prepared.spec["labels"], trained=True)
-    longest, path = tokens.spec["lengths"]["max_length"], manifest_path(results, tokens.id)
+    longest, told, path = *_limits(tokens), manifest_path(results, tokens.id)
     if path.exists():
         part = manifest.read(path)["parts"]["train"]
         rows = manifest.read(manifest_path(results, prepared.id))["parts"]["train"]["rows"]
-        return _Data(rows, part["pieces"] / part["units"], inputs, longest, "measured")
+        return _Data(rows, part["pieces"] / part["units"], inputs, longest, "measured", told)
     rows, stated = _rows(prepared, plan, known)
     pieces = _pieces(tokens, inputs)
-    return _Data(rows, pieces, inputs, longest, "bounded" if stated else "assumed")
+    return _Data(rows, pieces, inputs, longest, "bounded" if stated else "assumed", told)
 
 
 def _evaluation_data(tokens: Node, plan: Plan, results: Path) -> _Data:
     """Return the rows of evaluation data, of all languages."""
     spec = plan.nodes[tokens.spec["parents"]["prepared"]].spec
     inputs = _inputs(tokens.spec["form"], spec["labels"], trained=False)
-    longest, path = tokens.spec["lengths"]["max_length"], manifest_path(results, tokens.id)
+    longest, told, path = *_limits(tokens), manifest_path(results, tokens.id)
     if path.exists():
         parts = manifest.read(path)["parts"].values()
         units = sum(part["units"] for part in parts)
-        return _Data(units, sum(part["pieces"] for part in parts) / units, inputs, longest, "measured")
+        return _Data(units, sum(part["pieces"] for part in parts) / units, inputs, longest, "measured", told)
     made_up = _is_tiny(plan, spec)
     stated = [tiny.TEST_ROWS if made_up else language["rows"] or language["published"]
               for language in spec["languages"].values()]  # fmt: skip
     usual = max((rows for rows in stated if rows is not None), default=_UNKNOWN_TEST_ROWS)
     rows = sum(min(usual if own is None else own, spec["test_rows"] or math.inf) for own in stated)
     certain = "assumed" if None in stated else "bounded"
-    return _Data(int(rows), _pieces(tokens, inputs), inputs, longest, certain)
+    return _Data(int(rows), _pieces(tokens, inputs), inputs, longest, certain, told)
+
+
+def _limits(tokens: Node) -> tuple[int, float]:
+    """Return the pieces of an input at most, and the part of them that a language model has to tell."""
+    return tokens.spec["lengths"]["max_length"], tokens.spec["lengths"].get("told", 0.0)
 
 
 def _inputs(form: str, labels: Sequence[str] | None, trained: bool) -> int:

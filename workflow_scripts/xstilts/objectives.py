@@ -1,12 +1,14 @@
 """What a language model is trained to tell, by its family; what is drawn depends on a text's number and a key alone.
 
 ===========  =================  =========================================================================
-``masked``   encoder            15 % of the pieces: of these 8 in 10 are masked, 1 in 10 is another piece, 1 in 10
+``masked``   encoder            some of the pieces: of these 8 in 10 are masked, 1 in 10 is another piece, 1 in 10
                                 stays (Devlin et al. 2019, BERT, section 3.1)
-``spans``    encoder-decoder    15 % of the pieces, in spans of 3 on average, each replaced by one sentinel (Raffel et
+``spans``    encoder-decoder    some of the pieces, in spans of 3 on average, each replaced by one sentinel (Raffel et
                                 al. 2020, T5, section 3.1.4; ``random_spans_noise_mask`` of the T5 code)
 ``causal``   decoder            every piece from those before it
 ===========  =================  =========================================================================
+
+How many some are is in the tokens (``told``): 15 % in both papers.
 
 Each function returns the model's input with ``told``, and ``pieces``: what stood at the positions to be told, -100
 elsewhere. ``told`` is bool, ``pieces`` int64, both of shape (units, longest).
@@ -18,7 +20,7 @@ from xstilts.tokens import Tokens
 
 MASKED, SPANS, CAUSAL = "masked", "spans", "causal"
 IGNORED = -100
-_TOLD, _MASK, _OTHER = 0.15, 0.8, 0.9
+_MASK, _OTHER = 0.8, 0.9
 _SPAN_LENGTH = 3
 
 
@@ -26,7 +28,7 @@ def masked(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nd
     """Mask pieces; every text has at least one position to be told."""
     inputs = tokens.inputs(units)
     ids, told = inputs["ids"], np.zeros(inputs["ids"].shape, dtype=bool)
-    right = np.full(ids.shape, IGNORED, dtype=np.int64)
+    right, share = np.full(ids.shape, IGNORED, dtype=np.int64), float(tokens.arrays["told"])
     for row, unit in enumerate(units):
         length = int(inputs["mask"][row].sum())
         chance = _chance(key, unit)
@@ -35,7 +37,7 @@ def masked(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nd
         # the special tokens at both ends are never told
         inner = slice(1, length - 1)
         chosen = np.zeros(length, dtype=bool)
-        chosen[inner] = draws[inner] < _TOLD
+        chosen[inner] = draws[inner] < share
         if not chosen.any():
             chosen[inner.start + int(draws[inner].argmin())] = True
         told[row, :length] = chosen
@@ -62,12 +64,12 @@ def spans(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nda
     The inputs have ``decoder_ids`` and ``decoder_mask`` too; ``told`` and ``pieces`` are of the decoder's positions.
     """
     sequences = tokens.sequences(units)
-    starts, sentinels = tokens.arrays["starts"], tokens.arrays["sentinels"]
+    starts, sentinels, share = (tokens.arrays[name] for name in ("starts", "sentinels", "told"))
     read, told = [], []
     for unit, sequence in zip(units, sequences, strict=True):
         ids = np.asarray(tokens.arrays["ids"][starts[sequence] : starts[sequence + 1]], dtype=np.int64)
         # the last piece is the one that ends a text
-        kept, lost = _with_sentinels(ids[:-1], sentinels, _chance(key, unit))
+        kept, lost = _with_sentinels(ids[:-1], sentinels, float(share), _chance(key, unit))
         read.append(np.concatenate([kept, ids[-1:]]))
         told.append(np.concatenate([lost, ids[-1:]]))
     ids, mask = _matrix(read, tokens.pad)
@@ -78,14 +80,14 @@ def spans(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nda
 
 
 def _with_sentinels(
-    pieces: np.ndarray, sentinels: np.ndarray, chance: np.random.Generator
+    pieces: np.ndarray, sentinels: np.ndarray, share: float, chance: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a text with sentinels in place of spans, and the sentinels with these spans.
 
     Other than in the T5 code, where the last piece is always lost, the text may go on after the last span, so that in
     a text with one span it stands anywhere.
     """
-    lost = max(1, round(len(pieces) * _TOLD))
+    lost = max(1, round(len(pieces) * share))
     number = max(1, min(round(lost / _SPAN_LENGTH), len(pieces) - lost, len(sentinels)))
     # one more part is kept than is lost, and the first and the last of them may have no piece
     kept_parts = _parts(len(pieces) - lost + 2, number + 1, chance)

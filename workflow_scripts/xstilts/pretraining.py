@@ -69,6 +69,7 @@ def _random_model(shape: Mapping[str, Any], tokenizer: Path, seed: int) -> Any:
             "num_hidden_layers": shape["layers"], "hidden_size": shape["hidden_size"],
             "num_attention_heads": shape["heads"], "intermediate_size": shape["intermediate_size"],
             "hidden_dropout_prob": shape["dropout"], "attention_probs_dropout_prob": shape["dropout"],
+            "initializer_range": shape["initializer_range"],
         }
     )  # fmt: skip
     torch.manual_seed(seed)

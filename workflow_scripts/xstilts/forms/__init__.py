@@ -63,7 +63,7 @@ class Form:
         needs: fields that a source's columns must give.
         takes: fields that they can give beside these.
         retrieval: settings of the recipe's section ``bitext`` that decide what is found.
-        lengths: settings of the recipe's section of this form's name that decide how rows become pieces.
+        lengths: settings of the recipe's section of this form's name that decide how rows become inputs.
         decoding: those that decide how outputs become predictions.
     """
 
@@ -95,7 +95,7 @@ FORMS = {
         labelled=False, needs=("context", "question", "answers"), lengths=("stride", "max_question_length"),
         decoding=("max_answer_length", "n_best", "null_threshold"),
     ),
-    "mlm": Form(labelled=False, pretrained_head=True, needs=("text",)),
+    "mlm": Form(labelled=False, pretrained_head=True, needs=("text",), lengths=("told",)),
     "bitext": Form(
         trained=False, labelled=False, embedded=True, inputs=2, needs=("text", "translation"), retrieval=("direction",)
     ),

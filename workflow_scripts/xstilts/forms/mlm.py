@@ -25,12 +25,12 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
     """Return the sequences of each text, every one a unit; a text longer than the limit is cut into several.
 
     For a masked model ``mask`` and ``pieces`` by unit: the mask piece, and the number of pieces of the tokenizer. For
-    an encoder-decoder model ``sentinels``, the pieces that stand for spans.
+    an encoder-decoder model ``sentinels``, the pieces that stand for spans. For both ``told``, the part to be told.
     """
     if tokenizer.objective == objectives.MASKED and tokenizer.mask is None:
         raise ValueError(
@@ -51,6 +51,8 @@ def encode(
                 more = {"mask": tokenizer.mask, "pieces": tokenizer.size}
                 builder.close(number, **(more if tokenizer.objective == objectives.MASKED else {}))
     arrays = builder.arrays()
+    if tokenizer.objective != objectives.CAUSAL:
+        arrays["told"] = np.float64(lengths["told"])
     if tokenizer.objective == objectives.SPANS:
         arrays["sentinels"] = np.asarray(tokenizer.sentinels, dtype=np.int32)
     return arrays
