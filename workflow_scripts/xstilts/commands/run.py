@@ -9,13 +9,16 @@ import sys
 import time
 from pathlib import Path
 
-from xstilts import devices, index, machine, registry
+from xstilts import devices, index, machine, registry, watch
 from xstilts.commands import summary
 from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
 from xstilts.study import read_study
 
 log = logging.getLogger(__name__)
+
+# between two lines on how far the run is
+_SECONDS = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
     command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
+    plan = machine.plan_of(settings)
+    since, nodes = time.time(), watch.wanted(plan, settings.results)
+    work = watch.operations(plan, settings, nodes)
     process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
     # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        code = process.wait()
+        code = None
+        while code is None:
+            try:
+                code = process.wait(_SECONDS)
+            except subprocess.TimeoutExpired:
+                log.info(watch.progress(nodes, work, settings.results, since))
     finally:
         signal.signal(signal.SIGINT, before)
     if code == 0 and not arguments.snakemake:

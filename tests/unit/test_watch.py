@@ -1,0 +1,96 @@
+"""The line on how far a run is: what is wanted, what runs, how long the rest takes."""
+
+import time
+
+import pytest
+from conftest import ROOT, plan_of
+from xstilts import machine, watch
+from xstilts.nodes import manifest_path
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    return plan_of(ROOT / "studies/tiny.yaml", results=str(tmp_path_factory.mktemp("results")))
+
+
+def make(results, name, seconds=None):
+    path = manifest_path(results, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    if seconds is not None:
+        table = results / f"benchmarks/{name}.tsv"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(f"s\th:m:s\n{seconds}\t0:00:01\n")
+
+
+def start(results, name):
+    log = results / f"logs/{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+
+
+def test_all_is_wanted_parents_first(plan, tmp_path):
+    found = [node.id for node in watch.wanted(plan, tmp_path)]
+    # a training set's contexts are excluded by data that no prediction reads, but all nodes lead to one
+    assert sorted(found) == sorted(plan.nodes)
+    for place, name in enumerate(found):
+        assert set(plan.nodes[name].parents) <= set(found[:place])
+
+
+def test_what_only_a_result_needed_is_not_wanted(plan, tmp_path):
+    """A model that was let go once its predictions were complete is not made again."""
+    name = next(name for name in plan.predictions() if "four.s1.udpos" in name)
+    make(tmp_path, name)
+    (model,) = [parent for parent in plan.nodes[name].parents if parent.startswith("targets/")]
+    found = {node.id for node in watch.wanted(plan, tmp_path)}
+    assert set(plan.nodes) - found == {name, model, *(set(plan.nodes[name].parents) - found)}
+
+
+def test_line(plan, tmp_path, monkeypatch):
+    nodes = watch.wanted(plan, tmp_path)
+    work = watch.operations(plan, machine.from_config({"results": str(tmp_path)}), nodes)
+    trainings = {node.id for node in nodes if node.stage in ("intermediate", "targets")}
+    assert trainings <= set(work) and all(value > 0 for value in work.values())
+    since = time.time() - 100
+    first = nodes[0].id
+    start(tmp_path, first)
+    line = watch.progress(nodes, work, tmp_path, since)
+    assert line.startswith(f"0 of {len(nodes)} jobs done, about ")
+    assert line.endswith(f"; running: {first.rpartition('-')[0]}")
+    # a log of an earlier run is none of a job that runs
+    assert watch.progress(nodes, work, tmp_path, time.time() + 1).endswith("running: none")
+    make(tmp_path, first, 1.0)
+    assert watch.progress(nodes, work, tmp_path, since).startswith(f"1 of {len(nodes)} jobs done")
+    for node in nodes:
+        make(tmp_path, node.id)
+    assert watch.progress(nodes, work, tmp_path, since).startswith(
+        f"{len(nodes)} of {len(nodes)} jobs done, about 10 s"
+    )
+
+
+def test_time_left_follows_what_was_measured(plan, tmp_path):
+    """Jobs that took ten times as long make what is left take ten times as long, but for their starts."""
+    nodes = watch.wanted(plan, tmp_path)
+    work = {node.id: 1e9 for node in nodes if node.stage == "targets"}
+    done = next(node for node in nodes if node.id in work)
+    others = [name for name in work if name != done.id]
+    expected = {}
+    for took in (16.0, 106.0):
+        make(tmp_path, done.id, took)
+        expected[took] = watch._expected(nodes, [done], work, tmp_path)
+    assert all(expected[16.0][name] == pytest.approx(6 + 10) for name in others)
+    assert all(expected[106.0][name] == pytest.approx(6 + 100) for name in others)
+
+
+def test_jobs_that_wait_for_each_other_are_no_faster_together(plan, tmp_path):
+    nodes = watch.wanted(plan, tmp_path)
+    left = {node.id: 10.0 for node in nodes}
+    depth = 0
+    name = next(name for name in plan.predictions() if "four.s1.udpos" in name)
+    while name:
+        depth += 1
+        name = next(
+            (parent for parent in plan.nodes[name].parents if parent.split("/")[0] in ("targets", "intermediate")), None
+        )
+    assert watch._rest(nodes, left, 1) == 10.0 * len(nodes)
+    assert watch._rest(nodes, left, 10_000) >= 10.0 * (depth + 3)

@@ -1,0 +1,97 @@
+"""How far a run of a study is: how many jobs are done, which run now, and about how long the rest takes.
+
+What has to be made is found as Snakemake finds it: the missing results, and what of their parents is missing. A job
+takes the time of starting it and that of its operations (``estimate.py``), at the rate of the jobs that are done.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xstilts import estimate, machine, registry
+from xstilts.errors import UserError
+from xstilts.nodes import Node, Plan, manifest_path
+
+# before any job is done: seconds to start one, with and without a model, and operations a second of one core
+_START, _START_WITH_MODEL, _RATE = 1.5, 6.0, 3e10
+
+
+def wanted(plan: Plan, results: Path) -> list[Node]:
+    """Return the nodes that have to be made, parents first."""
+    found: dict[str, Node] = {}
+
+    def want(name: str) -> None:
+        if name not in found and not manifest_path(results, name).exists():
+            for parent in plan.nodes[name].parents:
+                want(parent)
+            found[name] = plan.nodes[name]
+
+    for name in plan.predictions():
+        want(name)
+    return list(found.values())
+
+
+def operations(plan: Plan, settings: machine.Machine, nodes: Sequence[Node]) -> dict[str, float]:
+    """Return the operations of those nodes that compute with a model of known size, by id."""
+    known, hardware = registry.load(settings.own_tasks), estimate.Hardware(settings.device_pieces)
+    found = {}
+    for node in nodes:
+        if node.stage in (*estimate.TRAINING, "predictions", "embeddings"):
+            try:
+                found[node.id] = estimate.of_node(node, plan, known, settings.results, hardware).operations
+            except UserError:
+                continue
+    return found
+
+
+def progress(nodes: Sequence[Node], work: Mapping[str, float], results: Path, since: float) -> str:
+    """Return a line on a run.
+
+    Args:
+        nodes: what has to be made, parents first.
+        work: operations by node.
+        results: the results folder.
+        since: when the run began, in seconds (epoch).
+    """
+    now = time.time()
+    done = [node for node in nodes if manifest_path(results, node.id).exists()]
+    ready = {node.id for node in done}
+    # a job opens its log when it starts
+    logs = {node.id: results / f"logs/{node.id}.log" for node in nodes if node.id not in ready}
+    ages = {name: now - path.stat().st_ctime for name, path in logs.items() if path.exists()}
+    running = {name: age for name, age in ages.items() if age < now - since}
+    seconds = _expected(nodes, done, work, results)
+    left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in logs}
+    rest = _rest(nodes, left, max(1, len(running)))
+    names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
+    about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
+    return f"{len(done)} of {len(nodes)} jobs done, about {about} left; running: {names}"
+
+
+def _expected(
+    nodes: Sequence[Node], done: Sequence[Node], work: Mapping[str, float], results: Path
+) -> dict[str, float]:
+    """Return the seconds that each node takes, in the light of those that are done."""
+    start = {node.id: _START_WITH_MODEL if node.id in work else _START for node in nodes}
+    took = {node.id: _seconds(results / f"benchmarks/{node.id}.tsv") for node in done}
+    measured = [name for name, value in took.items() if value is not None and value > start[name]]
+    computed = sum(work.get(name, 0.0) for name in measured)
+    spent = sum(took[name] - start[name] for name in measured if name in work)
+    rate = computed / spent if computed else _RATE
+    return {name: value + work.get(name, 0.0) / rate for name, value in start.items()}
+
+
+def _seconds(path: Path) -> float | None:
+    """Return the seconds that Snakemake measured of a job; None before it has."""
+    try:
+        return float(path.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _rest(nodes: Sequence[Node], left: Mapping[str, float], at_once: int) -> float:
+    """Return the time of what is left: of all by so many at once, or of the longest chain of jobs that wait in turn."""
+    ends: dict[str, float] = {}
+    for node in nodes:
+        ends[node.id] = left.get(node.id, 0.0) + max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
+    return max(sum(left.values()) / at_once, max(ends.values(), default=0.0))
