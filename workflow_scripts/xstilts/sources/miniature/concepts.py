@@ -66,8 +66,8 @@ _FUNCTION_TAGS = {
 }  # fmt: skip
 # set phrases, one word in other languages
 PHRASES = {
-    "no/answer": "no", "whether": "is it true that", "that is": "in other words", "but not": "but it is false that",
-    "cause?": "what was the cause", "effect?": "what was the effect",
+    "no/answer": "no", "whether": "really", "that is": "namely", "but not": "unlike", "cause?": "why so",
+    "effect?": "what then",
 }  # fmt: skip
 TAGS = {
     **{word: tag for tag, words in _FUNCTION_TAGS.items() for word in words},

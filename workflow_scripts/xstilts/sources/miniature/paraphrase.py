@@ -139,6 +139,6 @@ def _two(teller: Teller) -> tuple[Event, Event]:
 
 # the harder kinds are the rarer ones
 _OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (
-    *(_roles,) * 3, *(_detail,) * 3, _order, _binding,
+    *(_roles,) * 2, *(_detail,) * 4, _order, _binding,
 )  # fmt: skip
 _OF_QUESTIONS = (*(_roles,) * 2, *(_detail,) * 2, *(_detail_asked,) * 2, _binding)

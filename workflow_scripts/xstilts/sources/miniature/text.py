@@ -65,7 +65,7 @@ def _scripts(teller: Teller) -> Document:
 def _questions(teller: Teller) -> Document:
     """One to three events, a question, and its answer."""
     chance = teller.chance
-    told = questions.events(teller, chance.choice((1, 2, 2, 3)))
+    told = questions.events(teller, chance.choice((1, 2, 2)))
     asked = questions.paragraph(teller, told, 1, brief=chance.random() < 0.5)
     (question,) = asked.questions
     preposition = {"place": "in", "time": "in", "recipient": "to"}.get(question.sentence.asked, "")
@@ -75,7 +75,7 @@ def _questions(teller: Teller) -> Document:
 def _inferences(teller: Teller) -> Document:
     """One or two events, and questions whether something is so, with their answers."""
     chance = teller.chance
-    found = inference.block(teller, chance.choice((1, 1, 1, 2)))
+    found = inference.block(teller, 1)
     first = 3 * chance.randrange(len(found) // 3)
     told: Document = list(found[first].premise)
     for example in found[first : first + chance.randint(2, 3)]:
@@ -109,6 +109,6 @@ def _facts(teller: Teller) -> Document:
 
 
 _KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (
-    (_events, 0.12), (_causes, 0.2), (_scripts, 0.04), (_questions, 0.2), (_inferences, 0.24), (_paraphrases, 0.15),
-    (_facts, 0.05),
+    (_events, 0.08), (_causes, 0.18), (_scripts, 0.03), (_questions, 0.16), (_inferences, 0.36), (_paraphrases, 0.15),
+    (_facts, 0.04),
 )  # fmt: skip

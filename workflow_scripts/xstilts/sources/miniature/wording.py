@@ -199,11 +199,8 @@ def mark_of(sentence: Sentence) -> str:
 
 
 def words(language: Language, keys: Iterable[str]) -> list[str]:
-    """Return the words of a sentence, the first with a capital letter where the language has them."""
-    found = [language.forms[key] for key in keys]
-    if language.facts.capitals:
-        found[0] = found[0][0].upper() + found[0][1:]
-    return found
+    """Return the words of a sentence."""
+    return [language.forms[key] for key in keys]
 
 
 def say(language: Language, sentences: Sequence[Sentence]) -> str:
