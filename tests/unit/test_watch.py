@@ -1,5 +1,6 @@
 """The line on how far a run is: what is wanted, what runs, how long the rest takes."""
 
+import json
 import time
 
 import pytest
@@ -16,7 +17,7 @@ def plan(tmp_path_factory):
 def make(results, name, seconds=None):
     path = manifest_path(results, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{}")
+    path.write_text(json.dumps({"parts": {"train": {"rows": 9, "units": 9, "pieces": 90}}}))
     if seconds is not None:
         table = results / f"benchmarks/{name}.tsv"
         table.parent.mkdir(parents=True, exist_ok=True)
@@ -46,26 +47,32 @@ def test_what_only_a_result_needed_is_not_wanted(plan, tmp_path):
     assert set(plan.nodes) - found == {name, model, *(set(plan.nodes[name].parents) - found)}
 
 
-def test_line(plan, tmp_path, monkeypatch):
-    nodes = watch.wanted(plan, tmp_path)
-    work = watch.operations(plan, machine.from_config({"results": str(tmp_path)}), nodes)
-    trainings = {node.id for node in nodes if node.stage in ("intermediate", "targets")}
-    assert trainings <= set(work) and all(value > 0 for value in work.values())
-    since = time.time() - 100
+def test_line(plan, tmp_path):
+    settings = machine.from_config({"results": str(tmp_path)})
+    nodes, since = watch.wanted(plan, tmp_path), time.time() - 100
     first = nodes[0].id
     start(tmp_path, first)
-    line = watch.progress(nodes, work, tmp_path, since)
+    line = watch.progress(plan, settings, nodes, since)
     assert line.startswith(f"0 of {len(nodes)} jobs done, about ")
     assert line.endswith(f"; running: {first.rpartition('-')[0]}")
     # a log of an earlier run is none of a job that runs
-    assert watch.progress(nodes, work, tmp_path, time.time() + 1).endswith("running: none")
+    assert watch.progress(plan, settings, nodes, time.time() + 1).endswith("running: none")
     make(tmp_path, first, 1.0)
-    assert watch.progress(nodes, work, tmp_path, since).startswith(f"1 of {len(nodes)} jobs done")
-    for node in nodes:
-        make(tmp_path, node.id)
-    assert watch.progress(nodes, work, tmp_path, since).startswith(
-        f"{len(nodes)} of {len(nodes)} jobs done, about 10 s"
-    )
+    assert watch.progress(plan, settings, nodes, since).startswith(f"1 of {len(nodes)} jobs done")
+    for node in nodes[1:-1]:
+        make(tmp_path, node.id, 1.0)
+    line = watch.progress(plan, settings, nodes, since)
+    assert line == f"{len(nodes) - 1} of {len(nodes)} jobs done, about 10 s left; running: none"
+
+
+def test_operations_are_known_of_what_computes_with_a_model(plan, tmp_path):
+    settings = machine.from_config({"results": str(tmp_path)})
+    nodes = watch.wanted(plan, tmp_path)
+    work = watch._operations(plan, settings, nodes)
+    assert set(work) == {
+        node.id for node in nodes if node.stage in ("intermediate", "targets", "predictions", "embeddings")
+    }
+    assert all(value > 0 for value in work.values())
 
 
 def test_time_left_follows_what_was_measured(plan, tmp_path):

@@ -31,29 +31,17 @@ def wanted(plan: Plan, results: Path) -> list[Node]:
     return list(found.values())
 
 
-def operations(plan: Plan, settings: machine.Machine, nodes: Sequence[Node]) -> dict[str, float]:
-    """Return the operations of those nodes that compute with a model of known size, by id."""
-    known, hardware = registry.load(settings.own_tasks), estimate.Hardware(settings.device_pieces)
-    found = {}
-    for node in nodes:
-        if node.stage in (*estimate.TRAINING, "predictions", "embeddings"):
-            try:
-                found[node.id] = estimate.of_node(node, plan, known, settings.results, hardware).operations
-            except UserError:
-                continue
-    return found
-
-
-def progress(nodes: Sequence[Node], work: Mapping[str, float], results: Path, since: float) -> str:
+def progress(plan: Plan, settings: machine.Machine, nodes: Sequence[Node], since: float) -> str:
     """Return a line on a run.
 
     Args:
+        plan: the plan.
+        settings: those of this machine.
         nodes: what has to be made, parents first.
-        work: operations by node.
-        results: the results folder.
         since: when the run began, in seconds (epoch).
     """
-    now = time.time()
+    # anew each time: once tokens are there, their lengths are known
+    now, results, work = time.time(), settings.results, _operations(plan, settings, nodes)
     done = [node for node in nodes if manifest_path(results, node.id).exists()]
     ready = {node.id for node in done}
     # a job opens its log when it starts
@@ -66,6 +54,19 @@ def progress(nodes: Sequence[Node], work: Mapping[str, float], results: Path, si
     names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
     about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
     return f"{len(done)} of {len(nodes)} jobs done, about {about} left; running: {names}"
+
+
+def _operations(plan: Plan, settings: machine.Machine, nodes: Sequence[Node]) -> dict[str, float]:
+    """Return the operations of those nodes that compute with a model of known size, by id."""
+    known, hardware = registry.load(settings.own_tasks), estimate.Hardware(settings.device_pieces)
+    found = {}
+    for node in nodes:
+        if node.stage in (*estimate.TRAINING, "predictions", "embeddings"):
+            try:
+                found[node.id] = estimate.of_node(node, plan, known, settings.results, hardware).operations
+            except UserError:
+                continue
+    return found
 
 
 def _expected(

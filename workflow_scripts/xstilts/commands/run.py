@@ -50,7 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
     command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
     plan = machine.plan_of(settings)
     since, nodes = time.time(), watch.wanted(plan, settings.results)
-    work = watch.operations(plan, settings, nodes)
     process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
     # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 code = process.wait(_SECONDS)
             except subprocess.TimeoutExpired:
-                log.info(watch.progress(nodes, work, settings.results, since))
+                log.info(watch.progress(plan, settings, nodes, since))
     finally:
         signal.signal(signal.SIGINT, before)
     if code == 0 and not arguments.snakemake:

@@ -109,7 +109,7 @@ def _detail(teller: Teller) -> tuple[Wordings, Wordings]:
     told = []
     for value in values:
         changed = event._replace(**{field: value})
-        told.append((Clause(changed, front="place"), Clause(teller.varied(changed), passive=True)))
+        told.append((Clause(changed, front="place"), Clause(teller.varied(changed, 0.1), passive=True)))
     return tuple(told)
 
 
@@ -139,6 +139,6 @@ def _two(teller: Teller) -> tuple[Event, Event]:
 
 # the harder kinds are the rarer ones
 _OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (
-    *(_roles,) * 2, *(_detail,) * 4, _order, _binding,
+    _roles, *(_detail,) * 5, _order, _binding,
 )  # fmt: skip
 _OF_QUESTIONS = (*(_roles,) * 2, *(_detail,) * 2, *(_detail_asked,) * 2, _binding)
