@@ -14,7 +14,7 @@ from xstilts import estimate, machine, registry
 from xstilts.errors import UserError
 from xstilts.manifest import canonical, write_atomically
 from xstilts.nodes import manifest_path
-from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, tables
+from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
 
 try:
     settings = machine.local(config)

@@ -25,7 +25,7 @@ rule tables:
     output:
         expand(
             f"{study_folder}/tables/{{name}}.{{kind}}",
-            name=tables(plan.benchmark, plan.swept),
+            name=plan.tables,
             kind=TABLE_FORMATS,
         ),
     log:
@@ -62,6 +62,7 @@ rule figures:
 rule report:
     input:
         rules.scores.output,
+        rules.tables.output,
         rules.figures.output,
     output:
         f"{study_folder}/report.html",

@@ -13,7 +13,7 @@ BENCHMARK = {
                     "english": False, "layout": "tatoeba", "same_data": []},
     },
 }  # fmt: skip
-PLAN = {"study": "test", "benchmark": BENCHMARK, "mixtures": {"none": [], "mnli": ["mnli"]}}
+PLAN = {"study": "test", "benchmark": BENCHMARK, "tables": ("main",), "mixtures": {"none": [], "mnli": ["mnli"]}}
 
 
 def scores(**changes):
@@ -69,7 +69,7 @@ def test_a_mean_has_the_marks_of_its_cells_and_no_losses():
 
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_every_table_is_written(tmp_path, kind):
-    tables.write(scores(), None, PLAN, tmp_path)
+    tables.write(scores(), None, None, PLAN, tmp_path)
     assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.manifest import MANIFEST, digest
-from xstilts.study import Study
+from xstilts.study import NONE, Study
 
 # Raise a stage's version when the same spec would give another result; its nodes, and all below them, move.
 VERSIONS = {
@@ -84,6 +84,7 @@ class Plan:
         targets: task, form, headline metric and source language of each target.
         benchmark: the benchmark whose score the tables have, with its name.
         addresses: where the files of a data node can be downloaded: no part of what decides a result.
+        distance: the declared rank of a language's distance from the source language, where it has one.
         notes: for the user, what was left out and why.
     """
 
@@ -93,6 +94,7 @@ class Plan:
     targets: dict[str, dict[str, str]] = field(default_factory=dict)
     benchmark: Mapping[str, Any] | None = None
     addresses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    distance: Mapping[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def stage(self, stage: str) -> dict[str, Node]:
@@ -112,6 +114,19 @@ class Plan:
         return any(node.spec["pooling"].get("sweep", False) for node in self.stage("embeddings").values())
 
     @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables: those of a benchmark, of layers, contrasts and distances where there are such."""
+        more = {
+            "benchmark": self.benchmark, "layers": self.swept, "contrasts": self.study.contrasts,
+            "distance": self.distance and NONE in self.study.mixtures,
+        }  # fmt: skip
+        return ("main", "by_language", *(name for name, there in more.items() if there))
+
+    @property
+    def _contrasts(self) -> dict[str, dict[str, Any]]:
+        return {name: asdict(contrast) for name, contrast in self.study.contrasts.items()}
+
+    @cached_property
     def digest(self) -> str:
         """Digest of the study's outputs: what they read and the options they have."""
         cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
@@ -122,6 +137,8 @@ class Plan:
                 "cells": cells,
                 "targets": self.targets,
                 "benchmark": self.benchmark,
+                "contrasts": self._contrasts,
+                "distance": self.distance,
                 **shown,
             }
         )
@@ -145,7 +162,10 @@ class Plan:
             "figures": dict(self.study.figures),
             "targets": self.targets,
             "benchmark": self.benchmark,
+            "tables": self.tables,
             "swept": self.swept,
+            "contrasts": self._contrasts,
+            "distance": self.distance,
             "mixtures": {
                 name: [member.task for member in mixture.tasks] if mixture else []
                 for name, mixture in self.study.mixtures.items()

@@ -52,6 +52,8 @@ class _Planner:
             "name": study.benchmark,
             **self.registry.benchmarks[study.benchmark],
         }
+        languages = self.registry.languages.items()
+        self.result.distance = {code: facts["distance"] for code, facts in languages if "distance" in facts}
         self.sourcing = Sourcing(study, self.registry, indexes, self.result.notes)
         self.evaluated = {name: self.sourcing.evaluation(name, target) for name, target in study.targets.items()}
         self.prepared_memo: dict[tuple, Node] = {}

@@ -81,6 +81,23 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """Two values of an axis that are compared.
+
+    Attributes:
+        axis: ``model`` or ``mixture``.
+        pair: the two values; the difference is the first minus the second.
+        targets: the targets on which they are compared; None for all.
+        expected: ``higher`` or ``lower``, what was expected beforehand; None for nothing.
+    """
+
+    axis: str
+    pair: tuple[str, str]
+    targets: tuple[str, ...] | None
+    expected: str | None
+
+
+@dataclass(frozen=True)
 class Study:
     """A checked study; names point into the registry. ``models`` have the recipes by which they are trained."""
 
@@ -97,6 +114,7 @@ class Study:
     default_limits: Limits
     task_limits: Mapping[str, Limits]
     task_sources: Mapping[str, str]
+    contrasts: Mapping[str, Contrast]
     figures: Mapping[str, Any]
 
     def limits(self, task: str) -> Limits:
@@ -131,23 +149,45 @@ def read_study(path: Path, registry: Registry) -> Study:
     for name in value["tasks"]:
         _reference(name, registry, f"{place}: tasks")
     default_limits = Limits(**value["limits"])
+    models, mixtures = _models(value, registry, place), _mixtures(value["mixtures"], registry, place)
+    targets = _targets(value, registry, place)
     return Study(
         name=path.stem,
         description=" ".join(value["description"].split()),
         source=value["source"],
         world=value["world"],
-        models=_models(value, registry, place),
+        models=models,
         recipes={name: _recipe(name, recipe, registry, place) for name, recipe in value["recipes"].items()},
-        mixtures=_mixtures(value["mixtures"], registry, place),
+        mixtures=mixtures,
         benchmark=value["benchmark"],
-        targets=_targets(value, registry, place),
+        targets=targets,
         seeds=tuple(value["seeds"]),
         default_limits=default_limits,
         # what a task does not say is the study's own limit, not the schema's default
         task_limits={name: _limits(name, value) for name in value["tasks"]},
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
+        contrasts=_contrasts(value["contrasts"], {"model": models, "mixture": mixtures}, targets, place),
         figures=value["figures"],
     )
+
+
+def _contrasts(
+    entries: Mapping[str, Any], axes: Mapping[str, Mapping[str, Any]], targets: Mapping[str, Target], place: str
+) -> dict[str, Contrast]:
+    found = {}
+    for name, entry in entries.items():
+        here = f"{place}: contrasts.{name}"
+        named = [axis for axis in axes if entry[axis]]
+        if len(named) != 1:
+            raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
+        (axis,) = named
+        for value in entry[axis]:
+            _known(value, axes[axis], f"{here}.{axis}", axis)
+        for target in entry["targets"] or ():
+            _known(target, targets, f"{here}.targets", "target")
+        asked = tuple(entry["targets"]) if entry["targets"] else None
+        found[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
+    return found
 
 
 def _models(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, tuple[str, ...]]:

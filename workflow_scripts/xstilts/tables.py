@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts import benchmarks
+from xstilts import benchmarks, statistics
 from xstilts.scores import headline, is_source_language, with_gain
 
 LEGEND = "† not on the official split; ‡ a sample of the official rows; ! averaged over a run that collapsed."
@@ -218,12 +218,41 @@ def layer_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return ["model", "recipe", "target", "mixture", *map(str, numbers)], rows
 
 
-def write(scores: pd.DataFrame, layers: pd.DataFrame | None, plan: Mapping[str, Any], folder: Path) -> None:
+def contrast_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of contrasts."""
+    axes = [axis for axis in ("model", "recipe", "mixture") if axis in frame.columns]
+    header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
+    rows = []
+    for row in frame.fillna("").to_dict("records"):
+        digits = 3 if row["metric"] == "loss" else 1
+        difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
+        sides = f"{row['contrast']}: {row['one']} − {row['other']}"
+        others = [row[axis] or "–" for axis in axes]
+        said = [row[name] for name in ("verdict", "expected", "outcome")]
+        rows.append([sides, *others, row["target"], difference, f"{low} to {high}", *said])
+    return header, rows
+
+
+def distance_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of rank correlations with the declared distance."""
+    header = ["model", "recipe", "target", "languages", "rank correlation", "p"]
+    return header, [
+        [row["model"], row["recipe"], row["target"], str(row["languages"]), f"{row['correlation']:+.2f}",
+         f"{row['p']:.3f}"]
+        for row in frame.to_dict("records")
+    ]  # fmt: skip
+
+
+def write(
+    scores: pd.DataFrame, layers: pd.DataFrame | None, contrasts: pd.DataFrame | None, plan: Mapping[str, Any],
+    folder: Path,
+) -> None:  # fmt: skip
     """Write a study's tables as .md, .csv and .tex into a folder.
 
     Args:
         scores: all scores, as ``scores.collect`` gives them.
         layers: those of all layers, where the study asks for them.
+        contrasts: as ``statistics.contrasts`` gives them, where the study states some.
         plan: the content of plan.json.
         folder: where to.
     """
@@ -242,6 +271,12 @@ def write(scores: pd.DataFrame, layers: pd.DataFrame | None, plan: Mapping[str, 
     if layers is not None:
         what = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         kinds["layers"] = (layer_frame(layers), layer_rows, what)
+    if contrasts is not None:
+        what = "one minus the other, zero-shot means in points; intervals are paired bootstraps over examples."
+        kinds["contrasts"] = (contrasts, contrast_rows, what)
+    if "distance" in plan["tables"]:
+        what = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
+        kinds["distance"] = (statistics.distances(scores, plan["distance"]), distance_rows, what)
     for name, (frame, layout, what) in kinds.items():
         title = f"Study {plan['study']}: {what}"
         header, rows = layout(frame)

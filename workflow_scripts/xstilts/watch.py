@@ -42,10 +42,11 @@ def progress(plan: Plan, settings: machine.Machine, nodes: Sequence[Node], since
     """
     # anew each time: once tokens are there, their lengths are known
     now, results, work = time.time(), settings.results, _operations(plan, settings, nodes)
-    done = [node for node in nodes if manifest_path(results, node.id).exists()]
-    ready = {node.id for node in done}
+    # not by manifests: that of a model goes when the model is let go
+    missing = {node.id for node in wanted(plan, results)}
+    done = [node for node in nodes if node.id not in missing]
     # a job opens its log when it starts
-    logs = {node.id: results / f"logs/{node.id}.log" for node in nodes if node.id not in ready}
+    logs = {node.id: results / f"logs/{node.id}.log" for node in nodes if node.id in missing}
     ages = {name: now - path.stat().st_ctime for name, path in logs.items() if path.exists()}
     running = {name: age for name, age in ages.items() if age < now - since}
     seconds = _expected(nodes, done, work, results)

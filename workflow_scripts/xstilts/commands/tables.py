@@ -4,7 +4,7 @@ import argparse
 
 import pandas as pd
 
-from xstilts import scores, tables
+from xstilts import scores, statistics, tables
 from xstilts.commands import add_study_arguments, read_plan
 
 add_arguments = add_study_arguments
@@ -14,4 +14,5 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
     layers = scores.collect_layers(plan, results) if plan["swept"] else None
-    tables.write(pd.read_parquet(folder / "scores.parquet"), layers, plan, folder / "tables")
+    found = statistics.contrasts(plan, results) if plan["contrasts"] else None
+    tables.write(pd.read_parquet(folder / "scores.parquet"), layers, found, plan, folder / "tables")

@@ -11,6 +11,10 @@ from xstilts import manifest, tables
 from xstilts.nodes import manifest_path
 from xstilts.products import FIGURES
 
+_OUTCOMES = {
+    "emerged": "emerged", "did not emerge": "did not (the interval includes 0)", "the opposite": "went the other way",
+}  # fmt: skip
+
 
 def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) -> None:
     """Write the report of a study.
@@ -27,18 +31,38 @@ def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) ->
     )
     # an SVG file opens with a declaration that has no place inside HTML
     figures = {name: (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in FIGURES}
+    found = {
+        name: pd.read_csv(folder / "tables" / f"{name}.csv") for name in ("contrasts", "distance")
+        if name in plan["tables"]
+    }  # fmt: skip
     html = environment.get_template("report.html").render(
         plan=plan,
         legend=tables.LEGEND,
         main=tables.main_rows(tables.main_frame(scores)),
         benchmark=plan["benchmark"] and tables.benchmark_rows(tables.benchmark_frame(scores, plan)),
         languages=tables.language_rows(tables.language_frame(scores)),
+        contrasts="contrasts" in found and tables.contrast_rows(found["contrasts"]),
+        expectations="contrasts" in found and _expectations(found["contrasts"]),
+        distance="distance" in found and tables.distance_rows(found["distance"]),
         figures={name: text[text.index("<svg") :] for name, text in figures.items()},
         data=_data(plan, results),
         runs=_runs(plan, results),
         address=folder.relative_to(results).as_posix(),
     )
     manifest.write_atomically(output, html)
+
+
+def _expectations(contrasts: pd.DataFrame) -> str:
+    """Return a sentence on how many of the expected differences emerged, and which did not."""
+    expected = contrasts[contrasts["expected"].notna()]
+    if expected.empty:
+        return ""
+    counts = expected["outcome"].value_counts()
+    parts = [f"{counts[name]} {what}" for name, what in _OUTCOMES.items() if counts.get(name)]
+    missed = expected[expected["outcome"] != "emerged"]
+    names = [f"{row['contrast']} on {row['target']}" for row in missed.to_dict("records")]
+    which = f" Not as expected: {', '.join(dict.fromkeys(names))}." if names else ""
+    return f"Of {len(expected)} expected differences {', '.join(parts)}.{which}"
 
 
 def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
