@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
-from xstilts import commands, manifest, pretraining, registry, schema
+from xstilts import backbone, commands, manifest, prediction, pretraining, registry, schema
 from xstilts.nodes import manifest_path
 from xstilts.parallel import Group
 from xstilts.plan import Indexes, make_plan
@@ -87,3 +87,18 @@ def test_pretrained_model_is_whole_and_has_learnt(made, tmp_path):
     assert again.spec["sampling"]["steps"] == 30 and facts["steps"] == 30
     # below a uniform guess among the pieces
     assert facts["dev"]["text"]["loss"] < torch.log(torch.tensor(float(model.config.vocab_size))).item() - 0.5
+
+
+@pytest.mark.parametrize("deviation", [0.02, 0.1])
+def test_fresh_heads_are_spread_as_the_model(tmp_path, deviation):
+    """The standard deviation of its own random weights; the usual one leaves a head as it was."""
+    config = transformers.XLMRobertaConfig(
+        vocab_size=30, hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=40, initializer_range=deviation,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.XLMRobertaModel(config).save_pretrained(tmp_path)
+    entry = {"task": "mnli", "form": "classification", "labels": ["yes", "no", "maybe"]}
+    head = prediction.make_head(entry, backbone.load(tmp_path), 1, None)
+    assert head.dense.weight.std().item() == pytest.approx(deviation, rel=0.05)
+    assert head.dense.bias.abs().max() == 0

@@ -68,6 +68,11 @@ class Backbone(nn.Module):
         return self._config.num_hidden_layers
 
     @property
+    def spread(self) -> float:
+        """Standard deviation of the model's own fresh weights, which fresh heads have too."""
+        return getattr(self._config, "initializer_range", heads.SPREAD)
+
+    @property
     def dropout(self) -> float:
         """Probability of dropout that the model was trained with, for the heads."""
         for name in ("hidden_dropout_prob", "dropout_rate", "classifier_dropout"):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from xstilts.backbone import States
 
 # standard deviation of fresh weights, as in BERT (Devlin et al. 2019) and XLM-R
-_SPREAD = 0.02
+SPREAD = 0.02
 # what the cosines of a dual encoder are multiplied with at first (XTREME-R's baseline)
 _SCALE = 100.0
 
@@ -116,6 +116,19 @@ class LanguageHead(nn.Module):
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
     layer = nn.Linear(inputs, outputs)
-    nn.init.normal_(layer.weight, std=_SPREAD)
+    nn.init.normal_(layer.weight, std=SPREAD)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def spread(head: nn.Module, deviation: float) -> nn.Module:
+    """Return a fresh head whose matrices have another standard deviation.
+
+    That of heads in transformers is the model's own (``initializer_range`` of its configuration); for a narrow model
+    the usual one is so small that a head hardly begins to learn.
+    """
+    with torch.no_grad():
+        for layer in head.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.mul_(deviation / SPREAD)
+    return head

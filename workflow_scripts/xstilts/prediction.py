@@ -13,7 +13,7 @@ from torch import nn
 from xstilts import backbone, forms, lineage, parallel, tuning
 from xstilts.dataset import Part
 from xstilts.forms import FORMS
-from xstilts.heads import LanguageHead
+from xstilts.heads import LanguageHead, spread
 from xstilts.tokens import Tokens
 
 # pieces in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
@@ -65,7 +65,7 @@ def make_head(entry: Mapping[str, Any], body: backbone.Backbone, seed: int, base
     if FORMS[entry["form"]].pretrained_head:
         return backbone.language_head(base, body)
     torch.manual_seed(seed * 1_000_003 + sum(map(ord, entry["task"])))
-    return forms.get(entry["form"]).head(body.width, entry["labels"], body.dropout)
+    return spread(forms.get(entry["form"]).head(body.width, entry["labels"], body.dropout), body.spread)
 
 
 def load(
