@@ -16,7 +16,7 @@ VERSIONS = {
     "models": 2,
     "prepared": 2,
     "tokens": 2,
-    "tokenizers": 1,
+    "tokenizers": 2,
     "pretrained": 1,
     "rates": 1,
     "intermediate": 3,

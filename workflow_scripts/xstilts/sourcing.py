@@ -159,7 +159,7 @@ class Sourcing:
         if kind == "download":
             content = {"kind": "url", "files": {name: self.registry.checksums[name] for name in names}}
             return content, {name: _addresses(source, name) for name in names}
-        world = {"seed": self.study.world} if kind == MINIATURE else {}
+        world = {"seed": self.study.world, "version": miniature.VERSION} if kind == MINIATURE else {}
         return {"kind": kind, **world, "files": names}, {}
 
 

@@ -1,11 +1,14 @@
-"""A tokenizer made from text: SentencePiece's byte-pair encoding, with the special pieces of XLM-R.
+"""A tokenizer made from text: SentencePiece's unigram model (Kudo 2018), with the special pieces of XLM-R.
 
-Not its unigram model: that one looks for pieces among the words, each counted once, so that in a language of few words
-none of them would be a piece (``MakeSeedSentencePieces`` of SentencePiece's unigram trainer).
+Its trainer looks for candidates among the words, each counted once (``MakeSeedSentencePieces``), so that in a language
+of few words none of them would be one. So the candidates are given: words, and their beginnings and ends, as often as
+they occur. What the text does not need of them is pruned, as ever.
 """
 
 import io
 import json
+import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from xstilts.errors import UserError
 
 _SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+_SPACE = "\u2581"
 
 
 def make(texts: Iterable[str], pieces: int, folder: Path) -> None:
@@ -29,27 +33,23 @@ def make(texts: Iterable[str], pieces: int, folder: Path) -> None:
     """
     import sentencepiece
 
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts), model_writer=model, model_type="bpe", vocab_size=pieces - len(_SPECIAL) + 3,
-            character_coverage=1.0, hard_vocab_limit=False, normalization_rule_name="identity", num_threads=1,
-            minloglevel=2,
-        )  # fmt: skip
-    except RuntimeError as error:
-        raise UserError(f"pieces: {pieces} cannot be made from the text: {error}".strip()) from None
+    texts, model = list(texts), io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".tsv") as seeds:
+        seeds.writelines(f"{piece}\t{count}\n" for piece, count in _candidates(texts).items())
+        seeds.flush()
+        try:
+            # the trainer's own special pieces are three; two more come below
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts), model_writer=model, model_type="unigram", vocab_size=pieces - 2,
+                character_coverage=1.0, hard_vocab_limit=False, normalization_rule_name="identity", num_threads=1,
+                minloglevel=2, seed_sentencepieces_file=seeds.name, input_sentence_size=0,
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise UserError(f"pieces: {pieces} cannot be made from the text: {error}".strip()) from None
     trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    # SentencePiece's own first three are the unknown piece and two of the special ones; merged pieces come before
-    # single characters, in the order in which they are merged
-    own = [trained.id_to_piece(number) for number in range(3, trained.get_piece_size())]
-    first = [_SPECIAL[role] for role in ("bos_token", "pad_token", "eos_token", "unk_token")]
-    numbers = {piece: number for number, piece in enumerate([*first, *own, _SPECIAL["mask_token"]])}
-    known = set(own)
-    merges = [
-        (piece[:at], piece[at:]) for piece in own for at in range(1, len(piece))
-        if piece[:at] in known and piece[at:] in known
-    ]  # fmt: skip
-    tokenizer = Tokenizer(models.BPE(numbers, merges, unk_token=_SPECIAL["unk_token"]))
+    own = [(trained.id_to_piece(number), trained.get_score(number)) for number in range(3, trained.get_piece_size())]
+    first = [(_SPECIAL[role], 0.0) for role in ("bos_token", "pad_token", "eos_token", "unk_token")]
+    tokenizer = Tokenizer(models.Unigram([*first, *own, (_SPECIAL["mask_token"], 0.0)], unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.add_special_tokens(list(_SPECIAL.values()))
@@ -59,3 +59,15 @@ def make(texts: Iterable[str], pieces: int, folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", **_SPECIAL}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _candidates(texts: Iterable[str]) -> Counter[str]:
+    """Return what may become a piece, and how often it occurs: words, and their beginnings and ends."""
+    found: Counter[str] = Counter()
+    for word, count in Counter(word for text in texts for word in text.split()).items():
+        marked = _SPACE + word
+        for at in range(len(marked)):
+            found[marked[at:]] += count
+            found[marked[:at]] += count
+    # the trainer adds all characters by itself
+    return Counter({piece: count for piece, count in found.items() if len(piece) > 1})

@@ -19,6 +19,8 @@ from xstilts.sources.miniature.languages import table
 from xstilts.sources.miniature.maker import Maker
 
 TEXT_ROWS = 40_000
+# raised when the same seed would give other files: data nodes, and all below them, move
+VERSION = 1
 
 
 def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
