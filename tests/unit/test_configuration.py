@@ -49,6 +49,26 @@ BAD = {
     "unknown target": (set_at("targets", "xnly", None), r"unknown task 'xnly'; did you mean 'xnli'\?"),
     "unknown language": (set_at("languages", ["en", "xx"]), r"languages: unknown language 'xx'"),
     "unknown model": (set_at("models", ["tinny"]), r"models: unknown model 'tinny'; did you mean 'tiny'\?"),
+    "unknown mixture of a model": (
+        set_at("models", {"tiny": {"mixtures": ["tree"]}}),
+        r"models\.tiny\.mixtures: unknown mixture 'tree'; did you mean 'three'\?",
+    ),
+    "unknown side of a contrast": (
+        set_at("contrasts", {"gain": {"mixture": ["tree", "none"]}}),
+        r"contrasts\.gain\.mixture: unknown mixture 'tree'; did you mean 'three'\?",
+    ),
+    "contrast of two axes": (
+        set_at("contrasts", {"gain": {"mixture": ["three", "none"], "model": ["tiny", "other"]}}),
+        r"contrasts\.gain: needs one of `model` and `mixture`, has 2",
+    ),
+    "contrast with three sides": (
+        set_at("contrasts", {"gain": {"mixture": ["three", "none", "three"]}}),
+        r"contrasts\.gain\.mixture",
+    ),
+    "contrast on an unknown target": (
+        set_at("contrasts", {"gain": {"mixture": ["three", "none"], "targets": ["xnly"]}}),
+        r"contrasts\.gain\.targets: unknown target 'xnly'; did you mean 'xnli'\?",
+    ),
     "unknown recipe": (set_at("recipes", {"jant": None}), r"unknown recipe 'jant'; did you mean 'jiant'\?"),
     "unknown source": (set_at("source", "miror"), r"source: 'miror' is not possible; did you mean 'mirror'\?"),
     "mixture without tasks": (set_at("mixtures", "new", None), r"mixtures\.new: has no tasks"),

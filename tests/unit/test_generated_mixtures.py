@@ -29,6 +29,24 @@ def tasks_of(mixture):
     return tuple(member.task for member in mixture.tasks)
 
 
+def test_models_have_their_own_mixtures(tmp_path):
+    """An entry that makes several mixtures stands for all of them."""
+    path = study_of(
+        tmp_path, {"none": None, "pair": ["mnli", "squad_v1"], "curve": {"subsets": {"of": "pair", "sizes": [1]}}}
+    )
+    content = yaml.safe_load(path.read_text()) | {
+        "models": {"tiny": None, "multilingual-e5-small": {"mixtures": ["none", "curve"]}}
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    plan = plan_of(path)
+    assert plan.study.models["tiny"].mixtures == ("none", "pair", "curve-1-1", "curve-1-2")
+    found = {model: {cell.mixture for cell in plan.cells if cell.model == model} for model in plan.study.models}
+    assert found == {
+        "tiny": {"none", "pair", "curve-1-1", "curve-1-2"},
+        "multilingual-e5-small": {"none", "curve-1-1", "curve-1-2"},
+    }
+
+
 def test_subsets(tmp_path):
     entries = {
         "nine": {"tasks": NINE, "temperature": 2, "steps": 70},

@@ -36,8 +36,8 @@ def plan_of(path, mirror):
 def test_study_can_be_planned(path, full_mirror):
     plan = plan_of(path, full_mirror)
     study = plan.study
-    trained = sum(map(len, study.models.values()))
-    axes = trained * len(study.mixtures) * len(study.seeds) * len(study.targets)
+    trained = sum(len(use.recipes) * len(use.mixtures) for use in study.models.values())
+    axes = trained * len(study.seeds) * len(study.targets)
     assert len(plan.cells) == axes > 0
     assert path.read_text(encoding="utf-8").startswith("# Run:  ")
 

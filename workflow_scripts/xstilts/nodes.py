@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.manifest import MANIFEST, digest
-from xstilts.study import NONE, Study
+from xstilts.study import Study
+from xstilts.study_mixtures import NONE
 
 # Raise a stage's version when the same spec would give another result; its nodes, and all below them, move.
 VERSIONS = {

@@ -22,7 +22,8 @@ from xstilts.mixture import Sampling
 from xstilts.nodes import VERSIONS, Cell, Node, Plan
 from xstilts.registry import Registry, Source, Split, Task, in_language, parse_reference
 from xstilts.sourcing import MADE_UP, Indexes, Sourcing
-from xstilts.study import NONE, PHASES, Limits, Mixture, Study, Target
+from xstilts.study import PHASES, Limits, Study, Target
+from xstilts.study_mixtures import NONE, Mixture
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -62,11 +63,12 @@ class _Planner:
         self.tokenizers: dict[str, Node] = {}
 
     def plan(self) -> Plan:
-        for model, recipe_names in self.study.models.items():
+        for model, use in self.study.models.items():
             base = self._model(model)
-            for recipe_name in recipe_names:
+            for recipe_name in use.recipes:
                 recipe = self.study.recipes[recipe_name]
-                for mixture_name, mixture in self.study.mixtures.items():
+                for mixture_name in use.mixtures:
+                    mixture = self.study.mixtures[mixture_name]
                     for seed in self.study.seeds:
                         axes = (model, recipe_name, mixture_name, seed)
                         body = base if mixture is None else self._intermediate(axes, recipe, mixture, base)

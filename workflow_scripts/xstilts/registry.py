@@ -138,6 +138,30 @@ def in_language(name: str, language: str) -> str:
     return name if language == SOURCE_LANGUAGE else f"{name}@{language}"
 
 
+def check_reference(reference: str, registry: Registry, place: str) -> tuple[str, str]:
+    """Return task and source language of a checked reference; a task has one way to be written.
+
+    Raises:
+        UserError: if there is no such task or language, or the reference can be shorter.
+    """
+    name, language = parse_reference(reference)
+    registry.task(name, place)
+    check_known(language, registry.languages, place, "language")
+    if reference == f"{name}@{SOURCE_LANGUAGE}":
+        raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
+    return name, language
+
+
+def check_known(name: str, known: Mapping[str, Any], place: str, kind: str) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        UserError: with the name that is most like it.
+    """
+    if name not in known:
+        raise UserError(f"{place}: unknown {kind} {name!r}; {suggestion(name, known)}")
+
+
 def read_task(path: Path) -> Task:
     """Read one task file."""
     value = schema.check(schema.read_yaml(path), "task.yaml", str(path))

@@ -4,50 +4,21 @@ Ring one (shape) is ``schema.py``, ring two (cross-references) is here, ring thr
 the data) is ``sourcing.py``.
 """
 
-import itertools
-import math
-import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xstilts import recipe as recipes
-from xstilts import schema
+from xstilts import schema, study_mixtures
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
-from xstilts.mixture import Sampling
-from xstilts.registry import SOURCE_LANGUAGE, Registry, Task, in_language, parse_reference
+from xstilts.registry import Registry, Task, check_known, check_reference, in_language, parse_reference
+from xstilts.study_mixtures import Mixture
 
-NONE = "none"
 PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
-
-
-@dataclass(frozen=True)
-class MixtureTask:
-    """A task of a mixture.
-
-    Attributes:
-        task: its reference.
-        rate: the factor on its probability of being drawn.
-        shuffled_labels: whether its rows have each other's labels.
-        languages: those that are trained on together, as one task; none for the reference's own.
-    """
-
-    task: str
-    rate: float = 1
-    shuffled_labels: bool = False
-    languages: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Intermediate tasks that are trained together, and how they are sampled."""
-
-    tasks: tuple[MixtureTask, ...]
-    sampling: Sampling = Sampling()
 
 
 @dataclass(frozen=True)
@@ -81,6 +52,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class ModelUse:
+    """The recipes by which a model is trained, and the mixtures on which it is."""
+
+    recipes: tuple[str, ...]
+    mixtures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Contrast:
     """Two values of an axis that are compared.
 
@@ -99,13 +78,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; names point into the registry. ``models`` have the recipes by which they are trained."""
+    """A checked study; names point into the registry."""
 
     name: str
     description: str
     source: str
     world: int
-    models: Mapping[str, tuple[str, ...]]
+    models: Mapping[str, ModelUse]
     recipes: Mapping[str, Mapping[str, Any]]
     mixtures: Mapping[str, Mixture | None]
     benchmark: str | None
@@ -145,11 +124,12 @@ def read_study(path: Path, registry: Registry) -> Study:
         raise UserError(f"{place}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
     registry = registry.of(value["source"])
     for language in value["languages"]:
-        _known(language, registry.languages, f"{place}: languages", "language")
+        check_known(language, registry.languages, f"{place}: languages", "language")
     for name in value["tasks"]:
-        _reference(name, registry, f"{place}: tasks")
+        check_reference(name, registry, f"{place}: tasks")
     default_limits = Limits(**value["limits"])
-    models, mixtures = _models(value, registry, place), _mixtures(value["mixtures"], registry, place)
+    mixtures = study_mixtures.read(value["mixtures"], registry, place)
+    models = _models(value, mixtures, registry, place)
     targets = _targets(value, registry, place)
     return Study(
         name=path.stem,
@@ -182,23 +162,35 @@ def _contrasts(
             raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
         (axis,) = named
         for value in entry[axis]:
-            _known(value, axes[axis], f"{here}.{axis}", axis)
+            check_known(value, axes[axis], f"{here}.{axis}", axis)
         for target in entry["targets"] or ():
-            _known(target, targets, f"{here}.targets", "target")
+            check_known(target, targets, f"{here}.targets", "target")
         asked = tuple(entry["targets"]) if entry["targets"] else None
         found[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
     return found
 
 
-def _models(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, tuple[str, ...]]:
-    """Return the recipes of each model."""
+def _models(
+    value: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], registry: Registry, place: str
+) -> dict[str, ModelUse]:
     found = {}
     for name in value["models"]:
-        _known(name, registry.models, f"{place}: models", "model")
-        settings = value["models"][name] if isinstance(value["models"], dict) else None
-        found[name] = tuple((settings or {}).get("recipes") or value["recipes"])
-        for recipe in found[name]:
-            _known(recipe, value["recipes"], f"{place}: models.{name}.recipes", "recipe")
+        check_known(name, registry.models, f"{place}: models", "model")
+        settings = (value["models"][name] if isinstance(value["models"], dict) else None) or {}
+        recipe_names = settings.get("recipes") or value["recipes"]
+        for recipe in recipe_names:
+            check_known(recipe, value["recipes"], f"{place}: models.{name}.recipes", "recipe")
+        chosen: list[str] = []
+        for asked in settings.get("mixtures") or mixtures:
+            # an entry that makes several stands for all of them
+            made = [asked] if asked in mixtures else [new for new in mixtures if new.startswith(f"{asked}-")]
+            if not made or asked not in {*mixtures, *value["mixtures"]}:
+                known = {**mixtures, **value["mixtures"]}
+                raise UserError(
+                    f"{place}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, known)}"
+                )
+            chosen += made
+        found[name] = ModelUse(tuple(recipe_names), tuple(chosen))
     return found
 
 
@@ -209,30 +201,15 @@ def _limits(name: str, value: Mapping[str, Any]) -> Limits:
     return Limits(**{key: limit for key, limit in limits.items() if key != "source"})
 
 
-def _reference(reference: str, registry: Registry, place: str) -> tuple[str, str]:
-    """Return task and source language of a checked reference; a task has one way to be written."""
-    name, language = parse_reference(reference)
-    registry.task(name, place)
-    _known(language, registry.languages, place, "language")
-    if reference == f"{name}@{SOURCE_LANGUAGE}":
-        raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
-    return name, language
-
-
-def _known(name: str, known: Mapping[str, Any], place: str, kind: str) -> None:
-    if name not in known:
-        raise UserError(f"{place}: unknown {kind} {name!r}; {suggestion(name, known)}")
-
-
 def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, place: str) -> Mapping[str, Any]:
     if recipe is None:
-        _known(name, registry.recipes, f"{place}: recipes", "recipe")
+        check_known(name, registry.recipes, f"{place}: recipes", "recipe")
         recipe = registry.recipes[name]
     forms = {task.form for task in registry.tasks.values()}
     for phase in PHASES:
         for key, override in recipe[phase]["overrides"].items():
             here = f"{place}: recipes.{name}.{phase}.overrides"
-            _known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
+            check_known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
             shared = sorted({"learning_rate", "weight_decay", "warmup"} & set(override))
             if phase == "intermediate" and shared:
                 raise UserError(
@@ -253,109 +230,19 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
     return recipe
 
 
-def _mixtures(entries: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Mixture | None]:
-    """Return all mixtures by name: those that are written out, and those that are made from them."""
-    found: dict[str, Mixture | None] = {}
-    for name, entry in entries.items():
-        here = f"{place}: mixtures.{name}"
-        if name == NONE:
-            if entry is not None:
-                raise UserError(f"{here}: 'none' is reserved for no intermediate phase; leave it empty or rename it")
-            found[NONE] = None
-            continue
-        if entry is None:
-            raise UserError(f"{here}: has no tasks; list at least one, such as [mnli]")
-        entry = schema.check({"tasks": entry}, "mixture.yaml", here) if isinstance(entry, list) else entry
-        ways = [way for way in ("tasks", "subsets", "leave_one_out") if entry[way] is not None]
-        if len(ways) != 1:
-            raise UserError(f"{here}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
-        made = {name: _mixture(entry, registry, here)} if ways == ["tasks"] else _generated(name, entry, found, here)
-        for new, mixture in made.items():
-            if new in found or (new != name and new in entries):
-                raise UserError(f"{here}: would make a mixture {new!r}, which is there already; rename one of the two")
-            found[new] = mixture
-    return found
-
-
-def _mixture(entry: Mapping[str, Any], registry: Registry, here: str) -> Mixture:
-    tasks = []
-    for member in entry["tasks"]:
-        member = member if isinstance(member, dict) else schema.check({"task": member}, "mixture_task.yaml", here)
-        name, _ = _reference(member["task"], registry, here)
-        if not registry.tasks[name].trains():
-            raise UserError(f"{here}: {member['task']!r} has no training data of its own, so it cannot be intermediate")
-        if member["task"] in [known.task for known in tasks]:
-            raise UserError(f"{here}: {member['task']!r} is given twice; give it once, with a rate")
-        if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].one_label:
-            raise UserError(f"{here}: {member['task']!r} has not one label an example, so none can be shuffled")
-        languages = tuple(member["languages"] or ())
-        for language in languages:
-            _known(language, registry.languages, f"{here}: {member['task']}.languages", "language")
-        if languages and (member["shuffled_labels"] or member["task"] != name):
-            other = "`shuffled_labels`" if member["shuffled_labels"] else f"{member['task']!r}, which names a language"
-            raise UserError(f"{here}: `languages` does not go together with {other}")
-        tasks.append(MixtureTask(member["task"], float(member["rate"]), member["shuffled_labels"], languages))
-    sampling = Sampling(entry["sampling"], entry["cap"], float(entry["temperature"]), entry["steps"])
-    return Mixture(tuple(tasks), sampling)
-
-
-def _generated(
-    name: str, entry: Mapping[str, Any], known: Mapping[str, Mixture | None], here: str
-) -> dict[str, Mixture | None]:
-    """Return the subsets of a mixture, or the mixtures that each lack one of its tasks, by name."""
-    of = entry["leave_one_out"] or entry["subsets"]["of"]
-    whole = known.get(of)
-    if whole is None:
-        raise UserError(f"{here}: {of!r} is no mixture written above it; {suggestion(of, known)}")
-    size = len(whole.tasks)
-    if entry["leave_one_out"]:
-        if size < 2:
-            raise UserError(f"{here}: {of!r} has one task only, and without it nothing is left")
-        names = {f"{name}-{_short(left.task)}": [task for task in whole.tasks if task != left] for left in whole.tasks}
-        return {new: replace(whole, tasks=tuple(tasks)) for new, tasks in names.items()}
-    sizes = entry["subsets"]["sizes"]
-    if isinstance(sizes, str):
-        first, last = map(int, sizes.split(".."))
-        sizes = list(range(first, last + 1))
-    made: dict[str, Mixture | None] = {}
-    for number in sizes:
-        if not 1 <= number <= size:
-            raise UserError(f"{here}.subsets.sizes: {number} is not possible; {of!r} has {size} tasks")
-        draws = _draws(size, number, entry["subsets"]["draws"], entry["subsets"]["seed"])
-        for place, chosen in enumerate(draws, 1):
-            tasks = tuple(whole.tasks[task] for task in chosen)
-            made[f"{name}-{number}-{place}"] = replace(whole, tasks=tasks)
-    return made
-
-
-def _short(reference: str) -> str:
-    """Return a reference as part of a mixture's name."""
-    return reference.replace("@", "-")
-
-
-def _draws(size: int, number: int, draws: int, seed: int) -> list[tuple[int, ...]]:
-    """Return different random subsets of a size, each in ascending order: all of them if there are no more."""
-    if math.comb(size, number) <= draws:
-        return list(itertools.combinations(range(size), number))
-    chance, found = random.Random(f"{seed} {size} {number}"), {}
-    while len(found) < draws:
-        found[tuple(sorted(chance.sample(range(size), number)))] = None
-    return list(found)
-
-
 def _targets(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Target]:
     """Return the targets that the study names, or those of its benchmark."""
     languages, targets = value["languages"], value["targets"]
     of_benchmark: Mapping[str, Any] = {}
     if value["benchmark"] is not None:
-        _known(value["benchmark"], registry.benchmarks, f"{place}: benchmark", "benchmark")
+        check_known(value["benchmark"], registry.benchmarks, f"{place}: benchmark", "benchmark")
         of_benchmark = registry.benchmarks[value["benchmark"]]["tasks"]
         targets = targets or dict.fromkeys(of_benchmark)
     if not targets:
         raise UserError(f"{place}: targets: needs at least one target, or a `benchmark`")
     found = {}
     for name, target in targets.items():
-        task = registry.tasks[_reference(name, registry, f"{place}: targets")[0]]
+        task = registry.tasks[check_reference(name, registry, f"{place}: targets")[0]]
         usual = of_benchmark.get(task.name, {}).get("languages", languages or task.languages)
         if languages:
             usual = [language for language in usual if language in languages]
@@ -369,7 +256,7 @@ def _target(
     name: str, target: Mapping[str, Any] | None, usual: Sequence[str], registry: Registry, place: str
 ) -> Target:
     here = f"{place}: targets.{name}"
-    task_name, language = _reference(name, registry, f"{place}: targets")
+    task_name, language = check_reference(name, registry, f"{place}: targets")
     task = registry.tasks[task_name]
     if not any(source.evaluation for source in task.sources):
         raise UserError(f"{here}: the task has no evaluation data, so it cannot be a target")
@@ -389,7 +276,7 @@ def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Re
         usual = (task.name,) if task.trained_on is None else task.trained_on
         return tuple(in_language(name, language) for name in usual)
     for reference in asked:
-        stage = registry.tasks[_reference(reference, registry, f"{here}.trained_on")[0]]
+        stage = registry.tasks[check_reference(reference, registry, f"{here}.trained_on")[0]]
         if not stage.trains():
             raise UserError(f"{here}.trained_on: {reference!r} has no training data of its own")
     if asked and facts.trained:

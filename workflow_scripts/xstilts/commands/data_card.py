@@ -21,7 +21,8 @@ from xstilts.prepare import prepare
 from xstilts.registry import SOURCE_LANGUAGE, Registry, Task
 from xstilts.sources import Place
 from xstilts.sourcing import MADE_UP, Indexes
-from xstilts.study import NONE, Limits, Mixture, MixtureTask, Study, Target
+from xstilts.study import Limits, ModelUse, Study, Target
+from xstilts.study_mixtures import NONE, Mixture, MixtureTask
 
 # The texts of a form's rows, whose lengths are told together.
 _TEXTS = {
@@ -134,8 +135,9 @@ def _studies(task: Task, kind: str, known: Registry) -> Iterator[tuple[str, Stud
 
 def _study(kind: str, known: Registry, mixtures: Mapping[str, Mixture | None], targets: Mapping[str, Target]) -> Study:
     recipe = next(iter(known.recipes))
+    models = {next(iter(known.models)): ModelUse((recipe,), tuple(mixtures))}
     return Study(
-        name="card", description="", source=kind, models={next(iter(known.models)): (recipe,)}, world=0,
+        name="card", description="", source=kind, models=models, world=0, contrasts={},
         recipes={recipe: known.recipes[recipe]}, mixtures=mixtures, benchmark=None, targets=targets, seeds=(1,),
         default_limits=_NO_LIMITS, task_limits={}, task_sources={}, figures={},
     )  # fmt: skip
