@@ -96,6 +96,14 @@ def _binding(teller: Teller) -> tuple[Wordings, Wordings]:
     return tuple(told)
 
 
+def _short(teller: Teller) -> tuple[Wordings, Wordings]:
+    """Where or when someone does something: that comes last, or first."""
+    event, field = teller.event(REST, PEOPLE), teller.chance.choice(("place", "time"))
+    values = teller.chance.sample(PLACES if field == "place" else TIMES, 2)
+    told = [Clause(event._replace(**{field: value})) for value in values]
+    return tuple((clause, clause._replace(front=field)) for clause in told)
+
+
 def _detail(teller: Teller) -> tuple[Wordings, Wordings]:
     """One word that is another, in the active and in the passive, with synonyms and the place first."""
     event = _placed(teller, teller.event(TRANSITIVE))
@@ -139,6 +147,6 @@ def _two(teller: Teller) -> tuple[Event, Event]:
 
 # the harder kinds are the rarer ones
 _OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (
-    _roles, *(_detail,) * 5, _order, _binding,
+    *(_short,) * 4, *(_detail,) * 3, _roles, _order, _binding,
 )  # fmt: skip
-_OF_QUESTIONS = (*(_roles,) * 2, *(_detail,) * 2, *(_detail_asked,) * 2, _binding)
+_OF_QUESTIONS = (*(_short,) * 3, *(_detail,) * 2, *(_detail_asked,) * 2, _roles, _binding)

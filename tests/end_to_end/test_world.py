@@ -1,0 +1,77 @@
+"""The miniature world, from its text to its report, on a still smaller model than those of the default study."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from conftest import ROOT, Project
+from xstilts import manifest
+
+LANGUAGES = ["en", "qab", "qag", "qad", "qae"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("world"), ROOT / "tests/studies/world.yaml")
+    project.snakemake()
+    return project
+
+
+def latest(project):
+    return project.results / "studies/study/latest"
+
+
+def test_every_target_has_scores_in_every_language(world):
+    scores = pd.read_parquet(latest(world) / "scores.parquet")
+    counts = scores[scores["headline"]].groupby(["mixture", "target"])["language"].nunique().unstack()
+    # XCOPA and Tatoeba have no test set in the source language
+    for mixture in ("none", "mixed"):
+        assert counts.loc[mixture].to_dict() == {"tatoeba": 4, "udpos": 5, "xcopa": 4, "xnli": 5, "xquad": 5}
+    assert scores["score"].between(0, 100).all()
+    # tags are learnt by any model; in the language of the training data that is more than by guessing
+    tags = scores[(scores["target"] == "udpos") & (scores["metric"] == "accuracy") & (scores["language"] == "en")]
+    assert (tags["score"] > 30).all()
+
+
+def test_tokenizer_and_model_are_made_from_the_text(world):
+    (tokenizer,) = (world.results / "tokenizers").glob("*/tokenizer.json")
+    content = json.loads(tokenizer.read_text())
+    assert content["model"]["type"] == "Unigram" and len(content["model"]["vocab"]) <= 500
+    (pretrained,) = (world.results / "pretrained").glob("*/manifest.json")
+    facts = manifest.read(pretrained)
+    assert facts["steps_done"] == 100 and facts["tasks"]["text"]["examples"] == 3200
+    mixed = next((world.results / "predictions").glob("*mixed*xnli*/manifest.json"))
+    (intermediate,) = (run for name, run in manifest.read(mixed)["training"].items() if name.startswith("intermediate"))
+    assert set(intermediate["tasks"]) == {"mnli", "squad_v1", "text"}
+    # the limit holds for each language of the text
+    assert intermediate["tasks"]["text"]["rows"] == 2 * 128
+
+
+def test_report_says_first_that_the_world_is_synthetic(world):
+    html = (latest(world) / "report.html").read_text()
+    body = html[html.index("<body>") + len("<body>") :].strip()
+    assert body.startswith("<p><strong>The world of this study is synthetic")
+    for heading in ("Contrasts", "Distance", "By language"):
+        assert f"<h2>{heading}</h2>" in html
+    counts = [int(number) for number in re.search(r"Of (\d+) expected differences (\d+)?", html).groups(default="0")]
+    assert counts[0] == 5
+    # what did not come out as expected is named
+    contrasts = pd.read_csv(latest(world) / "tables/contrasts.csv")
+    missed = contrasts[contrasts["outcome"] != "emerged"]
+    assert all(f"{row['contrast']} on {row['target']}" in html for row in missed.to_dict("records"))
+
+
+def test_contrasts_are_those_of_the_scores(world):
+    contrasts = pd.read_csv(latest(world) / "tables/contrasts.csv").set_index("target")
+    gains = pd.read_csv(latest(world) / "tables/main.csv").query("mixture == 'mixed'").set_index("target")["gain"]
+    assert sorted(contrasts.index) == sorted(gains.index)
+    for target, row in contrasts.iterrows():
+        assert row["difference"] == pytest.approx(gains[target], abs=1e-9)
+        assert row["low"] <= row["difference"] <= row["high"]
+
+
+def test_distance_has_a_rank_for_every_language(world):
+    frame = pd.read_csv(latest(world) / "tables/distance.csv")
+    assert set(frame["languages"]) == {4}
+    assert frame["correlation"].between(-1, 1).all() and frame["p"].between(0, 1).all()
