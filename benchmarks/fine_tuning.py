@@ -133,7 +133,9 @@ class Ours:
             change(backbone)
         head = prediction.make_head(task.entry, backbone, seed, None)
         self.model = prediction.Model(backbone, {task.name: head}, precision).to(device).train()
-        self._optimiser = make_optimiser(self.model, {"weight_decay": 0.0, "adam_epsilon": EPSILON})
+        self._optimiser = make_optimiser(
+            self.model, {"weight_decay": 0.0, "adam_beta2": 0.999, "adam_epsilon": EPSILON}
+        )
         data = [{"train": SimpleNamespace(tokens=task.tokens, rows=task.rows)}]
         group = parallel.Group()
         self._batches = optimisation.Batches(schedule, [task.entry], data, seed, group, None, device != "cpu")

@@ -22,7 +22,7 @@ from xstilts.tokens import Tokens
 CPU = torch.device("cpu")
 LABELS = ["yes", "no", "maybe"]
 LENGTHS = {"max_length": 32, "stride": 4, "max_question_length": 8, "max_query_length": 16, "told": 0.15}
-OPTIMISER = {"weight_decay": 0.01, "adam_epsilon": 1e-8}
+OPTIMISER = {"weight_decay": 0.01, "adam_beta2": 0.999, "adam_epsilon": 1e-8}
 TUNINGS = {
     "full": {"method": "full"},
     "lora": {"method": "lora", "rank": 2, "alpha": 4, "dropout": 0.0, "modules": "all-linear"},

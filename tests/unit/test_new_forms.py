@@ -370,7 +370,7 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     model = Model(body, {"text": prediction.make_head(entry, body, 1, folder)}).train()
     embeddings = body.body.get_input_embeddings().weight
     before = embeddings.detach().clone()
-    optimiser = optimisation.make_optimiser(model, {"weight_decay": 0, "adam_epsilon": 1e-8})
+    optimiser = optimisation.make_optimiser(model, {"weight_decay": 0, "adam_beta2": 0.999, "adam_epsilon": 1e-8})
     assert sum(parameter is embeddings for group in optimiser.param_groups for parameter in group["params"]) == 1
     batch = optimisation.Batch(0, [(*mlm.batch(part.tokens, np.arange(4), 0), 4, 1)], 0)
     optimisation.take_step(model, optimiser, entry, batch, 1e-3, 1.0, Group(), CPU)

@@ -111,7 +111,7 @@ def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim
         {"params": [one for one in trained if one.ndim > 1], "weight_decay": settings["weight_decay"]},
         {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, eps=settings["adam_epsilon"], fused=True)
+    return torch.optim.AdamW(groups, betas=(0.9, settings["adam_beta2"]), eps=settings["adam_epsilon"], fused=True)
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:

@@ -7,7 +7,7 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.registry import Task, parse_reference
 
-OPTIMISER_KEYS = ("learning_rate", "warmup", "weight_decay", "adam_epsilon", "gradient_norm")
+OPTIMISER_KEYS = ("learning_rate", "warmup", "weight_decay", "adam_beta2", "adam_epsilon", "gradient_norm")
 # settings of each method of tuning, and those whose adapter is no part of the weights
 TUNING_KEYS = {
     "full": (),
