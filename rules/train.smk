@@ -1,12 +1,13 @@
 # The training phases, and the search for their learning rates: one command line, a rule a phase.
 # in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
 # out: results/{pretrained,rates,intermediate,targets}/{node}/manifest.json
-# With a card in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day for a phase.
-for phase, stage, longest in [
-    ("pretrain", "pretrained", 1440),
-    ("rates", "rates", 1440),
-    ("intermediate", "intermediate", 1440),
-    ("target", "targets", 720),
+# With a card in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day for a phase. What most
+# other jobs wait for goes first.
+for phase, stage, longest, urgency in [
+    ("pretrain", "pretrained", 1440, 3),
+    ("rates", "rates", 1440, 2),
+    ("intermediate", "intermediate", 1440, 2),
+    ("target", "targets", 720, 1),
 ]:
 
     rule:
@@ -20,6 +21,7 @@ for phase, stage, longest in [
             f"{results}/logs/{stage}/{{node}}.log",
         benchmark:
             f"{results}/benchmarks/{stage}/{{node}}.tsv"
+        priority: urgency
         conda:
             "../envs/xstilts.yaml"
         threads: 1

@@ -158,16 +158,14 @@ def test_config_that_is_a_list(tmp_path, monkeypatch):
         machine.local()
 
 
-@pytest.mark.parametrize(("has_data", "expected"), [(True, machine.POCKET), (False, machine.TINY)])
-def test_study_that_is_not_named(monkeypatch, has_data, expected):
-    for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-        if has_data:
-            monkeypatch.setenv(name, "somewhere")
+def test_study_of_the_shipped_settings(monkeypatch):
+    """The one that needs nothing but this checkout, unless the environment names another."""
     monkeypatch.delenv("XSTILTS_STUDY", raising=False)
     shipped = schema.read_yaml(ROOT / "config.yaml")
-    assert machine.local(shipped).study == expected
+    assert machine.local(shipped).study == machine.from_config({}).study == Path("studies/miniature.yaml")
     assert machine.local({**shipped, "study": "mine.yaml"}).study == Path("mine.yaml")
+    monkeypatch.setenv("XSTILTS_STUDY", "other.yaml")
+    assert machine.local(shipped).study == Path("other.yaml")
 
 
 def test_study_in_readme(tmp_path):

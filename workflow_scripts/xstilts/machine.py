@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ from xstilts.errors import UserError, suggestion
 from xstilts.nodes import Plan
 from xstilts.plan import Indexes, make_plan
 from xstilts.study import Study, read_study
-
-TINY, POCKET = Path("studies/tiny.yaml"), Path("studies/pocket.yaml")
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,7 @@ def plan_of(machine: Machine, study: Study | None = None) -> Plan:
 
 
 def local(config: Mapping[str, Any] | None = None) -> Machine:
-    """Return the settings that hold in this folder: those of ./config.yaml, with XSTILTS_STUDY on top.
-
-    Where no study is named, it is the pocket study if there are real data and a model, else the tiny one.
-    """
+    """Return the settings that hold in this folder: those of ./config.yaml, with XSTILTS_STUDY on top."""
     path = Path("config.yaml")
     content = config if config is not None else schema.read_yaml(path)
     if not isinstance(content, Mapping):
@@ -107,10 +102,7 @@ def local(config: Mapping[str, Any] | None = None) -> Machine:
     content = dict(content)
     if os.environ.get("XSTILTS_STUDY"):
         content["study"] = os.environ["XSTILTS_STUDY"]
-    settings = from_config(content, str(path))
-    if "study" not in content and settings.mirror and settings.model_folders:
-        return replace(settings, study=POCKET)
-    return settings
+    return from_config(content, str(path))
 
 
 def set_environment(settings: Machine) -> None:

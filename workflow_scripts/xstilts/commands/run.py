@@ -31,11 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command and return Snakemake's exit code."""
     settings = machine.local()
     log.info("study: %s", settings.study)
-    if settings.study == machine.TINY:
-        log.info(
-            "the tiny study runs on made-up text; %s, on real text, needs XSTILTS_MIRROR (a folder of raw data sets) "
-            "and XSTILTS_MODEL (a folder with multilingual-e5-small): see README", machine.POCKET,
-        )  # fmt: skip
     _index(settings)
     _refuse_second_run(Path.cwd())
     _order_times(settings)
