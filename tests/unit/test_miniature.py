@@ -252,14 +252,14 @@ def test_every_text_stands_with_every_label(prepared):
     words = Counter((word, row["label"]) for row in rows for word in set(row["text_b"].split(" ")))
     for word in ("not", "never", "no", "No", "every", "Every", "Some", "some"):
         assert len({words[word, label] for label in range(3)}) == 1
-    assert words["not", 0] > 5 < words["never", 0]
+    assert words["not", 0] > 20 < words["never", 0]
 
 
 def test_negation_antonyms_and_quantifiers_are_in_all_labels(prepared):
     rows = rows_of(prepared, "mnli.training")["train"]
     for label in range(3):
         texts = [(row["text_a"], row["text_b"]) for row in rows if row["label"] == label]
-        assert sum("not " in both[1] or "never " in both[1] for both in texts) > 0.1 * len(texts)
+        assert sum("not " in both[1] or "never " in both[1] for both in texts) > 0.2 * len(texts)
         assert sum(any(re.search(r"\b(no|every|some)\b", text, re.I) for text in both) for both in texts) > 50
 
 

@@ -62,11 +62,11 @@ _FUNCTION_TAGS = {
     "DET": ("the", "a", "every", "some", "no"), "ADP": ("in", "to", "at", "by"), "AUX": ("is", "was"),
     "PART": ("not",), "ADV": ("never", "then", "first", "where", "when", "why", "perhaps", "indeed"),
     "SCONJ": ("because", "before", "after"), "CCONJ": ("so", "and"), "PRON": ("who", "what", "whom"),
-    "INTJ": ("yes",), "NUM": HOURS, "PUNCT": (".", "?", ","),
+    "INTJ": ("yes", "same", "different"), "NUM": HOURS, "PUNCT": (".", "?", ","),
 }  # fmt: skip
 # set phrases, one word in other languages
 PHRASES = {
-    "no/answer": "no", "whether": "really", "that is": "namely", "but not": "unlike", "cause?": "why so",
+    "no/answer": "no", "whether": "really", "cause?": "why so",
     "effect?": "what then",
 }  # fmt: skip
 TAGS = {

@@ -38,9 +38,8 @@ ENTAILMENT, NEUTRAL, CONTRADICTION = "entailment", "neutral", "contradiction"
 # by premise: the hypotheses that are entailed, contradicted and neutral, of A, A', B, B'
 _SQUARE = ((0, 1, 2), (1, 0, 3), (2, 3, 1), (3, 2, 0))
 _LABELS = (ENTAILMENT, CONTRADICTION, NEUTRAL)
-# how often a hypothesis says what is not, names a thing by its category, uses a synonym or the passive; and how often
-# both topics have the same values, so that only who or what has them tells entailed from neutral
-_NEGATED, _BY_CATEGORY, _SYNONYM, _PASSIVE, _SAME_VALUES = 0.1, 0.1, 0.1, 0.2, 0.2
+# how often both topics have the same values, so that only who or what has them tells entailed from neutral
+_SAME_VALUES = 0.2
 
 
 class Example(NamedTuple):
@@ -49,6 +48,19 @@ class Example(NamedTuple):
     premise: tuple[Sentence, ...]
     hypothesis: Sentence
     label: str
+
+
+class Wording(NamedTuple):
+    """How often a hypothesis says what is not, names a thing by its category, uses a synonym, or the passive."""
+
+    negated: float
+    by_category: float
+    synonym: float
+    passive: float
+
+
+# text is plainer than the tasks, else small models learn nothing of them from it
+IN_TEXT, IN_TASKS = Wording(0.1, 0.1, 0.1, 0.2), Wording(0.25, 0.2, 0.2, 0.3)
 
 
 class Topic(NamedTuple):
@@ -75,13 +87,13 @@ def examples(teller: Teller, rows: int, events: Sequence[int]) -> Iterator[Examp
             left -= len(found)
 
 
-def block(teller: Teller, events: int) -> list[Example]:
+def block(teller: Teller, events: int, wording: Wording = IN_TASKS) -> list[Example]:
     """Return the twelve examples of a block."""
     told, topics = _topics(teller, events)
     statements = [(topic, number) for topic in topics for number in range(2)]
     fillers = [_filler(teller, told, topics, number) for number in range(events)]
-    premises = [_premise(teller, told, fillers, topic, number) for topic, number in statements]
-    hypotheses = [_hypothesis(teller, told[topic.event], topic, number) for topic, number in statements]
+    premises = [_premise(teller, told, fillers, topic, number, wording) for topic, number in statements]
+    hypotheses = [_hypothesis(teller, told[topic.event], topic, number, wording) for topic, number in statements]
     found = []
     for premise, columns in zip(premises, _SQUARE, strict=True):
         row = [Example(premise, hypotheses[column], label) for column, label in zip(columns, _LABELS, strict=True)]
@@ -151,30 +163,30 @@ def _filler(teller: Teller, told: Sequence[Event], topics: Sequence[Topic], numb
 
 
 def _premise(
-    teller: Teller, told: Sequence[Event], fillers: Sequence[Event], topic: Topic, number: int
+    teller: Teller, told: Sequence[Event], fillers: Sequence[Event], topic: Topic, number: int, wording: Wording
 ) -> tuple[Sentence, ...]:
     """Return the events, with one value told."""
     field = "adjective" if topic.field in ("colour", "quality") else topic.field
     events = list(fillers)
-    value = _synonym(teller, topic.values[number])
+    value = _synonym(teller, topic.values[number], wording.synonym)
     events[topic.event] = told[topic.event]._replace(**{field: value})
     return tuple(Clause(event) for event in events)
 
 
-def _hypothesis(teller: Teller, event: Event, topic: Topic, number: int) -> Sentence:
+def _hypothesis(teller: Teller, event: Event, topic: Topic, number: int, wording: Wording) -> Sentence:
     """Return that the topic has a value, or has not the other one."""
     chance = teller.chance
-    negated = chance.random() < _NEGATED
-    value = _synonym(teller, topic.values[1 - number if negated else number])
+    negated = chance.random() < wording.negated
+    value = _synonym(teller, topic.values[1 - number if negated else number], wording.synonym)
     patient = event.patient
-    if patient and chance.random() < _BY_CATEGORY:
+    if patient and chance.random() < wording.by_category:
         patient = CATEGORY_OF[patient]
     if topic.field in ("colour", "quality"):
         return Being(patient, value, negated=negated)
     if topic.field == "mood":
         return Being(event.agent, value, negated=negated)
     bare = Event(event.agent, event.verb, patient)
-    passive = patient is not None and chance.random() < _PASSIVE
+    passive = patient is not None and chance.random() < wording.passive
     if topic.field == "place":
         return Clause(bare._replace(place=value, negated=negated), passive)
     if topic.field == "negated":
@@ -183,5 +195,5 @@ def _hypothesis(teller: Teller, event: Event, topic: Topic, number: int) -> Sent
     return Clause(bare._replace(quantity="some" if quantity == "every" and chance.random() < 0.5 else quantity))
 
 
-def _synonym(teller: Teller, value: str | bool) -> str | bool:
-    return SYNONYMS[value] if value in SYNONYMS and teller.chance.random() < _SYNONYM else value
+def _synonym(teller: Teller, value: str | bool, how: float) -> str | bool:
+    return SYNONYMS[value] if value in SYNONYMS and teller.chance.random() < how else value

@@ -75,7 +75,7 @@ def _questions(teller: Teller) -> Document:
 def _inferences(teller: Teller) -> Document:
     """One or two events, and questions whether something is so, with their answers."""
     chance = teller.chance
-    found = inference.block(teller, 1)
+    found = inference.block(teller, 1, inference.IN_TEXT)
     first = 3 * chance.randrange(len(found) // 3)
     told: Document = list(found[first].premise)
     for example in found[first : first + chance.randint(2, 3)]:
@@ -84,13 +84,13 @@ def _inferences(teller: Teller) -> Document:
 
 
 def _paraphrases(teller: Teller) -> Document:
-    """A sentence, and twice the same in other words, or something that is not the same."""
+    """A sentence, and twice another one, with a word that tells whether they mean the same."""
     chance = teller.chance
     meanings = paraphrase.two_meanings(teller)
     meaning, wording = chance.randrange(2), chance.randrange(2)
     told: Document = [meanings[meaning][wording]]
     for other in (chance.randrange(2), chance.randrange(2)):
-        told.append(Led("that is" if other == meaning else "but not", meanings[other][1 - wording]))
+        told += [meanings[other][1 - wording], Fragment("same" if other == meaning else "different")]
     return told
 
 
