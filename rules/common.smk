@@ -31,6 +31,9 @@ for note in plan.notes:
     logger.info(note)
 
 
+NODE_GPUS = 8
+
+
 # Which nodes there are is for the plan to say: an expression that lists them all would be copied with every job's
 # paths, and makes planning thousands of jobs several times slower.
 wildcard_constraints:
@@ -128,8 +131,13 @@ def gpus(stage):
 
     def asked(wildcards):
         found = card and estimated(stage, wildcards)
-        # processes of a job are on one node, and nodes have at most eight
-        return min(8, found.cards(card)) if found else 1
+        number = found.cards(card) if found else 1
+        if number > NODE_GPUS:
+            raise WorkflowError(
+                f"{stage}/{wildcards.node} needs {number} GPUs of type {settings.card}, and a job has those of one"
+                f" node, at most {NODE_GPUS}; set device_pieces or gradient_checkpointing in config.yaml, or a larger card"
+            )
+        return number
 
     return asked
 

@@ -1,7 +1,7 @@
 # The training phases, and the search for their learning rates: one command line, a rule a phase.
 # in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
 # out: results/{pretrained,rates,intermediate,targets}/{node}/manifest.json
-# With a card in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day for a phase. What most
+# With a card in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What most
 # other jobs wait for goes first.
 for phase, stage, longest, urgency in [
     ("pretrain", "pretrained", 1440, 3),

@@ -75,3 +75,19 @@ def test_distance_has_a_rank_for_every_language(world):
     frame = pd.read_csv(latest(world) / "tables/distance.csv")
     assert set(frame["languages"]) == {4}
     assert frame["correlation"].between(-1, 1).all() and frame["p"].between(0, 1).all()
+
+
+@pytest.mark.long
+def test_same_world_same_scores_and_another_world_others(world, tmp_path):
+    first = pd.read_parquet(latest(world) / "scores.parquet")
+    again = Project(tmp_path / "again", ROOT / "tests/studies/world.yaml")
+    again.snakemake()
+    pd.testing.assert_frame_equal(first, pd.read_parquet(latest(again) / "scores.parquet"))
+    other = Project(tmp_path / "other", ROOT / "tests/studies/world.yaml")
+    other.change(lambda study: study.update(world=6))
+    other.snakemake()
+    second = pd.read_parquet(latest(other) / "scores.parquet")
+    # the same structure: the same cells, of as many examples
+    axes = ["model", "mixture", "target", "language", "metric", "n"]
+    pd.testing.assert_frame_equal(first[axes], second[axes])
+    assert (first["score"] != second["score"]).mean() > 0.5

@@ -61,6 +61,21 @@ BAD = {
         set_at("contrasts", {"gain": {"mixture": ["three", "none"], "model": ["tiny", "other"]}}),
         r"contrasts\.gain: needs one of `model` and `mixture`, has 2",
     ),
+    "contrast that never meets": (
+        lambda study: study.update(
+            models={"tiny": {"mixtures": ["none"]}, "multilingual-bert": {"mixtures": ["three"]}},
+            contrasts={"size": {"model": ["tiny", "multilingual-bert"]}},
+        ),
+        r"contrasts\.size\.model: tiny and multilingual-bert have no mixture or recipe in common",
+    ),
+    "sizes that run down": (
+        set_at("mixtures", "varied", {"subsets": {"of": "three", "sizes": "3..1"}}),
+        r"mixtures\.varied\.subsets\.sizes: 3\.\.1 has no number in it; write 1\.\.3",
+    ),
+    "subsets of none": (
+        set_at("mixtures", "curve", {"leave_one_out": "none"}),
+        r"mixtures\.curve: 'none' has no tasks to choose from",
+    ),
     "contrast with three sides": (
         set_at("contrasts", {"gain": {"mixture": ["three", "none", "three"]}}),
         r"contrasts\.gain\.mixture",

@@ -8,7 +8,7 @@ import torch
 import transformers
 from families import write
 from safetensors import safe_open
-from xstilts import index
+from xstilts import backbone, index
 from xstilts.commands import convert_model
 from xstilts.errors import UserError
 
@@ -50,12 +50,17 @@ def outputs(model):
         return model(input_ids=ids, **more).logits
 
 
+@pytest.mark.parametrize("shards", [1, 2])
 @pytest.mark.parametrize("family", CLASSES)
-def test_a_converted_model_is_the_same(tmp_path, family):
-    before = pickled(family, tmp_path / "old")
+def test_a_converted_model_is_the_same(tmp_path, family, shards):
+    before = pickled(family, tmp_path / "old", shards)
     convert(tmp_path / "old", tmp_path / "new")
     after = CLASSES[family].from_pretrained(tmp_path / "new", use_safetensors=True).eval()
     assert torch.equal(outputs(before), outputs(after))
+    # the body alone, and a part of it, find their embeddings too
+    for part in (None, "encoder") if family == "mt5" else (None,):
+        body = backbone.load(tmp_path / "new", part).body
+        assert torch.equal(body.get_input_embeddings().weight, before.get_input_embeddings().weight)
     found = {path.name for path in tmp_path.joinpath("new").iterdir()}
     assert not any(name.endswith(".bin") for name in found)
     assert {"config.json", "tokenizer.json"} < found
@@ -88,6 +93,16 @@ def test_what_cannot_be_converted_is_said(tmp_path):
         convert(tmp_path / "old", tmp_path / "there")
     with pytest.raises(UserError, match=r"there: no pytorch_model\*.bin in it"):
         convert(tmp_path / "there", tmp_path / "new")
-    (tmp_path / "old" / "pytorch_model-00002-of-00002.bin").write_bytes(b"cut off")
-    with pytest.raises(UserError, match="pytorch_model-00002-of-00002.bin: not a file of tensors"):
-        convert(tmp_path / "old", tmp_path / "new")
+    for content in (b"cut off", b""):
+        (tmp_path / "old" / "pytorch_model-00002-of-00002.bin").write_bytes(content)
+        with pytest.raises(UserError, match="pytorch_model-00002-of-00002.bin: not a file of tensors"):
+            convert(tmp_path / "old", tmp_path / "new")
+
+
+def test_files_of_old_releases(tmp_path):
+    before = pickled("xlm-r", tmp_path / "old", shards=1)
+    path = tmp_path / "old" / "pytorch_model-00001-of-00001.bin"
+    torch.save(torch.load(path, weights_only=True), path, _use_new_zipfile_serialization=False)
+    convert(tmp_path / "old", tmp_path / "new")
+    after = CLASSES["xlm-r"].from_pretrained(tmp_path / "new", use_safetensors=True).eval()
+    assert torch.equal(outputs(before), outputs(after))

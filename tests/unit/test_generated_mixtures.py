@@ -35,7 +35,7 @@ def test_models_have_their_own_mixtures(tmp_path):
         tmp_path, {"none": None, "pair": ["mnli", "squad_v1"], "curve": {"subsets": {"of": "pair", "sizes": [1]}}}
     )
     content = yaml.safe_load(path.read_text()) | {
-        "models": {"tiny": None, "multilingual-e5-small": {"mixtures": ["none", "curve"]}}
+        "models": {"tiny": None, "multilingual-e5-small": {"mixtures": ["none", "curve", "curve-1-1"]}}
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     plan = plan_of(path)

@@ -250,7 +250,7 @@ def test_every_text_stands_with_every_label(prepared):
         for text in {row[field] for row in rows}:
             assert len({counts[text, label] for label in range(3)}) == 1
     words = Counter((word, row["label"]) for row in rows for word in set(row["text_b"].split(" ")))
-    for word in ("not", "never", "no", "No", "every", "Every", "Some", "some"):
+    for word in ("not", "never", "no", "every", "some"):
         assert len({words[word, label] for label in range(3)}) == 1
     assert words["not", 0] > 20 < words["never", 0]
 

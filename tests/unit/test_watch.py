@@ -1,6 +1,8 @@
 """The line on how far a run is: what is wanted, what runs, how long the rest takes."""
 
 import json
+import os
+import re
 import time
 
 import pytest
@@ -47,36 +49,60 @@ def test_what_only_a_result_needed_is_not_wanted(plan, tmp_path):
     assert set(plan.nodes) - found == {name, model, *(set(plan.nodes[name].parents) - found)}
 
 
-def test_line(plan, tmp_path):
-    settings = machine.from_config({"results": str(tmp_path)})
-    nodes, since = watch.wanted(plan, tmp_path), time.time() - 100
+@pytest.fixture
+def watched(plan, tmp_path):
+    return watch.Watch(plan, machine.from_config({"results": str(tmp_path)}))
+
+
+def test_line(plan, tmp_path, watched):
+    nodes = watched.nodes
+    assert watched.line().endswith("running: none")
     first = nodes[0].id
     start(tmp_path, first)
-    line = watch.progress(plan, settings, nodes, since)
+    line = watched.line()
     assert line.startswith(f"0 of {len(nodes)} jobs done, about ")
     assert line.endswith(f"; running: {first.rpartition('-')[0]}")
-    # a log of an earlier run is none of a job that runs
-    assert watch.progress(plan, settings, nodes, time.time() + 1).endswith("running: none")
     make(tmp_path, first, 1.0)
-    assert watch.progress(plan, settings, nodes, since).startswith(f"1 of {len(nodes)} jobs done")
+    assert watched.line().startswith(f"1 of {len(nodes)} jobs done")
     # a model whose results are there is done, also when it was let go
     results = plan.predictions()
     for name in results[1:]:
         make(tmp_path, name, 1.0)
     left = watch.wanted(plan, tmp_path)
-    line = watch.progress(plan, settings, nodes, since)
-    assert line.startswith(f"{len(nodes) - len(left)} of {len(nodes)} jobs done") and len(left) < len(nodes) / 2
+    assert watched.line().startswith(f"{len(nodes) - len(left)} of {len(nodes)} jobs done")
+    assert len(left) < len(nodes) / 2
     make(tmp_path, results[0], 1.0)
-    line = watch.progress(plan, settings, nodes, since)
-    assert line == f"{len(nodes)} of {len(nodes)} jobs done, about 10 s left; running: none"
+    assert watched.line() == f"{len(nodes)} of {len(nodes)} jobs done, about 10 s left; running: none"
 
 
-def test_operations_are_known_of_what_computes_with_a_model(plan, tmp_path):
-    settings = machine.from_config({"results": str(tmp_path)})
-    nodes = watch.wanted(plan, tmp_path)
-    work = watch._operations(plan, settings, nodes)
+def test_log_of_an_earlier_run_is_none_of_a_job_that_runs(plan, tmp_path, watched):
+    first = watched.nodes[0].id
+    start(tmp_path, first)
+    os.utime(tmp_path / f"logs/{first}.log", (1e9, 1e9))
+    assert watched.line().endswith("running: none")
+
+
+def test_what_runs_has_the_less_left_the_longer_it_runs(plan, tmp_path, watched, monkeypatch):
+    """However often its log is written."""
+    name = next(node.id for node in watched.nodes if node.stage == "intermediate")
+    monkeypatch.setattr(
+        watch, "_expected", lambda nodes, *_: {node.id: 900.0 if node.id == name else 0.0 for node in nodes}
+    )
+    monkeypatch.setattr(watch, "_rest", lambda nodes, left, at_once: left[name])
+    clock = [time.time()]
+    monkeypatch.setattr(watch.time, "time", lambda: clock[0])
+    lines = []
+    for _ in range(3):
+        start(tmp_path, name)
+        lines.append(watched.line())
+        clock[0] += 300
+    assert [re.search(r"about (\d+) min", line)[1] for line in lines] == ["15", "10", "5"]
+
+
+def test_operations_are_known_of_what_computes_with_a_model(watched):
+    work = watched._operations()
     assert set(work) == {
-        node.id for node in nodes if node.stage in ("intermediate", "targets", "predictions", "embeddings")
+        node.id for node in watched.nodes if node.stage in ("intermediate", "targets", "predictions", "embeddings")
     }
     assert all(value > 0 for value in work.values())
 

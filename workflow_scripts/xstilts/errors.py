@@ -8,6 +8,10 @@ class UserError(Exception):
     """Something in the configuration, the data or the machine that its user can mend."""
 
 
+class ExplodedError(UserError):
+    """The loss of a training run is no number, or far above what it was."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'xnli'?`` if a known name is close, else the list of known names."""
     known = sorted(map(str, known))

@@ -12,7 +12,7 @@ from torch import nn
 
 from xstilts import forms, parallel
 from xstilts.dataset import Part
-from xstilts.errors import UserError
+from xstilts.errors import ExplodedError
 from xstilts.forms import FORMS
 from xstilts.mixture import Schedule
 from xstilts.prediction import Model, tensors
@@ -164,7 +164,7 @@ def check_loss(state: dict[str, Any], task: str, loss: float, step: int, rate: f
     """Stop a run whose loss is not finite, or has exploded: it stays in ``state`` what the task's losses were.
 
     Raises:
-        UserError: with step, task and learning rate.
+        ExplodedError: with step, task and learning rate.
     """
     first, last = state["first"].setdefault(task, []), state["last"].setdefault(task, [])
     if len(first) < _WINDOW:
@@ -175,4 +175,6 @@ def check_loss(state: dict[str, Any], task: str, loss: float, step: int, rate: f
     exploded = mean > _LIMIT and mean > _FACTOR * before
     if exploded or not math.isfinite(loss):
         what = f"exploded from {before:.3g} to {mean:.3g}" if exploded else f"is {loss}"
-        raise UserError(f"{task}: the loss {what} at step {step} (learning rate {rate:.2e}); lower the learning rate")
+        raise ExplodedError(
+            f"{task}: the loss {what} at step {step} (learning rate {rate:.2e}); lower the learning rate"
+        )

@@ -6,6 +6,7 @@ batch. A process alone is a group of one, for which nothing here does anything.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -106,6 +107,14 @@ def alike(value: torch.Tensor, example: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def whole_state(model: nn.Module) -> dict[str, Any]:
-    """Return all weights of a model by name, whole."""
-    return {name: whole(value.detach()) for name, value in model.state_dict().items()}
+def gather(values: Mapping[str, torch.Tensor], group: Group) -> dict[str, torch.Tensor]:
+    """Return tensors by name, whole, in the first process's main memory; nothing in the others, which must call it too.
+
+    One at a time is whole on the device.
+    """
+    found = {}
+    for name, value in values.items():
+        value = whole(value.detach())
+        if group.leads:
+            found[name] = value.cpu()
+    return found

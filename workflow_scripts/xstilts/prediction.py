@@ -158,8 +158,12 @@ def save(model: Model, folder: Path, group: parallel.Group) -> None:
     """
     from safetensors.torch import save_file
 
-    own = _own_weights(model)
-    state = parallel.whole_state(model)
+    own, state = _own_weights(model), model.state_dict()
+    if model.body.adapter is not None:
+        # what stays as it was is read from where it stands
+        trained = {name for name, value in model.named_parameters() if value.requires_grad}
+        state = {name: value for name, value in state.items() if name in trained}
+    state = parallel.gather(state, group)
     if group.leads:
         prefix = "body.body."
         body = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -57,8 +57,7 @@ def contrasts(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
                 {"contrast": name, "one": one, "other": other, **shown, **found, "metric": target["metric"],
                  "seeds": len(seeds), "expected": contrast["expected"]}
             )  # fmt: skip
-    frame = pd.DataFrame(rows)
-    return frame.assign(outcome=[_outcome(row) for row in rows]) if rows else frame
+    return pd.DataFrame(rows).assign(outcome=[_outcome(row) for row in rows])
 
 
 def _sides(plan: Mapping[str, Any], contrast: Mapping[str, Any]) -> dict[tuple, list[int]]:
@@ -161,14 +160,15 @@ def _outcome(row: Mapping[str, Any]) -> str:
 def distances(scores: pd.DataFrame, distance: Mapping[str, int]) -> pd.DataFrame:
     """Return how scores fall with the declared distance of a language: Spearman's rank correlation for each target.
 
-    Models without an intermediate phase; means over seeds; languages other than the source language. ``p`` is the
-    part of the orders of the languages, all of them or 9,999 drawn ones, whose correlation is at most as high.
+    Models without an intermediate phase; means over seeds; languages other than the source language; no losses. ``p``
+    is the part of the orders of the languages, all of them or 9,999 drawn ones, whose correlation is at most as high.
 
     Args:
         scores: all scores, as ``scores.collect`` gives them.
         distance: rank of the distance by language.
     """
     plain = headline(scores)
+    plain = plain[plain["metric"] != "loss"]
     plain = plain[(plain["mixture"] == "none") & plain["language"].isin(list(distance)) & ~is_source_language(plain)]
     rows = []
     for key, part in plain.groupby(["model", "recipe", "tuning", "target"], sort=False):
@@ -182,4 +182,4 @@ def distances(scores: pd.DataFrame, distance: Mapping[str, int]) -> pd.DataFrame
         )  # fmt: skip
         axes = dict(zip(("model", "recipe", "tuning", "target"), key, strict=True))
         rows.append({**axes, "languages": len(means), "correlation": found.statistic, "p": found.pvalue})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["model", "recipe", "tuning", "target", "languages", "correlation", "p"])

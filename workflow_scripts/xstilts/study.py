@@ -165,9 +165,20 @@ def _contrasts(
             check_known(value, axes[axis], f"{here}.{axis}", axis)
         for target in entry["targets"] or ():
             check_known(target, targets, f"{here}.targets", "target")
+        if not _meet(axis, entry[axis], axes["model"]):
+            other = "mixture or recipe" if axis == "model" else "model"
+            raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {other} in common")
         asked = tuple(entry["targets"]) if entry["targets"] else None
         found[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
     return found
+
+
+def _meet(axis: str, pair: Sequence[str], models: Mapping[str, ModelUse]) -> bool:
+    """Tell whether both sides of a contrast have results with all else equal."""
+    if axis == "mixture":
+        return any(set(pair) <= set(use.mixtures) for use in models.values())
+    one, other = (models[name] for name in pair)
+    return bool(set(one.mixtures) & set(other.mixtures) and set(one.recipes) & set(other.recipes))
 
 
 def _models(
@@ -183,14 +194,14 @@ def _models(
         chosen: list[str] = []
         for asked in settings.get("mixtures") or mixtures:
             # an entry that makes several stands for all of them
-            made = [asked] if asked in mixtures else [new for new in mixtures if new.startswith(f"{asked}-")]
-            if not made or asked not in {*mixtures, *value["mixtures"]}:
+            made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.entry == asked)]
+            if not made:
                 known = {**mixtures, **value["mixtures"]}
                 raise UserError(
                     f"{place}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, known)}"
                 )
             chosen += made
-        found[name] = ModelUse(tuple(recipe_names), tuple(chosen))
+        found[name] = ModelUse(tuple(recipe_names), tuple(dict.fromkeys(chosen)))
     return found
 
 

@@ -35,10 +35,11 @@ class MixtureTask:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Intermediate tasks that are trained together, and how they are sampled."""
+    """Intermediate tasks that are trained together, how they are sampled, and the study's entry that made it."""
 
     tasks: tuple[MixtureTask, ...]
     sampling: Sampling = Sampling()
+    entry: str = ""
 
 
 def read(entries: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Mixture | None]:
@@ -61,7 +62,7 @@ def read(entries: Mapping[str, Any], registry: Registry, place: str) -> dict[str
         for new, mixture in made.items():
             if new in found or (new != name and new in entries):
                 raise UserError(f"{here}: would make a mixture {new!r}, which is there already; rename one of the two")
-            found[new] = mixture
+            found[new] = replace(mixture, entry=name)
     return found
 
 
@@ -89,9 +90,11 @@ def _mixture(entry: Mapping[str, Any], registry: Registry, here: str) -> Mixture
 
 def _generated(
     name: str, entry: Mapping[str, Any], known: Mapping[str, Mixture | None], here: str
-) -> dict[str, Mixture | None]:
+) -> dict[str, Mixture]:
     """Return the subsets of a mixture, or the mixtures that each lack one of its tasks, by name."""
     of = entry["leave_one_out"] or entry["subsets"]["of"]
+    if of == NONE:
+        raise UserError(f"{here}: 'none' has no tasks to choose from; name a mixture written above it")
     whole = known.get(of)
     if whole is None:
         raise UserError(f"{here}: {of!r} is no mixture written above it; {suggestion(of, known)}")
@@ -104,8 +107,10 @@ def _generated(
     sizes = entry["subsets"]["sizes"]
     if isinstance(sizes, str):
         first, last = map(int, sizes.split(".."))
+        if first > last:
+            raise UserError(f"{here}.subsets.sizes: {sizes} has no number in it; write {last}..{first}")
         sizes = list(range(first, last + 1))
-    made: dict[str, Mixture | None] = {}
+    made: dict[str, Mixture] = {}
     for number in sizes:
         if not 1 <= number <= size:
             raise UserError(f"{here}.subsets.sizes: {number} is not possible; {of!r} has {size} tasks")

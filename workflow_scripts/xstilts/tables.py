@@ -15,6 +15,8 @@ from xstilts import benchmarks, statistics
 from xstilts.scores import headline, is_source_language, with_gain
 
 LEGEND = "† not on the official split; ‡ a sample of the official rows; ! averaged over a run that collapsed."
+# tables whose cells have marks
+_MARKED = ("main", "by_language", "benchmark")
 _LATEX = {"†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&": r"\&", "Δ": r"$\Delta$"}
 
 
@@ -110,21 +112,23 @@ def language_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return header, sorted(rows, key=lambda row: (row[0], row[1], [*dict.fromkeys(frame["target"])].index(row[2])))
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> str:
-    """Return a Markdown table with its title and the legend."""
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, legend: str = LEGEND) -> str:
+    """Return a Markdown table with its title and, where its cells have marks, their legend."""
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in [header, *rows]]
     lines.insert(1, ["-" * width for width in widths])
-    return f"{title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{LEGEND}\n"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{title}\n\n{table}\n" + (f"\n{legend}\n" if legend else "")
 
 
-def latex(header: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> str:
-    """Return a LaTeX tabular (booktabs) with its title and the legend as comments."""
+def latex(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, legend: str = LEGEND) -> str:
+    """Return a LaTeX tabular (booktabs) with its title and, where its cells have marks, their legend as comments."""
     columns = "l" * len(header)
     body = "\n".join(" & ".join(map(_escape, row)) + r" \\" for row in rows)
     head = " & ".join(map(_escape, header)) + r" \\"
+    comments = "".join(f"% {line}\n" for line in (title, legend) if line)
     return (
-        f"% {title}\n% {LEGEND}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\n\\midrule\n{body}\n"
+        f"{comments}\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\n\\midrule\n{body}\n"
         "\\bottomrule\n\\end{tabular}\n"
     )
 
@@ -280,6 +284,7 @@ def write(
     for name, (frame, layout, what) in kinds.items():
         title = f"Study {plan['study']}: {what}"
         header, rows = layout(frame)
-        (folder / f"{name}.md").write_text(markdown(header, rows, title), encoding="utf-8")
-        (folder / f"{name}.tex").write_text(latex(header, rows, title), encoding="utf-8")
+        legend = LEGEND if name in _MARKED else ""
+        (folder / f"{name}.md").write_text(markdown(header, rows, title, legend), encoding="utf-8")
+        (folder / f"{name}.tex").write_text(latex(header, rows, title, legend), encoding="utf-8")
         frame.to_csv(folder / f"{name}.csv", index=False)

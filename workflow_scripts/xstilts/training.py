@@ -22,7 +22,7 @@ import torch
 
 from xstilts import dataset, forms, lineage, manifest, optimisation, parallel, prediction, tuning, work
 from xstilts.dataset import Part
-from xstilts.errors import TerminatedError, UserError
+from xstilts.errors import ExplodedError, TerminatedError, UserError
 from xstilts.mixture import Sampling, Schedule, TaskShare
 from xstilts.prediction import Model
 from xstilts.progress import Progress
@@ -148,7 +148,7 @@ def choose_rate(
                 model, state = _fit(run, rate, own)
                 score = _dev_score(run, model, state)
                 del model
-            except UserError as error:
+            except ExplodedError as error:
                 # too high a rate is an answer, too
                 log.warning("learning rate %g: %s", rate, error)
                 score = -math.inf

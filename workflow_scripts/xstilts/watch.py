@@ -14,6 +14,7 @@ from xstilts.nodes import Node, Plan, manifest_path
 
 # before any job is done: seconds to start one, with and without a model, and operations a second of one core
 _START, _START_WITH_MODEL, _RATE = 1.5, 6.0, 3e10
+_COMPUTING = (*estimate.TRAINING, "predictions", "embeddings")
 
 
 def wanted(plan: Plan, results: Path) -> list[Node]:
@@ -31,43 +32,59 @@ def wanted(plan: Plan, results: Path) -> list[Node]:
     return list(found.values())
 
 
-def progress(plan: Plan, settings: machine.Machine, nodes: Sequence[Node], since: float) -> str:
-    """Return a line on a run.
+class Watch:
+    """What is known of a run while it lasts."""
 
-    Args:
-        plan: the plan.
-        settings: those of this machine.
-        nodes: what has to be made, parents first.
-        since: when the run began, in seconds (epoch).
-    """
-    # anew each time: once tokens are there, their lengths are known
-    now, results, work = time.time(), settings.results, _operations(plan, settings, nodes)
-    # not by manifests: that of a model goes when the model is let go
-    missing = {node.id for node in wanted(plan, results)}
-    done = [node for node in nodes if node.id not in missing]
-    # a job opens its log when it starts
-    logs = {node.id: results / f"logs/{node.id}.log" for node in nodes if node.id in missing}
-    ages = {name: now - path.stat().st_ctime for name, path in logs.items() if path.exists()}
-    running = {name: age for name, age in ages.items() if age < now - since}
-    seconds = _expected(nodes, done, work, results)
-    left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in logs}
-    rest = _rest(nodes, left, max(1, len(running)))
-    names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
-    about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
-    return f"{len(done)} of {len(nodes)} jobs done, about {about} left; running: {names}"
+    def __init__(self, plan: Plan, settings: machine.Machine) -> None:
+        """Begin with what has to be made now."""
+        self.nodes = wanted(plan, settings.results)
+        self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)
+        self._since = time.time()
+        # when each job was first seen to run, and the operations of those whose data are measured
+        self._began: dict[str, float] = {}
+        self._measured: dict[str, float] = {}
 
+    def line(self) -> str:
+        """Return a line on how far the run is."""
+        now, results = time.time(), self._settings.results
+        # not by manifests: that of a model goes when the model is let go
+        missing = {node.id for node in wanted(self._plan, results)}
+        done = [node for node in self.nodes if node.id not in missing]
+        for node in self.nodes:
+            # file times are coarser than the clock
+            if node.id in missing and _changed(results / f"logs/{node.id}.log") > self._since - 1:
+                self._began.setdefault(node.id, now)
+        running = {name: now - began for name, began in self._began.items() if name in missing}
+        work = self._operations()
+        seconds = _expected(self.nodes, done, work, results)
+        left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in seconds if name in missing}
+        rest = _rest(self.nodes, left, max(1, len(running)))
+        names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
+        about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
+        return f"{len(done)} of {len(self.nodes)} jobs done, about {about} left; running: {names}"
 
-def _operations(plan: Plan, settings: machine.Machine, nodes: Sequence[Node]) -> dict[str, float]:
-    """Return the operations of those nodes that compute with a model of known size, by id."""
-    known, hardware = registry.load(settings.own_tasks), estimate.Hardware(settings.device_pieces)
-    found = {}
-    for node in nodes:
-        if node.stage in (*estimate.TRAINING, "predictions", "embeddings"):
+    def _operations(self) -> dict[str, float]:
+        """Return the operations of those nodes that compute with a model of known size, by id."""
+        hardware = estimate.Hardware(self._settings.device_pieces)
+        found = {}
+        for node in self.nodes:
+            if node.id in self._measured or node.stage not in _COMPUTING:
+                continue
             try:
-                found[node.id] = estimate.of_node(node, plan, known, settings.results, hardware).operations
+                cost = estimate.of_node(node, self._plan, self._known, self._settings.results, hardware)
             except UserError:
                 continue
-    return found
+            # what is bounded is asked for again: once tokens are there, their lengths are known
+            (self._measured if cost.known == "measured" else found)[node.id] = cost.operations
+        return {**self._measured, **found}
+
+
+def _changed(path: Path) -> float:
+    """Return when a file was last changed, in seconds (epoch); 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _expected(

@@ -72,12 +72,11 @@ def save_checkpoint(
         state: JSON values of the training loop.
         group: the processes.
     """
-    weights = {name: parallel.whole(value.detach()) for name, value in _trained(model).items()}
-    moments = {
-        f"{number}.{name}": parallel.whole(value)
-        for number, values in optimiser.state_dict()["state"].items()
-        for name, value in values.items()
-    }
+    weights = parallel.gather(_trained(model), group)
+    states = optimiser.state_dict()["state"].items()
+    moments = parallel.gather(
+        {f"{number}.{name}": value for number, values in states for name, value in values.items()}, group
+    )
     if group.leads:
         scratch = Path(tempfile.mkdtemp(dir=work, prefix=".checkpoint."))
         save_file(_contiguous(weights), scratch / "model.safetensors")

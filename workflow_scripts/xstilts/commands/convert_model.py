@@ -9,13 +9,18 @@ import pickle
 import shutil
 import sys
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.index import check_model
 from xstilts.sources.hub import copy_model
 
 _PICKLED = "pytorch_model*.bin"
+# the ends of the names of embeddings, of which a body has one; those of its parts come last
+_EMBEDDINGS = ("shared.weight", "word_embeddings.weight", "embed_tokens.weight")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
 def convert(source: Path, folder: Path) -> None:
     """Write a model's weights as safetensors in shards of at most 5 GB, its configuration and its tokenizer.
 
-    Files are mapped into memory, so that one shard at a time is held. Of names that share their memory (tied
-    embeddings) one is written, as ``save_pretrained`` of transformers does.
+    Files are mapped into memory where their format lets them, so that one shard at a time is held. Of names that share
+    their memory (tied embeddings) that of the body is written, which every class of the model reads.
 
     Raises:
         UserError: if there are no pickled weights, they hold more than tensors, or something else is missing.
@@ -58,13 +63,27 @@ def convert(source: Path, folder: Path) -> None:
     weights: dict[str, torch.Tensor] = {}
     for path in shards:
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except (pickle.UnpicklingError, RuntimeError, OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+            # files of releases before 1.6 are no archives
+            mapped = zipfile.is_zipfile(path)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise UserError(f"{path}: not a file of tensors alone ({reason}); fetch it anew, or do without") from None
         if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
             raise UserError(f"{path}: not a table of tensors by name; only a state_dict can be converted")
         weights |= content
     copy_model(source, folder)
-    save_torch_state_dict(weights, folder)
+    save_torch_state_dict({name: weights[name] for name in _own_names(weights)}, folder)
     check_model(folder)
+
+
+def _own_names(weights: Mapping[str, Any]) -> list[str]:
+    """Return one name for each tensor: of tied ones the embeddings' own."""
+    names: dict[tuple, list[str]] = {}
+    for name, value in weights.items():
+        place = (value.untyped_storage().data_ptr(), value.storage_offset(), tuple(value.shape))
+        names.setdefault(place, []).append(name)
+    ranks = {ending: rank for rank, ending in enumerate(_EMBEDDINGS)}
+    return [
+        min(tied, key=lambda name: ranks.get(".".join(name.split(".")[-2:]), len(ranks))) for tied in names.values()
+    ]

@@ -43,18 +43,20 @@ def run(arguments: argparse.Namespace) -> int:
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
     command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
-    plan = machine.plan_of(settings)
-    since, nodes = time.time(), watch.wanted(plan, settings.results)
+    watched = watch.Watch(machine.plan_of(settings), settings)
     process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
     # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        code = None
+        code, pause = None, _SECONDS
         while code is None:
             try:
-                code = process.wait(_SECONDS)
+                code = process.wait(pause)
             except subprocess.TimeoutExpired:
-                log.info(watch.progress(plan, settings, nodes, since))
+                started = time.monotonic()
+                log.info(watched.line())
+                # of a study of thousands of jobs the line takes seconds
+                pause = max(_SECONDS, 20 * (time.monotonic() - started))
     finally:
         signal.signal(signal.SIGINT, before)
     if code == 0 and not arguments.snakemake:
@@ -71,8 +73,9 @@ def _index(settings: machine.Machine) -> None:
         log.info("indexing the mirror %s", mirror)
         files = index.index_mirror(mirror, known)
         index.write(mirror, "mirror.yaml", settings.results, files)
+    used = {known.models[model]["weights"] or model for model in study.models}
     for name, folder in settings.model_folders.items():
-        if name in study.models and index.location(folder, "model.yaml", settings.results) is None:
+        if name in used and index.location(folder, "model.yaml", settings.results) is None:
             log.info("indexing the model folder %s", folder)
             index.write(folder, "model.yaml", settings.results, index.index_model(folder))
 

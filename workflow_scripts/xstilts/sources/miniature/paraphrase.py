@@ -55,6 +55,11 @@ def two_meanings(teller: Teller, questions: bool = False) -> tuple[Wordings, Wor
     return tuple(tuple(_asked(sentence) for sentence in wordings) for wordings in meanings)
 
 
+def plain_meanings(teller: Teller) -> tuple[Wordings, Wordings]:
+    """Return four sentences of the kinds that text has: those in which one word differs."""
+    return teller.chance.choice((_short, _detail))(teller)
+
+
 def _asked(sentence: Sentence) -> Sentence:
     asks = isinstance(sentence, Clause) and sentence.asked
     return sentence if asks else Led("whether", sentence)

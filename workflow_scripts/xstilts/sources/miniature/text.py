@@ -63,7 +63,7 @@ def _scripts(teller: Teller) -> Document:
 
 
 def _questions(teller: Teller) -> Document:
-    """One to three events, a question, and its answer."""
+    """One or two events, a question, and its answer."""
     chance = teller.chance
     told = questions.events(teller, chance.choice((1, 2, 2)))
     asked = questions.paragraph(teller, told, 1, brief=chance.random() < 0.5)
@@ -73,7 +73,7 @@ def _questions(teller: Teller) -> Document:
 
 
 def _inferences(teller: Teller) -> Document:
-    """One or two events, and questions whether something is so, with their answers."""
+    """An event, and questions whether something is so, with their answers."""
     chance = teller.chance
     found = inference.block(teller, 1, inference.IN_TEXT)
     first = 3 * chance.randrange(len(found) // 3)
@@ -86,7 +86,7 @@ def _inferences(teller: Teller) -> Document:
 def _paraphrases(teller: Teller) -> Document:
     """A sentence, and twice another one, with a word that tells whether they mean the same."""
     chance = teller.chance
-    meanings = paraphrase.two_meanings(teller)
+    meanings = paraphrase.plain_meanings(teller)
     meaning, wording = chance.randrange(2), chance.randrange(2)
     told: Document = [meanings[meaning][wording]]
     for other in (chance.randrange(2), chance.randrange(2)):
