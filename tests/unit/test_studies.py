@@ -1,6 +1,7 @@
 """The studies that come with the project: each is planned, on a mirror that has whatever the registry names."""
 
 import hashlib
+import math
 
 import pytest
 from conftest import ROOT
@@ -66,3 +67,17 @@ def test_translated_data_is_another_training_set(full_mirror):
     assert sources["mnli@de.training"]["repository"] == "facebook/xnli"
     targets = [node for node in plan.stage("targets").values() if node.name.endswith(".none.s1.mnli@de")]
     assert len(targets) == 1
+
+
+def test_step_matched_runs_of_the_miniature_have_the_same_steps():
+    """Every task of the world has more rows than the limits let through, and is passed once."""
+    study = read_study(ROOT / "studies/miniature_full.yaml", registry.load())
+    phase = study.recipes["mini"]["intermediate"]
+
+    def steps(mixture):
+        members = study.mixtures[mixture].tasks
+        limits = [study.limits(member.task).train_rows for member in members]
+        return phase["epochs"] * sum(math.ceil(limit / phase["batch_size"]) for limit in limits)
+
+    assert study.mixtures["mnli_long"].sampling.steps == study.mixtures["squad_v1_long"].sampling.steps == steps("nine")
+    assert study.mixtures["nine_short"].sampling.steps == steps("mnli")
