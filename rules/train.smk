@@ -4,10 +4,10 @@
 # With a card in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What most
 # other jobs wait for goes first.
 for phase, stage, longest, urgency in [
-    ("pretrain", "pretrained", 1440, 3),
-    ("rates", "rates", 1440, 2),
-    ("intermediate", "intermediate", 1440, 2),
-    ("target", "targets", 720, 1),
+    ("pretrain", "pretrained", 1440, 2),
+    ("rates", "rates", 1440, 1),
+    ("intermediate", "intermediate", 1440, 1),
+    ("target", "targets", 720, 0),
 ]:
 
     rule:

@@ -1,5 +1,6 @@
 """The miniature world: its files are read as real ones are, splits share nothing, and no shortcut solves a task."""
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -104,6 +105,16 @@ def test_a_seed_is_a_world(name):
     assert first == english(name)
     assert first != other or name.endswith("gold")
     assert len(first.splitlines()) == pytest.approx(len(other.splitlines()), rel=0.25)
+
+
+def test_files_of_a_version(monkeypatch):
+    """Where these change, `miniature.VERSION` is raised, so that results of the files before are not taken for new."""
+    monkeypatch.setattr(miniature, "TEXT_ROWS", 200)
+    names = ("text/qab.txt", "mnli/multinli_1.0_train.jsonl", "xquad/xquad.qad.json", "pawsx/test-qag.tsv",
+             "udpos/test-qae.tsv", "xcopa/test.qab.jsonl")  # fmt: skip
+    content = "".join(miniature.file_text(Maker(0), name) for name in names)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    assert (miniature.VERSION, digest) == (2, "2fcd84e14d35fae9")
 
 
 def test_languages_do_not_clash_with_real_ones():

@@ -20,7 +20,7 @@ from xstilts.sources.miniature.maker import Maker
 
 TEXT_ROWS = 40_000
 # raised when the same seed would give other files: data nodes, and all below them, move
-VERSION = 1
+VERSION = 2
 
 
 def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
