@@ -43,3 +43,20 @@ def test_contrasts_are_differences_of_the_scores(world):
             for side in (row["one"], row["other"])
         )
         assert row["difference"] == pytest.approx(one - other, abs=1e-9)
+
+
+def test_what_is_said_of_the_world_before():
+    """The gains over the control of the model with which a third form fell short."""
+    scores = pd.read_parquet(ROOT / "docs/miniature/world-2/scores.parquet")
+    scores = scores[scores["headline"] & (scores["mixture"] == "none")].set_index(["model", "target", "language"])[
+        "score"
+    ]
+    gains = {
+        target: [
+            scores["mini-large", target, code] - scores["mini-random", target, code] for code in ("qab", "qad", "qag")
+        ]
+        for target in ("xcopa", "xnli")
+    }
+    text = " ".join((ROOT / "docs/miniature.md").read_text(encoding="utf-8").split())
+    assert "XCOPA with `mini-large`: {:.1f}, {:.1f} and {:.1f} points above the control".format(*gains["xcopa"]) in text
+    assert "XNLI {:.1f}, {:.1f} and {:.1f})".format(*gains["xnli"]) in text
