@@ -12,8 +12,10 @@ from xstilts import estimate, machine, registry
 from xstilts.errors import UserError
 from xstilts.nodes import Node, Plan, manifest_path
 
-# before any job is done: seconds to start one, with and without a model, and operations a second of one core
-_START, _START_WITH_MODEL, _RATE = 1.5, 6.0, 3e10
+# before any job is done: seconds to start one, without and with a model, and operations a second of one core
+_START, _START_WITH_MODEL, _RATE = 1.5, 6.0, 5e10
+# what texts have of the longest input, before they are counted
+_LENGTH = 0.3
 _COMPUTING = (*estimate.TRAINING, "predictions", "embeddings")
 
 
@@ -75,7 +77,10 @@ class Watch:
             except UserError:
                 continue
             # what is bounded is asked for again: once tokens are there, their lengths are known
-            (self._measured if cost.known == "measured" else found)[node.id] = cost.operations
+            if cost.known == "measured":
+                self._measured[node.id] = cost.operations
+            else:
+                found[node.id] = _LENGTH * cost.operations
         return {**self._measured, **found}
 
 
