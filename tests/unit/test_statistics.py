@@ -186,3 +186,11 @@ def test_scores_that_fall_with_the_distance():
     # ranks of the scores 1 4 3 2 5 against 1 2 3 4 5: 1 - 6 * 8 / (5 * 24)
     assert row["correlation"] == pytest.approx(1 - 6 * 8 / 120)
     assert statistics.distances(scores_of({"en": 1, "qab": 2, "qag": 3, "qad": 4}), distance).empty
+
+
+def test_bound_of_zero_is_no_difference(monkeypatch):
+    """Rounding errors of means over languages do not make one."""
+    noise = np.full(1 + statistics.DRAWS, 1e-15)
+    monkeypatch.setattr(statistics, "_scores", lambda *_: noise * (1 if next(turn) else 0))
+    turn = iter([True, False])
+    assert compare((side([1] * 5), side([1] * 5)))["verdict"] == "not told apart"

@@ -121,7 +121,8 @@ def difference(
                     raise UserError(f"predictions for {language} are not of the same examples; run the study again")
                 total += sign * _scores(part, places, len(numbers), drawn, form, metric)
     total /= len(languages) * len(pairs)
-    low, high = np.nanquantile(total[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    # a bound of 0 is one, whatever the rounding of sums says
+    low, high = np.nanquantile(total[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).round(9) + 0.0
     verdict = HIGHER if low > 0 else LOWER if high < 0 else NEITHER
     return {
         "difference": float(total[0]), "low": float(low), "high": float(high), "verdict": verdict,
