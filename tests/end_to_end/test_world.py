@@ -54,8 +54,7 @@ def test_report_says_first_that_the_world_is_synthetic(world):
     assert body.startswith("<p><strong>The world of this study is synthetic")
     for heading in ("Contrasts", "Distance", "By language"):
         assert f"<h2>{heading}</h2>" in html
-    counts = [int(number) for number in re.search(r"Of (\d+) expected differences (\d+)?", html).groups(default="0")]
-    assert counts[0] == 5
+    assert re.search(r"Expected differences: 5, of which \d ", html)
     # what did not come out as expected is named
     contrasts = pd.read_csv(latest(world) / "tables/contrasts.csv")
     missed = contrasts[contrasts["outcome"] != "emerged"]

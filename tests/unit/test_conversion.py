@@ -93,7 +93,7 @@ def test_what_cannot_be_converted_is_said(tmp_path):
         convert(tmp_path / "old", tmp_path / "there")
     with pytest.raises(UserError, match=r"there: no pytorch_model\*.bin in it"):
         convert(tmp_path / "there", tmp_path / "new")
-    for content in (b"cut off", b""):
+    for content in (b"cut off", b"hello", b"<html>", b""):
         (tmp_path / "old" / "pytorch_model-00002-of-00002.bin").write_bytes(content)
         with pytest.raises(UserError, match="pytorch_model-00002-of-00002.bin: not a file of tensors"):
             convert(tmp_path / "old", tmp_path / "new")

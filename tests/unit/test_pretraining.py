@@ -7,6 +7,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 from xstilts import backbone, commands, manifest, prediction, pretraining, registry, schema
+from xstilts.errors import UserError
 from xstilts.nodes import manifest_path
 from xstilts.parallel import Group
 from xstilts.plan import Indexes, make_plan
@@ -87,6 +88,14 @@ def test_pretrained_model_is_whole_and_has_learnt(made, tmp_path):
     assert again.spec["sampling"]["steps"] == 30 and facts["steps"] == 30
     # below a uniform guess among the pieces
     assert facts["dev"]["text"]["loss"] < torch.log(torch.tensor(float(model.config.vocab_size))).item() - 0.5
+
+
+def test_model_of_the_miniature_needs_its_source(tmp_path):
+    text = "description: d\nsource: tiny\nmodels: [mini-small]\nmixtures: {none: }\ntargets: {xnli: }\n"
+    (tmp_path / "study.yaml").write_text(text)
+    known = registry.load()
+    with pytest.raises(UserError, match="mini-small is made from text in qab, qag, qad, qae, which the source 'tiny'"):
+        make_plan(read_study(tmp_path / "study.yaml", known), known, Indexes())
 
 
 @pytest.mark.parametrize("deviation", [0.02, 0.1])

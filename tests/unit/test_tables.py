@@ -13,7 +13,13 @@ BENCHMARK = {
                     "english": False, "layout": "tatoeba", "same_data": []},
     },
 }  # fmt: skip
-PLAN = {"study": "test", "benchmark": BENCHMARK, "tables": ("main",), "mixtures": {"none": [], "mnli": ["mnli"]}}
+PLAN = {
+    "study": "test",
+    "benchmark": BENCHMARK,
+    "tables": ("main",),
+    "source": "mirror",
+    "mixtures": {"none": [], "mnli": ["mnli"]},
+}
 
 
 def scores(**changes):

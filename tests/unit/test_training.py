@@ -221,14 +221,15 @@ def test_twenty_kills_in_one_run(trained, tmp_path):
     assert run(trained, spec, tmp_path / "again", seconds=0) == expected
 
 
-def test_told_to_end_it_saves_and_says_so(trained, tmp_path):
-    """SIGTERM: a checkpoint within seconds, the exit code of a temporary failure, and then the same weights."""
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_it_saves_and_says_so(trained, tmp_path, told):
+    """SIGTERM, Ctrl-C: a checkpoint within seconds, the exit code of a temporary failure, then the same weights."""
     spec = node_of(trained, "intermediate", "tiny.full.four.s1").spec
     spec = {**spec, "sampling": {**spec["sampling"], "steps": 400}}
     expected = run(trained, spec, tmp_path / "whole")
     child = in_a_fork(lambda: run(trained, spec, tmp_path / "again"))
     time.sleep(1.0)
-    os.kill(child, signal.SIGTERM)
+    os.kill(child, told)
     started = time.monotonic()
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == commands.TEMPORARY_FAILURE == 75

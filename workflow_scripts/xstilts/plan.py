@@ -113,6 +113,12 @@ class _Planner:
         Its tokens are those of its tokenizer, so that models that share it share all tokens.
         """
         text, phase = entry["text"], entry["phase"]
+        lacking = [language for language in text["languages"] if language not in self.registry.languages]
+        if lacking:
+            raise UserError(
+                f"models: {name} is made from text in {', '.join(lacking)}, which the source {self.study.source!r} has"
+                " not; it needs a study with `source: miniature`"
+            )
         task, limits = self._task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
         rows = self._in_languages(task, text["languages"], limits)
         tokenizer = self._add("tokenizers", text["task"], {"prepared": rows}, **entry["tokenizer"])

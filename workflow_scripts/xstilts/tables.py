@@ -13,8 +13,12 @@ import pandas as pd
 
 from xstilts import benchmarks, statistics
 from xstilts.scores import headline, is_source_language, with_gain
+from xstilts.sourcing import MADE_UP
 
-LEGEND = "† not on the official split; ‡ a sample of the official rows; ! averaged over a run that collapsed."
+LEGEND = (
+    "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed: one prediction for all"
+    " dev rows."
+)
 # tables whose cells have marks
 _MARKED = ("main", "by_language", "benchmark")
 _LATEX = {"†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&": r"\&", "Δ": r"$\Delta$"}
@@ -110,6 +114,11 @@ def language_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         splits = "/".join(dict.fromkeys(part["split"]))
         rows.append([model, recipe, target, splits, mixture, *[cells.get(language, "–") for language in languages]])
     return header, sorted(rows, key=lambda row: (row[0], row[1], [*dict.fromkeys(frame["target"])].index(row[2])))
+
+
+def study_title(plan: Mapping[str, Any]) -> str:
+    """Return the name of a study as tables have it, which says where its data are made up."""
+    return f"Study {plan['study']}" + (" (made-up data)" if plan["source"] in MADE_UP else "")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, legend: str = LEGEND) -> str:
@@ -260,7 +269,7 @@ def write(
         plan: the content of plan.json.
         folder: where to.
     """
-    shown = "in percent; in brackets the gain over no intermediate training."
+    shown = "in percent; in brackets the gain over no intermediate training, where the study has that."
     kinds = {
         "main": (
             main_frame(scores),
@@ -282,7 +291,7 @@ def write(
         what = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
         kinds["distance"] = (statistics.distances(scores, plan["distance"]), distance_rows, what)
     for name, (frame, layout, what) in kinds.items():
-        title = f"Study {plan['study']}: {what}"
+        title = f"{study_title(plan)}: {what}"
         header, rows = layout(frame)
         legend = LEGEND if name in _MARKED else ""
         (folder / f"{name}.md").write_text(markdown(header, rows, title, legend), encoding="utf-8")

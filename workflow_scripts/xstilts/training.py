@@ -359,17 +359,18 @@ def _best(workplace: Path, step: int) -> Path:
 
 
 class _Terminated:
-    """Notes, while it is entered, that the process was told to end (SIGTERM), in place of ending at once."""
+    """Notes, while it is entered, that the process was told to end (SIGTERM, Ctrl-C), in place of ending at once."""
 
     def __init__(self) -> None:
         self.told = False
 
     def __enter__(self) -> "_Terminated":
-        self._before = signal.signal(signal.SIGTERM, self._note)
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _note(self, *_: object) -> None:
         self.told = True

@@ -5,7 +5,7 @@ Nothing in the pipeline reads pickles; this command alone does, and takes nothin
 """
 
 import argparse
-import pickle
+import logging
 import shutil
 import sys
 import tempfile
@@ -17,6 +17,8 @@ from typing import Any
 from xstilts.errors import UserError
 from xstilts.index import check_model
 from xstilts.sources.hub import copy_model
+
+log = logging.getLogger(__name__)
 
 _PICKLED = "pytorch_model*.bin"
 # the ends of the names of embeddings, of which a body has one; those of its parts come last
@@ -66,9 +68,13 @@ def convert(source: Path, folder: Path) -> None:
             # files of releases before 1.6 are no archives
             mapped = zipfile.is_zipfile(path)
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError) as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise UserError(f"{path}: not a file of tensors alone ({reason}); fetch it anew, or do without") from None
+        except Exception as error:
+            # whatever a broken or hostile file makes the reader raise; its own advice is to trust such a file
+            log.debug("%s: %s", path, error)
+            raise UserError(
+                f"{path}: not a file of tensors alone (cut off, a pointer or a web page in its place, or code in it);"
+                " fetch it anew, or do without"
+            ) from None
         if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
             raise UserError(f"{path}: not a table of tensors by name; only a state_dict can be converted")
         weights |= content

@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
     # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         code, pause = None, _SECONDS
         while code is None:

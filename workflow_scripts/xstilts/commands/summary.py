@@ -29,7 +29,9 @@ def run(arguments: argparse.Namespace) -> None:
         return
     plan, _, folder = read_plan(path)
     header, rows = tables.main_rows(tables.main_frame(pd.read_parquet(folder / "scores.parquet")))
-    title = f"Study {plan['study']}: zero-shot means, in percent; in brackets the gain over no intermediate training."
+    title = (
+        f"{tables.study_title(plan)}: zero-shot means, in percent; in brackets the gain over no intermediate training."
+    )
     sys.stdout.write("\n" + tables.markdown(header, rows, title))
     for note in plan["notes"]:
         sys.stdout.write(f"{note}\n")

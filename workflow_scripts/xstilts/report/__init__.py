@@ -12,7 +12,8 @@ from xstilts.nodes import manifest_path
 from xstilts.products import FIGURES
 
 _OUTCOMES = {
-    "emerged": "emerged", "did not emerge": "did not (the interval includes 0)", "the opposite": "went the other way",
+    "emerged": "emerged", "did not emerge": "did not emerge (the interval includes 0)",
+    "the opposite": "went the other way",
 }  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) ->
         languages=tables.language_rows(tables.language_frame(scores)),
         contrasts="contrasts" in found and tables.contrast_rows(found["contrasts"]),
         expectations="contrasts" in found and _expectations(found["contrasts"]),
-        distance="distance" in found and tables.distance_rows(found["distance"]),
+        distance="distance" in found and len(found["distance"]) and tables.distance_rows(found["distance"]),
         figures={name: text[text.index("<svg") :] for name, text in figures.items()},
         data=_data(plan, results),
         runs=_runs(plan, results),
@@ -62,7 +63,7 @@ def _expectations(contrasts: pd.DataFrame) -> str:
     missed = expected[expected["outcome"] != "emerged"]
     names = [f"{row['contrast']} on {row['target']}" for row in missed.to_dict("records")]
     which = f" Not as expected: {', '.join(dict.fromkeys(names))}." if names else ""
-    return f"Of {len(expected)} expected differences {', '.join(parts)}.{which}"
+    return f"Expected differences: {len(expected)}, of which {', '.join(parts)}.{which}"
 
 
 def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
