@@ -18,10 +18,10 @@ from scipy import stats
 
 from xstilts import forms
 from xstilts.errors import UserError
-from xstilts.scores import headline, is_source_language
+from xstilts.scores import AXES, headline, is_source_language
 
 DRAWS, LEVEL = 1000, 0.95
-_OTHER_AXES = ["model", "recipe", "tuning", "mixture", "target"]
+_OTHER_AXES = [axis for axis in AXES if axis != "seed"]
 HIGHER, LOWER, NEITHER = "higher", "lower", "not told apart"
 
 
