@@ -1,7 +1,7 @@
 """Sides of the benchmarks of fine-tuning: ours and transformers' Trainer, on real text, taking turns in one process.
 
 ===========  =========================================================================================
-ours         ``mixture.Schedule``, ``optimisation.Batches`` and ``optimisation.take_step``
+ours         ``mixture.Schedule``, ``Batches`` and ``take_step``
 (a)          the Trainer as ``run_xnli``-style scripts have it: every text padded to the longest allowed
 (b)          the Trainer at its best: dynamic padding, batches grouped by length, fused AdamW
 ===========  =========================================================================================
@@ -34,11 +34,16 @@ import transformers  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 from transformers.trainer_pt_utils import LengthGroupedSampler  # noqa: E402
-from xstilts import forms, heads, optimisation, parallel, prediction  # noqa: E402
-from xstilts.backbone import Backbone  # noqa: E402
-from xstilts.mixture import Sampling, Schedule, TaskShare  # noqa: E402
-from xstilts.tokenizer import PieceTokenizer  # noqa: E402
-from xstilts.tokens import Tokens  # noqa: E402
+from xstilts import forms  # noqa: E402
+from xstilts.data.sampler import Schedule, TaskShare  # noqa: E402
+from xstilts.evaluation import prediction  # noqa: E402
+from xstilts.forms import heads  # noqa: E402
+from xstilts.models import distributed  # noqa: E402
+from xstilts.models.backbone import Backbone  # noqa: E402
+from xstilts.store.sampling import Sampling  # noqa: E402
+from xstilts.tokenization.tokenizer import PieceTokenizer  # noqa: E402
+from xstilts.tokenization.tokens import Tokens  # noqa: E402
+from xstilts.training.step import Batches, learning_rate, make_optimiser, take_step  # noqa: E402
 
 ROUNDS = 7
 RATE, WARMUP, CLIP, EPSILON = 1e-4, 0.1, 1.0, 1e-8
@@ -125,7 +130,7 @@ class Ours:
     def __init__(
         self, task: Task, body: nn.Module, schedule: Schedule, steps: Sequence[int], seed: int = 1,
         precision: str = "float32", device: str = "cpu", change: Callable[[Backbone], None] | None = None,
-        make_optimiser: Callable[..., torch.optim.Optimizer] = optimisation.make_optimiser,
+        make_optimiser: Callable[..., torch.optim.Optimizer] = make_optimiser,
     ) -> None:  # fmt: skip
         """Take the model; ``change`` is done to the backbone before training."""
         backbone = Backbone(body)
@@ -137,19 +142,19 @@ class Ours:
             self.model, {"weight_decay": 0.0, "adam_beta2": 0.999, "adam_epsilon": EPSILON}
         )
         data = [{"train": SimpleNamespace(tokens=task.tokens, rows=task.rows)}]
-        group = parallel.Group()
-        self._batches = optimisation.Batches(schedule, [task.entry], data, seed, group, None, device != "cpu")
+        group = distributed.Group()
+        self._batches = Batches(schedule, [task.entry], data, seed, group, None, device != "cpu")
         self._steps, self._done, self._entry, self._device = list(steps), 0, task.entry, torch.device(device)
 
     def run(self, count: int) -> list[float]:
         """Do the next steps and return their losses."""
         losses = []
         for step in self._steps[self._done : self._done + count]:
-            rate = optimisation.learning_rate(self._done, len(self._steps), RATE, WARMUP)
+            rate = learning_rate(self._done, len(self._steps), RATE, WARMUP)
             batch = self._batches.at(step)
             losses.append(
-                optimisation.take_step(
-                    self.model, self._optimiser, self._entry, batch, rate, CLIP, parallel.Group(), self._device
+                take_step(
+                    self.model, self._optimiser, self._entry, batch, rate, CLIP, distributed.Group(), self._device
                 )
             )
             self._done += 1

@@ -44,8 +44,9 @@ from fine_tuning import (
     summary,
 )  # fmt: skip
 from torch import nn
-from xstilts import prediction, tuning
-from xstilts.tokenizer import PieceTokenizer
+from xstilts.evaluation import prediction
+from xstilts.models import adapters
+from xstilts.tokenization.tokenizer import PieceTokenizer
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
 # the last steps are one of the Trainer's groups by length, in which it goes from long texts to short ones
@@ -170,7 +171,7 @@ def utilisation(task: Task, body: nn.Module, rate: float, full: bool) -> list[fl
     schedule = task.schedule(seed=0)
     batches = epoch(schedule)
     chosen = sample(task, batches, GPU_STEPS)
-    change = None if full else lambda backbone: tuning.begin(backbone, LORA, 1)
+    change = None if full else lambda backbone: adapters.begin(backbone, LORA, 1)
     side = Ours(task, body, schedule, chosen, precision="bfloat16", device="cuda", change=change)
     side.run(1)
     shares = []

@@ -24,10 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow_scripts")
 
 import numpy as np  # noqa: E402 (the number of threads has to be set before)
 import torch  # noqa: E402
-from xstilts import backbone, prediction, registry  # noqa: E402
+from xstilts.evaluation import prediction  # noqa: E402
 from xstilts.forms import classification  # noqa: E402
-from xstilts.tokenizer import PieceTokenizer  # noqa: E402
-from xstilts.tokens import Tokens  # noqa: E402
+from xstilts.models import backbone  # noqa: E402
+from xstilts.models.model import Model, make_head  # noqa: E402
+from xstilts.planning import registry  # noqa: E402
+from xstilts.tokenization.tokenizer import PieceTokenizer  # noqa: E402
+from xstilts.tokenization.tokens import Tokens  # noqa: E402
 
 EVALUATION_BATCH = 8
 Batching = Callable[[Tokens], list[np.ndarray]]
@@ -69,7 +72,7 @@ def main() -> None:
     tokenizer, body = PieceTokenizer(folder), backbone.load(folder)
     labels = registry.load().tasks["xnli"].labels
     entry = {"task": "xnli", "form": "classification", "labels": labels, "decoding": {}}
-    model = prediction.Model(body, {"xnli": prediction.make_head(entry, body, 1, None)}).eval()
+    model = Model(body, {"xnli": make_head(entry, body, 1, None)}).eval()
     ratios = {"as many": [], "eight": []}
     sys.stdout.write(f"{count} rows a language, {THREADS} thread(s); seconds, and positions computed for each piece\n")
     sys.stdout.write("language  units  by length     as many       eight         ratios\n")

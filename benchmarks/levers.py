@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 from fine_tuning import THREADS, Ours, Task, encoder, epoch, pairs, rounds, sample, squad, summary
-from xstilts.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import PieceTokenizer
 
 LAYERS, STEPS = 4, 1
 

@@ -55,10 +55,10 @@ def timed(command: list[str], folder: Path) -> tuple[float, str]:
 PLAN = """
 import sys, time
 sys.path.insert(0, "workflow_scripts")
-from xstilts import machine
-settings = machine.from_config({"study": "studies/large.yaml"})
+from xstilts.planning.settings import from_config, plan_of
+settings = from_config({"study": "studies/large.yaml"})
 started = time.perf_counter()
-plan = machine.plan_of(settings)
+plan = plan_of(settings)
 print(time.perf_counter() - started, len(plan.nodes), len(plan.cells))
 """
 

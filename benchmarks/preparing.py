@@ -20,11 +20,15 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from xstilts import index, registry  # noqa: E402
+from xstilts.data import readers  # noqa: E402
 from xstilts.errors import UserError  # noqa: E402
-from xstilts.plan import make_plan  # noqa: E402
-from xstilts.sourcing import Indexes  # noqa: E402
-from xstilts.study import read_study  # noqa: E402
+from xstilts.planning import (  # noqa: E402
+    index,  # noqa: E402
+    registry,  # noqa: E402
+)
+from xstilts.planning.plan import make_plan  # noqa: E402
+from xstilts.planning.sourcing import Indexes  # noqa: E402
+from xstilts.planning.study import read_study  # noqa: E402
 
 
 def model_folder(tokenizer: Path, folder: Path) -> None:
@@ -80,7 +84,7 @@ def main() -> None:
         (folder / "model").mkdir()
         model_folder(tokenizer, folder / "model")
         start = time.monotonic()
-        files = index.index_mirror(mirror, registry.load())
+        files = index.index_mirror(mirror, registry.load(), readers.read)
         indexed = time.monotonic() - start
         path = study(files, folder)
         for key, value in {"mirror": files, "model": index.index_model(folder / "model")}.items():

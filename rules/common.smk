@@ -10,19 +10,20 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from xstilts import estimate, machine, registry
+from xstilts.planning import estimate, registry
+from xstilts.planning.settings import local, plan_of, point_latest, set_environment, unknown_address
 from xstilts.errors import UserError
-from xstilts.manifest import canonical, write_atomically
-from xstilts.nodes import manifest_path
-from xstilts.products import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
+from xstilts.store.manifest import canonical, write_atomically
+from xstilts.store.manifest import manifest_path
+from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
 
 try:
-    settings = machine.local(config)
-    plan = machine.plan_of(settings)
+    settings = local(config)
+    plan = plan_of(settings)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-machine.set_environment(settings)
+set_environment(settings)
 results = str(settings.results)
 card = estimate.CARDS.get(settings.card)
 limits = estimate.Hardware(settings.device_pieces, settings.gradient_checkpointing)
@@ -43,7 +44,7 @@ wildcard_constraints:
 def node(stage, wildcards):
     """Look a node up in the plan."""
     if wildcards.node not in plan.stage(stage):
-        raise WorkflowError(machine.unknown_address(plan, stage, wildcards.node))
+        raise WorkflowError(unknown_address(plan, stage, wildcards.node))
     return plan.stage(stage)[wildcards.node]
 
 
@@ -170,4 +171,4 @@ def write_plan():
 
 # going back to an earlier state of a study needs no job, yet `latest` has to follow
 if os.path.exists(f"{study_folder}/scores.parquet"):
-    machine.point_latest(Path(study_folder))
+    point_latest(Path(study_folder))

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from xstilts import machine, registry
 from xstilts.metrics import counts
-from xstilts.nodes import Plan
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.nodes import Plan
+from xstilts.planning.settings import from_config
+from xstilts.planning.settings import plan_of as plan_with
+from xstilts.planning.study import read_study
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests/studies/matrix.yaml"
@@ -101,8 +103,8 @@ def checkout(folder: Path) -> None:
 
 def plan_of(study: Path, **config: object) -> Plan:
     """Plan a study file with machine settings."""
-    settings = machine.from_config({"study": str(study), **config})
-    return machine.plan_of(settings, read_study(study, registry.load()))
+    settings = from_config({"study": str(study), **config})
+    return plan_with(settings, read_study(study, registry.load()))
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from xstilts import manifest
-from xstilts.nodes import VERSIONS, manifest_path
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path
+from xstilts.store.stages import VERSIONS
 
 
 def folder_of(project):

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 from conftest import ROOT, Project
-from xstilts import manifest
+from xstilts.store import manifest
 
 LANGUAGES = ["en", "qab", "qag", "qad", "qae"]
 

@@ -5,7 +5,7 @@ import json
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from xstilts.sources import tiny
+from xstilts.data.sources import tiny
 
 _SENTENCES = [" ".join(tiny.LEXICON[start : start + 8]) for start in range(0, len(tiny.LEXICON), 3)]
 _SMALL = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "hidden_size": 16}

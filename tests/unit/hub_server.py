@@ -35,7 +35,7 @@ if sys.argv[1] == "offline":
         setattr(socket, name, Refused)
 
 from xstilts.errors import UserError
-from xstilts.sources import Place, hub
+from xstilts.data.sources import Place, hub
 
 said = []
 for job in json.loads(sys.argv[2]):

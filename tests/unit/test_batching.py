@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from xstilts import mixture, prediction
+from xstilts.data import sampler
+from xstilts.data.sampler import Schedule
+from xstilts.evaluation import prediction
 from xstilts.forms import span
-from xstilts.mixture import Sampling, Schedule, TaskShare
-from xstilts.tokens import Tokens
+from xstilts.store.sampling import Sampling, TaskShare
+from xstilts.tokenization.tokens import Tokens
 
 BATCH_SIZE, EPOCHS = 32, 3
 # share of the computed positions that may be padding
@@ -147,5 +149,5 @@ def test_a_window_of_one_batch_pads_more():
     """Without windows of many batches the limit is not kept: the test above can fail."""
     lengths = made_up_mnli(np.random.default_rng(0))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixture, "_WINDOW", 1)
+        patch.setattr(sampler, "_WINDOW", 1)
         assert padding(lengths, epochs(lengths, 1)[0]) > 0.4

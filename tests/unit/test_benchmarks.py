@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xstilts import benchmarks, registry
+from xstilts.evaluation import benchmarks
+from xstilts.planning import registry
 
 # Two tasks of a made-up benchmark: `read` is scored by two metrics, `find` in one pool of all languages.
 TASKS = {

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, STUDY, plan_of
-from xstilts import index, machine, registry, schema
+from xstilts import schema
 from xstilts.commands import reference, summary
+from xstilts.data.sources import Place, tiny
 from xstilts.errors import UserError
-from xstilts.sources import Place, tiny
-from xstilts.study import read_study
+from xstilts.planning import index, registry
+from xstilts.planning.settings import from_config, local
+from xstilts.planning.study import read_study
 
 
 def set_at(*path_and_value):
@@ -170,17 +172,17 @@ def test_config_that_is_a_list(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text("- a\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="config.yaml: must be keys with values"):
-        machine.local()
+        local()
 
 
 def test_study_of_the_shipped_settings(monkeypatch):
     """The one that needs nothing but this checkout, unless the environment names another."""
     monkeypatch.delenv("XSTILTS_STUDY", raising=False)
     shipped = schema.read_yaml(ROOT / "config.yaml")
-    assert machine.local(shipped).study == machine.from_config({}).study == Path("studies/miniature.yaml")
-    assert machine.local({**shipped, "study": "mine.yaml"}).study == Path("mine.yaml")
+    assert local(shipped).study == from_config({}).study == Path("studies/miniature.yaml")
+    assert local({**shipped, "study": "mine.yaml"}).study == Path("mine.yaml")
     monkeypatch.setenv("XSTILTS_STUDY", "other.yaml")
-    assert machine.local(shipped).study == Path("other.yaml")
+    assert local(shipped).study == Path("other.yaml")
 
 
 def test_study_in_readme(tmp_path):
@@ -219,16 +221,16 @@ def test_norwegian_is_no_boolean(tmp_path):
 
 def test_bad_config():
     with pytest.raises(UserError, match=r"keep_model: unknown key; did you mean 'keep_models'\?"):
-        machine.from_config({"study": "a.yaml", "keep_model": "all"})
+        from_config({"study": "a.yaml", "keep_model": "all"})
     with pytest.raises(UserError, match="model_folders: unknown model 'xlmr'"):
-        machine.from_config({"study": "a.yaml", "model_folders": {"xlmr": "folder"}})
+        from_config({"study": "a.yaml", "model_folders": {"xlmr": "folder"}})
 
 
 def test_environment_in_config(monkeypatch):
     monkeypatch.setenv("XSTILTS_MIRROR", "somewhere")
     monkeypatch.delenv("XSTILTS_MODEL", raising=False)
     config = {"study": "a.yaml", "mirror": "$XSTILTS_MIRROR", "model_folders": {"tiny": "$XSTILTS_MODEL"}}
-    settings = machine.from_config(config)
+    settings = from_config(config)
     assert settings.mirror == Path("somewhere")
     assert settings.model_folders == {}
 
@@ -298,14 +300,14 @@ def test_paths_in_the_machine_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("SCRATCH_HERE", str(tmp_path))
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.delenv("NOT_SET", raising=False)
-    settings = machine.from_config({"results": "$SCRATCH_HERE/made", "mirror": "~/raw"})
+    settings = from_config({"results": "$SCRATCH_HERE/made", "mirror": "~/raw"})
     assert (settings.results, settings.mirror) == (tmp_path / "made", Path("/home/somebody/raw"))
-    assert machine.from_config({"mirror": "$NOT_SET"}).mirror is None
+    assert from_config({"mirror": "$NOT_SET"}).mirror is None
     with pytest.raises(UserError, match=r"\$NOT_SET/raw: names an environment variable that is not set"):
-        machine.from_config({"mirror": "$NOT_SET/raw"})
+        from_config({"mirror": "$NOT_SET/raw"})
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="results: .*/file is a file, not a folder"):
-        machine.from_config({"results": str(tmp_path / "file")})
+        from_config({"results": str(tmp_path / "file")})
 
 
 @pytest.mark.parametrize(

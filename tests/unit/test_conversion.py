@@ -8,9 +8,10 @@ import torch
 import transformers
 from families import write
 from safetensors import safe_open
-from xstilts import backbone, index
 from xstilts.commands import convert_model
 from xstilts.errors import UserError
+from xstilts.models import backbone
+from xstilts.planning import index
 
 CLASSES = {"xlm-r": transformers.AutoModelForMaskedLM, "mt5": transformers.AutoModelForSeq2SeqLM}
 

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 from conftest import ROOT
-from xstilts import registry, statistics, tables
+from xstilts.evaluation import statistics
+from xstilts.planning import registry
+from xstilts.reporting import tables
 
 WORLDS = [4, 6]
 

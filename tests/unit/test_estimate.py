@@ -9,12 +9,14 @@ import torch
 import transformers
 from conftest import ROOT, plan_of
 from families import FAMILIES
-from xstilts import commands, estimate, forms, machine, registry, shapes
+from xstilts import commands, forms
 from xstilts.commands.estimate import _plan
-from xstilts.estimate import CARDS, Estimate
+from xstilts.data.sources import Place, tiny
 from xstilts.forms import FORMS
-from xstilts.sources import Place, tiny
-from xstilts.study import read_study
+from xstilts.planning import estimate, model_size, registry
+from xstilts.planning.estimate import CARDS, Estimate
+from xstilts.planning.settings import from_config
+from xstilts.planning.study import read_study
 
 MODELS = registry.load().models
 KNOWN = {name: entry for name, entry in MODELS.items() if entry["shape"]}
@@ -35,12 +37,12 @@ def test_parameters_are_those_of_the_model(name):
     """The body's exactly; and, with a pooler or a matrix of scores beside it, what the registry states."""
     entry = MODELS[MODELS[name]["weights"] or name]
     config, part = transformers.AutoConfig.for_model(**entry["shape"]), MODELS[name]["part"]
-    shape = shapes.read(entry["shape"], part)
+    shape = model_size.read(entry["shape"], part)
     model = empty(config, "AutoModelForTextEncoding" if part else "AutoModel")
     assert shape.parameters == count(model)
     pooler = sum(one.numel() for key, one in model.named_parameters() if key.startswith("pooler."))
     # transformers ties mT5's scores to its embeddings until it sees weights that differ, as the published ones do
-    scores = 0 if part or shape.tells == shapes.MASKED else shape.language_head
+    scores = 0 if part or shape.tells == model_size.MASKED else shape.language_head
     assert shape.parameters + pooler + scores == MODELS[name]["parameters"]
 
 
@@ -53,14 +55,14 @@ def test_shape_of_the_tiny_model(tmp_path):
 @pytest.mark.parametrize("name", ["xlm-roberta-large", "multilingual-bert", "xlm-roberta-xxl", "qwen3-14b-base"])
 def test_language_head_is_that_of_the_model(name):
     config = transformers.AutoConfig.for_model(**KNOWN[name]["shape"])
-    shape = shapes.read(KNOWN[name]["shape"])
-    kind = "AutoModelForCausalLM" if shape.tells == shapes.CAUSAL else "AutoModelForMaskedLM"
+    shape = model_size.read(KNOWN[name]["shape"])
+    kind = "AutoModelForCausalLM" if shape.tells == model_size.CAUSAL else "AutoModelForMaskedLM"
     assert shape.parameters + shape.language_head == count(empty(config, kind))
 
 
 @pytest.mark.parametrize("form", [form for form, facts in FORMS.items() if facts.trained and not facts.pretrained_head])
 def test_heads_are_those_of_the_forms(form):
-    shape = shapes.read(KNOWN["tiny"]["shape"])
+    shape = model_size.read(KNOWN["tiny"]["shape"])
     labels = ["a", "b", "c"]
     made = forms.get(form).head(shape.width, labels, 0.0)
     assert estimate.head_size(form, labels, shape) == sum(one.numel() for one in made.parameters())
@@ -73,7 +75,7 @@ def test_registered_models_can_be_had():
         assert (entry["hub"] is None) == (entry["revision"] is None), name
         own = MODELS[entry["weights"] or name]
         assert own["shape"] or own["pretrained"], name
-        assert entry["part"] is None or shapes.read(own["shape"]).tells == shapes.BOTH, name
+        assert entry["part"] is None or model_size.read(own["shape"]).tells == model_size.BOTH, name
 
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"modernbert"}))
@@ -85,7 +87,7 @@ def test_shape_of_a_config_and_its_adapters(family, tmp_path):
     config = make_config(200)
     config.save_pretrained(tmp_path)
     content = {**config.to_dict(), **json.loads((tmp_path / "config.json").read_text())}
-    shape = shapes.read(content)
+    shape = model_size.read(content)
     model = transformers.AutoModel.from_config(config)
     assert shape.parameters == count(model)
     if getattr(model, "pooler", None) is not None:
@@ -133,17 +135,17 @@ def test_activations_are_those_that_torch_keeps(kind, reduced):
     ):
         states = model(**inputs).last_hidden_state
     assert states.requires_grad
-    shape = shapes.read(config.to_dict())
+    shape = model_size.read(config.to_dict())
     stated = shape.activations(sequences * length, length, 2 if reduced else 4, None)
     stated += 2 * shape.matrices if reduced else 0
     assert stated == pytest.approx(sum(size for size, _ in kept.values()), rel=0.25)
 
 
 def test_unknown_shapes():
-    with pytest.raises(shapes.UserError, match="model type 'modernbert': its size is not known; there are"):
-        shapes.read({"model_type": "modernbert"})
-    with pytest.raises(shapes.UserError, match="needs the key 'hidden_size' of config.json"):
-        shapes.read({"model_type": "xlm-roberta"})
+    with pytest.raises(model_size.UserError, match="model type 'modernbert': its size is not known; there are"):
+        model_size.read({"model_type": "modernbert"})
+    with pytest.raises(model_size.UserError, match="needs the key 'hidden_size' of config.json"):
+        model_size.read({"model_type": "xlm-roberta"})
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +154,7 @@ def scale(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scale")
     known = registry.load()
     study = read_study(ROOT / "studies/scale.yaml", known)
-    return _plan(study, known, machine.from_config({"results": str(folder / "results")})), known, folder / "results"
+    return _plan(study, known, from_config({"results": str(folder / "results")})), known, folder / "results"
 
 
 def of(scale, stage, name, **hardware):
@@ -235,14 +237,14 @@ def trained(shape, **differences):
 
 def test_language_model_by_hand():
     """The head's matrix is computed at the positions to be told: 15 % in an encoder, all in a decoder."""
-    shape = shapes.read(KNOWN["tiny"]["shape"])
+    shape = model_size.read(KNOWN["tiny"]["shape"])
     found = trained(shape)
     assert found.parameters == found.trained == shape.parameters + shape.language_head
     assert found.tokens == 3 * 4 * 20
     assert found.operations == pytest.approx(
         240 * 3 * (2 * (shape.matrices + 0.15 * 186 * 32) + shape.attention(20))
     )  # fmt: skip
-    decoder = replace(shape, tells=shapes.CAUSAL)
+    decoder = replace(shape, tells=model_size.CAUSAL)
     more = 240 * 3 * 2 * 0.85 * 186 * 32
     assert trained(decoder).operations == pytest.approx(found.operations + more)
     frozen = trained(shape, frozen_embeddings=True)
@@ -305,9 +307,9 @@ def test_command(tmp_path, monkeypatch, capsys):
 def test_command_refuses_a_formula_that_is_wrong(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(f"study: {ROOT / 'studies/tiny.yaml'}\n")
-    right = shapes._KINDS["xlm-roberta"]
+    right = model_size._KINDS["xlm-roberta"]
     wrong = {"xlm-roberta": lambda config: replace(right(config), around=0)}
-    monkeypatch.setattr(shapes, "_KINDS", wrong)
+    monkeypatch.setattr(model_size, "_KINDS", wrong)
     assert commands.main(["estimate"]) == 2
 
 

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xstilts import commands, exchange, forms, registry, scores
-from xstilts.commands.predict import frame_of
+from xstilts import commands, forms
 from xstilts.errors import UserError
+from xstilts.evaluation import scores, xtreme_format
+from xstilts.evaluation.predictions import frame_of
+from xstilts.planning import registry
 
 # For each folder: predictions and labels of one language. English and German differ where a second entry says so.
 SQUAD_LABELS = {
@@ -92,7 +94,7 @@ def mock(folder: Path, name: str) -> tuple[Path, Path]:
         for language in entry["languages"]:
             contents = FILES.get((entry["layout"], language), FILES[entry["layout"]])
             for side, content in zip(("predictions", "labels"), contents, strict=True):
-                path = folder / side / entry["layout"] / exchange.file_name(known.tasks[task].form, language)
+                path = folder / side / entry["layout"] / xtreme_format.file_name(known.tasks[task].form, language)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
     return folder / "predictions", folder / "labels"
@@ -282,7 +284,7 @@ def test_a_windows_file_and_one_without_a_last_line_feed_read_alike(tmp_path):
     task = registry.load().tasks["xnli"]
     for name, content in {"a": b"entailment\r\nneutral\r\n", "b": b"entailment\nneutral"}.items():
         (tmp_path / name).write_bytes(content)
-    assert exchange.read_pairs(task, tmp_path / "a", tmp_path / "b") == [("entailment",) * 2, ("neutral",) * 2]
+    assert xtreme_format.read_pairs(task, tmp_path / "a", tmp_path / "b") == [("entailment",) * 2, ("neutral",) * 2]
 
 
 def test_several_pairs_of_one_sentence_count_each(tmp_path):
@@ -290,17 +292,17 @@ def test_several_pairs_of_one_sentence_count_each(tmp_path):
     (tmp_path / "predictions").write_text("de-1\ten-1\nde-1\ten-2\nde-3\ten-3\nde-3\ten-3\n")
     (tmp_path / "labels").write_text("de-1\ten-2\nde-2\ten-4\n")
     task = registry.load().tasks["bucc"]
-    pairs = exchange.read_pairs(task, tmp_path / "predictions", tmp_path / "labels")
-    assert exchange.score(task, pairs, "de") == {"f1": pytest.approx(40)}
+    pairs = xtreme_format.read_pairs(task, tmp_path / "predictions", tmp_path / "labels")
+    assert xtreme_format.score(task, pairs, "de") == {"f1": pytest.approx(40)}
 
 
 def test_no_pair_found_is_a_score_of_zero(tmp_path):
     (tmp_path / "predictions").write_text("")
     (tmp_path / "labels").write_text("de-1\ten-2\n")
     task = registry.load().tasks["bucc"]
-    assert exchange.score(task, exchange.read_pairs(task, tmp_path / "predictions", tmp_path / "labels"), "de") == {
-        "f1": 0
-    }
+    assert xtreme_format.score(
+        task, xtreme_format.read_pairs(task, tmp_path / "predictions", tmp_path / "labels"), "de"
+    ) == {"f1": 0}
 
 
 WORDS = st.lists(st.sampled_from(["cat", "dog", "the", "big", "of", "1980", "猫"]), min_size=1, max_size=5).map(
@@ -318,8 +320,10 @@ def test_the_order_of_question_ids_does_not_matter(tmp_path_factory, questions, 
         for side in ("prediction", "gold"):
             order.shuffle(rows)
             chosen = [(row[0], row[1 if side == "prediction" else 2]) for row in rows]
-            (folder / side).write_text(exchange.text_of(task, chosen, side), encoding="utf-8")
-        found.append(exchange.score(task, exchange.read_pairs(task, folder / "prediction", folder / "gold"), "en"))
+            (folder / side).write_text(xtreme_format.text_of(task, chosen, side), encoding="utf-8")
+        found.append(
+            xtreme_format.score(task, xtreme_format.read_pairs(task, folder / "prediction", folder / "gold"), "en")
+        )
     assert found[0] == found[1]
 
 
@@ -511,7 +515,9 @@ def test_any_content_gives_scores_or_one_line(tmp_path_factory, target, content,
         (folder / side).write_text(text, encoding="utf-8")
     (folder / ("predictions" if is_prediction else "labels")).write_bytes(content)
     try:
-        found = exchange.score(task, exchange.read_pairs(task, folder / "predictions", folder / "labels"), "en")
+        found = xtreme_format.score(
+            task, xtreme_format.read_pairs(task, folder / "predictions", folder / "labels"), "en"
+        )
     except UserError as error:
         assert "\n" not in str(error)
         return

@@ -10,14 +10,18 @@ import pytest
 import torch
 import transformers
 from families import FAMILIES, write
-from xstilts import backbone, forms, objectives, optimisation, prediction, tuning
-from xstilts.dataset import Part
+from xstilts import forms
+from xstilts.data.dataset import Part
+from xstilts.data.sources import tiny
 from xstilts.errors import UserError
-from xstilts.parallel import Group
-from xstilts.prediction import Model
-from xstilts.sources import tiny
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import Tokens
+from xstilts.evaluation import prediction
+from xstilts.models import adapters, backbone
+from xstilts.models.distributed import Group
+from xstilts.models.model import Model, load_model, make_head, save_model, tensors
+from xstilts.tokenization import masking
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import Tokens
+from xstilts.training.step import Batch, make_optimiser, take_step
 
 CPU = torch.device("cpu")
 LABELS = ["yes", "no", "maybe"]
@@ -104,18 +108,18 @@ def entry_of(form):
 def step(model, form, part, number=0, rate=1e-2):
     """Take one training step and return its loss."""
     trained = [one for one in model.parameters() if one.requires_grad]
-    optimiser = optimisation.make_optimiser(model, OPTIMISER)
+    optimiser = make_optimiser(model, OPTIMISER)
     assert sum(len(group["params"]) for group in optimiser.param_groups) == len(trained)
     units = np.arange(len(part.tokens))
     module = forms.get(form)
     inputs, targets = module.batch(part.tokens, units, number)
-    batch = optimisation.Batch(0, [(inputs, targets, len(units), module.terms(targets, len(units)))], number)
-    return optimisation.take_step(model.train(), optimiser, entry_of(form), batch, rate, 1.0, Group(), CPU)
+    batch = Batch(0, [(inputs, targets, len(units), module.terms(targets, len(units)))], number)
+    return take_step(model.train(), optimiser, entry_of(form), batch, rate, 1.0, Group(), CPU)
 
 
 def outputs(model, form, part):
     units = np.arange(len(part.tokens))
-    inputs = prediction.tensors(forms.get(form).batch(part.tokens, units, 0)[0], CPU)
+    inputs = tensors(forms.get(form).batch(part.tokens, units, 0)[0], CPU)
     with torch.inference_mode():
         return model.eval()("task", inputs, len(units))
 
@@ -124,10 +128,10 @@ def fresh(folders, name, form, method, precision="float32"):
     """Return a model before its first step."""
     reduced = precision == "bfloat16" and method != "full"
     settings = held(name, "bfloat16" if reduced else "float32", precision)
-    body = tuning.load([folders[name]], settings["part"], settings["weights"])
-    tuning.begin(body, TUNINGS[method], 1)
-    model = Model(body, {"task": prediction.make_head(entry_of(form), body, 1, folders[name])}, precision)
-    tuning.freeze(model.body, model.heads, False)
+    body = adapters.load([folders[name]], settings["part"], settings["weights"])
+    adapters.begin(body, TUNINGS[method], 1)
+    model = Model(body, {"task": make_head(entry_of(form), body, 1, folders[name])}, precision)
+    adapters.freeze(model.body, model.heads, False)
     return model, settings
 
 
@@ -135,9 +139,9 @@ def fresh(folders, name, form, method, precision="float32"):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_form_trains_a_step_and_reads_back_equal(folders, parts, tmp_path, name, method):
     if method == "prefix" and name in NO_PREFIX:
-        body = tuning.load([folders[name]], part_of_model(name), "float32")
+        body = adapters.load([folders[name]], part_of_model(name), "float32")
         with pytest.raises(UserError, match="a prefix needs a model whose layers take keys and values"):
-            tuning.begin(body, TUNINGS[method], 1)
+            adapters.begin(body, TUNINGS[method], 1)
         return
     for form in TRAINED:
         if form == "mlm" and name in NO_HEAD:
@@ -160,10 +164,10 @@ def test_every_form_trains_a_step_and_reads_back_equal(folders, parts, tmp_path,
         assert second != first
         folder = tmp_path / form
         folder.mkdir()
-        prediction.save(model, folder, Group())
-        assert tuning.is_adapter(folder) == (method != "full")
+        save_model(model, folder, Group())
+        assert adapters.is_adapter(folder) == (method != "full")
         below = [folders[name]] if method != "full" else []
-        again = prediction.load([folder, *below], [entry_of(form)], settings, folders[name])
+        again = load_model([folder, *below], [entry_of(form)], settings, folders[name])
         assert torch.equal(outputs(model, form, part), outputs(again, form, part)), form
         # a second run from here: what is saved is what a later phase starts from
         assert prediction.evaluate(again, entry_of(form), part, CPU)[0]
@@ -178,8 +182,8 @@ def test_bfloat16_holds_what_is_not_trained(folders, parts, tmp_path, name):
         kinds[parameter.requires_grad].add(parameter.dtype)
     assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
     step(model, "classification", part)
-    prediction.save(model, tmp_path, Group())
-    again = prediction.load([tmp_path, folders[name]], [entry_of("classification")], settings, None)
+    save_model(model, tmp_path, Group())
+    again = load_model([tmp_path, folders[name]], [entry_of("classification")], settings, None)
     one, other = outputs(model, "classification", part), outputs(again, "classification", part)
     assert torch.equal(one, other) and one.dtype == torch.float32
 
@@ -191,8 +195,8 @@ def test_padding_changes_nothing(folders, parts, name):
     body = backbone.load(folders[name], part_of_model(name)).eval()
     order = np.argsort(part.tokens.lengths)
     with torch.inference_mode():
-        together = body(prediction.tensors(part.tokens.inputs(order), CPU))
-        alone = body(prediction.tensors(part.tokens.inputs(order[:1]), CPU))
+        together = body(tensors(part.tokens.inputs(order), CPU))
+        alone = body(tensors(part.tokens.inputs(order[:1]), CPU))
     length = alone.positions.shape[1]
     assert length < together.positions.shape[1]
     torch.testing.assert_close(together.positions[:1, :length], alone.positions, rtol=1e-4, atol=1e-5)
@@ -210,7 +214,7 @@ def test_sentence_vector_by_family(folders, parts, name, family, first):
     body = backbone.load(folders[name], part_of_model(name)).eval()
     assert body.family == family
     tokens = parts[name, "classification"].tokens
-    inputs = prediction.tensors(tokens.inputs(np.arange(len(tokens))), CPU)
+    inputs = tensors(tokens.inputs(np.arange(len(tokens))), CPU)
     with torch.inference_mode():
         states = body(inputs)
     places = [0 if first else length - 1 for length in inputs["mask"].sum(1).tolist()]
@@ -223,7 +227,7 @@ def test_no_answer_is_scored_by_the_sentence(folders, parts, name):
     """At the first position, by the sentence's vector, which in a decoder is another one; elsewhere by their own."""
     part = parts[name, "span"]
     model, _ = fresh(folders, name, "span", "full")
-    inputs = prediction.tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
+    inputs = tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
     head = model.heads["task"]
     with torch.inference_mode():
         states = model.eval().body(inputs)
@@ -234,7 +238,7 @@ def test_no_answer_is_scored_by_the_sentence(folders, parts, name):
 
 def test_decoder_of_an_encoder_decoder_reads_the_text_moved_by_one(folders, parts):
     tokens = parts["mt5", "classification"].tokens
-    inputs = prediction.tensors(tokens.inputs(np.arange(1)), CPU)
+    inputs = tensors(tokens.inputs(np.arange(1)), CPU)
     body = backbone.load(folders["mt5"]).eval()
     direct = transformers.MT5Model.from_pretrained(folders["mt5"]).eval()
     moved = torch.cat([torch.zeros(1, 1, dtype=torch.int64), inputs["ids"][:, :-1]], dim=1)
@@ -263,8 +267,8 @@ def test_bert_is_told_the_second_segment(folders, parts):
         assert segments == [int(pair and first < place < end) for place in range(len(ids))]
     body = backbone.load(folders["bert"]).eval()
     with torch.inference_mode():
-        told = body(prediction.tensors(inputs, CPU)).positions
-        untold = body(prediction.tensors({key: inputs[key] for key in ("ids", "mask")}, CPU)).positions
+        told = body(tensors(inputs, CPU)).positions
+        untold = body(tensors({key: inputs[key] for key in ("ids", "mask")}, CPU)).positions
     pairs = [number for number, ids in enumerate(inputs["ids"].tolist()) if ids.count(2) == 2]
     assert len(pairs) == 3
     assert [number for number in range(len(told)) if not torch.equal(told[number], untold[number])] == pairs
@@ -279,7 +283,7 @@ def test_byte_level_tokenizers(folders, name):
     assert encoding.ids == tokenizer.pieces(["cat helps dog"])[0].ids
     assert encoding.word_ids[0] == 0 and encoding.word_ids[-1] == 2
     assert tokenizer.middle == tokenizer.pieces(["\n"])[0].ids
-    assert tokenizer.objective == objectives.CAUSAL and tokenizer.mask is None
+    assert tokenizer.objective == masking.CAUSAL and tokenizer.mask is None
 
 
 # Language modelling by family
@@ -306,15 +310,15 @@ def test_language_model_loss_is_that_of_transformers(folders, parts, name):
         expected = torch.nn.functional.cross_entropy(logits[chosen].float(), right[chosen])
     model, _ = fresh(folders, name, "mlm", "full")
     with torch.inference_mode():
-        raw = model.eval()("task", prediction.tensors(inputs, CPU), len(units))
-        loss = forms.get("mlm").loss(raw, prediction.tensors(targets, CPU))
+        raw = model.eval()("task", tensors(inputs, CPU), len(units))
+        loss = forms.get("mlm").loss(raw, tensors(targets, CPU))
     assert float(loss) == pytest.approx(expected.item(), rel=1e-5)
     assert forms.get("mlm").terms(targets, len(units)) == len(raw)
 
 
 def test_causal_tells_the_next_piece(parts):
     tokens = parts["qwen", "mlm"].tokens
-    inputs, targets = objectives.causal(tokens, np.arange(2), 0)
+    inputs, targets = masking.causal(tokens, np.arange(2), 0)
     for row in range(2):
         length = int(inputs["mask"][row].sum())
         assert targets["pieces"][row, : length - 1].tolist() == inputs["ids"][row, 1:length].tolist()
@@ -326,7 +330,7 @@ def test_spans_put_together_again_are_the_text(parts):
     tokens = parts["mt5", "mlm"].tokens
     first, last = 2, 101
     for key in range(20):
-        inputs, targets = objectives.spans(tokens, np.arange(len(tokens)), key)
+        inputs, targets = masking.spans(tokens, np.arange(len(tokens)), key)
         for unit in range(len(tokens)):
             text = tokens.arrays["ids"][tokens.arrays["starts"][unit] : tokens.arrays["starts"][unit + 1]].tolist()
             read = inputs["ids"][unit][inputs["mask"][unit] == 1].tolist()
@@ -344,11 +348,11 @@ def test_spans_put_together_again_are_the_text(parts):
             whole = [word for piece in read[:-1] for word in lost.get(piece, [piece])]
             assert whole == text[:-1]
             assert sum(map(len, lost.values())) == max(1, round(0.15 * (len(text) - 1)))
-    once, _ = objectives.spans(tokens, np.arange(len(tokens)), 3)
-    alone, _ = objectives.spans(tokens, np.array([4]), 3)
+    once, _ = masking.spans(tokens, np.arange(len(tokens)), 3)
+    alone, _ = masking.spans(tokens, np.array([4]), 3)
     width = alone["ids"].shape[1]
     assert (once["ids"][4, :width] == alone["ids"][0]).all()
-    others = [objectives.spans(tokens, np.array([4]), key)[0]["ids"].tolist() for key in range(20)]
+    others = [masking.spans(tokens, np.array([4]), key)[0]["ids"].tolist() for key in range(20)]
     assert len({str(ids) for ids in others}) > 5
 
 
@@ -358,7 +362,7 @@ def test_spans_put_together_again_are_the_text(parts):
 )
 def test_number_of_spans(length, share, lost, number):
     pieces = np.arange(1000, 1000 + length)
-    read, told = objectives._with_sentinels(pieces, np.arange(100)[::-1], share, objectives._chance(1, 2))
+    read, told = masking._with_sentinels(pieces, np.arange(100)[::-1], share, masking._chance(1, 2))
     assert int((told >= 1000).sum()) == lost
     assert int((read < 1000).sum()) == int((told < 1000).sum()) == number
 
@@ -368,10 +372,10 @@ def test_number_of_spans(length, share, lost, number):
 
 def tuned(folders, name, form, method, part, start=None):
     """Return a model after two steps, from a fresh one or from folders."""
-    body = tuning.load(start or [folders[name]], part_of_model(name), "float32")
-    tuning.begin(body, TUNINGS[method], 2)
-    model = Model(body, {"task": prediction.make_head(entry_of(form), body, 2, folders[name])})
-    tuning.freeze(model.body, model.heads, False)
+    body = adapters.load(start or [folders[name]], part_of_model(name), "float32")
+    adapters.begin(body, TUNINGS[method], 2)
+    model = Model(body, {"task": make_head(entry_of(form), body, 2, folders[name])})
+    adapters.freeze(model.body, model.heads, False)
     for number in range(2):
         step(model, form, part, number)
     return model
@@ -386,21 +390,21 @@ def test_second_phase_starts_from_the_first(folders, parts, tmp_path, name, befo
     one.mkdir()
     two.mkdir()
     model = tuned(folders, name, "classification", before, part)
-    prediction.save(model, one, Group())
+    save_model(model, one, Group())
     start = [one, folders[name]] if before != "full" else [one]
     # what the second phase starts from gives the first one's vectors, though a LoRA adapter is part of the weights now
-    inputs = prediction.tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
-    body = tuning.load(start, None, "float32")
-    tuning.begin(body, TUNINGS["full" if before != after else after], 2)
+    inputs = tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
+    body = adapters.load(start, None, "float32")
+    adapters.begin(body, TUNINGS["full" if before != after else after], 2)
     with torch.inference_mode():
         expected, found = model.eval().body(inputs).positions, body.eval()(inputs).positions
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     later = tuned(folders, name, "classification", after, part, start)
     if after == "full":
         assert all(parameter.requires_grad for parameter in later.parameters())
-    prediction.save(later, two, Group())
+    save_model(later, two, Group())
     chain = [two, *start] if after != "full" else [two]
-    again = prediction.load(chain, [entry_of("classification")], held(name), None)
+    again = load_model(chain, [entry_of("classification")], held(name), None)
     assert torch.equal(outputs(later, "classification", part), outputs(again, "classification", part))
 
 
@@ -409,8 +413,8 @@ def test_fresh_adapters_depend_on_the_seed_alone(folders):
 
     def adapter(method, seed):
         torch.manual_seed(next(states))
-        body = tuning.load([folders["xlm-r"]], None, "float32")
-        tuning.begin(body, TUNINGS[method], seed)
+        body = adapters.load([folders["xlm-r"]], None, "float32")
+        adapters.begin(body, TUNINGS[method], seed)
         return {key: value for key, value in body.state_dict().items() if "lora_A" in key or "prompt" in key}
 
     for method in ("lora", "prompt", "prefix"):
@@ -420,8 +424,8 @@ def test_fresh_adapters_depend_on_the_seed_alone(folders):
 
 
 def test_a_fresh_prompt_is_made_of_pieces(folders):
-    body = tuning.load([folders["xlm-r"]], None, "float32")
-    tuning.begin(body, TUNINGS["prompt"], 1)
+    body = adapters.load([folders["xlm-r"]], None, "float32")
+    adapters.begin(body, TUNINGS["prompt"], 1)
     prompt = body.body.prompt_encoder["default"].embedding.weight
     pieces = body.body.get_input_embeddings().weight
     assert all((pieces == vector).all(1).any() for vector in prompt)
@@ -429,10 +433,10 @@ def test_a_fresh_prompt_is_made_of_pieces(folders):
 
 def test_fresh_lora_changes_no_output(folders, parts):
     part = parts["xlm-r", "classification"]
-    inputs = prediction.tensors(part.tokens.inputs(np.arange(3)), CPU)
+    inputs = tensors(part.tokens.inputs(np.arange(3)), CPU)
     plain = backbone.load(folders["xlm-r"]).eval()
     adapted = backbone.load(folders["xlm-r"])
-    tuning.begin(adapted, TUNINGS["lora"], 1)
+    adapters.begin(adapted, TUNINGS["lora"], 1)
     with torch.inference_mode():
         assert torch.equal(plain(inputs).positions, adapted.eval()(inputs).positions)
 
@@ -441,13 +445,13 @@ def test_saved_adapter_is_peft_s_and_says_nothing_of_this_machine(folders, parts
     import peft
 
     model = tuned(folders, "xlm-r", "classification", "lora", parts["xlm-r", "classification"])
-    prediction.save(model, tmp_path, Group())
-    text = (tmp_path / tuning.CONFIGURATION).read_text()
+    save_model(model, tmp_path, Group())
+    text = (tmp_path / adapters.CONFIGURATION).read_text()
     assert str(folders["xlm-r"]) not in text and json.loads(text)["r"] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "adapter_config.json", "adapter_model.safetensors", "heads.safetensors"
     ]  # fmt: skip
-    inputs = prediction.tensors(parts["xlm-r", "classification"].tokens.inputs(np.arange(3)), CPU)
+    inputs = tensors(parts["xlm-r", "classification"].tokens.inputs(np.arange(3)), CPU)
     plain = transformers.AutoModel.from_pretrained(folders["xlm-r"])
     by_peft = peft.PeftModel.from_pretrained(plain, tmp_path).eval()
     with torch.inference_mode():
@@ -456,8 +460,8 @@ def test_saved_adapter_is_peft_s_and_says_nothing_of_this_machine(folders, parts
 
 
 def test_adapter_has_no_room_beside_a_long_text(folders):
-    body = tuning.load([folders["xlm-r"]], None, "float32")
-    tuning.begin(body, TUNINGS["prompt"], 1)
+    body = adapters.load([folders["xlm-r"]], None, "float32")
+    adapters.begin(body, TUNINGS["prompt"], 1)
     ids = torch.full((1, 62), 9)
     with pytest.raises(UserError, match="62 pieces and the 3 of the adapter are more than the 64 positions"):
         body({"ids": ids, "mask": torch.ones_like(ids)})
@@ -466,7 +470,7 @@ def test_adapter_has_no_room_beside_a_long_text(folders):
 def test_frozen_embeddings_stay(folders, parts):
     part = parts["xlm-r", "classification"]
     model, _ = fresh(folders, "xlm-r", "classification", "full")
-    tuning.freeze(model.body, model.heads, True)
+    adapters.freeze(model.body, model.heads, True)
     before = model.body.body.get_input_embeddings().weight.clone()
     step(model, "classification", part)
     assert torch.equal(model.body.body.get_input_embeddings().weight, before)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from xstilts import figures
 from xstilts.errors import UserError
+from xstilts.reporting import figures
 
 PLAN = {"study": "test", "figures": {"palette": "vlag", "width": 7}}
 

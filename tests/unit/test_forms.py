@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from xstilts import forms
+from xstilts.data.sources import tiny
 from xstilts.forms import span, tagging
-from xstilts.sources import tiny
-from xstilts.tokenizer import PieceTokenizer, shorten
-from xstilts.tokens import Tokens
+from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokens import Tokens
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from xstilts import readers
+from xstilts.data import readers
 from xstilts.errors import UserError
 
 # The same examples at every run: a test that fails fails again.

@@ -6,10 +6,11 @@ import pyarrow.parquet
 import pytest
 import yaml
 from conftest import STUDY, plan_of
-from xstilts import manifest, registry
+from xstilts.data.prepare import unite
 from xstilts.errors import UserError
-from xstilts.prepare import unite
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.study import read_study
+from xstilts.store import manifest
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
 

@@ -5,9 +5,10 @@ import json
 import os
 
 import pytest
-from xstilts import devices, keeping, manifest
 from xstilts.commands import main
 from xstilts.errors import UserError
+from xstilts.store import manifest, retention
+from xstilts.training.loop import devices
 
 
 def make(results, *names):
@@ -30,19 +31,19 @@ PLAN = {
 
 def test_weights_stay_until_all_their_users_are_complete(tmp_path):
     make(tmp_path, "intermediate/a", "targets/x", "targets/y", "predictions/x1")
-    assert keeping.release(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+    assert retention.release(tmp_path, PLAN, ["targets/x"], "intermediate") == []
     make(tmp_path, "predictions/x2")
-    assert keeping.release(tmp_path, PLAN, ["targets/x"], "all") == []
-    assert keeping.release(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+    assert retention.release(tmp_path, PLAN, ["targets/x"], "all") == []
+    assert retention.release(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
     assert not (tmp_path / "targets/x").exists()
     assert (tmp_path / "intermediate/a").exists()
 
 
 def test_the_intermediate_phase_goes_last(tmp_path):
     make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
-    assert keeping.release(tmp_path, PLAN, ["targets/x"], "none") == ["targets/x"]
+    assert retention.release(tmp_path, PLAN, ["targets/x"], "none") == ["targets/x"]
     make(tmp_path, "targets/y", "predictions/y1")
-    assert keeping.release(tmp_path, PLAN, ["targets/y"], "none") == ["targets/y", "intermediate/a"]
+    assert retention.release(tmp_path, PLAN, ["targets/y"], "none") == ["targets/y", "intermediate/a"]
 
 
 def test_unused(tmp_path):
@@ -52,7 +53,7 @@ def test_unused(tmp_path):
     (past / "plan.json").write_text(json.dumps({"nodes": {"targets/old": {}}}))
     (past.parent / "latest").symlink_to("aaaa")
     (tmp_path / "work/targets/busy").mkdir(parents=True)
-    found = keeping.unused(tmp_path, ["targets/x"])
+    found = retention.unused(tmp_path, ["targets/x"])
     assert [(item.path.relative_to(tmp_path).as_posix(), item.studies) for item in found] == [
         ("targets/old", ("pocket",)),
         ("studies/pocket/aaaa", ("pocket",)),

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 from conftest import STUDY
-from xstilts import registry
-from xstilts.plan import make_plan
-from xstilts.sourcing import Indexes
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
 
 UNION = """
 version: 1

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from xstilts import readers, registry
+from xstilts.data import readers
+from xstilts.data.prepare import prepare
 from xstilts.errors import UserError
 from xstilts.forms import retrieval
-from xstilts.index import index_mirror
-from xstilts.plan import Indexes, make_plan
-from xstilts.prepare import prepare
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.index import index_mirror
+from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.study import read_study
 
 LANGUAGES = ["ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk"]
 TEXT = "Headline\nThe verdict came back for Smith, who left. Jones {the clerk} and Smith  met {again."
@@ -280,7 +281,7 @@ def planned(tmp_path):
         path = tmp_path / "study.yaml"
         path.write_text(STUDY.replace("LANGUAGES", languages).replace("{dev_rows: 2}", limits))
         known = registry.load()
-        plan = make_plan(read_study(path, known), known, Indexes(index_mirror(folder.parent, known)))
+        plan = make_plan(read_study(path, known), known, Indexes(index_mirror(folder.parent, known, readers.read)))
         prepared = {node.name: prepare(node.spec, folder.parent, ()) for node in plan.stage("prepared").values()}
         return plan, prepared
 

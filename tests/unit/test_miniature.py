@@ -8,17 +8,17 @@ from collections import Counter
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from xstilts import registry
+from xstilts.data.prepare import prepare
+from xstilts.data.readers import mewslix
+from xstilts.data.sources import Place, miniature
+from xstilts.data.sources.miniature import concepts
+from xstilts.data.sources.miniature.languages import languages, table
+from xstilts.data.sources.miniature.maker import Maker
 from xstilts.errors import UserError
-from xstilts.plan import make_plan
-from xstilts.prepare import prepare
-from xstilts.readers import mewslix
-from xstilts.sources import Place, miniature
-from xstilts.sources.miniature import concepts
-from xstilts.sources.miniature.languages import languages, table
-from xstilts.sources.miniature.maker import Maker
-from xstilts.sourcing import Indexes
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
 TARGETS = [

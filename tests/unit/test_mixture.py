@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from xstilts.data.sampler import Schedule
 from xstilts.errors import UserError
-from xstilts.mixture import Sampling, Schedule, TaskShare, probabilities, total_steps
+from xstilts.store.sampling import Sampling, TaskShare, probabilities, total_steps
 
 
 def share(name, rows, rate=1.0, epochs=1, batch_size=4, units=None):

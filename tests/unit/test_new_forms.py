@@ -12,19 +12,25 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
-from xstilts import backbone, dataset, forms, manifest, optimisation, prediction, registry
-from xstilts.backbone import States
+from xstilts import forms
 from xstilts.commands import main
+from xstilts.data import dataset, readers
+from xstilts.data.sources import Place, tiny
 from xstilts.errors import UserError
+from xstilts.evaluation import prediction
 from xstilts.forms import bitext, mining, mlm, multiple_choice, retrieval, span, tagging
-from xstilts.index import index_mirror
-from xstilts.parallel import Group
-from xstilts.plan import Indexes, make_plan
-from xstilts.prediction import Model
-from xstilts.sources import Place, tiny
-from xstilts.study import read_study
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import Tokens
+from xstilts.forms.heads import States
+from xstilts.models import backbone
+from xstilts.models.distributed import Group
+from xstilts.models.model import Model, load_model, make_head, of_node, save_model, tensors
+from xstilts.planning import registry
+from xstilts.planning.index import index_mirror
+from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.study import read_study
+from xstilts.store import manifest
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import Tokens
+from xstilts.training.step import Batch, make_optimiser, take_step
 
 CPU = torch.device("cpu")
 HELD = {"part": None, "weights": "float32", "precision": "float32"}
@@ -349,7 +355,7 @@ def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path
     part = part_of("mlm", rows, tokenizer, tmp_path / "en.parquet", max_length=40)
     spec = {"parents": {"model": folder, "base": folder}, "trained_on": None, "form": "mlm", "labels": None,
             "decoding": {}, "scoring": None, **HELD}  # fmt: skip
-    model, entry = prediction.of_node(spec, tmp_path)
+    model, entry = of_node(spec, tmp_path)
     scores, collapsed = prediction.evaluate(model, entry, part, CPU)
     inputs, targets = mlm.batch(part.tokens, np.arange(len(part.tokens)), 0)
     direct = transformers.XLMRobertaForMaskedLM.from_pretrained(folder).eval()
@@ -367,24 +373,24 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     part = part_of("mlm", rows, tokenizer, tmp_path / "train.parquet", max_length=40)
     entry = {"task": "text", "form": "mlm", "labels": None}
     body = backbone.load(folder)
-    model = Model(body, {"text": prediction.make_head(entry, body, 1, folder)}).train()
+    model = Model(body, {"text": make_head(entry, body, 1, folder)}).train()
     embeddings = body.body.get_input_embeddings().weight
     before = embeddings.detach().clone()
-    optimiser = optimisation.make_optimiser(model, {"weight_decay": 0, "adam_beta2": 0.999, "adam_epsilon": 1e-8})
+    optimiser = make_optimiser(model, {"weight_decay": 0, "adam_beta2": 0.999, "adam_epsilon": 1e-8})
     assert sum(parameter is embeddings for group in optimiser.param_groups for parameter in group["params"]) == 1
-    batch = optimisation.Batch(0, [(*mlm.batch(part.tokens, np.arange(4), 0), 4, 1)], 0)
-    optimisation.take_step(model, optimiser, entry, batch, 1e-3, 1.0, Group(), CPU)
+    batch = Batch(0, [(*mlm.batch(part.tokens, np.arange(4), 0), 4, 1)], 0)
+    take_step(model, optimiser, entry, batch, 1e-3, 1.0, Group(), CPU)
     # every piece is a wrong answer whose score is lowered, so that all rows change and not only those of the text
     assert ((embeddings - before).abs().max(1).values > 0).float().mean() > 0.9
     saved = tmp_path / "saved"
     saved.mkdir()
-    prediction.save(model.eval(), saved, Group())
+    save_model(model.eval(), saved, Group())
     names = set(load_file(saved / "heads.safetensors"))
     assert "text.layers.dense.weight" in names and "text.layers.bias" in names
     assert not any(name.endswith("decoder.weight") for name in names)
-    again = prediction.load([saved], [entry], HELD, folder)
+    again = load_model([saved], [entry], HELD, folder)
     assert again.heads["text"].layers.decoder.weight is again.body.body.get_input_embeddings().weight
-    inputs = prediction.tensors(mlm.batch(part.tokens, np.arange(4), 0)[0], CPU)
+    inputs = tensors(mlm.batch(part.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
         assert torch.equal(model("text", inputs, 4), again("text", inputs, 4))
 
@@ -450,7 +456,7 @@ def test_unanswerable_question_has_its_target_at_the_first_position(tokenizer):
     # scores of 0 everywhere: each position that is allowed is as likely, the context's and the first
     outputs = torch.zeros(1, int(tokens.lengths[0]), 2)
     allowed = int(targets["context"].sum()) + 1
-    assert float(span.loss(outputs, prediction.tensors(targets, CPU))) == pytest.approx(math.log(allowed))
+    assert float(span.loss(outputs, tensors(targets, CPU))) == pytest.approx(math.log(allowed))
 
 
 @pytest.mark.parametrize(
@@ -506,7 +512,7 @@ def make(plan, name, results, mirror, hub):
 def plan_of(study, tmp_path, mirror=None):
     path, known = tmp_path / "study.yaml", registry.load()
     path.write_text(study)
-    return make_plan(read_study(path, known), known, Indexes(mirror and index_mirror(mirror, known)))
+    return make_plan(read_study(path, known), known, Indexes(mirror and index_mirror(mirror, known, readers.read)))
 
 
 CCG = """
@@ -598,5 +604,5 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
         assert torch.allclose(value, second[name.replace("siqa", "copa")], atol=1e-12), name
     # a head of its own would be another one
     body = backbone.load(results / by_name["siqa+copa"].id)
-    fresh = prediction.make_head({"task": "copa", "form": "multiple_choice", "labels": None}, body, 1, None)
+    fresh = make_head({"task": "copa", "form": "multiple_choice", "labels": None}, body, 1, None)
     assert not torch.allclose(fresh.dense.weight, second["copa.dense.weight"], atol=1e-3)

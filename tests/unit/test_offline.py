@@ -6,8 +6,8 @@ import socket
 import hub_server
 import pyarrow.parquet
 import pytest
+from xstilts.data.sources import Place, url
 from xstilts.errors import UserError
-from xstilts.sources import Place, url
 
 REVISION, OTHER = "a" * 40, "b" * 40
 ROWS = {revision: {"text": [revision]} for revision in (REVISION, OTHER)}

@@ -5,10 +5,12 @@ import re
 
 import pytest
 from conftest import ROOT, Project
-from xstilts import machine, registry
 from xstilts.commands import main
 from xstilts.errors import UserError
-from xstilts.manifest import MANIFEST, canonical
+from xstilts.planning import registry
+from xstilts.planning.settings import local
+from xstilts.planning.settings import plan_of as plan_with
+from xstilts.store.manifest import MANIFEST, canonical
 
 PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
 (TASK,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
@@ -51,7 +53,7 @@ def project(tmp_path, monkeypatch):
 def plan_of(project):
     """Index the mirror, then plan as every command does: by config.yaml."""
     assert main(["index-mirror", "raw"]) == 0
-    return machine.plan_of(machine.local())
+    return plan_with(local())
 
 
 def test_the_page_shows_the_layout_of_its_data(project):
@@ -126,7 +128,7 @@ def wrong(project, change=None, name="sentiment.yaml"):
         (project.folder / "my_tasks" / name).write_text(changed)
     registry.load.cache_clear()
     with pytest.raises(UserError) as error:
-        machine.local()
+        local()
     assert len(str(error.value).splitlines()) == 1
     return str(error.value).replace(str(project.folder / "my_tasks"), "-")
 
@@ -143,7 +145,7 @@ def test_folder_without_tasks(project):
 def test_folder_that_is_not_there(project):
     project.configure(own_tasks="nowhere")
     with pytest.raises(UserError, match=r"own_tasks: no task file \(\*\.yaml\) in nowhere"):
-        machine.local()
+        local()
 
 
 @pytest.mark.parametrize(

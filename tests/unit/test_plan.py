@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT, STUDY, plan_of
-from xstilts.nodes import VERSIONS
+from xstilts.store.stages import VERSIONS
 
 
 @pytest.fixture
@@ -134,9 +134,9 @@ def test_step_version_moves_its_stage_and_all_below(study, monkeypatch):
 
 
 def test_model_folder_is_known_by_its_weights(tmp_path, study):
-    from xstilts import registry
-    from xstilts.plan import Indexes, make_plan
-    from xstilts.study import read_study
+    from xstilts.planning import registry
+    from xstilts.planning.plan import Indexes, make_plan
+    from xstilts.planning.study import read_study
 
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.read_text())

@@ -4,15 +4,16 @@ import json
 
 import pyarrow.parquet
 import pytest
-from xstilts import index, registry
 from xstilts.commands import main
+from xstilts.data import readers
+from xstilts.data.prepare import prepare
+from xstilts.data.sources import Place, hub, mirror, tiny
 from xstilts.errors import UserError
 from xstilts.forms import multiple_choice
-from xstilts.plan import make_plan
-from xstilts.prepare import prepare
-from xstilts.sources import Place, hub, mirror, tiny
-from xstilts.sourcing import Indexes
-from xstilts.study import read_study
+from xstilts.planning import index, registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
 
 STUDY = """
 description: Raw files of a test.
@@ -49,7 +50,7 @@ class Raw:
     def plan(self, study=STUDY):
         path = self.tmp_path / "study.yaml"
         path.write_text(study)
-        files = index.index_mirror(self.folder, registry.load())
+        files = index.index_mirror(self.folder, registry.load(), readers.read)
         return make_plan(read_study(path, registry.load()), registry.load(), Indexes(files))
 
     def prepare(self, name, study=STUDY, excluded=()):
@@ -165,20 +166,20 @@ def test_unreadable_files(raw, name):
     file, change, message = UNREADABLE[name]
     raw.edit(file, change)
     with pytest.raises(UserError, match=message):
-        index.index_mirror(raw.folder, registry.load())
+        index.index_mirror(raw.folder, registry.load(), readers.read)
 
 
 def test_wrong_encoding(raw):
     (raw.folder / "xnli/test-de.tsv").write_bytes("grün\tx\tneutral\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"test-de\.tsv: not UTF-8 at byte 2"):
-        index.index_mirror(raw.folder, registry.load())
+        index.index_mirror(raw.folder, registry.load(), readers.read)
 
 
 def test_wrong_encoding_in_the_second_of_two_files(raw):
     path = raw.folder / "tatoeba/tatoeba.deu-eng.eng"
     path.write_bytes(b"x" * 30_000 + b"\xff")
     with pytest.raises(UserError, match=r"deu-eng\.eng: not UTF-8 at byte 30000"):
-        index.index_mirror(raw.folder, registry.load())
+        index.index_mirror(raw.folder, registry.load(), readers.read)
 
 
 def test_another_number_of_choices():
@@ -241,7 +242,7 @@ def test_model_folder_that_lacks_a_file(tmp_path, name):
 
 def test_index_of_a_read_only_folder(raw, tmp_path):
     results = tmp_path / "results"
-    files = index.index_mirror(raw.folder, registry.load())
+    files = index.index_mirror(raw.folder, registry.load(), readers.read)
     raw.folder.chmod(0o555)
     path = index.write(raw.folder, "mirror.yaml", results, files)
     raw.folder.chmod(0o755)

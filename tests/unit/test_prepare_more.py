@@ -13,14 +13,16 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from xstilts import forms, registry
+from xstilts import forms
+from xstilts.data import readers
+from xstilts.data.prepare import prepare, unite
+from xstilts.data.sources import Place, tiny
 from xstilts.errors import UserError
 from xstilts.forms import mining, retrieval
-from xstilts.index import index_mirror
-from xstilts.plan import Indexes, make_plan
-from xstilts.prepare import prepare, unite
-from xstilts.sources import Place, tiny
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.index import index_mirror
+from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.study import read_study
 
 
 class Mirror:
@@ -47,7 +49,7 @@ class Mirror:
         content = {"description": "A test.", "source": "mirror", "models": ["tiny"], "seeds": [1], **study}
         self.study.write_text(json.dumps(content))
         known = registry.load()
-        files = index_mirror(self.folder, known) if self.folder.exists() else None
+        files = index_mirror(self.folder, known, readers.read) if self.folder.exists() else None
         return make_plan(read_study(self.study, known), known, Indexes(files))
 
     def prepare(self, name, excluded=(), **study):

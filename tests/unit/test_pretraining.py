@@ -6,13 +6,17 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
-from xstilts import backbone, commands, manifest, prediction, pretraining, registry, schema
+from xstilts import commands, schema
 from xstilts.errors import UserError
-from xstilts.nodes import manifest_path
-from xstilts.parallel import Group
-from xstilts.plan import Indexes, make_plan
-from xstilts.study import read_study
-from xstilts.training import Hardware
+from xstilts.models import backbone
+from xstilts.models.distributed import Group
+from xstilts.models.model import make_head
+from xstilts.planning import registry
+from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.study import read_study
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path
+from xstilts.training.loop import Hardware, pretraining
 
 MADE = {
     "text": {"languages": ["en", "de"], "dev_rows": 8},
@@ -108,6 +112,6 @@ def test_fresh_heads_are_spread_as_the_model(tmp_path, deviation):
     torch.manual_seed(0)
     transformers.XLMRobertaModel(config).save_pretrained(tmp_path)
     entry = {"task": "mnli", "form": "classification", "labels": ["yes", "no", "maybe"]}
-    head = prediction.make_head(entry, backbone.load(tmp_path), 1, None)
+    head = make_head(entry, backbone.load(tmp_path), 1, None)
     assert head.dense.weight.std().item() == pytest.approx(deviation, rel=0.05)
     assert head.dense.bias.abs().max() == 0

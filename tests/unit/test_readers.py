@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pyarrow
 import pyarrow.parquet
 import pytest
-from xstilts import readers
+from xstilts.data import readers
 from xstilts.errors import UserError
 
 

@@ -7,20 +7,21 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from conftest import ROOT
-from xstilts import index, readers, registry
+from xstilts.data import readers
+from xstilts.data.prepare import prepare
 from xstilts.forms import span, tagging
-from xstilts.plan import make_plan
-from xstilts.prepare import prepare
-from xstilts.sourcing import Indexes
-from xstilts.study import read_study
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import Tokens
+from xstilts.planning import index, registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import Tokens
 
 
 @pytest.fixture(scope="module")
 def pocket(mirror):
     known = registry.load()
-    files = index.index_mirror(mirror, known)
+    files = index.index_mirror(mirror, known, readers.read)
     model = {"multilingual-e5-small": {"model.safetensors": {"sha256": "0" * 64, "bytes": 1}}}
     return make_plan(read_study(ROOT / "studies/pocket.yaml", known), known, Indexes(files, model)), files
 

@@ -4,9 +4,10 @@ import re
 
 import pytest
 import yaml
-from xstilts import index, readers, registry
+from xstilts.data import readers
 from xstilts.forms import FORMS
-from xstilts.manifest import file_sha256
+from xstilts.planning import index, registry
+from xstilts.store.manifest import file_sha256
 
 TASKS = {path.stem: registry.read_task(path) for path in sorted((registry.FOLDER / "tasks").glob("*.yaml"))}
 LANGUAGES = registry._table("languages.yaml")

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from xstilts import forms, statistics
+from xstilts import forms
 from xstilts.errors import UserError
+from xstilts.evaluation import statistics
 
 CLASSIFICATION = forms.get("classification")
 

@@ -5,10 +5,10 @@ import math
 
 import pytest
 from conftest import ROOT
-from xstilts import index, registry
-from xstilts.plan import make_plan
-from xstilts.sourcing import Indexes
-from xstilts.study import read_study
+from xstilts.planning import index, registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from xstilts import tables
+from xstilts.reporting import tables
 
 BENCHMARK = {
     "title": "Two tasks",

@@ -16,12 +16,15 @@ import torch
 import yaml
 from conftest import ROOT, plan_of
 from safetensors.torch import load_file
-from xstilts import commands, lineage, manifest, optimisation, training, work
-from xstilts.dataset import parts
+from xstilts import commands
+from xstilts.data.dataset import parts
 from xstilts.errors import TerminatedError, UserError
-from xstilts.nodes import manifest_path
-from xstilts.parallel import Group
-from xstilts.training import Hardware
+from xstilts.models.distributed import Group
+from xstilts.store import lineage, manifest
+from xstilts.store.manifest import manifest_path
+from xstilts.training.checkpoints import checkpoints, save_checkpoint
+from xstilts.training.loop import Hardware, loop
+from xstilts.training.step import Batches, check_loss, take_step
 
 QUICK = {
     "epochs": 1,
@@ -85,7 +88,7 @@ def run(trained, spec, place, seconds=math.inf, group=None, **hardware):
     scratch.mkdir(parents=True)
     workplace.mkdir(exist_ok=True)
     hardware = Hardware(checkpoint_seconds=seconds, **hardware)
-    facts = training.train(spec, trained[1], scratch, workplace, hardware, group or Group())
+    facts = loop.train(spec, trained[1], scratch, workplace, hardware, group or Group())
     return facts, {path.name: path.read_bytes() for path in scratch.iterdir()}
 
 
@@ -95,15 +98,15 @@ class KilledError(Exception):
 
 def killed_at(monkeypatch, step):
     """Let the next run end before a step, as a kill would: nothing of it stays but its work directory."""
-    take_step, taken = optimisation.take_step, []
+    real_step, taken = take_step, []
 
     def counted(*arguments):
         if arguments[3].key % 1_000_003 == step:
             raise KilledError
         taken.append(arguments[3].key)
-        return take_step(*arguments)
+        return real_step(*arguments)
 
-    monkeypatch.setattr(optimisation, "take_step", counted)
+    monkeypatch.setattr(loop, "take_step", counted)
     return taken
 
 
@@ -157,7 +160,7 @@ def test_truncated_checkpoint_is_refused_and_the_one_before_used(trained, tmp_pa
         killed_at(patched, 7)
         with pytest.raises(KilledError):
             run(trained, spec, place, seconds=0)
-    before, last = work.checkpoints(place / "work")
+    before, last = checkpoints(place / "work")
     assert [path.name for path in (before, last)] == ["checkpoint-000000006", "checkpoint-000000007"]
     os.truncate(last / damage, (last / damage).stat().st_size // 2)
     assert run(trained, spec, place) == expected
@@ -169,18 +172,18 @@ def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
     spec = node_of(trained, "targets", "tiny.full.none.s1.mnli").spec
     spec = {**spec, "early_stopping": {"evaluate_every": 1, "patience": 20}}
     scores = iter(range(20))
-    monkeypatch.setattr(training.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
+    monkeypatch.setattr(loop.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
     # a better evaluation at every step, the last of them after the last checkpoint
-    save = work.save_checkpoint
-    monkeypatch.setattr(work, "save_checkpoint", lambda place, step, *rest: step < 6 and save(place, step, *rest))
+    save = save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", lambda place, step, *rest: step < 6 and save(place, step, *rest))
     killed_at(monkeypatch, 6)
     with pytest.raises(KilledError):
         run(trained, spec, tmp_path, seconds=0)
-    checkpoints = work.checkpoints(tmp_path / "work")
-    assert len(checkpoints) == 2
-    for checkpoint in checkpoints:
-        best = training._best_step(json.loads((checkpoint / "state.json").read_text()))
-        assert training._best(tmp_path / "work", best).exists()
+    kept = checkpoints(tmp_path / "work")
+    assert len(kept) == 2
+    for checkpoint in kept:
+        best = loop._best_step(json.loads((checkpoint / "state.json").read_text()))
+        assert loop._best(tmp_path / "work", best).exists()
 
 
 def in_a_fork(action):
@@ -216,7 +219,7 @@ def test_twenty_kills_in_one_run(trained, tmp_path):
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         kills += 1
-        resumed |= {path.name for path in work.checkpoints(tmp_path / "again/work")}
+        resumed |= {path.name for path in checkpoints(tmp_path / "again/work")}
     assert len(resumed) > 3
     assert run(trained, spec, tmp_path / "again", seconds=0) == expected
 
@@ -234,7 +237,7 @@ def test_told_to_end_it_saves_and_says_so(trained, tmp_path, told):
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == commands.TEMPORARY_FAILURE == 75
     assert time.monotonic() - started < 5
-    (checkpoint,) = work.checkpoints(tmp_path / "again/work")
+    (checkpoint,) = checkpoints(tmp_path / "again/work")
     assert 0 < json.loads((checkpoint / "state.json").read_text())["step"] < 400
     assert run(trained, spec, tmp_path / "again") == expected
 
@@ -278,10 +281,10 @@ def test_what_the_hardware_may_do_changes_no_result(trained, tmp_path, stage, na
 def test_a_batch_in_parts_has_all_of_it_once(trained):
     node = node_of(trained, "intermediate", "tiny.full.four.s1")
     data = [parts(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
-    schedule = training._prepare(node.spec, trained[1], Path(), Hardware(), Group()).schedule
+    schedule = loop._prepare(node.spec, trained[1], Path(), Hardware(), Group()).schedule
 
     def units(group, pieces):
-        batches = optimisation.Batches(schedule, node.spec["tasks"], data, 1, group, pieces, False)
+        batches = Batches(schedule, node.spec["tasks"], data, 1, group, pieces, False)
         return [batches.at(step) for step in range(schedule.steps)]
 
     for whole, divided in zip(units(Group(), None), units(Group(), 100), strict=True):
@@ -298,10 +301,10 @@ def test_processes_divide_every_batch(trained, size):
     """What a step sees is a function of seed, step and process: together it is what one process sees."""
     node = node_of(trained, "intermediate", "tiny.full.four.s1")
     data = [parts(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
-    schedule = training._prepare(node.spec, trained[1], Path(), Hardware(), Group()).schedule
+    schedule = loop._prepare(node.spec, trained[1], Path(), Hardware(), Group()).schedule
 
     def batches(rank, size):
-        return optimisation.Batches(schedule, node.spec["tasks"], data, 1, Group(rank, size), None, False)
+        return Batches(schedule, node.spec["tasks"], data, 1, Group(rank, size), None, False)
 
     for step in reversed(range(schedule.steps)):
         alone = batches(0, 1).at(step)
@@ -316,16 +319,17 @@ def test_processes_divide_every_batch(trained, size):
 TWO = """
 import pathlib, sys
 import torch
-from xstilts import parallel, training
+from xstilts.models import distributed
+from xstilts.training.loop import loop
 torch.set_num_threads(1)
-group = parallel.join(2)
+group = distributed.join(2)
 for spec, results, place in eval(sys.argv[1]):
     scratch, workplace = (pathlib.Path(place) / name for name in ("out", "work"))
     if group.leads:
         scratch.mkdir(parents=True)
         workplace.mkdir()
     group.wait()
-    training.train(spec, pathlib.Path(results), scratch, workplace, training.Hardware(checkpoint_seconds=0), group)
+    loop.train(spec, pathlib.Path(results), scratch, workplace, loop.Hardware(checkpoint_seconds=0), group)
 torch.distributed.destroy_process_group()
 """
 DIVIDED = [*RUNS, ("intermediate", "tiny.full.retrieval.s1")]
@@ -406,17 +410,17 @@ def test_loss_that_explodes_stops_the_run():
     """Twenty steps at 2, then 50 a step: the mean of the last twenty passes 20 and five times 2 at the eighth."""
     state = {"first": {}, "last": {}}
     for step in range(20):
-        optimisation.check_loss(state, "mnli", 2.0, step, 1e-3)
+        check_loss(state, "mnli", 2.0, step, 1e-3)
     for step in range(20, 27):
-        optimisation.check_loss(state, "mnli", 50.0, step, 1e-3)
-    optimisation.check_loss(state, "text", 50.0, 27, 1e-3)
+        check_loss(state, "mnli", 50.0, step, 1e-3)
+    check_loss(state, "text", 50.0, 27, 1e-3)
     with pytest.raises(UserError, match=r"mnli: the loss exploded from 2 to 21.2 at step 28 \(learning rate 1.0"):
-        optimisation.check_loss(state, "mnli", 50.0, 28, 1e-3)
+        check_loss(state, "mnli", 50.0, 28, 1e-3)
     # from 50 at the start to 100 is no explosion, nor is 19 after 2
     for start, then in ((50.0, 100.0), (2.0, 19.0)):
         state = {"first": {}, "last": {}}
         for step in range(60):
-            optimisation.check_loss(state, "mnli", start if step < 20 else then, step, 1e-3)
+            check_loss(state, "mnli", start if step < 20 else then, step, 1e-3)
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler, and there is none")
@@ -487,20 +491,20 @@ def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
     spec = node_of(trained, "rates", "tiny.grid.udpos").spec
     workplace = tmp_path / "work"
     workplace.mkdir()
-    facts = training.choose_rate(spec, results, workplace, Hardware(), Group())
+    facts = loop.choose_rate(spec, results, workplace, Hardware(), Group())
     assert facts["best"] == 3e-3
     scores = {entry["learning_rate"]: entry["score"] for entry in facts["rates"]}
     assert scores[3e-3] > scores[1e-9] and scores[1e9] is None
     tried = []
-    fit = training._fit
-    monkeypatch.setattr(training, "_fit", lambda run, rate, own: tried.append(rate) or fit(run, rate, own))
+    fit = loop._fit
+    monkeypatch.setattr(loop, "_fit", lambda run, rate, own: tried.append(rate) or fit(run, rate, own))
     shutil.rmtree(workplace / "rate-0.003")
-    assert training.choose_rate(spec, results, workplace, Hardware(), Group()) == facts
+    assert loop.choose_rate(spec, results, workplace, Hardware(), Group()) == facts
     assert tried == [3e-3]
     with pytest.raises(UserError, match="every learning rate of the grid"):
         shutil.rmtree(workplace)
         workplace.mkdir()
-        training.choose_rate({**spec, "rates": [1e20, 1e30]}, results, workplace, Hardware(), Group())
+        loop.choose_rate({**spec, "rates": [1e20, 1e30]}, results, workplace, Hardware(), Group())
 
 
 def test_rate_of_the_search_is_trained_with(trained, tmp_path):

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xstilts.data.sources import Place, url
 from xstilts.errors import UserError
-from xstilts.sources import Place, url
 
 ROOT = Path(__file__).parents[2]
 DATA = b"".join(b"%07d\n" % number for number in range(12_500))  # 100,000 bytes, no two parts alike

@@ -7,8 +7,9 @@ import time
 
 import pytest
 from conftest import ROOT, plan_of
-from xstilts import machine, watch
-from xstilts.nodes import manifest_path
+from xstilts.planning import time_left
+from xstilts.planning.settings import from_config
+from xstilts.store.manifest import manifest_path
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def start(results, name):
 
 
 def test_all_is_wanted_parents_first(plan, tmp_path):
-    found = [node.id for node in watch.wanted(plan, tmp_path)]
+    found = [node.id for node in time_left.wanted(plan, tmp_path)]
     # a training set's contexts are excluded by data that no prediction reads, but all nodes lead to one
     assert sorted(found) == sorted(plan.nodes)
     for place, name in enumerate(found):
@@ -45,13 +46,13 @@ def test_what_only_a_result_needed_is_not_wanted(plan, tmp_path):
     name = next(name for name in plan.predictions() if "four.s1.udpos" in name)
     make(tmp_path, name)
     (model,) = [parent for parent in plan.nodes[name].parents if parent.startswith("targets/")]
-    found = {node.id for node in watch.wanted(plan, tmp_path)}
+    found = {node.id for node in time_left.wanted(plan, tmp_path)}
     assert set(plan.nodes) - found == {name, model, *(set(plan.nodes[name].parents) - found)}
 
 
 @pytest.fixture
 def watched(plan, tmp_path):
-    return watch.Watch(plan, machine.from_config({"results": str(tmp_path)}))
+    return time_left.Watch(plan, from_config({"results": str(tmp_path)}))
 
 
 def test_line(plan, tmp_path, watched):
@@ -68,7 +69,7 @@ def test_line(plan, tmp_path, watched):
     results = plan.predictions()
     for name in results[1:]:
         make(tmp_path, name, 1.0)
-    left = watch.wanted(plan, tmp_path)
+    left = time_left.wanted(plan, tmp_path)
     assert watched.line().startswith(f"{len(nodes) - len(left)} of {len(nodes)} jobs done")
     assert len(left) < len(nodes) / 2
     make(tmp_path, results[0], 1.0)
@@ -86,11 +87,11 @@ def test_what_runs_has_the_less_left_the_longer_it_runs(plan, tmp_path, watched,
     """However often its log is written."""
     name = next(node.id for node in watched.nodes if node.stage == "intermediate")
     monkeypatch.setattr(
-        watch, "_expected", lambda nodes, *_: {node.id: 900.0 if node.id == name else 0.0 for node in nodes}
+        time_left, "_expected", lambda nodes, *_: {node.id: 900.0 if node.id == name else 0.0 for node in nodes}
     )
-    monkeypatch.setattr(watch, "_rest", lambda nodes, left, at_once: left[name])
+    monkeypatch.setattr(time_left, "_rest", lambda nodes, left, at_once: left[name])
     clock = [time.time()]
-    monkeypatch.setattr(watch.time, "time", lambda: clock[0])
+    monkeypatch.setattr(time_left.time, "time", lambda: clock[0])
     lines = []
     for _ in range(3):
         start(tmp_path, name)
@@ -109,20 +110,20 @@ def test_operations_are_known_of_what_computes_with_a_model(watched):
 
 def test_time_left_follows_what_was_measured(plan, tmp_path):
     """Jobs that took ten times as long make what is left take ten times as long, but for their starts."""
-    nodes = watch.wanted(plan, tmp_path)
+    nodes = time_left.wanted(plan, tmp_path)
     work = {node.id: 1e9 for node in nodes if node.stage == "targets"}
     done = next(node for node in nodes if node.id in work)
     others = [name for name in work if name != done.id]
     expected = {}
     for took in (16.0, 106.0):
         make(tmp_path, done.id, took)
-        expected[took] = watch._expected(nodes, [done], work, tmp_path)
+        expected[took] = time_left._expected(nodes, [done], work, tmp_path)
     assert all(expected[16.0][name] == pytest.approx(6 + 10) for name in others)
     assert all(expected[106.0][name] == pytest.approx(6 + 100) for name in others)
 
 
 def test_jobs_that_wait_for_each_other_are_no_faster_together(plan, tmp_path):
-    nodes = watch.wanted(plan, tmp_path)
+    nodes = time_left.wanted(plan, tmp_path)
     left = {node.id: 10.0 for node in nodes}
     depth = 0
     name = next(name for name in plan.predictions() if "four.s1.udpos" in name)
@@ -131,5 +132,5 @@ def test_jobs_that_wait_for_each_other_are_no_faster_together(plan, tmp_path):
         name = next(
             (parent for parent in plan.nodes[name].parents if parent.split("/")[0] in ("targets", "intermediate")), None
         )
-    assert watch._rest(nodes, left, 1) == 10.0 * len(nodes)
-    assert watch._rest(nodes, left, 10_000) >= 10.0 * (depth + 3)
+    assert time_left._rest(nodes, left, 1) == 10.0 * len(nodes)
+    assert time_left._rest(nodes, left, 10_000) >= 10.0 * (depth + 3)

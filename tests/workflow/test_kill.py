@@ -12,8 +12,8 @@ import time
 
 import pytest
 from conftest import checkout
-from xstilts import manifest
-from xstilts.nodes import manifest_path
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path
 
 SECONDS = 120
 

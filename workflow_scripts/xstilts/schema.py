@@ -20,6 +20,7 @@ from referencing.jsonschema import DRAFT202012
 from xstilts.errors import UserError, suggestion
 
 SCHEMAS = Path(__file__).parent / "schemas"
+REGISTRY = Path(__file__).parent / "registry"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

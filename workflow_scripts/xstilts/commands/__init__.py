@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xstilts import keeping
 from xstilts.errors import TerminatedError, UserError
+from xstilts.store import retention
 
 # EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
 TEMPORARY_FAILURE = 75
@@ -97,7 +97,7 @@ def release(arguments: argparse.Namespace, results: Path) -> None:
     """Let go of the trained parents of a node that has just been made, where nothing needs them any more."""
     if arguments.plan is not None and arguments.plan.exists():
         plan, _, _ = read_plan(arguments.plan)
-        keeping.release(results, plan, arguments.spec["parents"].values(), arguments.keep_models)
+        retention.release(results, plan, arguments.spec["parents"].values(), arguments.keep_models)
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:

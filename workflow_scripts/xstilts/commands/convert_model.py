@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xstilts.data.sources.hub import copy_model
 from xstilts.errors import UserError
-from xstilts.index import check_model
-from xstilts.sources.hub import copy_model
+from xstilts.store.model_folder import check_model
 
 log = logging.getLogger(__name__)
 

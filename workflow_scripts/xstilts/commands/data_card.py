@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from xstilts import index, machine, registry
+from xstilts.data.prepare import prepare
+from xstilts.data.sources import Place
+from xstilts.data.sources.made_up import MADE_UP
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.nodes import Node, manifest_path
-from xstilts.plan import make_plan
-from xstilts.prepare import prepare
-from xstilts.registry import SOURCE_LANGUAGE, Registry, Task
-from xstilts.sources import Place
-from xstilts.sourcing import MADE_UP, Indexes
-from xstilts.study import Limits, ModelUse, Study, Target
-from xstilts.study_mixtures import NONE, Mixture, MixtureTask
+from xstilts.planning import index, registry
+from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
+from xstilts.planning.nodes import Node
+from xstilts.planning.plan import make_plan
+from xstilts.planning.registry import Registry, Task
+from xstilts.planning.settings import Machine, local
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import Limits, ModelUse, Study, Target
+from xstilts.references import SOURCE_LANGUAGE
+from xstilts.store.manifest import manifest_path
 
 # The texts of a form's rows, whose lengths are told together.
 _TEXTS = {
@@ -47,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    settings = machine.local()
+    settings = local()
     known = registry.load(settings.own_tasks)
     task = known.task(arguments.task, "data-card")
     kind = arguments.source or ("mirror" if settings.mirror else "download")
@@ -92,9 +96,7 @@ def _facts(task: Task) -> Iterator[str]:
     yield f"citation: {task.citation or 'not stated'}"
 
 
-def _nodes(
-    task: Task, kind: str, known: Registry, settings: machine.Machine
-) -> tuple[list[tuple[Node, Node]], list[str]]:
+def _nodes(task: Task, kind: str, known: Registry, settings: Machine) -> tuple[list[tuple[Node, Node]], list[str]]:
     """Return the nodes of the task's prepared data, each with that of its raw data, and what the source lacks."""
     mirror = None
     if kind == "mirror" and settings.mirror is not None:
@@ -144,7 +146,7 @@ def _study(kind: str, known: Registry, mixtures: Mapping[str, Mixture | None], t
 
 
 @contextlib.contextmanager
-def _raw(data: Node, settings: machine.Machine) -> Iterator[Path | None]:
+def _raw(data: Node, settings: Machine) -> Iterator[Path | None]:
     """Give the folder of the raw files: the mirror, what has been downloaded (else None), or files made up for now."""
     kind = data.spec["source"]["kind"]
     if kind == "mirror":

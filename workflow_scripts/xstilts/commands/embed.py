@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xstilts import dataset, devices, lineage, manifest
 from xstilts.commands import add_model_arguments, release, results_of
-from xstilts.tokens import Tokens
+from xstilts.data import dataset
+from xstilts.models.model import load_model, of_spec, without_heads
+from xstilts.store import lineage, manifest
+from xstilts.tokenization.tokens import Tokens
+from xstilts.training.loop import devices
 
 if TYPE_CHECKING:
     import torch
@@ -64,19 +67,19 @@ def _encoder(
 
     These are by the end of the name of their file: nothing, or ``.layer-<number>`` where all layers are asked for.
     """
-    from xstilts import prediction, retrieval
+    from xstilts.evaluation import embedding
 
     if "head" in spec["pooling"]:
         task = spec["pooling"]["head"]
         entry = {"task": task, "form": spec["form"], "labels": None}
-        model = prediction.load(lineage.folders(spec, results), [entry], prediction.of_spec(spec), None).to(device)
-        return None, lambda tokens: {"": retrieval.head_vectors(model, task, tokens, device)}
-    model = prediction.without_heads(spec, results).to(device)
-    layer = retrieval.layer_number(spec["pooling"], model.body.depth)
+        model = load_model(lineage.folders(spec, results), [entry], of_spec(spec), None).to(device)
+        return None, lambda tokens: {"": embedding.head_vectors(model, task, tokens, device)}
+    model = without_heads(spec, results).to(device)
+    layer = embedding.layer_number(spec["pooling"], model.body.depth)
     layers = range(model.body.depth + 1) if spec["pooling"]["sweep"] else [layer]
 
     def vectors_of(tokens: Tokens) -> dict[str, np.ndarray]:
-        found = dict(zip(layers, retrieval.mean_vectors(model, tokens, layers, device), strict=True))
+        found = dict(zip(layers, embedding.mean_vectors(model, tokens, layers, device), strict=True))
         swept = {f".layer-{number}": vectors for number, vectors in found.items()} if len(found) > 1 else {}
         return {"": found[layer], **swept}
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xstilts import estimate, index, machine, registry, shapes
 from xstilts.errors import UserError
-from xstilts.estimate import CARDS, Card, Estimate
-from xstilts.nodes import Node, Plan
-from xstilts.plan import Indexes, make_plan
-from xstilts.study import Study, read_study
+from xstilts.planning import estimate, index, model_size, registry
+from xstilts.planning.estimate import CARDS, Card, Estimate
+from xstilts.planning.nodes import Node, Plan
+from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.settings import Machine, local
+from xstilts.planning.study import Study, read_study
 
 _HEADER = ("params", "trained", "weights", "grads", "Adam", "kept", "disk", "tokens", "FLOPs", "GPUs", "hours")
 _WIDTHS = (6, 7, 7, 5, 5, 6, 6, 6, 7, 4, 7)
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    settings = machine.local()
+    settings = local()
     known = registry.load(settings.own_tasks)
     study = read_study(arguments.study or settings.study, known)
     plan = _plan(study, known, settings)
@@ -123,13 +124,13 @@ def _checked(nodes: Sequence[Node], plan: Plan, known: registry.Registry, result
         with torch.device("meta"):
             model = kind.from_config(transformers.AutoConfig.for_model(**config))
         counted = sum(value.numel() for key, value in model.named_parameters() if not key.startswith("pooler."))
-        stated = shapes.read(config, part).parameters
+        stated = model_size.read(config, part).parameters
         if counted != stated:
             raise UserError(f"model {name}: transformers counts {counted} parameters, shapes.py {stated}; report this")
     return len(models)
 
 
-def _plan(study: Study, known: registry.Registry, settings: machine.Machine) -> Plan:
+def _plan(study: Study, known: registry.Registry, settings: Machine) -> Plan:
     """Plan a study whose models and mirror need not be here: configurations alone count."""
     named = {known.models[model]["weights"] or model for model in study.models}
     # a model with a download has its usual address, under which it and its tokens may be here

@@ -8,13 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts import exchange, machine, manifest, registry
 from xstilts.commands import read_plan
-from xstilts.commands.predict import FILE
 from xstilts.errors import UserError, suggestion
-from xstilts.manifest import write_atomically
-from xstilts.nodes import manifest_path
-from xstilts.registry import SOURCE_LANGUAGE, Task
+from xstilts.evaluation import xtreme_format
+from xstilts.evaluation.predictions import FILE
+from xstilts.planning import registry
+from xstilts.planning.registry import Task
+from xstilts.planning.settings import local, plan_of
+from xstilts.references import SOURCE_LANGUAGE
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path, write_atomically
 
 _AXES = ("model", "recipe", "mixture", "seed")
 
@@ -52,8 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _configured() -> Path:
-    settings = machine.local()
-    return settings.results / machine.plan_of(settings).folder / "plan.json"
+    settings = local()
+    return settings.results / plan_of(settings).folder / "plan.json"
 
 
 def _entries(known: registry.Registry, name: str | None) -> dict[str, Mapping[str, Any]]:
@@ -100,8 +103,8 @@ def _export(
         for side, folder in sides.items():
             if folder is not None:
                 pairs = zip(rows["example_id"], rows[side], strict=True)
-                path = folder / entry["layout"] / exchange.file_name(task.form, language)
-                write_atomically(path, exchange.text_of(task, pairs, side))
+                path = folder / entry["layout"] / xtreme_format.file_name(task.form, language)
+                write_atomically(path, xtreme_format.text_of(task, pairs, side))
     lines = [f"{task.name}: {len(parts)} languages in {arguments.output / entry['layout']}"]
     other = [f"{language} ({part['split']})" for language, part in parts.items() if not part["official"]]
     if other:

@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from xstilts import manifest
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.index import check_model
-from xstilts.sources import Place, hub, miniature, mirror, tiny, url
+from xstilts.data.sources import Place, hub, miniature, mirror, tiny, url
+from xstilts.store import manifest
+from xstilts.store.model_folder import check_model
 
 _DATA = {
     "mirror": mirror.fetch_data, "hub": hub.fetch_data, "url": url.fetch_data, "miniature": miniature.fetch_data,

@@ -4,8 +4,8 @@ import argparse
 
 import pandas as pd
 
-from xstilts import figures
 from xstilts.commands import add_study_arguments, read_plan
+from xstilts.reporting import figures
 
 add_arguments = add_study_arguments
 

@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from xstilts import index, machine, registry
+from xstilts.data import readers
+from xstilts.planning import index, registry
+from xstilts.planning.settings import local
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    settings = machine.local()
-    files = index.index_mirror(arguments.folder, registry.load(settings.own_tasks))
+    settings = local()
+    files = index.index_mirror(arguments.folder, registry.load(settings.own_tasks), readers.read)
     path = index.write(arguments.folder, "mirror.yaml", settings.results, files)
     sys.stdout.write(f"{path}: {len(files)} files\n")

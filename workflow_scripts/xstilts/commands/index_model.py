@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from xstilts import index, machine
+from xstilts.planning import index
+from xstilts.planning.settings import local
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,5 +16,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     files = index.index_model(arguments.folder)
-    path = index.write(arguments.folder, "model.yaml", machine.local().results, files)
+    path = index.write(arguments.folder, "model.yaml", local().results, files)
     sys.stdout.write(f"{path}: {len(files)} files\n")

@@ -5,8 +5,9 @@ import json
 
 import pyarrow.parquet
 
-from xstilts import manifest, vocabulary
 from xstilts.commands import add_node_arguments, results_of
+from xstilts.store import manifest
+from xstilts.tokenization import train_tokenizer
 
 add_arguments = add_node_arguments
 
@@ -17,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
     rows = results_of(arguments.output) / spec["parents"]["prepared"] / "train.parquet"
     with manifest.node(arguments.output, spec) as (scratch, _):
         texts = pyarrow.parquet.read_table(rows, columns=["text"])["text"].to_pylist()
-        vocabulary.make(texts, spec["pieces"], scratch)
+        train_tokenizer.make(texts, spec["pieces"], scratch)
         pieces = len(json.loads((scratch / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
         # what is the same for all models with this tokenizer
         config = {

@@ -2,19 +2,19 @@
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
-from types import ModuleType
-from typing import Any
 
 import pandas as pd
 
-from xstilts import dataset, devices, forms, lineage, manifest
+from xstilts import forms
 from xstilts.commands import add_model_arguments, release, results_of
-from xstilts.nodes import manifest_path
+from xstilts.data import dataset
+from xstilts.evaluation.predictions import FILE, frame_of
+from xstilts.models.model import of_node
+from xstilts.store import lineage, manifest
+from xstilts.store.manifest import manifest_path
+from xstilts.training.loop import devices
 
 log = logging.getLogger(__name__)
-
-FILE = "predictions.parquet"
 
 
 add_arguments = add_model_arguments
@@ -65,13 +65,13 @@ def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataF
     devices.claim_gpus(results_of(arguments.output) / "work", 1)
     import torch
 
-    from xstilts import prediction
+    from xstilts.evaluation import prediction
 
     torch.set_num_threads(arguments.threads)
     spec = arguments.spec
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     results = results_of(arguments.output)
-    model, entry = prediction.of_node(spec, results)
+    model, entry = of_node(spec, results)
     model.to(device)
     form = forms.get(spec["form"])
     frames = {}
@@ -81,17 +81,3 @@ def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataF
         golds = prediction.golds(form, part, entry["labels"])
         frames[name] = frame_of(form, part.rows, predictions, golds, spec["scoring"])
     return frames
-
-
-def frame_of(
-    form: ModuleType, rows: Sequence[Mapping[str, Any]], predictions: Sequence[str], golds: Sequence[str],
-    rules: str | None,
-) -> pd.DataFrame:  # fmt: skip
-    """Return one row an example: ids, language, split, prediction, gold, and the form's statistics as ``stat_...``."""
-    frame = pd.DataFrame(rows)[["example_id", "cluster_id", "language", "split"]]
-    frame = frame.assign(prediction=predictions, gold=golds)
-    statistics = [
-        form.statistics(prediction, gold, {"rules": rules, "language": row["language"]})
-        for row, prediction, gold in zip(rows, predictions, golds, strict=True)
-    ]
-    return frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix("stat_"))

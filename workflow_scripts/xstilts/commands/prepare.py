@@ -4,9 +4,9 @@ import argparse
 
 import pyarrow.parquet
 
-from xstilts import manifest
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.prepare import prepare, unite
+from xstilts.data.prepare import prepare, unite
+from xstilts.store import manifest
 
 add_arguments = add_node_arguments
 

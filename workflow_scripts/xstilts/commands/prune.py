@@ -6,9 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from xstilts import keeping, machine, manifest, registry
 from xstilts.errors import UserError
-from xstilts.study import read_study
+from xstilts.planning import registry
+from xstilts.planning.settings import local, plan_of
+from xstilts.planning.study import read_study
+from xstilts.store import manifest, retention
 
 log = logging.getLogger(__name__)
 
@@ -21,21 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    settings = machine.local()
+    settings = local()
     known = registry.load(settings.own_tasks)
     current: list[str] = []
     for path in sorted({*arguments.studies.glob("*.yaml"), settings.study}):
         try:
-            plan = machine.plan_of(settings, read_study(path, known))
+            plan = plan_of(settings, read_study(path, known))
             current += [*plan.nodes, plan.folder]
             # what ran last may have been planned with a mirror or a model folder that this shell does not name
-            current += keeping.named_by_plans(settings.results, path.stem, "latest")
+            current += retention.named_by_plans(settings.results, path.stem, "latest")
         except UserError as error:
             log.warning("%s cannot be planned here, so all that its earlier plans name is kept: %s", path, error)
-            current += keeping.named_by_plans(settings.results, path.stem)
+            current += retention.named_by_plans(settings.results, path.stem)
     if arguments.delete:
         _refuse_while_running(Path(".snakemake/locks"))
-    found = keeping.unused(settings.results, current)
+    found = retention.unused(settings.results, current)
     for item in found:
         made_by = ", ".join(item.studies) or "an unknown study"
         sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}\n")

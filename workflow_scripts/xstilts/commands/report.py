@@ -2,8 +2,8 @@
 
 import argparse
 
-from xstilts import report
 from xstilts.commands import add_study_arguments, read_plan
+from xstilts.reporting import report
 
 add_arguments = add_study_arguments
 

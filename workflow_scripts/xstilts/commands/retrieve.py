@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
-from xstilts import forms, manifest
+from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.commands.predict import FILE, frame_of
 from xstilts.errors import UserError
-from xstilts.nodes import manifest_path
-from xstilts.scores import LAYERS
+from xstilts.evaluation.predictions import FILE, frame_of
+from xstilts.evaluation.scores import LAYERS
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path
 
 add_arguments = add_node_arguments
 

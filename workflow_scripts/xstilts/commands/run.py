@@ -9,11 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-from xstilts import devices, index, machine, registry, watch
-from xstilts.commands import summary
+from xstilts.commands import read_plan
+from xstilts.data import readers
 from xstilts.errors import UserError
-from xstilts.nodes import manifest_path
-from xstilts.study import read_study
+from xstilts.planning import index, registry, time_left
+from xstilts.planning.settings import Machine, local, plan_of
+from xstilts.planning.study import read_study
+from xstilts.reporting import summary
+from xstilts.store.manifest import manifest_path
+from xstilts.training.loop import devices
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return Snakemake's exit code."""
-    settings = machine.local()
+    settings = local()
     log.info("study: %s", settings.study)
     _index(settings)
     _refuse_second_run(Path.cwd())
@@ -43,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
     command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
-    watched = watch.Watch(machine.plan_of(settings), settings)
+    plan = plan_of(settings)
+    watched = time_left.Watch(plan, settings)
     process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
     # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -61,18 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     if code == 0 and not arguments.snakemake:
-        summary.run(argparse.Namespace(plan=None))
+        sys.stdout.write(summary.text(*read_plan(settings.results / plan.folder / "plan.json")[::2]))
     return code
 
 
-def _index(settings: machine.Machine) -> None:
+def _index(settings: Machine) -> None:
     """Write the indexes that the study needs and that are not there yet."""
     known = registry.load(settings.own_tasks)
     study = read_study(settings.study, known)
     mirror = settings.mirror if study.uses("mirror") else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
         log.info("indexing the mirror %s", mirror)
-        files = index.index_mirror(mirror, known)
+        files = index.index_mirror(mirror, known, readers.read)
         index.write(mirror, "mirror.yaml", settings.results, files)
     used = {known.models[model]["weights"] or model for model in study.models}
     for name, folder in settings.model_folders.items():
@@ -81,13 +86,13 @@ def _index(settings: machine.Machine) -> None:
             index.write(folder, "model.yaml", settings.results, index.index_model(folder))
 
 
-def _order_times(settings: machine.Machine) -> None:
+def _order_times(settings: Machine) -> None:
     """Give manifests that were copied here file times in the order of the plan.
 
     What stands at an address is right, but without its own records Snakemake goes by file times, and a copy that did
     not keep them has them in any order.
     """
-    plan = machine.plan_of(settings)
+    plan = plan_of(settings)
     study = settings.results / plan.folder
     groups = [
         [manifest_path(settings.results, name), settings.results / f"benchmarks/{name}.tsv"] for name in plan.nodes

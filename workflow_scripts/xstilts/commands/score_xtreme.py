@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts import benchmarks, exchange, registry
 from xstilts.errors import UserError
-from xstilts.manifest import write_atomically
+from xstilts.evaluation import benchmarks, xtreme_format
+from xstilts.planning import registry
+from xstilts.store.manifest import write_atomically
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +45,14 @@ def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tu
     for name, entry in benchmark["tasks"].items():
         task = registry.load().task(name, "benchmark")
         for language in entry["languages"]:
-            place = Path(entry["layout"]) / exchange.file_name(task.form, language)
+            place = Path(entry["layout"]) / xtreme_format.file_name(task.form, language)
             absent = [str(folder / place) for folder in (predictions, labels) if not (folder / place).is_file()]
             missing += absent
             if not absent:
-                pairs = exchange.read_pairs(task, predictions / place, labels / place)
+                pairs = xtreme_format.read_pairs(task, predictions / place, labels / place)
                 rows += [
                     {"task": name, "language": language, "metric": metric, "score": value, "n": len(pairs)}
-                    for metric, value in exchange.score(task, pairs, language).items()
+                    for metric, value in xtreme_format.score(task, pairs, language).items()
                 ]
     if not rows:
         raise UserError(f"nothing to score: of {len(missing)} files none is there, such as {missing[0]}")

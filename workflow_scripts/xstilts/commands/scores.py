@@ -2,8 +2,9 @@
 
 import argparse
 
-from xstilts import machine, scores
 from xstilts.commands import add_study_arguments, read_plan
+from xstilts.evaluation import scores
+from xstilts.planning.settings import point_latest
 
 add_arguments = add_study_arguments
 
@@ -14,4 +15,4 @@ def run(arguments: argparse.Namespace) -> None:
     partial = folder / ".scores.parquet"
     scores.collect(plan, results).to_parquet(partial, index=False)
     partial.replace(folder / "scores.parquet")
-    machine.point_latest(folder)
+    point_latest(folder)

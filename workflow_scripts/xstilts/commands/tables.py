@@ -4,8 +4,9 @@ import argparse
 
 import pandas as pd
 
-from xstilts import scores, statistics, tables
 from xstilts.commands import add_study_arguments, read_plan
+from xstilts.evaluation import scores, statistics
+from xstilts.reporting import tables
 
 add_arguments = add_study_arguments
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pyarrow.parquet
 
-from xstilts import forms, manifest, shapes, tokens
+from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
-from xstilts.nodes import manifest_path
-from xstilts.tokenizer import PieceTokenizer
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path
+from xstilts.tokenization import tokens
+from xstilts.tokenization.tokenizer import PieceTokenizer, positions
 
 add_arguments = add_node_arguments
 
@@ -47,9 +49,9 @@ def _check_length(path: Path, max_length: int) -> None:
     Raises:
         UserError: naming the length and the model's.
     """
-    positions = shapes.positions(json.loads(path.read_text(encoding="utf-8")))
-    if positions is not None and max_length > positions:
+    limit = positions(json.loads(path.read_text(encoding="utf-8")))
+    if limit is not None and max_length > limit:
         raise UserError(
-            f"max_length {max_length} is more than the {positions} pieces that the model of {path.parent.name} reads;"
+            f"max_length {max_length} is more than the {limit} pieces that the model of {path.parent.name} reads;"
             " lower it in the recipe"
         )

@@ -5,8 +5,10 @@ import contextlib
 import os
 import sys
 
-from xstilts import devices, manifest, work
 from xstilts.commands import add_model_arguments, release, results_of
+from xstilts.store import manifest
+from xstilts.training.checkpoints import lock, remove
+from xstilts.training.loop import devices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,16 +27,17 @@ def run(arguments: argparse.Namespace) -> None:
     spec, results = arguments.spec, results_of(arguments.output)
     workplace = results / "work" / arguments.output.parent.relative_to(results)
     leads = arguments.processes == 1 or os.environ["RANK"] == "0"
-    with work.lock(workplace) if leads else contextlib.nullcontext():
+    with lock(workplace) if leads else contextlib.nullcontext():
         if arguments.processes == 1:
             devices.claim_gpus(results / "work", 1)
         import torch
 
-        from xstilts import parallel, pretraining, training
+        from xstilts.models import distributed
+        from xstilts.training.loop import loop, pretraining
 
         torch.set_num_threads(arguments.threads)
-        group = parallel.join(arguments.processes)
-        hardware = training.Hardware(
+        group = distributed.join(arguments.processes)
+        hardware = loop.Hardware(
             arguments.checkpoint_seconds, arguments.device_pieces, arguments.gradient_checkpointing
         )
         # another process may have finished the node while this one waited
@@ -43,13 +46,13 @@ def run(arguments: argparse.Namespace) -> None:
             with writing as (scratch, facts):
                 scratch = group.share(scratch)
                 if spec["stage"] == "rates":
-                    facts.update(training.choose_rate(spec, results, workplace, hardware, group))
+                    facts.update(loop.choose_rate(spec, results, workplace, hardware, group))
                 else:
-                    train = pretraining.pretrain if spec["stage"] == "pretrained" else training.train
+                    train = pretraining.pretrain if spec["stage"] == "pretrained" else loop.train
                     facts.update(train(spec, results, scratch, workplace, hardware, group))
         group.wait()
     if leads:
-        work.remove(workplace)
+        remove(workplace)
         release(arguments, results)
 
 

@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from xstilts import machine
 from xstilts.errors import UserError, suggestion
-from xstilts.manifest import canonical
-from xstilts.nodes import VERSIONS, Node, Plan, manifest_path
+from xstilts.planning.nodes import Node, Plan
+from xstilts.planning.settings import local, plan_of
+from xstilts.store.manifest import canonical, manifest_path
+from xstilts.store.stages import VERSIONS
 
 _AXES = ("model", "recipe", "mixture", "seed", "target")
 
@@ -21,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    settings = machine.local()
-    plan = machine.plan_of(settings)
+    settings = local()
+    plan = plan_of(settings)
     for node in _chosen(plan, arguments):
         mark = "made" if manifest_path(settings.results, node.id).exists() else "not made"
         sys.stdout.write(f"{manifest_path(settings.results, node.id)}\t{mark}\n")

@@ -9,8 +9,8 @@ import pyarrow
 from xstilts.forms.classification import score, statistics
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import nearest
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import TokensBuilder
 
 __all__ = ["score", "statistics"]
 

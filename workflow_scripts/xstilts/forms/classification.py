@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow
 
 from xstilts.forms.text import filled
-from xstilts.tokenizer import PieceTokenizer, shorten
-from xstilts.tokens import Tokens, TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [("text_a", pyarrow.string()), ("text_b", pyarrow.string()), ("label", pyarrow.int32())]
 
@@ -45,7 +45,7 @@ def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nda
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     """Return a classifier on the sentence vector."""
-    from xstilts import heads
+    from xstilts.forms import heads
 
     return heads.SentenceHead(width, len(labels or ()), dropout)
 

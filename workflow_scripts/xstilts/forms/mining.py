@@ -13,8 +13,8 @@ import pyarrow
 
 from xstilts.forms.text import filled
 from xstilts.metrics import counts, mining
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import TokensBuilder
 
 FIELDS = [("text", pyarrow.string()), ("side", pyarrow.string()), ("match", pyarrow.string())]
 FOREIGN, ENGLISH = "foreign", "english"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from xstilts import objectives
 from xstilts.forms.text import filled
-from xstilts.objectives import IGNORED
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import Tokens, TokensBuilder
+from xstilts.tokenization import masking
+from xstilts.tokenization.masking import IGNORED
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [("text", pyarrow.string())]
 
@@ -32,11 +32,11 @@ def encode(
     For a masked model ``mask`` and ``pieces`` by unit: the mask piece, and the number of pieces of the tokenizer. For
     an encoder-decoder model ``sentinels``, the pieces that stand for spans. For both ``told``, the part to be told.
     """
-    if tokenizer.objective == objectives.MASKED and tokenizer.mask is None:
+    if tokenizer.objective == masking.MASKED and tokenizer.mask is None:
         raise ValueError(
             "the model's tokenizer has no mask piece, so it cannot be trained or measured as a masked model"
         )
-    if tokenizer.objective == objectives.SPANS and not tokenizer.sentinels:
+    if tokenizer.objective == masking.SPANS and not tokenizer.sentinels:
         raise ValueError("the model's tokenizer has no sentinel pieces, so spans of a text cannot be told")
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
@@ -46,14 +46,14 @@ def encode(
         for start in range(0, len(pieces), room):
             ids = tokenizer.single(pieces[start : start + room])
             # a single piece has none after it to be told
-            if tokenizer.objective != objectives.CAUSAL or len(ids) > 1:
+            if tokenizer.objective != masking.CAUSAL or len(ids) > 1:
                 builder.sequence(ids)
                 more = {"mask": tokenizer.mask, "pieces": tokenizer.size}
-                builder.close(number, **(more if tokenizer.objective == objectives.MASKED else {}))
+                builder.close(number, **(more if tokenizer.objective == masking.MASKED else {}))
     arrays = builder.arrays()
-    if tokenizer.objective != objectives.CAUSAL:
+    if tokenizer.objective != masking.CAUSAL:
         arrays["told"] = np.float64(lengths["told"])
-    if tokenizer.objective == objectives.SPANS:
+    if tokenizer.objective == masking.SPANS:
         arrays["sentinels"] = np.asarray(tokenizer.sentinels, dtype=np.int32)
     return arrays
 
@@ -61,8 +61,8 @@ def encode(
 def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the model's input with ``told``, and ``pieces``: what is to be told at these positions, -100 elsewhere."""
     if "mask" in tokens.arrays:
-        return objectives.masked(tokens, units, key)
-    return (objectives.spans if "sentinels" in tokens.arrays else objectives.causal)(tokens, units, key)
+        return masking.masked(tokens, units, key)
+    return (masking.spans if "sentinels" in tokens.arrays else masking.causal)(tokens, units, key)
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:

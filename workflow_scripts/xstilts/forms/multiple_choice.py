@@ -8,8 +8,8 @@ import pyarrow
 
 from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, score, statistics, terms
 from xstilts.forms.text import filled, text
-from xstilts.tokenizer import PieceTokenizer, shorten
-from xstilts.tokens import TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokens import TokensBuilder
 
 __all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "score", "statistics", "terms"]
 
@@ -51,7 +51,7 @@ def encode(
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     """Return a scorer of the sentence vector of each choice; a batch's rows have the same number of choices."""
-    from xstilts import heads
+    from xstilts.forms import heads
 
     return heads.ChoiceHead(width, dropout)
 

@@ -15,8 +15,8 @@ import pyarrow
 from xstilts.errors import UserError
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import average_precision, top, unit
-from xstilts.tokenizer import PieceTokenizer, shorten
-from xstilts.tokens import Tokens, TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [
     ("query", pyarrow.string()),
@@ -86,7 +86,7 @@ def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nda
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     """Return the layer from the first position's vector to the vector of a text."""
-    from xstilts import heads
+    from xstilts.forms import heads
 
     return heads.VectorHead(width, dropout)
 

@@ -14,8 +14,8 @@ import pyarrow
 from xstilts.forms.classification import collapsed
 from xstilts.forms.text import filled
 from xstilts.metrics import mlqa, squad
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import Tokens, TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 __all__ = ["collapsed"]
 
@@ -106,7 +106,7 @@ def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nda
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     """Return two scores for every position: the answer starts, or ends, here."""
-    from xstilts import heads
+    from xstilts.forms import heads
 
     return heads.SpanHead(width, dropout)
 

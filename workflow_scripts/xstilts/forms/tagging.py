@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow
 
 from xstilts.metrics import counts, spans
-from xstilts.tokenizer import PieceTokenizer
-from xstilts.tokens import Tokens, TokensBuilder
+from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [("words", pyarrow.list_(pyarrow.string())), ("tags", pyarrow.list_(pyarrow.int32()))]
 NO_WORD = -1
@@ -88,7 +88,7 @@ def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.nda
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     """Return a classifier of every position."""
-    from xstilts import heads
+    from xstilts.forms import heads
 
     return heads.PositionHead(width, len(labels or ()), dropout)
 

@@ -1,0 +1,1 @@
+"""Data: raw files become checked rows, and rows become batches."""

@@ -1,0 +1,108 @@
+"""The hub of data sets and models: pinned revisions, no scripts, no remote code, safetensors only."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from xstilts.data.sources import Place
+from xstilts.errors import UserError
+
+log = logging.getLogger(__name__)
+
+_MODEL_PATTERNS = ["*.json", "*.safetensors", "*.model", "tokenizer*", "*.txt"]
+_SKIPPED = ["onnx/*", "openvino/*", "*/*"]
+
+
+def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+    """Download the configurations and splits of a data set and write each as Parquet, ``config/split``.
+
+    Raises:
+        UserError: if the machine is offline and has no copy, or the hub does not answer.
+    """
+    _set_offline(place.offline)
+    import datasets
+
+    for name in content["files"]:
+        config, _, split = name.partition("/")
+        what = f"{content['repository']} at {content['revision']}, configuration {config}, split {split}"
+        log.info("fetching %s", what)
+        try:
+            rows = datasets.load_dataset(
+                content["repository"], config, split=split, revision=content["revision"], keep_in_memory=False
+            )
+            _check_revision(content, rows, place.offline)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(_explain(what, error, place.offline)) from None
+        (folder / config).mkdir(exist_ok=True)
+        rows.to_parquet(folder / name)
+
+
+def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+    """Download a model: its configuration, its safetensors and a tokenizer.json (made from what it has).
+
+    Raises:
+        UserError: if the machine is offline and has no copy, the hub does not answer, or there are no safetensors.
+    """
+    _set_offline(place.offline)
+    import huggingface_hub
+
+    what = f"{content['repository']} at {content['revision']}"
+    try:
+        snapshot = huggingface_hub.snapshot_download(
+            content["repository"], revision=content["revision"], allow_patterns=_MODEL_PATTERNS,
+            ignore_patterns=_SKIPPED, local_files_only=place.offline,
+        )  # fmt: skip
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(_explain(what, error, place.offline)) from None
+    copy_model(Path(snapshot), folder)
+
+
+def copy_model(source: Path, folder: Path) -> None:
+    """Copy a model's files, without pickles, into a folder, and make a tokenizer.json of the tokenizer that it has.
+
+    Raises:
+        UserError: if there is no tokenizer that can be read.
+    """
+    for path in source.iterdir():
+        if path.is_file() and any(fnmatch(path.name, pattern) for pattern in _MODEL_PATTERNS):
+            shutil.copyfile(path, folder / path.name)
+    if not (folder / "tokenizer.json").exists():
+        import transformers
+
+        try:
+            transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(f"{source}: no tokenizer that can be read: {str(error).strip().splitlines()[0]}") from None
+
+
+def _check_revision(content: Mapping[str, Any], rows: Any, offline: bool) -> None:
+    """Raise OSError if the rows are not the pinned revision's.
+
+    Where the hub cannot be asked, its library takes the newest copy that it has, whatever revision that is.
+    """
+    if content["revision"] is None:
+        return
+    import huggingface_hub
+
+    card = huggingface_hub.hf_hub_download(
+        content["repository"], "README.md", repo_type="dataset", revision=content["revision"], local_files_only=offline
+    )
+    commit, found = Path(card).parent.name, {Path(file["filename"]).parent.name for file in rows.cache_files}
+    if found != {commit}:
+        raise OSError(f"there is a copy here, but of revision {', '.join(sorted(found))}")
+
+
+def _set_offline(offline: bool) -> None:
+    """Tell the hub's client before it is imported: it reads the environment once."""
+    if offline:
+        os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+
+
+def _explain(what: str, error: Exception, offline: bool) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    mend = "set `offline: false`, or fetch on a machine with a network" if offline else "try again, or use a mirror"
+    return f"hub: cannot fetch {what}: {reason}; {mend}"

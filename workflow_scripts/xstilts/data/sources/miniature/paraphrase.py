@@ -1,0 +1,166 @@
+"""Pairs of sentences that have nearly all words in common and mean the same, or not.
+
+A block has two meanings, which differ in who is who, what is where, what comes first, or in one word; and two ways to
+word each. Its four pairs are of different wordings, and half of them of the same meaning, so that every sentence stands
+once with each label: neither one sentence alone nor the words of both give the label away.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from xstilts.data.sources.miniature.concepts import (
+    COLOURS,
+    OPPOSITE,
+    PLACES,
+    QUALITIES,
+    REST,
+    SOCIAL,
+    TIMES,
+    TRANSITIVE,
+)
+from xstilts.data.sources.miniature.rules import PEOPLE
+from xstilts.data.sources.miniature.wording import Clause, Joined, Led, Sentence
+from xstilts.data.sources.miniature.world import Event, Teller
+
+Wordings = tuple[Sentence, Sentence]
+
+
+class Pair(NamedTuple):
+    """Two sentences, and whether they mean the same."""
+
+    one: Sentence
+    other: Sentence
+    same: bool
+
+
+def examples(teller: Teller, rows: int, questions: bool = False) -> Iterator[Pair]:
+    """Yield this many pairs; no sentence of two blocks is the same."""
+    seen: set[Sentence] = set()
+    left = rows
+    while left > 0:
+        found = block(teller, questions)
+        sentences = {sentence for pair in found for sentence in pair[:2]}
+        if len(sentences) == 4 and seen.isdisjoint(sentences):
+            seen |= sentences
+            yield from found[:left]
+            left -= len(found)
+
+
+def block(teller: Teller, questions: bool = False) -> list[Pair]:
+    """Return the four pairs of a block."""
+    meanings = two_meanings(teller, questions)
+    pairs = [Pair(meanings[one][0], meanings[other][1], one == other) for one in range(2) for other in range(2)]
+    if teller.chance.random() < 0.5:
+        pairs = [Pair(other, one, same) for one, other, same in pairs]
+    teller.chance.shuffle(pairs)
+    return pairs
+
+
+def two_meanings(teller: Teller, questions: bool = False) -> tuple[Wordings, Wordings]:
+    """Return the four sentences of a block: two meanings, each in two wordings."""
+    if not questions:
+        return teller.chance.choice(_OF_SENTENCES)(teller)
+    meanings = teller.chance.choice(_OF_QUESTIONS)(teller)
+    return tuple(tuple(_asked(sentence) for sentence in wordings) for wordings in meanings)
+
+
+def plain_meanings(teller: Teller) -> tuple[Wordings, Wordings]:
+    """Return four sentences of the kinds that text has: those in which one word differs."""
+    return teller.chance.choice((_short, _detail))(teller)
+
+
+def _asked(sentence: Sentence) -> Sentence:
+    asks = isinstance(sentence, Clause) and sentence.asked
+    return sentence if asks else Led("whether", sentence)
+
+
+def _roles(teller: Teller) -> tuple[Wordings, Wordings]:
+    """Who does something to whom, in the active and in the passive."""
+    while True:
+        event = teller.event(SOCIAL, PEOPLE)
+        if event.patient in PEOPLE:
+            break
+    event = _placed(teller, event)
+    front = teller.chance.choice(("", "place"))
+    turned = event._replace(agent=event.patient, patient=event.agent)
+    return tuple((Clause(who, front=front), Clause(who, passive=True)) for who in (event, turned))
+
+
+def _order(teller: Teller) -> tuple[Wordings, Wordings]:
+    """What comes first: one before the other, or the other after the one."""
+    one, other = _two(teller)
+    return tuple(
+        (Joined(Clause(first), "before", Clause(second)), Joined(Clause(second), "after", Clause(first)))
+        for first, second in ((one, other), (other, one))
+    )
+
+
+def _binding(teller: Teller) -> tuple[Wordings, Wordings]:
+    """What is of which quality, or where: two events in one order and in the other."""
+    one, other = _two(teller)
+    field, values = "place", teller.chance.sample(PLACES, 2)
+    if one.patient and other.patient and teller.chance.random() < 0.5:
+        field, values = "adjective", teller.chance.sample(COLOURS, 2)
+    told = []
+    for pair in (values, values[::-1]):
+        first, second = (
+            Clause(event._replace(**{field: value})) for event, value in zip((one, other), pair, strict=True)
+        )
+        told.append((Joined(first, "and", second), Joined(second, "and", first)))
+    return tuple(told)
+
+
+def _short(teller: Teller) -> tuple[Wordings, Wordings]:
+    """Where or when someone does something: that comes last, or first."""
+    event, field = teller.event(REST, PEOPLE), teller.chance.choice(("place", "time"))
+    values = teller.chance.sample(PLACES if field == "place" else TIMES, 2)
+    told = [Clause(event._replace(**{field: value})) for value in values]
+    return tuple((clause, clause._replace(front=field)) for clause in told)
+
+
+def _detail(teller: Teller) -> tuple[Wordings, Wordings]:
+    """One word that is another, in the active and in the passive, with synonyms and the place first."""
+    event = _placed(teller, teller.event(TRANSITIVE))
+    field = teller.chance.choice(("adjective", "place", "time"))
+    if field == "adjective":
+        one = teller.adjective(event.patient)
+        other = OPPOSITE[one] if one in QUALITIES else teller.chance.choice([word for word in COLOURS if word != one])
+        values = [one, other]
+    else:
+        values = teller.chance.sample(PLACES if field == "place" else TIMES, 2)
+    told = []
+    for value in values:
+        changed = event._replace(**{field: value})
+        told.append((Clause(changed, front="place"), Clause(teller.varied(changed, 0.1), passive=True)))
+    return tuple(told)
+
+
+def _detail_asked(teller: Teller) -> tuple[Wordings, Wordings]:
+    """A question about an event in which one word is another, with synonyms and another order."""
+    event = _placed(teller, teller.event(TRANSITIVE))
+    asked = teller.chance.choice(("agent", "patient"))
+    values = teller.chance.sample(TIMES, 2)
+    told = []
+    for value in values:
+        changed = event._replace(time=value)
+        told.append((Clause(changed, front="time", asked=asked), Clause(teller.varied(changed), asked=asked)))
+    return tuple(told)
+
+
+def _placed(teller: Teller, event: Event) -> Event:
+    return event._replace(place=teller.world.draw("place", event.verb, teller.chance))
+
+
+def _two(teller: Teller) -> tuple[Event, Event]:
+    """Return two events with different people and things."""
+    while True:
+        one, other = (teller.event(TRANSITIVE + REST, PEOPLE) for _ in range(2))
+        if one.agent != other.agent and one.patient != other.patient and one.verb != other.verb:
+            return one, other
+
+
+# the harder kinds are the rarer ones
+_OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (
+    *(_short,) * 4, *(_detail,) * 3, _roles, _order, _binding,
+)  # fmt: skip
+_OF_QUESTIONS = (*(_short,) * 3, *(_detail,) * 2, *(_detail_asked,) * 2, _roles, _binding)

@@ -1,0 +1,50 @@
+"""The mirror: a folder with raw files laid out as upstream publishes them; and local model folders."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xstilts.data.sources import Place
+from xstilts.errors import UserError
+from xstilts.store.manifest import file_sha256
+
+
+def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+    """Copy the files of a task out of the mirror and check each against its index.
+
+    Raises:
+        UserError: if a file is missing or is not the one that was indexed.
+    """
+    if place.folder is None:
+        raise UserError("mirror: not set in config.yaml, but this study's data comes from a mirror")
+    for name, sha256 in content["files"].items():
+        _copy(place.folder, name, folder, sha256, f"xstilts index-mirror {place.folder}")
+
+
+def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+    """Copy the files of a local model folder and check each against its index.
+
+    A link would let a folder that is overwritten later change results that exist.
+
+    Raises:
+        UserError: if a file is missing or is not the one that was indexed.
+    """
+    if place.folder is None:
+        raise UserError("model_folders: this model was planned from a local folder that config.yaml no longer names")
+    for name, sha256 in content["files"].items():
+        _copy(place.folder, name, folder, sha256, f"xstilts index-model {place.folder}")
+
+
+def _copy(place: Path, name: str, folder: Path, sha256: str, command: str) -> None:
+    source, target = place / name, folder / name
+    if not source.is_file():
+        raise UserError(f"{source}: missing, though the index names it; put the file back or index the folder again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    found = file_sha256(target)
+    if found != sha256:
+        raise UserError(
+            f"{source}: changed since it was indexed: SHA-256 {found[:16]}..., expected {sha256[:16]}...; "
+            f"restore the file, or accept it with: {command}"
+        )

@@ -1,0 +1,1 @@
+"""Evaluation: predictions, vectors, scores and their statistics."""

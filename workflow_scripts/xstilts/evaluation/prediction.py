@@ -1,0 +1,76 @@
+"""Prediction: a trained model over tokens, in order of length to pad little, and back in the data's order."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from xstilts import forms
+from xstilts.data.dataset import Part
+from xstilts.models.model import Model, tensors
+from xstilts.tokenization.tokens import Tokens
+
+# pieces in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
+# is no faster and only has more padding
+_BATCH_PIECES = {"cpu": 2048, "cuda": 16384}
+
+
+def batches(tokens: Tokens) -> list[np.ndarray]:
+    """Return all units in batches of similar length, the longest first."""
+    most = _BATCH_PIECES["cuda" if torch.cuda.is_available() else "cpu"]
+    order = np.argsort(-tokens.lengths, kind="stable")
+    sequences = np.diff(tokens.arrays["units"])
+    result, start = [], 0
+    while start < len(order):
+        stop, width, used = start, int(tokens.lengths[order[start]]), 0
+        while stop < len(order) and (stop == start or used + width * sequences[order[stop]] <= most):
+            # a batch's units have the same number of sequences: a row of choices is as long as the others
+            if sequences[order[stop]] != sequences[order[start]]:
+                break
+            used += width * sequences[order[stop]]
+            stop += 1
+        result.append(order[start:stop])
+        start = stop
+    return result
+
+
+@torch.inference_mode()
+def predict(model: Model, entry: Mapping[str, Any], part: Part, device: torch.device) -> list[str]:
+    """Return a prediction as text for each prepared row of a part.
+
+    Args:
+        model: in evaluation mode, on the device.
+        entry: the task: its name, form, labels, decoding and scoring.
+        part: tokens and rows.
+        device: where the model is.
+    """
+    form = forms.get(entry["form"])
+    kept: list[Any] = [None] * len(part.tokens)
+    for units in batches(part.tokens):
+        inputs, targets = (tensors(arrays, device) for arrays in form.batch(part.tokens, units, 0))
+        raw = model(entry["task"], inputs, len(units))
+        for unit, value in zip(units, form.outputs(raw, targets), strict=True):
+            kept[unit] = value
+    return form.predict(part.rows, part.tokens, kept, entry["labels"], entry["decoding"])
+
+
+def golds(form: ModuleType, part: Part, labels: Sequence[str] | None) -> list[str]:
+    """Return the right answer as text for each prepared row of a part."""
+    return [form.gold(row, labels) for row in part.rows]
+
+
+def evaluate(model: Model, entry: Mapping[str, Any], part: Part, device: torch.device) -> tuple[dict[str, float], bool]:
+    """Return the scores of a part in percent, and whether the model collapsed on it."""
+    form = forms.get(entry["form"])
+    was_training = model.training
+    model.eval()
+    predictions = predict(model, entry, part, device)
+    model.train(was_training)
+    right = golds(form, part, entry["labels"])
+    sums: Counter[str] = Counter()
+    for row, prediction, gold in zip(part.rows, predictions, right, strict=True):
+        sums.update(form.statistics(prediction, gold, {"rules": entry["scoring"], "language": row["language"]}))
+    return form.score(sums, len(right)), form.collapsed(predictions, right)

@@ -1,0 +1,87 @@
+"""Scores: one row for each model x recipe x tuning x mixture x seed x target x language x metric."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xstilts import forms
+from xstilts.references import parse_reference
+from xstilts.store import manifest
+from xstilts.store.manifest import manifest_path
+
+# beside the predictions of a retrieval node whose recipe asks for all layers
+LAYERS = "layers.parquet"
+AXES = ["model", "recipe", "tuning", "mixture", "seed", "target"]
+
+
+def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+    """Return the scores of every cell of a plan, in percent, computed from the predictions' files.
+
+    Args:
+        plan: the content of plan.json.
+        results: the results folder.
+    """
+    by_node: dict[str, list[dict[str, Any]]] = {}
+    rows = []
+    for cell in plan["cells"]:
+        if cell["node"] not in by_node:
+            by_node[cell["node"]] = _node_scores(results, cell["node"], plan["targets"][cell["target"]])
+        axes = {axis: cell[axis] for axis in AXES}
+        rows += [
+            {**axes, **score, "source": plan["targets"][cell["target"]]["source"]} for score in by_node[cell["node"]]
+        ]
+    return pd.DataFrame(rows)
+
+
+def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[dict[str, Any]]:
+    facts = manifest.read(manifest_path(results, node))
+    frame = pd.read_parquet(results / node / "predictions.parquet")
+    statistics = [name for name in frame.columns if name.startswith("stat_")]
+    rows = []
+    for language, part in frame.groupby("language", sort=False):
+        # exact sums: the same to the last digit in whatever order and layout
+        sums = {name.removeprefix("stat_"): math.fsum(part[name]) for name in statistics}
+        entry = facts["parts"][language]
+        for metric, value in forms.get(target["form"]).score(sums, len(part)).items():
+            rows.append(
+                {
+                    "language": language, "metric": metric, "headline": metric == target["metric"], "score": value,
+                    "n": len(part), "split": entry["split"], "official": entry["official"], "sample": entry["sample"],
+                    "layer": facts.get("layer"), "direction": facts["spec"].get("settings", {}).get("direction"),
+                    "collapsed": facts["collapsed"],
+                }
+            )  # fmt: skip
+    return rows
+
+
+def collect_layers(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+    """Return the headline scores of all layers of the targets that are scored so, with the axes, layer and language."""
+    rows = []
+    for cell in plan["cells"]:
+        path = results / cell["node"] / LAYERS
+        if path.exists():
+            frame = pd.read_parquet(path).rename(columns={plan["targets"][cell["target"]]["metric"]: "score"})
+            axes = {axis: cell[axis] for axis in AXES}
+            rows += [{**axes, **row} for row in frame[["layer", "language", "score"]].to_dict("records")]
+    return pd.DataFrame(rows)
+
+
+def headline(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each target's headline metric."""
+    return scores[scores["headline"]]
+
+
+def with_gain(scores: pd.DataFrame, baseline: str = "none") -> pd.DataFrame:
+    """Return the rows with ``gain``: the score minus the baseline's with all other axes equal; NaN without one."""
+    axes = [axis for axis in AXES if axis != "mixture"] + ["language", "metric"]
+    base = scores[scores["mixture"] == baseline].set_index(axes)["score"].rename("baseline")
+    joined = scores.join(base, on=axes)
+    return joined.assign(gain=joined["score"] - joined["baseline"]).drop(columns="baseline")
+
+
+def is_source_language(scores: pd.DataFrame) -> pd.Series:
+    """Tell for each row whether its language is the one the target was trained in."""
+    return scores["language"] == scores["target"].map(lambda target: parse_reference(target)[1])

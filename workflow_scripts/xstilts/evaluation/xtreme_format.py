@@ -1,0 +1,355 @@
+"""XTREME's layout of predictions and labels: ``DIR/<folder of the task>/test-<language>.<suffix>`` on both sides.
+
+===============  ======  ===============================================================================================
+form             suffix  content
+===============  ======  ===============================================================================================
+classification   tsv     a label a line; further columns do not matter
+bitext           tsv     the number of the sentence that is found, from 0, a line; further columns do not matter
+tagging          tsv     a tag a line, an empty line after a sentence
+mining           tsv     a pair a line: foreign id, English id
+multiple_choice  jsonl   ``{"label": 0}`` a line: the number of the choice; other keys do not matter
+span             json    predictions: ``{question id: answer}``; labels: SQuAD's format
+retrieval        json    ``{query id: [candidate id, ...]}``: predictions best first, 20 count; labels in any order
+===============  ======  ===============================================================================================
+
+Sources, all in google-research/xtreme: ``evaluate.py`` and ``mock_test_data`` (commit da430dd), ``third_party/
+run_xcopa.py`` for XCOPA, whose labels are its own test files, and ``third_party/utils_mewslix.py``. For LAReQA there is
+no such file; ours are of Mewsli-X's form, in the language of the question.
+
+A file becomes a table from keys (numbers of rows, ids, pairs) to the notation in which a form states predictions and
+gold, so that the form's own ``statistics`` and ``score`` do the rest.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from xstilts import forms
+from xstilts.data.rows import PLACEHOLDER_ROWS
+from xstilts.errors import UserError
+
+Table = dict[Any, str]
+Rows = Iterable[tuple[str, str]]
+
+
+class Scored(Protocol):
+    """What of a task decides how its files are read and scored; the registry's tasks have it."""
+
+    @property
+    def form(self) -> str:
+        """Its form."""
+
+    @property
+    def labels(self) -> Sequence[str] | None:
+        """Its label names."""
+
+    @property
+    def scoring(self) -> str:
+        """The rules by which answers are compared."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the predictions and the labels of a form stand in files.
+
+    Attributes:
+        suffix: of the files' names.
+        unit: what a key of a table stands for.
+        read_predictions: a file as a table.
+        read_labels: a file as a table.
+        write_predictions: rows (id, prediction) as the text of a file.
+        write_labels: rows (id, gold) as the text of a file.
+    """
+
+    suffix: str
+    unit: str
+    read_predictions: Callable[[Path], Table]
+    read_labels: Callable[[Path], Table]
+    write_predictions: Callable[[Rows], str]
+    write_labels: Callable[[Rows], str]
+
+
+def file_name(form: str, language: str) -> str:
+    """Return the name of the file of a language, the same on both sides."""
+    return f"test-{language}.{LAYOUTS[form].suffix}"
+
+
+def read_pairs(task: Scored, predictions: Path, labels: Path) -> list[tuple[str, str]]:
+    """Return prediction and gold of every row, in the notation of the task's form and the order of the labels.
+
+    Args:
+        task: the task; its form decides how the files are read.
+        predictions: the file of predictions.
+        labels: the file of labels.
+
+    Raises:
+        UserError: naming the file and the row, if a file cannot be read, the two do not correspond, a label is unknown,
+            or the labels are placeholders.
+    """
+    layout = LAYOUTS[task.form]
+    predicted, right = layout.read_predictions(predictions), layout.read_labels(labels)
+    if not right:
+        raise UserError(f"{labels}: empty; there is nothing to score")
+    if layout.unit == "pair":
+        # a pair that only one side has is one that the other says nothing about
+        return [(predicted.get(pair, ""), right.get(pair, "")) for pair in dict.fromkeys([*right, *predicted])]
+    _check_keys(layout.unit, predictions, predicted, labels, right)
+    if layout.unit == "sentence":
+        _check_lengths(predictions, predicted, labels, right)
+    if task.labels is not None:
+        _check_labels(predictions, predicted, layout.unit, task.labels)
+        _check_labels(labels, right, layout.unit, task.labels)
+    found = {label for gold in right.values() for label in _labels(gold, layout.unit)}
+    if len(right) >= PLACEHOLDER_ROWS and len(found) == 1:
+        raise UserError(f"{labels}: all {len(right)} {layout.unit}s have the same label: placeholders, not gold")
+    return [(predicted[key], gold) for key, gold in right.items()]
+
+
+def score(task: Scored, pairs: Sequence[tuple[str, str]], language: str) -> dict[str, float]:
+    """Return the scores of a language by metric, in percent: those of the task's form.
+
+    Args:
+        task: the task.
+        pairs: prediction and gold of every row, in the form's notation.
+        language: the language, on which MLQA's rules depend.
+    """
+    form = forms.get(task.form)
+    scoring = {"rules": task.scoring, "language": language}
+    statistics = [form.statistics(prediction, gold, scoring) for prediction, gold in pairs]
+    return form.score({name: math.fsum(row[name] for row in statistics) for name in statistics[0]}, len(pairs))
+
+
+def text_of(task: Scored, rows: Rows, side: str) -> str:
+    """Return the text of a file of predictions or labels.
+
+    Args:
+        task: the task; its form decides how the file is written.
+        rows: id, and prediction or gold in the form's notation.
+        side: ``prediction`` or ``gold``.
+    """
+    layout = LAYOUTS[task.form]
+    return layout.write_predictions(rows) if side == "prediction" else layout.write_labels(rows)
+
+
+# What two files must have in common
+
+
+def _check_keys(unit: str, predictions: Path, predicted: Table, labels: Path, right: Table) -> None:
+    lacking = [key for key in right if key not in predicted]
+    unknown = [key for key in predicted if key not in right]
+    if isinstance(next(iter(right)), int):
+        if lacking or unknown:
+            raise UserError(f"{predictions}: {len(predicted)} {unit}s, but {len(right)} in {labels}")
+    elif lacking:
+        raise UserError(f"{predictions}: no {unit} {lacking[0]!r}{_more(lacking)}, which {labels} has")
+    elif unknown:
+        raise UserError(f"{predictions}: {unit} {unknown[0]!r}{_more(unknown)} is not in {labels}")
+
+
+def _more(keys: Sequence[str]) -> str:
+    return f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+
+
+def _check_lengths(predictions: Path, predicted: Table, labels: Path, right: Table) -> None:
+    for number, gold in right.items():
+        found, wanted = (text.count(" ") + 1 for text in (predicted[number], gold))
+        if found != wanted:
+            raise UserError(f"{predictions}: sentence {number} has {found} tags, but {wanted} in {labels}")
+
+
+def _check_labels(path: Path, table: Table, unit: str, known: Sequence[str]) -> None:
+    for key, value in table.items():
+        for label in _labels(value, unit):
+            if label not in known:
+                raise UserError(f"{path}: {unit} {key}: {label!r:.60} is none of {', '.join(known)}")
+
+
+def _labels(value: str, unit: str) -> list[str]:
+    """Return the label of a row, or those of the words of a sentence."""
+    return value.split(" ") if unit == "sentence" else [value]
+
+
+# Reading
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers; only a line feed ends a line."""
+    lines = _text(path).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return enumerate((line.removesuffix("\r") for line in lines), 1)
+
+
+def _read_labels(path: Path) -> Table:
+    return {number: line.split("\t")[0].strip() for number, line in _lines(path)}
+
+
+def _read_numbers(path: Path) -> Table:
+    table = _read_labels(path)
+    for number, value in table.items():
+        if not re.fullmatch("[0-9]{1,9}", value):
+            raise UserError(f"{path}: row {number}: {value[:60]!r} is not the number of a sentence")
+    return {number: str(int(value)) for number, value in table.items()}
+
+
+def _read_tags(path: Path) -> Table:
+    """Return the tags of each sentence, separated by spaces; further empty lines make no sentence."""
+    sentences: list[list[str]] = [[]]
+    for number, line in _lines(path):
+        tag = line.strip()
+        if not tag and sentences[-1]:
+            sentences.append([])
+        elif tag:
+            if len(tag.split()) > 1:
+                raise UserError(f"{path}: row {number}: {tag[:60]!r} is not one tag")
+            sentences[-1].append(tag)
+    return {number: " ".join(tags) for number, tags in enumerate(sentences, 1) if tags}
+
+
+def _read_mined(path: Path) -> Table:
+    """Return the pairs of ids, each with its English id."""
+    table = {}
+    for number, line in _lines(path):
+        ids = line.strip().split("\t")
+        if len(ids) != 2 or not all(ids):
+            raise UserError(f"{path}: row {number}: not a foreign id, a tab and an English id: {line[:60]!r}")
+        table[tuple(ids)] = ids[1]
+    return table
+
+
+def _read_choices(path: Path) -> Table:
+    table = {}
+    for number, line in _lines(path):
+        row = _json(path, line, f"row {number}: ")
+        label = row.get("label") if isinstance(row, dict) else None
+        if not isinstance(label, int) or isinstance(label, bool):
+            raise UserError(f'{path}: row {number}: needs {{"label": the number of the choice}}, found {line[:60]!r}')
+        table[number] = str(label)
+    return table
+
+
+def _json(path: Path, text: str, place: str = "") -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, f"{path}: {place}"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {place}not JSON ({error})") from None
+
+
+def _unique(pairs: Sequence[tuple[str, Any]], place: str) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise UserError(f"{place}the key {key!r} stands twice")
+    return table
+
+
+def _read_answers(path: Path) -> Table:
+    content = _json(path, _text(path))
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not an object {{question id: answer}}")
+    for identity, answer in content.items():
+        if not isinstance(answer, str):
+            raise UserError(f"{path}: question {identity!r}: the answer is not text but {answer!r:.60}")
+    return content
+
+
+def _read_squad(path: Path) -> Table:
+    """Return the right answers of each question, as a JSON list."""
+    content = _json(path, _text(path))
+    table: Table = {}
+    try:
+        articles = content["data"] if isinstance(content, dict) else content
+        questions = [
+            (question["id"], [answer["text"] for answer in question["answers"]])
+            for article in articles for paragraph in article["paragraphs"] for question in paragraph["qas"]
+        ]  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not in SQuAD's format (missing or misplaced: {error})") from None
+    for identity, answers in questions:
+        if not answers or not all(isinstance(answer, str) and answer for answer in answers):
+            raise UserError(
+                f"{path}: question {identity!r}: no right answer but {answers!r:.60}: a placeholder, not gold"
+            )
+        if identity in table:
+            raise UserError(f"{path}: question {identity!r} stands twice; give each its own id")
+        table[identity] = json.dumps(answers, ensure_ascii=False)
+    return table
+
+
+def _read_rankings(path: Path) -> Table:
+    content = _json(path, _text(path))
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not an object {{query id: [candidate id, ...]}}")
+    for identity, candidates in content.items():
+        if not isinstance(candidates, list) or not all(isinstance(candidate, str) for candidate in candidates):
+            raise UserError(f"{path}: query {identity!r}: not a list of candidate ids: {candidates!r:.60}")
+        if len(set(candidates)) < len(candidates):
+            raise UserError(f"{path}: query {identity!r}: a candidate stands twice")
+    return {identity: json.dumps(candidates) for identity, candidates in content.items()}
+
+
+def _read_relevant(path: Path) -> Table:
+    table = _read_rankings(path)
+    for identity, candidates in table.items():
+        if not all(json.loads(candidates)) or candidates == "[]":
+            raise UserError(f"{path}: query {identity!r}: no right candidate but {candidates}: a placeholder, not gold")
+    return table
+
+
+# Writing
+
+
+def _write_values(rows: Rows) -> str:
+    return "".join(f"{value}\n" for _, value in rows)
+
+
+def _write_tags(rows: Rows) -> str:
+    return "".join(value.replace(" ", "\n") + "\n\n" for _, value in rows)
+
+
+def _write_mined(rows: Rows) -> str:
+    return "".join(f"{identity}\t{value}\n" for identity, value in rows if value)
+
+
+def _write_choices(rows: Rows) -> str:
+    return "".join(json.dumps({"label": int(value)}) + "\n" for _, value in rows)
+
+
+def _write_answers(rows: Rows) -> str:
+    return json.dumps(dict(rows), ensure_ascii=False, indent=1) + "\n"
+
+
+def _write_squad(rows: Rows) -> str:
+    """Return SQuAD's format with ids and answers alone, which is all that scoring reads."""
+    questions = [{"id": identity, "answers": [{"text": text} for text in json.loads(gold)]} for identity, gold in rows]
+    content = {"version": "1.1", "data": [{"paragraphs": [{"qas": questions}]}]}
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def _write_rankings(rows: Rows) -> str:
+    return json.dumps({identity: json.loads(value) for identity, value in rows}, ensure_ascii=False, indent=1) + "\n"
+
+
+LAYOUTS = {
+    "classification": Layout("tsv", "row", _read_labels, _read_labels, _write_values, _write_values),
+    "bitext": Layout("tsv", "row", _read_numbers, _read_numbers, _write_values, _write_values),
+    "tagging": Layout("tsv", "sentence", _read_tags, _read_tags, _write_tags, _write_tags),
+    "mining": Layout("tsv", "pair", _read_mined, _read_mined, _write_mined, _write_mined),
+    "multiple_choice": Layout("jsonl", "row", _read_choices, _read_choices, _write_choices, _write_choices),
+    "span": Layout("json", "question", _read_answers, _read_squad, _write_answers, _write_squad),
+    "retrieval": Layout("json", "query", _read_rankings, _read_relevant, _write_rankings, _write_rankings),
+}

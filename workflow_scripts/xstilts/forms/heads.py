@@ -1,0 +1,138 @@
+"""Heads: the layers on top of a backbone, fresh in every phase, but for the model's own language-model head."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+# standard deviation of fresh weights, as in BERT (Devlin et al. 2019) and XLM-R
+SPREAD = 0.02
+# what the cosines of a dual encoder are multiplied with at first (XTREME-R's baseline)
+_SCALE = 100.0
+
+
+class States(NamedTuple):
+    """What heads read: ``positions`` of shape (sequences, longest, width), ``sentence`` of (sequences, width)."""
+
+    positions: torch.Tensor
+    sentence: torch.Tensor
+
+
+class SentenceHead(nn.Module):
+    """Scores of labels from the sentence's vector: dense, tanh, linear (as XLM-R's classification head)."""
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        """Make fresh weights; ``width`` is the size of a hidden vector."""
+        super().__init__()
+        self.dense = _linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.out = _linear(width, labels)
+
+    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (sequences, labels)."""
+        sentence = self.dropout(states.sentence)
+        return self.out(self.dropout(torch.tanh(self.dense(sentence))))
+
+
+class ChoiceHead(SentenceHead):
+    """One score for each choice, and a row of scores for each unit."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        """Make fresh weights; ``width`` is the size of a hidden vector."""
+        super().__init__(width, 1, dropout)
+
+    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (units, choices)."""
+        return super().forward(states, inputs, units).view(units, -1)
+
+
+class PositionHead(nn.Module):
+    """Scores of labels for every position."""
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        """Make fresh weights; ``width`` is the size of a hidden vector."""
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.out = _linear(width, labels)
+
+    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (sequences, longest, labels)."""
+        return self.out(self.dropout(states.positions))
+
+
+class SpanHead(PositionHead):
+    """Scores of start and end for every position; the first position stands for no answer, by the sentence's vector.
+
+    It holds a piece of the question or a special one, so no answer is lost. In a model that reads to the right only it
+    has not seen the text, which the sentence's vector has.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        """Make fresh weights; ``width`` is the size of a hidden vector."""
+        super().__init__(width, 2, dropout)
+
+    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (sequences, longest, 2)."""
+        positions = torch.cat([states.sentence[:, None], states.positions[:, 1:]], dim=1)
+        return self.out(self.dropout(positions))
+
+
+class VectorHead(nn.Module):
+    """A vector of a text from the sentence's: dense, tanh, and of a length that is learned.
+
+    The product of two such vectors is their cosine times a scale, which starts at 100 and is learned.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        """Make fresh weights; ``width`` is the size of a hidden vector."""
+        super().__init__()
+        self.dense = _linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.log_scale = nn.Parameter(torch.tensor([math.log(_SCALE)]))
+
+    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return vectors (sequences, width)."""
+        vectors = torch.tanh(self.dense(self.dropout(states.sentence)))
+        return nn.functional.normalize(vectors.float(), dim=-1) * (self.log_scale / 2).exp()
+
+
+class LanguageHead(nn.Module):
+    """The model's own language-model head, at the positions to be told."""
+
+    def __init__(self, layers: nn.Module, factor: float = 1.0, bound: float | None = None) -> None:
+        """Wrap the layers after the body; their last matrix is the body's embeddings where the model ties the two.
+
+        Args:
+            layers: hidden vectors to scores.
+            factor: what hidden vectors are multiplied with.
+            bound: the scores' largest size, which they reach by tanh; None for no bound.
+        """
+        super().__init__()
+        self.layers, self._factor, self._bound = layers, factor, bound
+
+    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+        """Return scores (positions, pieces)."""
+        scores = self.layers(states.positions[inputs["told"]] * self._factor)
+        return scores if self._bound is None else torch.tanh(scores / self._bound) * self._bound
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=SPREAD)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def spread(head: nn.Module, deviation: float) -> nn.Module:
+    """Return a fresh head whose matrices have another standard deviation.
+
+    That of heads in transformers is the model's own (``initializer_range`` of its configuration); for a narrow model
+    the usual one is so small that a head hardly begins to learn.
+    """
+    with torch.no_grad():
+        for layer in head.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.mul_(deviation / SPREAD)
+    return head

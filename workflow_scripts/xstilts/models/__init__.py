@@ -1,0 +1,1 @@
+"""Models: the backbone of any family, its adapters, and heads on top."""

@@ -1,0 +1,246 @@
+"""The pretrained model under the heads, of whatever family. Heads and forms never ask which.
+
+=================  ========================================  ===========================================
+family             a position's vector                       the sentence's vector
+=================  ========================================  ===========================================
+encoder            its last hidden state                     that of the first position
+decoder            its last hidden state                     that of the last position that is no padding
+encoder-decoder    the decoder's last hidden state, where    that of the last position that is no padding
+                   the decoder reads the text moved by one
+its encoder alone  the encoder's last hidden state           that of the last position that is no padding
+=================  ========================================  ===========================================
+
+The decoder of an encoder-decoder model reads the text itself, as in transformers' classes for classification and
+question answering with BART and T5 (Lewis et al. 2020, BART, section 3).
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from xstilts.errors import UserError
+from xstilts.forms import heads
+from xstilts.forms.heads import States
+from xstilts.tokenization.tokenizer import positions
+
+# the part of an encoder-decoder model that can be used alone
+ENCODER = "encoder"
+
+
+class Backbone(nn.Module):
+    """A multilingual model: piece ids to vectors."""
+
+    def __init__(self, body: nn.Module) -> None:
+        """Wrap a model of transformers.
+
+        Raises:
+            UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
+        """
+        super().__init__()
+        self.body = body
+        self.family = _family(body)
+        # the method of the adapter that is on it, and the positions that this puts before the text (``tuning.py``)
+        self.adapter: str | None = None
+        self.virtual = 0
+
+    @property
+    def _config(self):  # noqa: ANN202 (a configuration of transformers, of whatever model)
+        return self.body.config.get_text_config(decoder=self.family == "decoder")
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden vector."""
+        return self._config.hidden_size
+
+    @property
+    def depth(self) -> int:
+        """Number of layers; of an encoder-decoder model, those of its encoder."""
+        return self._config.num_hidden_layers
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the model's own fresh weights, which fresh heads have too."""
+        return getattr(self._config, "initializer_range", heads.SPREAD)
+
+    @property
+    def dropout(self) -> float:
+        """Probability of dropout that the model was trained with, for the heads."""
+        for name in ("hidden_dropout_prob", "dropout_rate", "classifier_dropout"):
+            if getattr(self._config, name, None) is not None:
+                return float(getattr(self._config, name))
+        return 0.0
+
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> States:
+        """Return the last layer's vectors of a batch, as ``tokens.Tokens.inputs`` gives it.
+
+        ``decoder_ids`` and ``decoder_mask``, where there are such, are what the decoder has to tell.
+        """
+        positions = self.body(**self._arguments(inputs)).last_hidden_state
+        mask = inputs.get("decoder_mask", inputs["mask"])
+        positions = positions[:, positions.shape[1] - mask.shape[1] :]
+        if self.family == "masked":
+            return States(positions, positions[:, 0])
+        last = mask.sum(1) - 1
+        return States(positions, positions[torch.arange(len(last), device=last.device), last])
+
+    def layers(self, inputs: Mapping[str, torch.Tensor]) -> Sequence[torch.Tensor]:
+        """Return the vectors of all layers, the embeddings first: (sequences, longest, width) each.
+
+        Those of an encoder-decoder model are its encoder's.
+        """
+        out = self.body(**self._arguments(inputs), output_hidden_states=True)
+        states = out.encoder_hidden_states if self.family == "encoder_decoder" else out.hidden_states
+        width = inputs["mask"].shape[1]
+        return [state[:, state.shape[1] - width :] for state in states]
+
+    def _arguments(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | bool]:
+        """Return the arguments of the model of transformers."""
+        self._check_length(inputs["ids"].shape[1])
+        arguments: dict[str, torch.Tensor | bool] = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
+        if self.family == "encoder_decoder":
+            told = inputs.get("decoder_ids", inputs["ids"])
+            start = told.new_full((len(told), 1), self._config.decoder_start_token_id)
+            arguments["decoder_input_ids"] = torch.cat([start, told[:, :-1]], dim=1)
+            arguments["decoder_attention_mask"] = inputs.get("decoder_mask", inputs["mask"])
+        # virtual positions are of no segment
+        if "segments" in inputs and getattr(self._config, "type_vocab_size", 0) > 1 and not self.virtual:
+            arguments["token_type_ids"] = inputs["segments"]
+        if self.family in ("decoder", "encoder_decoder"):
+            arguments["use_cache"] = False
+        return arguments
+
+    def prefix_task(self) -> str:
+        """Return peft's name for what a model with a prefix does.
+
+        Raises:
+            UserError: if the layers take no keys and values from outside.
+        """
+        takes = "past_key_values" in inspect.signature(self.body.forward).parameters
+        if self.family == "encoder" or not takes:
+            raise UserError(
+                f"recipe: tuning: a prefix needs a model whose layers take keys and values from outside, which"
+                f" {self.body.config.model_type} does not; use lora or prompt"
+            )
+        return "SEQ_2_SEQ_LM" if self.family == "encoder_decoder" else "FEATURE_EXTRACTION"
+
+    def _check_length(self, pieces: int) -> None:
+        """Refuse a text that has no room beside the virtual positions.
+
+        Raises:
+            UserError: if the model has fewer positions.
+        """
+        room = positions(self._config.to_dict())
+        if self.virtual and room is not None and pieces + self.virtual > room:
+            raise UserError(
+                f"recipe: {pieces} pieces and the {self.virtual} of the adapter are more than the {room} positions of"
+                " the model; lower max_length or tuning.tokens"
+            )
+
+
+def _family(body: nn.Module) -> str:
+    """Return ``masked``, ``encoder`` (that of an encoder-decoder model alone), ``decoder`` or ``encoder_decoder``."""
+    from transformers.models.auto import modeling_auto
+
+    kind = body.config.model_type
+    if body.config.is_encoder_decoder:
+        return "encoder_decoder"
+    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "encoder"
+    if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return "masked"
+    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "decoder"
+    raise UserError(f"model type {kind!r}: neither a masked nor a causal language model, nor an encoder-decoder")
+
+
+# the class of transformers that reads a family's model with its language-model head
+_WITH_HEAD = {
+    "masked": "AutoModelForMaskedLM",
+    "decoder": "AutoModelForCausalLM",
+    "encoder_decoder": "AutoModelForSeq2SeqLM",
+}
+
+
+def load(folder: Path, part: str | None = None, weights: str = "float32") -> Backbone:
+    """Read a backbone from a folder that holds a whole model.
+
+    Args:
+        folder: the model's folder.
+        part: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
+        weights: the type in which the weights are held, ``float32`` or ``bfloat16``.
+
+    Raises:
+        UserError: if the folder holds no model of a known architecture, or its weights do not fit its configuration.
+    """
+    body = _read(folder, "AutoModelForTextEncoding" if part == ENCODER else "AutoModel", weights)
+    # no form uses the pooler, and weights that nothing trains would only be saved again
+    if getattr(body, "pooler", None) is not None:
+        body.pooler = None
+    return Backbone(body)
+
+
+def language_head(folder: Path, body: Backbone) -> heads.LanguageHead:
+    """Read the language-model head of a pretrained model, tied to the embeddings of a body.
+
+    Args:
+        folder: the pretrained model's folder.
+        body: the backbone that the head is put on: the pretrained one, or one that was trained further.
+
+    Raises:
+        UserError: if the model has no such head, or its weights are not in the folder.
+    """
+    return _head_on(_read(folder, _class_with_head(body)), body)
+
+
+def empty_language_head(body: Backbone) -> heads.LanguageHead:
+    """Return a language-model head for a body, whose weights have yet to be read."""
+    import transformers
+
+    with torch.device("meta"):
+        model = getattr(transformers, _class_with_head(body)).from_config(body.body.config)
+    return _head_on(model, body)
+
+
+def _class_with_head(body: Backbone) -> str:
+    if body.family not in _WITH_HEAD:
+        raise UserError("the encoder of an encoder-decoder model has no language-model head; use the whole model")
+    return _WITH_HEAD[body.family]
+
+
+def _head_on(model: nn.Module, body: Backbone) -> heads.LanguageHead:
+    out = model.get_output_embeddings()
+    if out.weight is model.get_input_embeddings().weight:
+        out.weight = body.body.get_input_embeddings().weight
+    layers = [out]
+    if body.family == "masked":
+        layers = [layer for name, layer in model.named_children() if name != model.base_model_prefix]
+    config = model.config.get_text_config()
+    # T5's factor (``scale_decoder_outputs``), and the bound of Gemma's scores
+    factor = config.hidden_size**-0.5 if getattr(config, "scale_decoder_outputs", False) else 1.0
+    bound = getattr(config, "final_logit_softcapping", None)
+    return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
+
+
+def _read(folder: Path, kind: str, weights: str = "float32") -> nn.Module:
+    """Read a model of transformers, shard by shard; ``kind`` is one of its Auto classes."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        model, report = getattr(transformers, kind).from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, weights_only=True,
+            dtype=getattr(torch, weights), output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{folder}: not a model that can be loaded: {reason}") from None
+    missing = sorted(key for key in report["missing_keys"] if "pooler." not in key)
+    if missing:
+        what = "no language-model head in them" if kind in _WITH_HEAD.values() else "not the right weights"
+        raise UserError(f"{folder}: the weights lack {missing[0]} and {len(missing) - 1} more; {what}")
+    return model

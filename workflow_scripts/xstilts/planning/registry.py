@@ -1,0 +1,288 @@
+"""The registry: tasks, models, recipes and languages, read from the YAML files in ``registry/``.
+
+The science lives there; the code knows forms of tasks, not tasks.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from xstilts import schema
+from xstilts.errors import UserError, suggestion
+from xstilts.forms import FORMS
+from xstilts.references import SOURCE_LANGUAGE, parse_reference
+
+FOLDER = schema.REGISTRY
+MINIATURE = "miniature"
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split that can be scored: its name, whether it is the official one, and its files.
+
+    ``files`` are those of one language, or templates of them, or by language; ``threshold`` those of another split, on
+    which a threshold is chosen.
+    """
+
+    split: str
+    official: bool
+    languages: tuple[str, ...] | None
+    files: tuple[str, ...] | Mapping[str, tuple[str, ...]]
+    threshold: tuple[str, ...] = ()
+
+    def templates(self, language: str) -> tuple[str, ...]:
+        """Return the templates of the files of a language; none if the split does not name it."""
+        return tuple(self.files.get(language, ())) if isinstance(self.files, Mapping) else self.files
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place where a task's raw data can be had, and how it is read; see ``schemas/source.yaml``."""
+
+    kind: str
+    addresses: tuple[str, ...]
+    repository: str | None
+    revision: str | None
+    union: tuple[str, ...]
+    reader: str | None
+    header: tuple[str, ...] | None
+    columns: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+    where: Mapping[str, str] | None
+    labels: tuple[str | int, ...] | None
+    drop_labels: tuple[str | int, ...]
+    unanswerable: str
+    training: tuple[str, ...]
+    training_languages: tuple[str, ...]
+    dev: tuple[str, ...]
+    evaluation: tuple[Split, ...]
+
+    def trains(self) -> bool:
+        """Tell whether there is training data here."""
+        return bool(self.training or self.union)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data set in one form; see ``schemas/task.yaml``."""
+
+    name: str
+    version: int
+    title: str
+    form: str
+    metric: str
+    labels: tuple[str, ...] | None
+    scoring: str
+    trained_on: tuple[str, ...] | None
+    languages: tuple[str, ...]
+    codes: Mapping[str, str]
+    cluster_rows: int
+    parallel: bool
+    licence: str | None
+    citation: str | None
+    rows: Mapping[str, int | Mapping[str, int]]
+    sources: tuple[Source, ...]
+
+    def file(self, template: str, language: str) -> str:
+        """Return the name of a file for a language."""
+        return template.replace("{language}", language).replace("{code}", self.codes.get(language, language))
+
+    def published(self, split: str, language: str) -> int | None:
+        """Return how many rows a split has by its paper, or None where that is not known."""
+        rows = self.rows.get(split)
+        return rows.get(language) if isinstance(rows, Mapping) else rows
+
+    def trains(self) -> bool:
+        """Tell whether the task has training data of its own anywhere."""
+        return any(source.trains() for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything that can be named in a study."""
+
+    tasks: Mapping[str, Task]
+    models: Mapping[str, Mapping[str, Any]]
+    recipes: Mapping[str, Mapping[str, Any]]
+    languages: Mapping[str, Mapping[str, Any]]
+    benchmarks: Mapping[str, Mapping[str, Any]]
+    checksums: Mapping[str, str]
+    miniature: Mapping[str, Mapping[str, Any]]
+
+    def of(self, source: str) -> "Registry":
+        """Return the registry as it is for studies of a source: the miniature world has languages of its own."""
+        return self if source != MINIATURE else _in_miniature(self)
+
+    def task(self, name: str, place: str) -> Task:
+        """Return a task by name.
+
+        Raises:
+            UserError: naming ``place`` and the nearest known name.
+        """
+        if name not in self.tasks:
+            raise UserError(f"{place}: unknown task {name!r}; {suggestion(name, self.tasks)}")
+        return self.tasks[name]
+
+
+def check_reference(reference: str, registry: Registry, place: str) -> tuple[str, str]:
+    """Return task and source language of a checked reference; a task has one way to be written.
+
+    Raises:
+        UserError: if there is no such task or language, or the reference can be shorter.
+    """
+    name, language = parse_reference(reference)
+    registry.task(name, place)
+    check_known(language, registry.languages, place, "language")
+    if reference == f"{name}@{SOURCE_LANGUAGE}":
+        raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
+    return name, language
+
+
+def check_known(name: str, known: Mapping[str, Any], place: str, kind: str) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        UserError: with the name that is most like it.
+    """
+    if name not in known:
+        raise UserError(f"{place}: unknown {kind} {name!r}; {suggestion(name, known)}")
+
+
+def read_task(path: Path) -> Task:
+    """Read one task file."""
+    value = schema.check(schema.read_yaml(path), "task.yaml", str(path))
+    sources = tuple(map(_source, value.pop("sources")))
+    return Task(name=path.stem, sources=sources, **_frozen(value))
+
+
+def _source(value: dict[str, Any]) -> Source:
+    evaluation = tuple(Split(**_frozen(split)) for split in value.pop("evaluation"))
+    return Source(evaluation=evaluation, **_frozen(value))
+
+
+def _frozen(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+
+
+@cache
+def load(own_tasks: Path | None = None) -> Registry:
+    """Read the registry that is part of the package, and a user's own tasks.
+
+    Args:
+        own_tasks: a folder of task files; a task of the package's registry cannot be given another meaning there.
+
+    Raises:
+        UserError: naming the file and the key that is wrong.
+    """
+    tasks = {path.stem: read_task(path) for path in sorted((FOLDER / "tasks").glob("*.yaml"))}
+    for path in _own_files(own_tasks):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", path.stem):
+            raise UserError(f"{path}: the file's name becomes the task's; use letters, digits, '-' and '_'")
+        if path.stem in tasks:
+            raise UserError(f"{path}: {path.stem!r} is a task of the registry already; give the file another name")
+        tasks[path.stem] = read_task(path)
+    languages = _table("languages.yaml")
+    recipes = {
+        name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
+        for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
+    }
+    benchmarks = {
+        path.stem: schema.check(schema.read_yaml(path), "benchmark.yaml", str(path))
+        for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))
+    }
+    for task in tasks.values():
+        _check_task(task, tasks, languages)
+    return Registry(
+        tasks, _table("models.yaml"), recipes, languages, benchmarks, _table("checksums.yaml"), _table("miniature.yaml")
+    )
+
+
+def _in_miniature(known: Registry) -> Registry:
+    """Return the registry with the languages of the miniature world in place of the real ones.
+
+    The source language is there where the real task has it; all others are there. What holds for real data only is
+    left out: published numbers of rows, other codes in file names, and MLQA's rules, which are by language.
+    """
+    tasks = {name: _task_in_miniature(task, known.miniature) for name, task in known.tasks.items()}
+    benchmarks = {
+        name: {**benchmark, "tasks": {
+            task: {**facts, "languages": list(tasks[task].languages)} for task, facts in benchmark["tasks"].items()
+        }}
+        for name, benchmark in known.benchmarks.items()
+    }  # fmt: skip
+    return replace(known, tasks=tasks, languages=known.miniature, benchmarks=benchmarks)
+
+
+def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
+    def renamed(real: tuple[str, ...]) -> tuple[str, ...]:
+        others = bool(set(real) - {SOURCE_LANGUAGE})
+        return tuple(
+            language for language in languages if (language in real if language == SOURCE_LANGUAGE else others)
+        )
+
+    sources = tuple(
+        replace(
+            source, training_languages=renamed(source.training_languages),
+            evaluation=tuple(replace(split, languages=None) for split in source.evaluation),
+        )
+        for source in task.sources
+    )  # fmt: skip
+    scoring = "squad" if task.scoring == "mlqa" else task.scoring
+    return replace(task, languages=renamed(task.languages), codes={}, rows={}, sources=sources, scoring=scoring)
+
+
+def _own_files(folder: Path | None) -> list[Path]:
+    if folder is None:
+        return []
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise UserError(f"own_tasks: no task file (*.yaml) in {folder}")
+    return files
+
+
+def _table(name: str) -> dict[str, Any]:
+    return schema.check(schema.read_yaml(FOLDER / name), name, str(FOLDER / name))
+
+
+def _check_task(task: Task, tasks: Mapping[str, Task], languages: Mapping[str, Any]) -> None:
+    place = f"task {task.name}"
+    for language in task.languages:
+        if language not in languages:
+            raise UserError(f"{place}: languages: {language!r} is not in languages.yaml")
+    known = {reference: tasks.get(parse_reference(reference)[0]) for reference in task.trained_on or ()}
+    known |= {member: tasks.get(member) for source in task.sources for member in source.union}
+    for name, other in known.items():
+        if other is None:
+            raise UserError(f"{place}: unknown task {name!r}; {suggestion(name, tasks)}")
+    facts = FORMS[task.form]
+    for source in task.sources:
+        if source.reader is None and not source.union:
+            raise UserError(f"{place}: sources: a source needs a `reader`, or a `union`")
+        if source.union and facts.own_labels and task.labels is None:
+            raise UserError(f"{place}: union: needs `labels`, which its members have in common")
+        for member in source.union:
+            if (known[member].form, known[member].labels) != (task.form, task.labels):
+                raise UserError(f"{place}: union: {member!r} has another form or other labels than this task")
+    if task.trained_on == () and facts.trained and not facts.pretrained_head:
+        raise UserError(f"{place}: trained_on: the form {task.form} cannot do without training")
+    if task.trained_on and facts.trained:
+        last = known[task.trained_on[-1]]
+        if last.form != task.form or (facts.labelled and last.labels != task.labels):
+            raise UserError(f"{place}: trained_on: {last.name!r} has another form or other labels than this task")
+    scored = any(source.evaluation for source in task.sources)
+    if scored and not task.languages:
+        raise UserError(f"{place}: languages: a task that is scored needs the languages of its evaluation data")
+    if facts.labelled and not task.labels and (scored or not facts.own_labels):
+        raise UserError(f"{place}: labels: a task of the form {task.form} needs its label names")
+    for source in task.sources:
+        for field in () if source.union else (*source.columns, *source.values):
+            if field not in (*facts.needs, *facts.takes):
+                raise UserError(
+                    f"{place}: columns: unknown field {field!r}; {suggestion(field, facts.needs + facts.takes)}"
+                )
+        for field in () if source.union else facts.needs:
+            if field not in source.columns:
+                raise UserError(f"{place}: columns: the form {task.form} needs the field {field!r}")

@@ -1,0 +1,133 @@
+"""Settings of this machine (config.yaml), and the plan of the study that they name."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts import schema
+from xstilts.errors import UserError, suggestion
+from xstilts.planning import index, registry
+from xstilts.planning.nodes import Plan
+from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.study import Study, read_study
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Checked machine settings; see ``schemas/config.yaml``."""
+
+    study: Path
+    results: Path
+    mirror: Path | None
+    own_tasks: Path | None
+    model_folders: Mapping[str, Path]
+    offline: bool
+    card: str | None
+    device_pieces: int | None
+    gradient_checkpointing: bool
+    keep_models: str
+
+
+def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machine:
+    """Check the content of config.yaml, environment variables filled in.
+
+    Raises:
+        UserError: naming the key that is wrong.
+    """
+    value = schema.check(_expand(dict(config)), "config.yaml", place)
+    if Path(value["results"]).exists() and not Path(value["results"]).is_dir():
+        raise UserError(f"{place}: results: {value['results']} is a file, not a folder")
+    own_tasks = Path(value["own_tasks"]) if value["own_tasks"] else None
+    known = registry.load(own_tasks).models
+    for name in value["model_folders"]:
+        if name not in known:
+            raise UserError(f"{place}: model_folders: unknown model {name!r}; {suggestion(name, known)}")
+    return Machine(
+        study=Path(value["study"]),
+        results=Path(value["results"]),
+        mirror=Path(value["mirror"]) if value["mirror"] else None,
+        own_tasks=own_tasks,
+        model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
+        offline=value["offline"],
+        card=value["card"],
+        device_pieces=value["device_pieces"],
+        gradient_checkpointing=value["gradient_checkpointing"],
+        keep_models=value["keep_models"],
+    )
+
+
+def _expand(value: Any) -> Any:
+    """Put in environment variables and the home folder; drop a key that is one variable alone, which is not set."""
+    if isinstance(value, Mapping):
+        pairs = [(key, _expand(item)) for key, item in value.items()]
+        return {key: item for key, item in pairs if not (item is None and isinstance(value[key], str))}
+    if isinstance(value, str) and re.fullmatch(r"\$\w+", value):
+        return os.environ.get(value[1:]) or None
+    if isinstance(value, str):
+        expanded = os.path.expanduser(os.path.expandvars(value))
+        if "$" in expanded:
+            raise UserError(f"config.yaml: {value}: names an environment variable that is not set")
+        return expanded
+    return value
+
+
+def plan_of(machine: Machine, study: Study | None = None) -> Plan:
+    """Read the study and the indexes it needs, and plan it.
+
+    Raises:
+        UserError: for anything wrong in study, registry or indexes.
+    """
+    known = registry.load(machine.own_tasks)
+    study = study or read_study(machine.study, known)
+    mirror = None
+    if study.uses("mirror") and machine.mirror is not None:
+        mirror = index.read(machine.mirror, "mirror.yaml", machine.results, "mirror")
+    models = {
+        name: index.read(folder, "model.yaml", machine.results, f"model_folders.{name}")
+        for name, folder in machine.model_folders.items()
+        if name in {known.models[model]["weights"] or model for model in study.models}
+    }
+    return make_plan(study, known, Indexes(mirror, models))
+
+
+def local(config: Mapping[str, Any] | None = None) -> Machine:
+    """Return the settings that hold in this folder: those of ./config.yaml, with XSTILTS_STUDY on top."""
+    path = Path("config.yaml")
+    content = config if config is not None else schema.read_yaml(path)
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: must be keys with values, found {content!r}")
+    content = dict(content)
+    if os.environ.get("XSTILTS_STUDY"):
+        content["study"] = os.environ["XSTILTS_STUDY"]
+    return from_config(content, str(path))
+
+
+def set_environment(settings: Machine) -> None:
+    """Make the processes of rules use this Python, this checkout's library and this study, whatever is activated."""
+    front = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(Path(__file__).parents[2])}
+    for name, folder in front.items():
+        rest = os.environ.get(name, "").split(os.pathsep)
+        os.environ[name] = os.pathsep.join([folder, *(entry for entry in rest if entry and entry != folder)])
+    os.environ["XSTILTS_STUDY"] = str(settings.study)
+
+
+def point_latest(folder: Path) -> None:
+    """Point ``latest``, beside the folder of a study's outputs, to that folder."""
+    link = folder.with_name("latest")
+    if link.is_symlink() and os.readlink(link) == folder.name:
+        return
+    temporary = link.with_name(f".latest.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    temporary.replace(link)
+
+
+def unknown_address(plan: Plan, stage: str, node: str) -> str:
+    """Return the line that says that an address is not one of the plan's."""
+    hint = suggestion(node, plan.stage(stage))
+    hint = hint if hint.startswith("did you mean") else "xstilts where lists the addresses"
+    return f"{stage}/{node}: no such address in the plan of study {plan.study.name}; {hint}"

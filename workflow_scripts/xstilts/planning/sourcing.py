@@ -1,0 +1,172 @@
+"""Which source each data set comes from, and whether it has what the study asks for: ring three of the checks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xstilts.data.sources.made_up import MADE_UP
+from xstilts.errors import UserError, suggestion
+from xstilts.planning.registry import MINIATURE, Registry, Source, Split, Task
+from xstilts.planning.study import Study, Target
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """What the plan may know of this machine: the content of its mirror and of its model folders, by SHA-256."""
+
+    mirror: Mapping[str, Mapping[str, Any]] | None = None
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sourcing:
+    """Finds sources and files for a study; ``notes`` collects what is left out and why."""
+
+    study: Study
+    registry: Registry
+    indexes: Indexes
+    notes: list[str]
+
+    def _sources(self, task: Task, reference: str, place: str) -> list[Source]:
+        """Return the sources of a task that the study allows, in the task's order of preference."""
+        kind = self.study.source_of(reference)
+        if kind == "mirror" and self.indexes.mirror is None:
+            raise UserError(f"{place}: its data comes from a mirror; set `mirror` in config.yaml to a folder")
+        allowed = _allowed(task, kind)
+        if not allowed:
+            others = [other for other in ("mirror", "download") if other != kind]
+            raise UserError(
+                f"{place}: {task.title} cannot be had from the source {kind!r}; give it another one under `tasks`, "
+                f"such as {task.name}: {{source: {others[0]}}}"
+            )
+        return allowed
+
+    def _has(self, kind: str, source: Source, task: Task, name: str) -> bool:
+        """Tell whether a file can be had; what a hub has is not known before it is asked."""
+        if source.kind == "hub":
+            return True
+        if kind == "mirror":
+            return task.name in self.indexes.mirror.get(name, {}).get("tasks", {})
+        return name in self.registry.checksums if kind == "download" else MADE_UP[kind].makes(name)
+
+    def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, Split]]:
+        """Return the source of a target, and for every language the split to score with its files."""
+        task, place = self.registry.tasks[target.task], f"targets.{name}"
+        sources = [source for source in self._sources(task, name, place) if source.evaluation]
+        splits = [entry.split for source in sources for entry in source.evaluation]
+        if target.split and target.split not in splits:
+            raise UserError(f"{place}.split: {task.title} has no {target.split!r}; {suggestion(target.split, splits)}")
+        for source in sources:
+            found = {language: self.split(task, name, source, language, target.split) for language in target.languages}
+            found = {language: split for language, split in found.items() if split is not None}
+            if found:
+                break
+        else:
+            raise UserError(
+                f"{place}: none of the languages {', '.join(target.languages)} is there for {task.title} in the source "
+                f"{self.study.source_of(name)!r}"
+                + (
+                    "; add its files and run xstilts index-mirror again"
+                    if self.study.source_of(name) == "mirror"
+                    else ""
+                )
+            )
+        left_out = [language for language in target.languages if language not in found]
+        if left_out and target.strict:
+            raise UserError(
+                f"{place}.languages: the source {self.study.source_of(name)!r} has no {left_out[0]!r} for {task.title}"
+            )
+        if left_out:
+            self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
+        return source, found
+
+    def split(self, task: Task, reference: str, source: Source, language: str, wanted: str | None) -> Split | None:
+        """Return the best split that a source has in a language, with the names of its files."""
+        kind = self.study.source_of(reference)
+        for entry in source.evaluation:
+            files, threshold = (
+                tuple(task.file(template, language) for template in templates)
+                for templates in (entry.templates(language), entry.threshold)
+            )
+            listed = entry.languages or task.languages
+            there = files and all(self._has(kind, source, task, name) for name in files)
+            if wanted in (None, entry.split) and language in listed and there:
+                # without another split to choose a threshold on, it is chosen on a half of this one
+                threshold = threshold if all(self._has(kind, source, task, name) for name in threshold) else ()
+                return Split(entry.split, entry.official, None, files, threshold)
+        return None
+
+    def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:
+        """Return what is known of a file's rows before it is read: their number, and whether it is a sample."""
+        facts = {}
+        if self.study.source_of(reference) == "mirror":
+            facts = self.indexes.mirror.get(name, {}).get("tasks", {}).get(task.name, {})
+        return {"rows": facts.get("rows"), "sample": facts.get("sample", False)}
+
+    def training(self, task: Task, reference: str, language: str) -> Source:
+        """Return the first source with training data in a language, all of whose files are there."""
+        kind = self.study.source_of(reference)
+        sources = [source for source in self._sources(task, reference, reference) if source.trains()]
+        known = sorted({known for source in sources for known in source.training_languages})
+        sources = [source for source in sources if language in source.training_languages]
+        if not sources:
+            found = suggestion(language, known) if known else f"nor in any other from the source {kind!r}"
+            raise UserError(f"{reference}: no training data in {language!r}; {found}")
+        missing: list[str] = []
+        for source in sources:
+            lacking = self._lacking(task, reference, source, language)
+            if not lacking:
+                return source
+            missing += lacking[:1]
+        mend = "add it to the mirror and run xstilts index-mirror again" if kind == "mirror" else "use a mirror for it"
+        where = {"mirror": "not in the mirror's index", "download": "without a known checksum"}.get(kind, "not made up")
+        raise UserError(f"{reference} (training data): {' and '.join(missing)}: {where}; {mend}")
+
+    def _lacking(self, task: Task, reference: str, source: Source, language: str) -> list[str]:
+        """Return the files of training data that a source names and that are not there."""
+        kind = self.study.source_of(reference)
+        names = [task.file(template, language) for template in (*source.training, *source.dev)]
+        lacking = [name for name in names if not self._has(kind, source, task, name)]
+        for member in (self.registry.tasks[member] for member in source.union):
+            ways = [
+                self._lacking(member, member.name, each, language)
+                for each in self._sources(member, member.name, task.name)
+                if each.trains() and language in each.training_languages
+            ]
+            lacking += min(ways, key=len, default=[f"training data of {member.name}"])
+        return lacking
+
+    def content(
+        self, task: Task, reference: str, names: list[str], source: Source
+    ) -> tuple[dict[str, Any], dict[str, list[str]]]:
+        """Return what decides the content of files, for the spec of their node, and where they can be downloaded.
+
+        Raises:
+            UserError: if a hub source has no pinned revision.
+        """
+        kind = self.study.source_of(reference)
+        if source.kind == "hub":
+            if source.revision is None:
+                raise UserError(f"{task.title}: its hub source has no pinned revision")
+            return {
+                "kind": "hub", "repository": source.repository, "revision": source.revision, "files": names,
+            }, {}  # fmt: skip
+        if kind == "mirror":
+            return {"kind": "mirror", "files": {name: self.indexes.mirror[name]["sha256"] for name in names}}, {}
+        if kind == "download":
+            content = {"kind": "url", "files": {name: self.registry.checksums[name] for name in names}}
+            return content, {name: _addresses(source, name) for name in names}
+        world = {"seed": self.study.world, "version": MADE_UP[kind].VERSION} if kind == MINIATURE else {}
+        return {"kind": kind, **world, "files": names}, {}
+
+
+def _addresses(source: Source, name: str) -> list[str]:
+    short = name.rpartition("/")[2]
+    return [address.replace("{name}", short).replace("{file}", name) for address in source.addresses]
+
+
+def _allowed(task: Task, kind: str) -> list[Source]:
+    """Return the sources of a task that a study's source allows, in the task's order of preference."""
+    if kind == "download":
+        return [source for source in task.sources if source.kind == "hub" or source.addresses]
+    return [source for source in task.sources if source.kind == "files"]

@@ -1,0 +1,301 @@
+"""A study: what a researcher compares, read from one YAML file and checked against the registry.
+
+Ring one (shape) is ``schema.py``, ring two (cross-references) is here, ring three (feasibility: do the sources have
+the data) is ``sourcing.py``.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts import schema
+from xstilts.errors import UserError, suggestion
+from xstilts.forms import FORMS
+from xstilts.planning import mixtures as study_mixtures
+from xstilts.planning import recipe as recipes
+from xstilts.planning.mixtures import Mixture
+from xstilts.planning.registry import Registry, Task, check_known, check_reference
+from xstilts.references import in_language, parse_reference
+
+PHASES = ("intermediate", "target")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target of a study.
+
+    Attributes:
+        task: its task.
+        language: its source language.
+        trained_on: the stages of its training, as references; none for a model that is used as it is.
+        languages: the languages asked for.
+        strict: whether each of these languages must be there.
+        split: the split asked for; None for the best one.
+    """
+
+    task: str
+    language: str
+    trained_on: tuple[str, ...]
+    languages: tuple[str, ...]
+    strict: bool
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper limits on rows; None is no limit."""
+
+    train_rows: int | None
+    dev_rows: int
+    test_rows: int | None
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """The recipes by which a model is trained, and the mixtures on which it is."""
+
+    recipes: tuple[str, ...]
+    mixtures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two values of an axis that are compared.
+
+    Attributes:
+        axis: ``model`` or ``mixture``.
+        pair: the two values; the difference is the first minus the second.
+        targets: the targets on which they are compared; None for all.
+        expected: ``higher`` or ``lower``, what was expected beforehand; None for nothing.
+    """
+
+    axis: str
+    pair: tuple[str, str]
+    targets: tuple[str, ...] | None
+    expected: str | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study; names point into the registry."""
+
+    name: str
+    description: str
+    source: str
+    world: int
+    models: Mapping[str, ModelUse]
+    recipes: Mapping[str, Mapping[str, Any]]
+    mixtures: Mapping[str, Mixture | None]
+    benchmark: str | None
+    targets: Mapping[str, Target]
+    seeds: tuple[int, ...]
+    default_limits: Limits
+    task_limits: Mapping[str, Limits]
+    task_sources: Mapping[str, str]
+    contrasts: Mapping[str, Contrast]
+    figures: Mapping[str, Any]
+
+    def limits(self, task: str) -> Limits:
+        """Return the limits of a task; those of ``mnli`` hold for ``mnli@de`` too, unless it has its own."""
+        general = self.task_limits.get(parse_reference(task)[0], self.default_limits)
+        return self.task_limits.get(task, general)
+
+    def source_of(self, task: str) -> str:
+        """Return where the raw data of a task comes from: ``mirror``, ``download``, ``miniature`` or ``tiny``."""
+        general = self.task_sources.get(parse_reference(task)[0], self.source)
+        return self.task_sources.get(task, general)
+
+    def uses(self, source: str) -> bool:
+        """Tell whether data may come from this source."""
+        return source in (self.source, *self.task_sources.values())
+
+
+def read_study(path: Path, registry: Registry) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        UserError: naming the file, the path of the key, what was found and the mend.
+    """
+    place = str(path)
+    raw = schema.read_yaml(path)
+    value = schema.check(raw, "study.yaml", place)
+    if not _NAME.fullmatch(path.stem):
+        raise UserError(f"{place}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
+    registry = registry.of(value["source"])
+    for language in value["languages"]:
+        check_known(language, registry.languages, f"{place}: languages", "language")
+    for name in value["tasks"]:
+        check_reference(name, registry, f"{place}: tasks")
+    default_limits = Limits(**value["limits"])
+    mixtures = study_mixtures.read(value["mixtures"], registry, place)
+    models = _models(value, mixtures, registry, place)
+    targets = _targets(value, registry, place)
+    return Study(
+        name=path.stem,
+        description=" ".join(value["description"].split()),
+        source=value["source"],
+        world=value["world"],
+        models=models,
+        recipes={name: _recipe(name, recipe, registry, place) for name, recipe in value["recipes"].items()},
+        mixtures=mixtures,
+        benchmark=value["benchmark"],
+        targets=targets,
+        seeds=tuple(value["seeds"]),
+        default_limits=default_limits,
+        # what a task does not say is the study's own limit, not the schema's default
+        task_limits={name: _limits(name, value) for name in value["tasks"]},
+        task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
+        contrasts=_contrasts(value["contrasts"], {"model": models, "mixture": mixtures}, targets, place),
+        figures=value["figures"],
+    )
+
+
+def _contrasts(
+    entries: Mapping[str, Any], axes: Mapping[str, Mapping[str, Any]], targets: Mapping[str, Target], place: str
+) -> dict[str, Contrast]:
+    found = {}
+    for name, entry in entries.items():
+        here = f"{place}: contrasts.{name}"
+        named = [axis for axis in axes if entry[axis]]
+        if len(named) != 1:
+            raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
+        (axis,) = named
+        for value in entry[axis]:
+            check_known(value, axes[axis], f"{here}.{axis}", axis)
+        for target in entry["targets"] or ():
+            check_known(target, targets, f"{here}.targets", "target")
+        if not _meet(axis, entry[axis], axes["model"]):
+            other = "mixture or recipe" if axis == "model" else "model"
+            raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {other} in common")
+        asked = tuple(entry["targets"]) if entry["targets"] else None
+        found[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
+    return found
+
+
+def _meet(axis: str, pair: Sequence[str], models: Mapping[str, ModelUse]) -> bool:
+    """Tell whether both sides of a contrast have results with all else equal."""
+    if axis == "mixture":
+        return any(set(pair) <= set(use.mixtures) for use in models.values())
+    one, other = (models[name] for name in pair)
+    return bool(set(one.mixtures) & set(other.mixtures) and set(one.recipes) & set(other.recipes))
+
+
+def _models(
+    value: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], registry: Registry, place: str
+) -> dict[str, ModelUse]:
+    found = {}
+    for name in value["models"]:
+        check_known(name, registry.models, f"{place}: models", "model")
+        settings = (value["models"][name] if isinstance(value["models"], dict) else None) or {}
+        recipe_names = settings.get("recipes") or value["recipes"]
+        for recipe in recipe_names:
+            check_known(recipe, value["recipes"], f"{place}: models.{name}.recipes", "recipe")
+        chosen: list[str] = []
+        for asked in settings.get("mixtures") or mixtures:
+            # an entry that makes several stands for all of them
+            made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.entry == asked)]
+            if not made:
+                known = {**mixtures, **value["mixtures"]}
+                raise UserError(
+                    f"{place}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, known)}"
+                )
+            chosen += made
+        found[name] = ModelUse(tuple(recipe_names), tuple(dict.fromkeys(chosen)))
+    return found
+
+
+def _limits(name: str, value: Mapping[str, Any]) -> Limits:
+    """Return the limits of a task: its own win over those of the task in its usual language, which win over all."""
+    general = value["tasks"].get(parse_reference(name)[0], {})
+    limits = value["limits"] | general | value["tasks"][name]
+    return Limits(**{key: limit for key, limit in limits.items() if key != "source"})
+
+
+def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, place: str) -> Mapping[str, Any]:
+    if recipe is None:
+        check_known(name, registry.recipes, f"{place}: recipes", "recipe")
+        recipe = registry.recipes[name]
+    forms = {task.form for task in registry.tasks.values()}
+    for phase in PHASES:
+        for key, override in recipe[phase]["overrides"].items():
+            here = f"{place}: recipes.{name}.{phase}.overrides"
+            check_known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
+            shared = sorted({"learning_rate", "weight_decay", "warmup"} & set(override))
+            if phase == "intermediate" and shared:
+                raise UserError(
+                    f"{here}.{key}.{shared[0]}: the intermediate phase has one {shared[0]} for all its tasks"
+                )
+            task = registry.tasks.get(parse_reference(key)[0])
+            facts = FORMS[task.form if task is not None else key]
+            if facts.embedded and not facts.trained:
+                raise UserError(
+                    f"{here}.{key}: {key} is not trained; its length stands in the recipe's `bitext` section"
+                )
+            training = sorted(set(override) - {"max_length"})
+            if phase == "target" and task is not None and task.trained_on and training:
+                raise UserError(
+                    f"{here}.{key}.{training[0]}: {key} is trained on {', '.join(task.trained_on)}; set it there"
+                )
+    recipes.check_phases(recipe, f"{place}: recipes.{name}")
+    return recipe
+
+
+def _targets(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Target]:
+    """Return the targets that the study names, or those of its benchmark."""
+    languages, targets = value["languages"], value["targets"]
+    of_benchmark: Mapping[str, Any] = {}
+    if value["benchmark"] is not None:
+        check_known(value["benchmark"], registry.benchmarks, f"{place}: benchmark", "benchmark")
+        of_benchmark = registry.benchmarks[value["benchmark"]]["tasks"]
+        targets = targets or dict.fromkeys(of_benchmark)
+    if not targets:
+        raise UserError(f"{place}: targets: needs at least one target, or a `benchmark`")
+    found = {}
+    for name, target in targets.items():
+        task = registry.tasks[check_reference(name, registry, f"{place}: targets")[0]]
+        usual = of_benchmark.get(task.name, {}).get("languages", languages or task.languages)
+        if languages:
+            usual = [language for language in usual if language in languages]
+            if not usual:
+                raise UserError(f"{place}: targets.{name}: has none of the study's languages in its benchmark")
+        found[name] = _target(name, target, usual, registry, place)
+    return found
+
+
+def _target(
+    name: str, target: Mapping[str, Any] | None, usual: Sequence[str], registry: Registry, place: str
+) -> Target:
+    here = f"{place}: targets.{name}"
+    task_name, language = check_reference(name, registry, f"{place}: targets")
+    task = registry.tasks[task_name]
+    if not any(source.evaluation for source in task.sources):
+        raise UserError(f"{here}: the task has no evaluation data, so it cannot be a target")
+    target = target or {"languages": None, "split": None, "trained_on": None}
+    for asked in target["languages"] or ():
+        if asked not in task.languages:
+            raise UserError(f"{here}.languages: {task.title} has no {asked!r}; {suggestion(asked, task.languages)}")
+    trained_on = _stages(target["trained_on"], task, language, registry, here)
+    languages = tuple(target["languages"] or usual)
+    return Target(task_name, language, trained_on, languages, bool(target["languages"]), target["split"])
+
+
+def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Registry, here: str) -> tuple[str, ...]:
+    """Return the training stages of a target: what the study asks for, or the task's own in the source language."""
+    facts = FORMS[task.form]
+    if asked is None:
+        usual = (task.name,) if task.trained_on is None else task.trained_on
+        return tuple(in_language(name, language) for name in usual)
+    for reference in asked:
+        stage = registry.tasks[check_reference(reference, registry, f"{here}.trained_on")[0]]
+        if not stage.trains():
+            raise UserError(f"{here}.trained_on: {reference!r} has no training data of its own")
+    if asked and facts.trained:
+        last = registry.tasks[parse_reference(asked[-1])[0]]
+        if last.form != task.form or (facts.labelled and last.labels != task.labels):
+            raise UserError(f"{here}.trained_on: {asked[-1]!r} has another form or other labels than {task.name}")
+    if not asked and facts.trained and not facts.pretrained_head:
+        raise UserError(f"{here}.trained_on: a target of the form {task.form} cannot do without training")
+    return tuple(asked)

@@ -1,0 +1,123 @@
+"""How far a run of a study is: how many jobs are done, which run now, and about how long the rest takes.
+
+What has to be made is found as Snakemake finds it: the missing results, and what of their parents is missing. A job
+takes the time of starting it and that of its operations (``estimate.py``), at the rate of the jobs that are done.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xstilts.errors import UserError
+from xstilts.planning import estimate, registry
+from xstilts.planning.nodes import Node, Plan
+from xstilts.planning.settings import Machine
+from xstilts.store.manifest import manifest_path
+
+# before any job is done: seconds to start one, without and with a model, and operations a second of one core
+_START, _START_WITH_MODEL, _RATE = 1.5, 6.0, 5e10
+# what texts have of the longest input, before they are counted
+_LENGTH = 0.3
+_COMPUTING = (*estimate.TRAINING, "predictions", "embeddings")
+
+
+def wanted(plan: Plan, results: Path) -> list[Node]:
+    """Return the nodes that have to be made, parents first."""
+    found: dict[str, Node] = {}
+
+    def want(name: str) -> None:
+        if name not in found and not manifest_path(results, name).exists():
+            for parent in plan.nodes[name].parents:
+                want(parent)
+            found[name] = plan.nodes[name]
+
+    for name in plan.predictions():
+        want(name)
+    return list(found.values())
+
+
+class Watch:
+    """What is known of a run while it lasts."""
+
+    def __init__(self, plan: Plan, settings: Machine) -> None:
+        """Begin with what has to be made now."""
+        self.nodes = wanted(plan, settings.results)
+        self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)
+        self._since = time.time()
+        # when each job was first seen to run, and the operations of those whose data are measured
+        self._began: dict[str, float] = {}
+        self._measured: dict[str, float] = {}
+
+    def line(self) -> str:
+        """Return a line on how far the run is."""
+        now, results = time.time(), self._settings.results
+        # not by manifests: that of a model goes when the model is let go
+        missing = {node.id for node in wanted(self._plan, results)}
+        done = [node for node in self.nodes if node.id not in missing]
+        for node in self.nodes:
+            # file times are coarser than the clock
+            if node.id in missing and _changed(results / f"logs/{node.id}.log") > self._since - 1:
+                self._began.setdefault(node.id, now)
+        running = {name: now - began for name, began in self._began.items() if name in missing}
+        work = self._operations()
+        seconds = _expected(self.nodes, done, work, results)
+        left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in seconds if name in missing}
+        rest = _rest(self.nodes, left, max(1, len(running)))
+        names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
+        about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
+        return f"{len(done)} of {len(self.nodes)} jobs done, about {about} left; running: {names}"
+
+    def _operations(self) -> dict[str, float]:
+        """Return the operations of those nodes that compute with a model of known size, by id."""
+        hardware = estimate.Hardware(self._settings.device_pieces)
+        found = {}
+        for node in self.nodes:
+            if node.id in self._measured or node.stage not in _COMPUTING:
+                continue
+            try:
+                cost = estimate.of_node(node, self._plan, self._known, self._settings.results, hardware)
+            except UserError:
+                continue
+            # what is bounded is asked for again: once tokens are there, their lengths are known
+            if cost.known == "measured":
+                self._measured[node.id] = cost.operations
+            else:
+                found[node.id] = _LENGTH * cost.operations
+        return {**self._measured, **found}
+
+
+def _changed(path: Path) -> float:
+    """Return when a file was last changed, in seconds (epoch); 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _expected(
+    nodes: Sequence[Node], done: Sequence[Node], work: Mapping[str, float], results: Path
+) -> dict[str, float]:
+    """Return the seconds that each node takes, in the light of those that are done."""
+    start = {node.id: _START_WITH_MODEL if node.id in work else _START for node in nodes}
+    took = {node.id: _seconds(results / f"benchmarks/{node.id}.tsv") for node in done}
+    measured = [name for name, value in took.items() if value is not None and value > start[name]]
+    computed = sum(work.get(name, 0.0) for name in measured)
+    spent = sum(took[name] - start[name] for name in measured if name in work)
+    rate = computed / spent if computed else _RATE
+    return {name: value + work.get(name, 0.0) / rate for name, value in start.items()}
+
+
+def _seconds(path: Path) -> float | None:
+    """Return the seconds that Snakemake measured of a job; None before it has."""
+    try:
+        return float(path.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _rest(nodes: Sequence[Node], left: Mapping[str, float], at_once: int) -> float:
+    """Return the time of what is left: of all by so many at once, or of the longest chain of jobs that wait in turn."""
+    ends: dict[str, float] = {}
+    for node in nodes:
+        ends[node.id] = left.get(node.id, 0.0) + max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
+    return max(sum(left.values()) / at_once, max(ends.values(), default=0.0))

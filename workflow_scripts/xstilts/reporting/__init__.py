@@ -1,0 +1,1 @@
+"""Reporting: what people read of a study."""

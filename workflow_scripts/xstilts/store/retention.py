@@ -1,0 +1,109 @@
+"""What is kept: trained weights go once everything that needs them is complete; old nodes go when a person says so."""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts.store.manifest import MANIFEST, remove
+from xstilts.store.stages import VERSIONS
+
+log = logging.getLogger(__name__)
+
+# which trained stages are let go under each value of `keep_models`
+RELEASED = {"all": (), "intermediate": ("targets",), "none": ("intermediate", "targets")}
+
+
+def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep_models: str) -> list[str]:
+    """Delete those trained parents whose every user in the plan is complete, and return their ids.
+
+    The whole folder goes, its manifest too: a job that comes to need the weights later makes them anew. Adapters stay.
+
+    Args:
+        results: the results folder.
+        plan: the content of plan.json.
+        parents: ids of nodes that a job which has just ended has read.
+        keep_models: the setting of that name.
+    """
+    users: dict[str, list[str]] = {}
+    for name, node in plan["nodes"].items():
+        for parent in node["spec"]["parents"].values():
+            users.setdefault(parent, []).append(name)
+
+    def complete(name: str) -> bool:
+        if (results / name / MANIFEST).exists():
+            return True
+        return _can_go(plan["nodes"][name], name, keep_models) and all(map(complete, users.get(name, [""])))
+
+    released = []
+    for parent in parents:
+        trained = _can_go(plan["nodes"].get(parent), parent, keep_models)
+        if trained and (results / parent).is_dir() and all(map(complete, users.get(parent, []))):
+            log.info("%s: every node that reads it is complete; its weights are deleted", parent)
+            remove(results / parent)
+            released.append(parent)
+            grandparents = plan["nodes"].get(parent, {"spec": {"parents": {}}})["spec"]["parents"].values()
+            released += release(results, plan, grandparents, keep_models)
+    return released
+
+
+def _can_go(node: Mapping[str, Any] | None, name: str, keep_models: str) -> bool:
+    """Tell whether a node's folder may go once nothing needs it."""
+    adapter = node is not None and node["spec"].get("tuning", {"method": "full"})["method"] != "full"
+    return name.partition("/")[0] in RELEASED[keep_models] and not adapter
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A folder that no current plan of a registered study names: size in bytes, age in days, studies that made it."""
+
+    path: Path
+    size: int
+    age: float
+    studies: tuple[str, ...]
+
+
+def unused(results: Path, current: Iterable[str]) -> list[Unused]:
+    """Return the nodes and study outputs that are in none of the current plans.
+
+    Args:
+        results: the results folder.
+        current: ids of the nodes, and folders of the study outputs, of all registered studies.
+    """
+    named, makers = set(current), _makers(results)
+    found = []
+    for stage in VERSIONS:
+        pattern = "*/*" if stage == "studies" else "*"
+        for folder in sorted((results / stage).glob(pattern)):
+            name = folder.relative_to(results).as_posix()
+            if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".") and name not in named:
+                made_by = (folder.parent.name,) if stage == "studies" else makers.get(name, ())
+                age = (time.time() - folder.stat().st_mtime) / 86400
+                found.append(Unused(folder, _size(folder), age, tuple(made_by)))
+    return found
+
+
+def named_by_plans(results: Path, study: str, which: str = "*") -> list[str]:
+    """Return what the plans of a study, past ones included, name: ids of nodes and folders of outputs."""
+    named: list[str] = []
+    folder = results / "studies" / study
+    for path in folder.glob(f"{which}/plan.json"):
+        named += json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        named.append(f"studies/{study}/{path.parent.resolve().name}")
+    return named
+
+
+def _makers(results: Path) -> dict[str, tuple[str, ...]]:
+    """Return for each node id the studies whose plans, past ones included, name it."""
+    makers: dict[str, set[str]] = {}
+    for folder in (results / "studies").glob("*"):
+        for name in named_by_plans(results, folder.name):
+            makers.setdefault(name, set()).add(folder.name)
+    return {name: tuple(sorted(studies)) for name, studies in makers.items()}
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,146 @@
+"""A model's tokenizer as the forms need it: pieces with character offsets, and the model's special tokens around them.
+
+Only the ``tokenizers`` library and the model folder's ``tokenizer.json`` are needed, no torch and no transformers.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Encoding, Tokenizer
+
+from xstilts.errors import UserError
+from xstilts.tokenization import masking
+
+
+class PieceTokenizer:
+    """Texts to piece ids, and inputs of one or two segments as the model was trained to see them.
+
+    Attributes:
+        prefix: special tokens before the first segment.
+        middle: special tokens between two segments; a line break where the model has none.
+        suffix: special tokens after the last segment.
+        segment_end: the special token that ends the first of two segments, where the model tells the two apart.
+        unknown: the id of the unknown piece; where there is none every text has pieces, and this one is never used.
+        pad: the id of the padding piece; any other where there is none, for the model does not look at it.
+        mask: the id of the mask piece, or None.
+        objective: what the model was trained to tell, a name of ``objectives.py``.
+        sentinels: the pieces that stand for a span to be told (T5), the first one first; none in other models.
+        size: number of pieces.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read ``tokenizer.json`` of a model folder.
+
+        Raises:
+            UserError: if it is missing or unreadable.
+        """
+        path = folder / "tokenizer.json"
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare exceptions
+            raise UserError(f"{path}: not a readable tokenizer ({error})") from None
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        pair = self._tokenizer.encode("a", "a")
+        segments = [place for place, special in enumerate(pair.special_tokens_mask) if not special]
+        first = [place for place in segments if pair.sequence_ids[place] == 0]
+        second = [place for place in segments if pair.sequence_ids[place] == 1]
+        self.prefix = pair.ids[: first[0]]
+        self.middle = pair.ids[first[-1] + 1 : second[0]] or self._line_break()
+        self.suffix = pair.ids[second[-1] + 1 :]
+        told_apart = pair.type_ids[first[0]] != pair.type_ids[second[0]]
+        self.segment_end = self.middle[-1] if told_apart else None
+        self.unknown = self._special(folder, "unk_token") or 0
+        self.pad = self._special(folder, "pad_token") or 0
+        self.mask = self._special(folder, "mask_token")
+        self.objective = _objective(_content(folder / "config.json"))
+        self.sentinels = self._find_sentinels()
+        self.size = self._tokenizer.get_vocab_size()
+        # a tokenizer that takes the space before a word for a part of it does not put it there itself
+        apart = self._tokenizer.encode(["a", "a"], is_pretokenized=True, add_special_tokens=False)
+        self._spaced = apart.ids != self._tokenizer.encode("a a", add_special_tokens=False).ids
+
+    def _line_break(self) -> list[int]:
+        return self._tokenizer.encode("\n", add_special_tokens=False).ids
+
+    def _find_sentinels(self) -> list[int]:
+        """Return T5's sentinel pieces, which mT5's vocabulary has as words."""
+        for form in ("<extra_id_{}>", "\u2581<extra_id_{}>"):
+            numbers = [self._tokenizer.token_to_id(form.format(number)) for number in range(100)]
+            if numbers[0] is not None:
+                return [number for number in numbers if number is not None]
+        return []
+
+    def _special(self, folder: Path, role: str) -> int | None:
+        settings = _content(folder / "tokenizer_config.json")
+        token = settings.get(role)
+        token = token["content"] if isinstance(token, dict) else token
+        return self._tokenizer.token_to_id(token) if token else None
+
+    def pieces(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the pieces of texts, without special tokens; offsets count characters of the text."""
+        return self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+
+    def words(self, sentences: Sequence[Sequence[str]]) -> list[Encoding]:
+        """Return the pieces of sentences given as words, without special tokens."""
+        if self._spaced:
+            sentences = [[*words[:1], *(f" {word}" for word in words[1:])] for words in sentences]
+        return self._tokenizer.encode_batch(
+            [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
+        )
+
+    @property
+    def single_overhead(self) -> int:
+        """Number of special tokens around one segment."""
+        return len(self.prefix) + len(self.suffix)
+
+    @property
+    def pair_overhead(self) -> int:
+        """Number of special tokens around and between two segments."""
+        return self.single_overhead + len(self.middle)
+
+    def single(self, segment: Sequence[int]) -> list[int]:
+        """Return a model input of one segment."""
+        return [*self.prefix, *segment, *self.suffix]
+
+    def pair(self, first: Sequence[int], second: Sequence[int]) -> list[int]:
+        """Return a model input of two segments."""
+        return [*self.prefix, *first, *self.middle, *second, *self.suffix]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a JSON file of a model's folder says; nothing where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from None
+
+
+def _objective(config: Mapping[str, Any]) -> str:
+    if config.get("is_encoder_decoder"):
+        return masking.SPANS
+    causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.get("architectures") or [])
+    return masking.CAUSAL if causal else masking.MASKED
+
+
+def positions(config: Mapping[str, Any]) -> int | None:
+    """Return how many pieces a model reads by its config.json; None where it has no limit."""
+    places = config.get("max_position_embeddings")
+    if places is None:
+        return None
+    # models of the RoBERTa family count positions from behind the padding piece
+    return places - (config["pad_token_id"] + 1 if "roberta" in config["model_type"] else 0)
+
+
+def shorten(first: int, second: int, room: int) -> tuple[int, int]:
+    """Return to how many pieces two segments are cut so that they fit: the longer one gives way, piece by piece."""
+    if first + second <= room:
+        return first, second
+    half = room // 2
+    if first <= half:
+        return first, room - first
+    if second <= half:
+        return room - second, second
+    return room - half, half

@@ -1,0 +1,1 @@
+"""Training: one loop for every phase, and what keeps a run safe."""

@@ -1,0 +1,181 @@
+"""What an optimiser step is made of: the batch in parts, the loss, the learning rate, and when to give up."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from xstilts import forms
+from xstilts.data.dataset import Part
+from xstilts.data.sampler import Schedule
+from xstilts.errors import ExplodedError
+from xstilts.forms import FORMS
+from xstilts.models import distributed
+from xstilts.models.model import Model, tensors
+from xstilts.tokenization.tokens import Tokens
+
+# steps of a task over which losses are compared; a mean this many times that of the task's first steps, and above this
+# number of nats (a uniform guess among 250,000 pieces has 12.4), is no longer training
+_WINDOW, _FACTOR, _LIMIT = 20, 5.0, 20.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one process computes of a step: parts of it, each with the number of terms that its loss is a mean over."""
+
+    task: int
+    parts: list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray], int, int]]
+    key: int
+
+
+class Batches:
+    """The batches of a run for one process, each found from its step alone, and on a GPU made while it computes."""
+
+    def __init__(
+        self, schedule: Schedule, entries: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Part]], seed: int,
+        group: distributed.Group, device_pieces: int | None, ahead: bool,
+    ) -> None:  # fmt: skip
+        """Say whose share of what is to be computed.
+
+        Args:
+            schedule: the units of every step.
+            entries: the tasks.
+            data: their parts.
+            seed: of the run.
+            group: the processes among which a batch is divided.
+            device_pieces: pieces, padding included, that are computed at once; None for the whole share.
+            ahead: whether a batch is made while the one before it is computed.
+        """
+        self._schedule, self._entries, self._data, self._seed = schedule, entries, data, seed
+        self._group, self._device_pieces, self._ahead = group, device_pieces, ahead
+
+    def from_step(self, first: int) -> Iterator[Batch]:
+        """Yield the batches from a step on to the last."""
+        steps = range(first, self._schedule.steps)
+        if not self._ahead:
+            yield from map(self.at, steps)
+            return
+        with ThreadPoolExecutor(1) as maker:
+            coming = maker.submit(self.at, first) if first < self._schedule.steps else None
+            for step in steps:
+                batch = coming.result()
+                if step + 1 < self._schedule.steps:
+                    coming = maker.submit(self.at, step + 1)
+                yield batch
+
+    def at(self, step: int) -> Batch:
+        """Return this process's part of a step's batch."""
+        task, units = self._schedule.batch(step)
+        form, tokens = self._entries[task]["form"], self._data[task]["train"].tokens
+        key = self._seed * 1_000_003 + step
+        counted = 1
+        if FORMS[form].separable:
+            shares = np.array_split(units, self._group.size)
+            # a process without a unit computes one that does not count, for all have to take part
+            units, counted = (shares[self._group.rank], 1) if len(shares[self._group.rank]) else (units[:1], 0)
+        pieces = self._device_pieces if FORMS[form].separable else None
+        module = forms.get(form)
+        parts = []
+        for some in _divided(tokens, units, pieces):
+            inputs, targets = module.batch(tokens, some, key)
+            parts.append((inputs, targets, len(some), counted * module.terms(targets, len(some))))
+        return Batch(task, parts, key)
+
+
+def _divided(tokens: Tokens, units: np.ndarray, pieces: int | None) -> list[np.ndarray]:
+    """Return units in parts of at most so many pieces, padding included; units of similar length together."""
+    if pieces is None:
+        return [units]
+    sequences = np.diff(tokens.arrays["units"])
+    order = units[np.argsort(-tokens.lengths[units], kind="stable")]
+    parts: list[list[int]] = []
+    used = width = 0
+    for unit in order:
+        size = int(sequences[unit])
+        if not parts or used + size * width > pieces:
+            parts.append([])
+            used, width = 0, int(tokens.lengths[unit])
+        parts[-1].append(unit)
+        used += size * width
+    return [np.array(part) for part in parts]
+
+
+def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.AdamW:
+    """Return AdamW for what is trained, with weight decay on matrices only, not on biases and norms."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [one for one in trained if one.ndim > 1], "weight_decay": settings["weight_decay"]},
+        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, settings["adam_beta2"]), eps=settings["adam_epsilon"], fused=True)
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
+    """Return the learning rate of a step (from 0): linear from 0 in the warm-up, then linear to 0.
+
+    The formula of transformers' ``get_linear_schedule_with_warmup``.
+    """
+    warm = math.ceil(steps * warmup)
+    return peak * (step / warm if step < warm else (steps - step) / max(1, steps - warm))
+
+
+def take_step(
+    model: Model, optimiser: torch.optim.Optimizer, entry: Mapping[str, Any], batch: Batch, rate: float,
+    gradient_norm: float, group: distributed.Group, device: torch.device,
+) -> float:  # fmt: skip
+    """Do one optimiser step and return its loss, the mean over the terms of the whole batch.
+
+    Args:
+        model: in training mode, on the device.
+        optimiser: of its weights.
+        entry: the batch's task.
+        batch: this process's part of the batch.
+        rate: the learning rate.
+        gradient_norm: gradients are scaled down to this norm.
+        group: the processes that take the step together.
+        device: where the model is.
+    """
+    for settings in optimiser.param_groups:
+        settings["lr"] = rate
+    # dropout depends on seed, step and process alone
+    torch.manual_seed(batch.key + group.rank * 1_000_000_007)
+    form = forms.get(entry["form"])
+    own = sum(terms for *_, terms in batch.parts)
+    # a batch that cannot be divided is computed by all, and counts as one of each
+    total = group.sum(own)
+    value = torch.zeros((), device=device)
+    for arrays, targets, units, terms in batch.parts:
+        outputs = model(entry["task"], tensors(arrays, device), units)
+        loss = form.loss(outputs, tensors(targets, device)) * (terms / total)
+        # processes' gradients are averaged
+        (loss * group.size).backward()
+        value += loss.detach()
+    torch.nn.utils.clip_grad_norm_([one for one in model.parameters() if one.grad is not None], gradient_norm)
+    optimiser.step()
+    optimiser.zero_grad()
+    return group.sum(value.item())
+
+
+def check_loss(state: dict[str, Any], task: str, loss: float, step: int, rate: float) -> None:
+    """Stop a run whose loss is not finite, or has exploded: it stays in ``state`` what the task's losses were.
+
+    Raises:
+        ExplodedError: with step, task and learning rate.
+    """
+    first, last = state["first"].setdefault(task, []), state["last"].setdefault(task, [])
+    if len(first) < _WINDOW:
+        first.append(loss)
+    last.append(loss)
+    del last[:-_WINDOW]
+    mean, before = sum(last) / len(last), sum(first) / len(first)
+    exploded = mean > _LIMIT and mean > _FACTOR * before
+    if exploded or not math.isfinite(loss):
+        what = f"exploded from {before:.3g} to {mean:.3g}" if exploded else f"is {loss}"
+        raise ExplodedError(
+            f"{task}: the loss {what} at step {step} (learning rate {rate:.2e}); lower the learning rate"
+        )
