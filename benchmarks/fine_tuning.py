@@ -41,7 +41,7 @@ from xstilts.forms import heads  # noqa: E402
 from xstilts.models import distributed  # noqa: E402
 from xstilts.models.backbone import Backbone  # noqa: E402
 from xstilts.store.sampling import Sampling  # noqa: E402
-from xstilts.tokenization.tokenizer import PieceTokenizer  # noqa: E402
+from xstilts.tokenization.tokenizer import ModelTokenizer  # noqa: E402
 from xstilts.tokenization.tokens import Tokens  # noqa: E402
 from xstilts.training.step import Batches, learning_rate, make_optimiser, take_step  # noqa: E402
 
@@ -72,20 +72,20 @@ class Task:
 
     def schedule(self, seed: int) -> Schedule:
         """Return the batches of an epoch."""
-        units = np.arange(len(self.tokens))
-        share = TaskShare(self.name, units, self.tokens.lengths, len(self.rows), 1.0, 1, self.batch_size)
-        # windows of a long text are units too
-        return Schedule([share], Sampling(steps=math.ceil(len(units) / self.batch_size)), seed)
+        instances = np.arange(len(self.tokens))
+        share = TaskShare(self.name, instances, self.tokens.lengths, len(self.rows), 1.0, 1, self.batch_size)
+        # windows of a long text are instances too
+        return Schedule([share], Sampling(steps=math.ceil(len(instances) / self.batch_size)), seed)
 
 
-def pairs(name: str, mirror: Path, tokenizer: PieceTokenizer) -> Task:
+def pairs(name: str, mirror: Path, tokenizer: ModelTokenizer) -> Task:
     """Return MNLI or QQP, with the length of XTREME's scripts."""
     content = json.loads((mirror / f"{name}/train.json").read_text(encoding="utf-8")).values()
     rows = [{**row, "label": LABELS[name].index(row["label"]), "language": "en"} for row in content]
     return encoded(name, "classification", rows, tokenizer, {"max_length": 128}, 32, 4)
 
 
-def squad(mirror: Path, tokenizer: PieceTokenizer) -> Task:
+def squad(mirror: Path, tokenizer: ModelTokenizer) -> Task:
     """Return SQuAD 2.0's dev set, the largest file of its kind in the mirror, as training data."""
     articles = json.loads((mirror / "squad_v2/dev-v2.0.json").read_text(encoding="utf-8"))["data"]
     rows = [
@@ -99,8 +99,8 @@ def squad(mirror: Path, tokenizer: PieceTokenizer) -> Task:
     return encoded("squad", "span", rows, tokenizer, lengths, 16, 2)
 
 
-def encoded(name: str, form: str, rows: list, tokenizer: PieceTokenizer, lengths: dict, batch: int, each: int) -> Task:
-    """Return a task of rows, with so many units a batch and steps a round."""
+def encoded(name: str, form: str, rows: list, tokenizer: ModelTokenizer, lengths: dict, batch: int, each: int) -> Task:
+    """Return a task of rows, with so many instances a batch and steps a round."""
     tokens = Tokens(forms.get(form).encode(rows, tokenizer, lengths), tokenizer.pad, tokenizer.segment_end)
     return Task(name, form, tokens, rows, batch, lengths["max_length"], each)
 
@@ -216,7 +216,7 @@ class Theirs:
         )  # fmt: skip
         self.trainer = (_OurSpanLoss if same_loss and task.form == "span" else _Recorded)(
             model=_their_model(body, head), args=arguments, train_dataset=np.concatenate(batches).tolist(),
-            data_collator=lambda units: _their_batch(task, np.array(units), padded, same_loss),
+            data_collator=lambda instances: _their_batch(task, np.array(instances), padded, same_loss),
             callbacks=[self._turns],
         )  # fmt: skip
         self.trainer.remove_callback(transformers.PrinterCallback)
@@ -253,9 +253,9 @@ def _their_model(body: nn.Module, head: nn.Module) -> nn.Module:
     return model
 
 
-def _their_batch(task: Task, units: np.ndarray, padded: bool, ours: bool) -> dict[str, torch.Tensor]:
+def _their_batch(task: Task, instances: np.ndarray, padded: bool, ours: bool) -> dict[str, torch.Tensor]:
     """Return the arguments of a model of transformers."""
-    inputs, targets = forms.get(task.form).batch(task.tokens, units, 0)
+    inputs, targets = forms.get(task.form).batch(task.tokens, instances, 0)
     more = (task.longest - inputs["ids"].shape[1]) if padded else 0
     ids, mask = (
         np.pad(inputs[name], ((0, 0), (0, more)), constant_values=fill)
@@ -269,10 +269,8 @@ def _their_batch(task: Task, units: np.ndarray, padded: bool, ours: bool) -> dic
 
 def grouped(task: Task, seed: int) -> list[np.ndarray]:
     """Return the batches of an epoch as the Trainer groups them by length."""
-    chance = torch.Generator().manual_seed(seed)
-    order = np.array(
-        list(LengthGroupedSampler(task.batch_size, lengths=task.tokens.lengths.tolist(), generator=chance))
-    )
+    rng = torch.Generator().manual_seed(seed)
+    order = np.array(list(LengthGroupedSampler(task.batch_size, lengths=task.tokens.lengths.tolist(), generator=rng)))
     return np.split(order, range(task.batch_size, len(order), task.batch_size))
 
 
@@ -283,7 +281,7 @@ def epoch(schedule: Schedule) -> list[np.ndarray]:
 
 def sample(task: Task, batches: Sequence[np.ndarray], each: int) -> list[int]:
     """Return the numbers of one batch and of those of all rounds, for each a sample that is stratified by length."""
-    whole = [number for number, units in enumerate(batches) if len(units) == task.batch_size]
+    whole = [number for number, instances in enumerate(batches) if len(instances) == task.batch_size]
     whole.sort(key=lambda number: int(task.tokens.lengths[batches[number]].max()))
     chosen = [whole[len(whole) // 2]]
     for turn in range(ROUNDS):
@@ -295,9 +293,11 @@ def sample(task: Task, batches: Sequence[np.ndarray], each: int) -> list[int]:
 
 
 def positions(task: Task, batches: Sequence[np.ndarray], padded: bool = False) -> float:
-    """Return how many positions are computed for each piece of text."""
+    """Return how many positions are computed for each token of text."""
     lengths = task.tokens.lengths
-    computed = sum(len(units) * (task.longest if padded else int(lengths[units].max())) for units in batches)
+    computed = sum(
+        len(instances) * (task.longest if padded else int(lengths[instances].max())) for instances in batches
+    )
     return computed / int(lengths[np.concatenate(batches)].sum())
 
 
@@ -306,9 +306,9 @@ def rounds(sides: dict[str, tuple[Any, int]]) -> dict[str, tuple[list[float], li
     measured = {name: ([], []) for name in sides}
     for side, _ in sides.values():
         side.run(1)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(ROUNDS):
-        for name in chance.permutation([*sides]).tolist():
+        for name in rng.permutation([*sides]).tolist():
             side, each = sides[name]
             started = time.perf_counter()
             losses = side.run(each)

@@ -46,7 +46,7 @@ from fine_tuning import (
 from torch import nn
 from xstilts.evaluation import prediction
 from xstilts.models import adapters
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
 # the last steps are one of the Trainer's groups by length, in which it goes from long texts to short ones
@@ -99,7 +99,7 @@ def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Se
     rates = {name: [sides[name][1] * task.batch_size / one for one in times] for name, (times, _) in found.items()}
     sys.stdout.write(f"{task.name}, batches of {task.batch_size}, {ROUNDS} rounds\n")
     for name, (_, losses) in found.items():
-        row = f"{statistics.median(rates[name]):8.2f} examples/s  {share[name.split()[0]]:.3f} positions a piece"
+        row = f"{statistics.median(rates[name]):8.2f} examples/s  {share[name.split()[0]]:.3f} positions a token"
         sys.stdout.write(f"  {name:14} {row}  loss {statistics.mean(losses):.3f}\n")
     for one in precisions:
         for other in (name for name in sides if not name.startswith("ours")):
@@ -110,7 +110,7 @@ def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Se
 
 def seeds(task: Task, folder: Path, count: int) -> None:
     """Write final losses and dev accuracies of ours in both precisions and of (b) in float32, over seeds."""
-    tokenizer, device = PieceTokenizer(folder), torch.device("cpu")
+    tokenizer, device = ModelTokenizer(folder), torch.device("cpu")
     parts = task.rows[:SEED_ROWS], task.rows[SEED_ROWS : SEED_ROWS + DEV_ROWS]
     train, dev = (
         encoded(task.name, task.form, rows, tokenizer, {"max_length": task.longest}, SEED_BATCH, 1) for rows in parts
@@ -155,7 +155,7 @@ def matrix_rate(size: int = 8192, times: int = 50) -> float:
 def operations(body: nn.Module, lengths: np.ndarray, full: bool) -> float:
     """Return the operations of one step on texts of these lengths, without padding.
 
-    For each weight of a matrix and each piece two in the forward pass, two for the gradients of what goes through the
+    For each weight of a matrix and each token two in the forward pass, two for the gradients of what goes through the
     layer, and two for those of the weight where it is trained (Kaplan et al. 2020, section 2.1); for attention's two
     products 4 x length^2 x width a layer, three times.
     """
@@ -176,8 +176,8 @@ def utilisation(task: Task, body: nn.Module, rate: float, full: bool) -> list[fl
     side.run(1)
     shares = []
     for start in range(1, len(chosen), GPU_STEPS):
-        units = [batches[number] for number in chosen[start : start + GPU_STEPS]]
-        done = sum(operations(body, task.tokens.lengths[each], full) for each in units)
+        instances = [batches[number] for number in chosen[start : start + GPU_STEPS]]
+        done = sum(operations(body, task.tokens.lengths[each], full) for each in instances)
         started = time.perf_counter()
         side.run(GPU_STEPS)
         torch.cuda.synchronize()
@@ -219,7 +219,7 @@ def main() -> None:
     arguments = parser.parse_args()
     transformers.logging.set_verbosity_error()
     mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
-    tokenizer = PieceTokenizer(folder)
+    tokenizer = ModelTokenizer(folder)
     if arguments.seeds:
         seeds(pairs("qqp", mirror, tokenizer), folder, arguments.seeds)
         return

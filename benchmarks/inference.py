@@ -3,9 +3,9 @@
 Run:  XSTILTS_MIRROR=<raw data sets> XSTILTS_MODEL=<encoder's folder> python benchmarks/inference.py [--rows 2490]
 
 A round is a language: ours (``prediction.predict``), then the same model and the same code with batches in the data's
-order, padded to their own longest sequence: once of as many units as ours have on average, once of eight, the default
+order, padded to their own longest sequence: once of as many instances as ours have on average, once of eight, the default
 of transformers' Trainer. The order of the three turns from round to round. Both sides have as many threads as
-OMP_NUM_THREADS says, by default one. Predictions have to be identical. Bar: 1.5x of batches of as many units.
+OMP_NUM_THREADS says, by default one. Predictions have to be identical. Bar: 1.5x of batches of as many instances.
 """
 
 import argparse
@@ -26,10 +26,10 @@ import numpy as np  # noqa: E402 (the number of threads has to be set before)
 import torch  # noqa: E402
 from xstilts.evaluation import prediction  # noqa: E402
 from xstilts.forms import classification  # noqa: E402
-from xstilts.models import backbone  # noqa: E402
+from xstilts.models.backbone import load_backbone  # noqa: E402
 from xstilts.models.model import Model, make_head  # noqa: E402
 from xstilts.planning import registry  # noqa: E402
-from xstilts.tokenization.tokenizer import PieceTokenizer  # noqa: E402
+from xstilts.tokenization.tokenizer import ModelTokenizer  # noqa: E402
 from xstilts.tokenization.tokens import Tokens  # noqa: E402
 
 EVALUATION_BATCH = 8
@@ -43,8 +43,8 @@ def languages_of(mirror: Path) -> dict[str, Path]:
     return {language: path for language, path in files.items() if path.exists()}
 
 
-def part_of(path: Path, labels: list[str], tokenizer: PieceTokenizer, count: int) -> SimpleNamespace:
-    """Return rows and tokens of the first rows of a dev file, as ``dataset.Part`` has them."""
+def part_of(path: Path, labels: list[str], tokenizer: ModelTokenizer, count: int) -> SimpleNamespace:
+    """Return rows and tokens of the first rows of a dev file, as ``dataset.Split`` has them."""
     with open(path, encoding="utf-8", newline="") as lines:
         records = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))[:count]
     rows = [{"text_a": one, "text_b": other, "label": labels.index(label)} for one, other, label in records]
@@ -53,13 +53,13 @@ def part_of(path: Path, labels: list[str], tokenizer: PieceTokenizer, count: int
 
 
 def in_order(size: int) -> Batching:
-    """Return a function that gives all units in the data's order, so many in a batch."""
+    """Return a function that gives all instances in the data's order, so many in a batch."""
     return lambda tokens: np.array_split(np.arange(len(tokens)), range(size, len(tokens), size))
 
 
 def positions(tokens: Tokens, batching: Batching) -> int:
     """Return how many positions are computed, padding included."""
-    return sum(len(units) * int(tokens.lengths[units].max()) for units in batching(tokens))
+    return sum(len(instances) * int(tokens.lengths[instances].max()) for instances in batching(tokens))
 
 
 def main() -> None:
@@ -69,20 +69,20 @@ def main() -> None:
     count = parser.parse_args().rows
     mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
     torch.set_num_threads(THREADS)
-    tokenizer, body = PieceTokenizer(folder), backbone.load(folder)
+    tokenizer, body = ModelTokenizer(folder), load_backbone(folder)
     labels = registry.load().tasks["xnli"].labels
     entry = {"task": "xnli", "form": "classification", "labels": labels, "decoding": {}}
     model = Model(body, {"xnli": make_head(entry, body, 1, None)}).eval()
     ratios = {"as many": [], "eight": []}
-    sys.stdout.write(f"{count} rows a language, {THREADS} thread(s); seconds, and positions computed for each piece\n")
-    sys.stdout.write("language  units  by length     as many       eight         ratios\n")
+    sys.stdout.write(f"{count} rows a language, {THREADS} thread(s); seconds, and positions computed for each token\n")
+    sys.stdout.write("language  instances  by length     as many       eight         ratios\n")
     for number, (language, path) in enumerate(languages_of(mirror).items()):
         part = part_of(path, labels, tokenizer, count)
         ours = prediction.batches
         size = round(len(part.tokens) / len(ours(part.tokens)))
         ways = {"ours": ours, "as many": in_order(size), "eight": in_order(EVALUATION_BATCH)}
-        pieces = int(part.tokens.lengths.sum())
-        padded = {name: positions(part.tokens, batching) / pieces for name, batching in ways.items()}
+        tokens = int(part.tokens.lengths.sum())
+        padded = {name: positions(part.tokens, batching) / tokens for name, batching in ways.items()}
         seconds, predictions = {}, {}
         turned = [*ways][number % 3 :] + [*ways][: number % 3]
         for name in turned:
@@ -99,7 +99,7 @@ def main() -> None:
         sys.stdout.flush()
     for name, found in ratios.items():
         row = f"{min(found):.2f} {statistics.median(found):.2f} {max(found):.2f}"
-        sys.stdout.write(f"ratio to {name} units in the data's order, min median max of {len(found)}: {row}\n")
+        sys.stdout.write(f"ratio to {name} instances in the data's order, min median max of {len(found)}: {row}\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 from fine_tuning import THREADS, Ours, Task, encoder, epoch, pairs, rounds, sample, squad, summary
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 
 LAYERS, STEPS = 4, 1
 
@@ -92,7 +92,7 @@ def main() -> None:
     """Run the benchmark and write its figures to standard output."""
     transformers.logging.set_verbosity_error()
     mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
-    tokenizer = PieceTokenizer(folder)
+    tokenizer = ModelTokenizer(folder)
     for task in (pairs("mnli", mirror, tokenizer), squad(mirror, tokenizer)):
         sys.stdout.write(f"{task.name}, {THREADS} thread(s): speed relative to float32, median (range) of the rounds\n")
         measure(task, folder)

@@ -45,13 +45,13 @@ def two_languages(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     All have a common part, as the vectors of sentences have, so that cosines are above 0.
     """
-    chance = np.random.default_rng(seed)
-    common = chance.normal(size=WIDTH)
-    meanings = [chance.normal(size=(VECTORS, WIDTH)) for _ in range(2)]
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=WIDTH)
+    meanings = [rng.normal(size=(VECTORS, WIDTH)) for _ in range(2)]
     meanings[1][:PLANTED] = meanings[0][:PLANTED]
-    order = chance.permutation(VECTORS)
+    order = rng.permutation(VECTORS)
     source, target = (
-        retrieval.unit((common + own + chance.normal(size=own.shape)).astype(np.float32)) for own in meanings
+        retrieval.unit((common + own + rng.normal(size=own.shape)).astype(np.float32)) for own in meanings
     )
     return source, np.ascontiguousarray(target[order]), np.argsort(order)[:PLANTED]
 

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from xstilts.planning import estimate, registry
-from xstilts.planning.settings import local, plan_of, point_latest, set_environment, unknown_address
+from xstilts.planning.settings import local, plan_of, point_latest, set_environment, unknown_node
 from xstilts.errors import UserError
 from xstilts.store.manifest import canonical, write_atomically
 from xstilts.store.manifest import manifest_path
@@ -25,8 +25,8 @@ except UserError as error:
 
 set_environment(settings)
 results = str(settings.results)
-card = estimate.CARDS.get(settings.card)
-limits = estimate.Hardware(settings.device_pieces, settings.gradient_checkpointing)
+gpu_type = estimate.GPU_TYPES.get(settings.gpu_type)
+limits = estimate.Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
@@ -44,7 +44,7 @@ wildcard_constraints:
 def node(stage, wildcards):
     """Look a node up in the plan."""
     if wildcards.node not in plan.stage(stage):
-        raise WorkflowError(unknown_address(plan, stage, wildcards.node))
+        raise WorkflowError(unknown_node(plan, stage, wildcards.node))
     return plan.stage(stage)[wildcards.node]
 
 
@@ -74,8 +74,8 @@ def predictions():
 
 def data_place(wildcards, resources):
     """Where raw data is, on this machine or elsewhere, and whether a connection may be opened."""
-    addresses = plan.addresses.get(node("data", wildcards).id)
-    more = ["--addresses", canonical(addresses)] if addresses else []
+    urls = plan.urls.get(node("data", wildcards).id)
+    more = ["--urls", canonical(urls)] if urls else []
     return place_options(settings.mirror) + more
 
 
@@ -90,7 +90,7 @@ def place_options(folder):
     return options + (["--offline"] if settings.offline else [])
 
 
-def keeping(wildcards, resources):
+def retention(wildcards, resources):
     """What is kept once a job is done."""
     return ["--plan", f"{study_folder}/plan.json", "--keep-models", settings.keep_models]
 
@@ -98,8 +98,8 @@ def keeping(wildcards, resources):
 def hardware(wildcards, resources):
     """What a training job may use: a process for each GPU, and how it saves memory."""
     options = ["--processes", str(resources.gpu)] if resources.gpu > 1 else []
-    if settings.device_pieces:
-        options += ["--device-pieces", str(settings.device_pieces)]
+    if settings.max_tokens_per_device:
+        options += ["--max-tokens-per-device", str(settings.max_tokens_per_device)]
     return options + (["--gradient-checkpointing"] if settings.gradient_checkpointing else [])
 
 
@@ -108,7 +108,7 @@ def memory(megabytes, stage=None):
 
     def asked(wildcards, attempt):
         found = stage and estimated(stage, wildcards)
-        return (found.host_megabytes(card) if found else megabytes) * 2 ** (attempt - 1)
+        return (found.host_megabytes(gpu_type) if found else megabytes) * 2 ** (attempt - 1)
 
     return asked
 
@@ -117,9 +117,9 @@ def minutes(first, stage=None):
     """Ask for more time at every new try; on a known GPU first for twice what the operations need, and half an hour."""
 
     def asked(wildcards, attempt):
-        found = stage and card and estimated(stage, wildcards)
+        found = stage and gpu_type and estimated(stage, wildcards)
         if found:
-            first_try = 30 + 120 * found.hours(card, node(stage, wildcards).spec["precision"])
+            first_try = 30 + 120 * found.hours(gpu_type, node(stage, wildcards).spec["precision"])
         else:
             first_try = first
         return round(first_try) * 2 ** (attempt - 1)
@@ -131,12 +131,12 @@ def gpus(stage):
     """Ask for as many GPUs as the model and its training fit on."""
 
     def asked(wildcards):
-        found = card and estimated(stage, wildcards)
-        number = found.cards(card) if found else 1
+        found = gpu_type and estimated(stage, wildcards)
+        number = found.gpus(gpu_type) if found else 1
         if number > NODE_GPUS:
             raise WorkflowError(
-                f"{stage}/{wildcards.node} needs {number} GPUs of type {settings.card}, and a job has those of one"
-                f" node, at most {NODE_GPUS}; set device_pieces or gradient_checkpointing in config.yaml, or a larger card"
+                f"{stage}/{wildcards.node} needs {number} GPUs of type {settings.gpu_type}, and a job has those of one"
+                f" node, at most {NODE_GPUS}; set max_tokens_per_device or gradient_checkpointing in config.yaml, or a larger gpu_type"
             )
         return number
 

@@ -1,4 +1,4 @@
-# Raw data and models, then rows, then pieces.
+# Raw data and models, then rows, then tokens.
 # in:  a source (mirror, hub or generated)
 # out: results/{data,models,prepared,tokens,tokenizers}/{node}/manifest.json
 rule fetch_data:

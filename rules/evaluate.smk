@@ -20,9 +20,9 @@ rule predict:
         runtime=minutes(240, "predictions"),
     params:
         spec=spec("predictions"),
-        keeping=keeping,
+        retention=retention,
     shell:
-        "python -m xstilts predict --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        "python -m xstilts predict --spec {params.spec:q} --output {output:q} {params.retention:q}"
         " --threads {resources.cpus_per_task} > {log:q} 2>&1"
 
 
@@ -45,9 +45,9 @@ rule embed:
         runtime=minutes(240, "embeddings"),
     params:
         spec=spec("embeddings"),
-        keeping=keeping,
+        retention=retention,
     shell:
-        "python -m xstilts embed --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+        "python -m xstilts embed --spec {params.spec:q} --output {output:q} {params.retention:q}"
         " --threads {resources.cpus_per_task} > {log:q} 2>&1"
 
 

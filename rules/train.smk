@@ -1,11 +1,11 @@
 # The training phases, and the search for their learning rates: one command line, a rule a phase.
 # in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
-# out: results/{pretrained,rates,intermediate,targets}/{node}/manifest.json
-# With a card in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What most
+# out: results/{pretrained,learning_rates,intermediate,targets}/{node}/manifest.json
+# With a gpu_type in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What most
 # other jobs wait for goes first.
 for phase, stage, longest, urgency in [
     ("pretrain", "pretrained", 1440, 2),
-    ("rates", "rates", 1440, 1),
+    ("learning_rates", "learning_rates", 1440, 1),
     ("intermediate", "intermediate", 1440, 1),
     ("target", "targets", 720, 0),
 ]:
@@ -32,8 +32,8 @@ for phase, stage, longest, urgency in [
             runtime=minutes(longest, stage),
         params:
             spec=spec(stage),
-            keeping=keeping,
+            retention=retention,
             hardware=hardware,
         shell:
-            "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.keeping:q}"
+            "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.retention:q}"
             " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"

@@ -37,7 +37,7 @@ def test_every_node_is_made(finished):
 
 def test_scores_have_a_row_for_each_combination(finished):
     scores = pd.read_parquet(folder_of(finished) / "scores.parquet")
-    axes = ["model", "recipe", "tuning", "mixture", "seed", "target", "language", "metric"]
+    axes = ["model", "recipe", "method", "mixture", "seed", "target", "language", "metric"]
     assert not scores.duplicated(axes).any()
     languages = {"xnli": 2, "udpos": 2, "xquad": 2, "tatoeba": 1}
     metrics = {"xnli": 1, "udpos": 2, "xquad": 2, "tatoeba": 1}

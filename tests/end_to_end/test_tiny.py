@@ -34,7 +34,7 @@ def test_every_target_has_scores(tiny):
     }  # fmt: skip
     percent = scores[scores["metric"] != "loss"]
     assert percent["score"].between(0, 100).all()
-    # a random model is about as good as guessing one piece of all
+    # a random model is about as good as guessing one token of all
     vocabulary = len(json.loads(next((tiny.results / "models").glob("*/tokenizer.json")).read_text())["model"]["vocab"])
     losses = scores[(scores["metric"] == "loss") & (scores["mixture"] == "none")]["score"]
     assert (np.abs(losses - np.log(vocabulary)) < 1).all()

@@ -40,7 +40,7 @@ def test_tokenizer_and_model_are_made_from_the_text(world):
     facts = manifest.read(pretrained)
     # the last batch of an epoch is a smaller one
     assert facts["steps_done"] == 100 and 3100 < facts["tasks"]["text"]["examples"] <= 3200
-    # it has learnt something: telling pieces by guessing gives the logarithm of their number
+    # it has learnt something: telling tokens by guessing gives the logarithm of their number
     assert facts["dev"]["text"]["loss"] < 0.9 * math.log(len(content["model"]["vocab"]))
     mixed = next((world.results / "predictions").glob("*mixed*xnli*/manifest.json"))
     (intermediate,) = (run for name, run in manifest.read(mixed)["training"].items() if name.startswith("intermediate"))

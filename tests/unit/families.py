@@ -13,18 +13,18 @@ _NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def _words(special, template):
-    """A tokenizer of whole words with special pieces around one text, and between two."""
-    vocabulary = {piece: number for number, piece in enumerate([*special, *tiny.LEXICON])}
+    """A tokenizer of whole words with special tokens around one text, and between two."""
+    vocabulary = {token: number for number, token in enumerate([*special, *tiny.LEXICON])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=special[-1]))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     single, pair = template
-    numbers = [(piece, vocabulary[piece]) for piece in special]
+    numbers = [(token, vocabulary[token]) for token in special]
     tokenizer.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=numbers)
     return tokenizer
 
 
 def _bytes(special, prefix):
-    """A byte-level tokenizer as those of decoders are: no unknown piece, and nothing between two texts."""
+    """A byte-level tokenizer as those of decoders are: no unknown token, and nothing between two texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -98,7 +98,7 @@ def _gemma(size):
     )  # fmt: skip
 
 
-# name: configuration, class with the language-model head, tokenizer, its special pieces by role
+# name: configuration, class with the language-model head, tokenizer, its special tokens by role
 FAMILIES = {
     "xlm-r": (_xlm_r, "AutoModelForMaskedLM", lambda: _words(*_XLM_R),
               {"pad_token": "<pad>", "mask_token": "<mask>", "unk_token": "<unk>"}),

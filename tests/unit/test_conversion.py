@@ -10,7 +10,7 @@ from families import write
 from safetensors import safe_open
 from xstilts.commands import convert_model
 from xstilts.errors import UserError
-from xstilts.models import backbone
+from xstilts.models.backbone import load_backbone
 from xstilts.planning import index
 
 CLASSES = {"xlm-r": transformers.AutoModelForMaskedLM, "mt5": transformers.AutoModelForSeq2SeqLM}
@@ -60,7 +60,7 @@ def test_a_converted_model_is_the_same(tmp_path, family, shards):
     assert torch.equal(outputs(before), outputs(after))
     # the body alone, and a part of it, find their embeddings too
     for part in (None, "encoder") if family == "mt5" else (None,):
-        body = backbone.load(tmp_path / "new", part).body
+        body = load_backbone(tmp_path / "new", part).body
         assert torch.equal(body.get_input_embeddings().weight, before.get_input_embeddings().weight)
     found = {path.name for path in tmp_path.joinpath("new").iterdir()}
     assert not any(name.endswith(".bin") for name in found)

@@ -14,7 +14,7 @@ from xstilts.commands.estimate import _plan
 from xstilts.data.sources import Place, tiny
 from xstilts.forms import FORMS
 from xstilts.planning import estimate, model_size, registry
-from xstilts.planning.estimate import CARDS, Estimate
+from xstilts.planning.estimate import GPU_TYPES, Estimate
 from xstilts.planning.settings import from_config
 from xstilts.planning.study import read_study
 
@@ -180,11 +180,11 @@ def test_full_training_by_hand(scale):
     assert found.operations == pytest.approx(found.tokens * 3 * (2 * matrices + attention))
     # Korthikanti et al. with norms in float32: 38 bytes a hidden number and layer
     assert found.activations == pytest.approx(32 * 256 * 24 * 1024 * 38)
-    assert found.hours(CARDS["a100-80"], "bfloat16") == pytest.approx(found.operations / (312e12 * 0.4) / 3600)
+    assert found.hours(GPU_TYPES["a100-80"], "bfloat16") == pytest.approx(found.operations / (312e12 * 0.4) / 3600)
     assert found.known == "bounded"
-    less, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", device_pieces=4096)
+    less, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", max_tokens_per_device=4096)
     assert less.activations == found.activations / 2
-    one, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", device_pieces=8)
+    one, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", max_tokens_per_device=8)
     assert one.activations == found.activations / 32
     again, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", gradient_checkpointing=True)
     assert again.operations == pytest.approx(found.operations * 4 / 3) and again.activations < found.activations / 5
@@ -201,7 +201,7 @@ def test_adapter_by_hand(scale):
     # no gradients of the matrices, but both sides of attention
     attention = 48 * 2 * 2 * 384 * 4096
     assert found.operations == pytest.approx(found.tokens * (2 * 2 * matrices + 3 * attention))
-    assert found.cards(CARDS["h100"]) == 2 and found.cards(CARDS["h200"]) == 1
+    assert found.gpus(GPU_TYPES["h100"]) == 2 and found.gpus(GPU_TYPES["h200"]) == 1
     search, _ = of(scale, "rates", "xlm-roberta-xxl.lora.squad_v1")
     assert search.operations == pytest.approx(3 * found.operations) and search.disk == 0
 
@@ -211,8 +211,8 @@ def test_mixture_by_hand(scale):
     found, node = of(scale, "intermediate", "xlm-roberta-large.full.nine.s1")
     rows = {"anli_plus": 400_000, "mnli": 392_702, "qqp": 363_846, "squad_v1": 87_599, "squad_v2": 130_319,
             "hellaswag": 39_905, "ccg": 50_000, "cosmosqa": 25_262, "commonsenseqa": 9_741}  # fmt: skip
-    pieces = {"squad_v1": 384, "squad_v2": 384, "hellaswag": 4 * 256, "cosmosqa": 4 * 256, "commonsenseqa": 5 * 256}
-    mean = sum(number * pieces.get(task, 256) for task, number in rows.items()) / sum(rows.values())
+    tokens = {"squad_v1": 384, "squad_v2": 384, "hellaswag": 4 * 256, "cosmosqa": 4 * 256, "commonsenseqa": 5 * 256}
+    mean = sum(number * tokens.get(task, 256) for task, number in rows.items()) / sum(rows.values())
     assert found.tokens == pytest.approx(12_000 * 32 * mean)
     assert found.activations == pytest.approx(32 * 5 * 256 * 24 * 1024 * 38)
     # nobody states how many rows CCG has
@@ -223,7 +223,7 @@ def spec_of(**differences):
     task = {"task": "text", "form": "mlm", "labels": None, "rate": 1.0, "epochs": 1, "batch_size": 4}
     spec = {
         "tasks": [task], "sampling": {"kind": "proportional", "cap": None, "temperature": 1, "steps": None},
-        "tuning": {"method": "full"}, "frozen_embeddings": False, "precision": "float32", "weights": "float32",
+        "method": {"method": "full"}, "frozen_embeddings": False, "precision": "float32", "weights": "float32",
     }  # fmt: skip
     return {**spec, **differences}
 
@@ -257,10 +257,10 @@ def test_language_model_by_hand():
 
 def test_memory_of_the_host():
     found = Estimate(0, 0, 2e9, 1e9, 2e9, 7e9, 0, 0, 0, "measured")
-    assert found.host_megabytes(None) == 13_500 and found.host_megabytes(CARDS["h100"]) == 11_000
-    assert found.cards(CARDS["a100-40"]) == 1
+    assert found.host_megabytes(None) == 13_500 and found.host_megabytes(GPU_TYPES["h100"]) == 11_000
+    assert found.gpus(GPU_TYPES["a100-40"]) == 1
     large = replace(found, activations=95e9)
-    assert large.cards(CARDS["h100"]) == 2 and large.host_megabytes(CARDS["h100"]) == 2 * 8_000 + 3_000
+    assert large.gpus(GPU_TYPES["h100"]) == 2 and large.host_megabytes(GPU_TYPES["h100"]) == 2 * 8_000 + 3_000
 
 
 def test_predictions_by_hand(scale):
@@ -332,15 +332,17 @@ def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
             assert commands.main([command, "--spec", json.dumps(one.spec), "--output", str(output)]) == 0
     found = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
     tokens = json.loads((results / node.spec["parents"]["tokens.mnli"] / "manifest.json").read_text())
-    part = tokens["parts"]["train"]
+    part = tokens["splits"]["train"]
     assert found.known == "measured" and found.parameters == before.parameters
     # rows for early stopping were taken from those for training
     prepared = json.loads((results / tokens["spec"]["parents"]["prepared"] / "manifest.json").read_text())
-    steps = 3 * math.ceil(prepared["parts"]["train"]["rows"] / 32)
-    assert found.tokens == pytest.approx(steps * 32 * part["pieces"] / part["units"]) and found.tokens < before.tokens
+    steps = 3 * math.ceil(prepared["splits"]["train"]["rows"] / 32)
+    assert (
+        found.tokens == pytest.approx(steps * 32 * part["tokens"] / part["instances"]) and found.tokens < before.tokens
+    )
     # what is kept is that of the longest text that there may be
     assert found.activations == before.activations
     (node,) = (node for node in plan.stage("predictions").values() if ".none." in node.name)
     predicted = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
     tokens = json.loads((results / node.spec["parents"]["tokens"] / "manifest.json").read_text())
-    assert predicted.tokens == pytest.approx(sum(part["pieces"] for part in tokens["parts"].values()))
+    assert predicted.tokens == pytest.approx(sum(part["tokens"] for part in tokens["splits"].values()))

@@ -373,7 +373,7 @@ def study(tmp_path) -> Path:
         targets[target] = {"task": target, "form": task.form, "metric": task.metric, "language": "en", "source": "tiny"}
         for seed in (1, 2):
             node = f"predictions/m.r.none.s{seed}.{target}-00000000"
-            axes = {"model": "m", "recipe": "r", "tuning": "full", "mixture": "none", "seed": seed, "target": target}
+            axes = {"model": "m", "recipe": "r", "method": "full", "mixture": "none", "seed": seed, "target": target}
             cells.append({**axes, "node": node})
             frames = [frame(task, language, seed) for language in LANGUAGES if language in task.languages]
             folder = results / node
@@ -382,7 +382,7 @@ def study(tmp_path) -> Path:
             official = {"split": "test", "official": True, "sample": False}
             parts = {language: official for language in LANGUAGES if language in task.languages}
             parts["de"] = {"split": "dev", "official": False, "sample": True}
-            facts = {"spec": {}, "parts": parts, "collapsed": False}
+            facts = {"spec": {}, "splits": parts, "collapsed": False}
             (folder / "manifest.json").write_text(json.dumps(facts))
     plan = results / "studies/mine/0123/plan.json"
     plan.parent.mkdir(parents=True)
@@ -394,8 +394,8 @@ def study(tmp_path) -> Path:
 def frame(task: registry.Task, language: str, seed: int) -> pd.DataFrame:
     rows = rows_of(task, language, random.Random(f"{task.name} {language} {seed}"))
     prepared = [{"example_id": row[0], "cluster_id": row[0], "language": language, "split": "test"} for row in rows]
-    predictions, golds = [row[1] for row in rows], [row[2] for row in rows]
-    return frame_of(forms.get(task.form), prepared, predictions, golds, task.scoring)
+    predictions, gold = [row[1] for row in rows], [row[2] for row in rows]
+    return frame_of(forms.get(task.form), prepared, predictions, gold, task.scoring)
 
 
 def export(plan: Path, *more: str, expected: int = 0, seed: str = "1") -> None:

@@ -11,15 +11,16 @@ import torch
 import transformers
 from families import FAMILIES, write
 from xstilts import forms
-from xstilts.data.dataset import Part
+from xstilts.data.dataset import Split
 from xstilts.data.sources import tiny
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.models import adapters, backbone
+from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, save_model, tensors
 from xstilts.tokenization import masking
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training.step import Batch, make_optimiser, take_step
 
@@ -59,10 +60,10 @@ def held(name, weights="float32", precision="float32"):
 
 def rows_of(form):
     """Return rows of a form, more than one length among them."""
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
 
     def text(words):
-        return " ".join(chance.choice(tiny.LEXICON[:-2], words))
+        return " ".join(rng.choice(tiny.LEXICON[:-2], words))
 
     rows = []
     for number in range(6):
@@ -89,11 +90,11 @@ def parts(folders, tmp_path_factory):
     place = tmp_path_factory.mktemp("parts")
     made = {}
     for name, form in itertools.product(MODELS, TRAINED):
-        rows, tokenizer = rows_of(form), PieceTokenizer(folders[name])
+        rows, tokenizer = rows_of(form), ModelTokenizer(folders[name])
         path = place / f"{form}.parquet"
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
         arrays = forms.get(form).encode(rows, tokenizer, LENGTHS)
-        made[name, form] = Part(Tokens(arrays, tokenizer.pad, tokenizer.segment_end), path, "")
+        made[name, form] = Split(Tokens(arrays, tokenizer.pad, tokenizer.segment_end), path, "")
     return made
 
 
@@ -110,18 +111,18 @@ def step(model, form, part, number=0, rate=1e-2):
     trained = [one for one in model.parameters() if one.requires_grad]
     optimiser = make_optimiser(model, OPTIMISER)
     assert sum(len(group["params"]) for group in optimiser.param_groups) == len(trained)
-    units = np.arange(len(part.tokens))
+    instances = np.arange(len(part.tokens))
     module = forms.get(form)
-    inputs, targets = module.batch(part.tokens, units, number)
-    batch = Batch(0, [(inputs, targets, len(units), module.terms(targets, len(units)))], number)
+    inputs, targets = module.batch(part.tokens, instances, number)
+    batch = Batch(0, [(inputs, targets, len(instances), module.terms(targets, len(instances)))], number)
     return take_step(model.train(), optimiser, entry_of(form), batch, rate, 1.0, Group(), CPU)
 
 
 def outputs(model, form, part):
-    units = np.arange(len(part.tokens))
-    inputs = tensors(forms.get(form).batch(part.tokens, units, 0)[0], CPU)
+    instances = np.arange(len(part.tokens))
+    inputs = tensors(forms.get(form).batch(part.tokens, instances, 0)[0], CPU)
     with torch.inference_mode():
-        return model.eval()("task", inputs, len(units))
+        return model.eval()("task", inputs, len(instances))
 
 
 def fresh(folders, name, form, method, precision="float32"):
@@ -131,7 +132,7 @@ def fresh(folders, name, form, method, precision="float32"):
     body = adapters.load([folders[name]], settings["part"], settings["weights"])
     adapters.begin(body, TUNINGS[method], 1)
     model = Model(body, {"task": make_head(entry_of(form), body, 1, folders[name])}, precision)
-    adapters.freeze(model.body, model.heads, False)
+    adapters.freeze(model.backbone, model.heads, False)
     return model, settings
 
 
@@ -192,7 +193,7 @@ def test_bfloat16_holds_what_is_not_trained(folders, parts, tmp_path, name):
 def test_padding_changes_nothing(folders, parts, name):
     """The vectors of a text are the same alone and beside a longer one."""
     part = parts[name, "classification"]
-    body = backbone.load(folders[name], part_of_model(name)).eval()
+    body = load_backbone(folders[name], part_of_model(name)).eval()
     order = np.argsort(part.tokens.lengths)
     with torch.inference_mode():
         together = body(tensors(part.tokens.inputs(order), CPU))
@@ -211,7 +212,7 @@ def test_padding_changes_nothing(folders, parts, name):
 )  # fmt: skip
 def test_sentence_vector_by_family(folders, parts, name, family, first):
     """The first position's of a masked model; of the others the last one's that is no padding."""
-    body = backbone.load(folders[name], part_of_model(name)).eval()
+    body = load_backbone(folders[name], part_of_model(name)).eval()
     assert body.family == family
     tokens = parts[name, "classification"].tokens
     inputs = tensors(tokens.inputs(np.arange(len(tokens))), CPU)
@@ -239,7 +240,7 @@ def test_no_answer_is_scored_by_the_sentence(folders, parts, name):
 def test_decoder_of_an_encoder_decoder_reads_the_text_moved_by_one(folders, parts):
     tokens = parts["mt5", "classification"].tokens
     inputs = tensors(tokens.inputs(np.arange(1)), CPU)
-    body = backbone.load(folders["mt5"]).eval()
+    body = load_backbone(folders["mt5"]).eval()
     direct = transformers.MT5Model.from_pretrained(folders["mt5"]).eval()
     moved = torch.cat([torch.zeros(1, 1, dtype=torch.int64), inputs["ids"][:, :-1]], dim=1)
     with torch.inference_mode():
@@ -265,7 +266,7 @@ def test_bert_is_told_the_second_segment(folders, parts):
         first = ids.index(2)
         end = len(ids) - ids[::-1].index(2)
         assert segments == [int(pair and first < place < end) for place in range(len(ids))]
-    body = backbone.load(folders["bert"]).eval()
+    body = load_backbone(folders["bert"]).eval()
     with torch.inference_mode():
         told = body(tensors(inputs, CPU)).positions
         untold = body(tensors({key: inputs[key] for key in ("ids", "mask")}, CPU)).positions
@@ -278,11 +279,11 @@ def test_bert_is_told_the_second_segment(folders, parts):
 @pytest.mark.parametrize("name", ["llama", "qwen", "gemma"])
 def test_byte_level_tokenizers(folders, name):
     """Words have their space, two texts a line break between them, and what is missing nobody needs."""
-    tokenizer = PieceTokenizer(folders[name])
+    tokenizer = ModelTokenizer(folders[name])
     encoding = tokenizer.words([["cat", "helps", "dog"]])[0]
-    assert encoding.ids == tokenizer.pieces(["cat helps dog"])[0].ids
+    assert encoding.ids == tokenizer.tokenize(["cat helps dog"])[0].ids
     assert encoding.word_ids[0] == 0 and encoding.word_ids[-1] == 2
-    assert tokenizer.middle == tokenizer.pieces(["\n"])[0].ids
+    assert tokenizer.middle == tokenizer.tokenize(["\n"])[0].ids
     assert tokenizer.objective == masking.CAUSAL and tokenizer.mask is None
 
 
@@ -293,14 +294,14 @@ def test_byte_level_tokenizers(folders, name):
 def test_language_model_loss_is_that_of_transformers(folders, parts, name):
     """The mean over all positions to be told, of the model's own class with the same inputs and labels."""
     part = parts[name, "mlm"]
-    units = np.arange(len(part.tokens))
-    inputs, targets = forms.get("mlm").batch(part.tokens, units, 3)
+    instances = np.arange(len(part.tokens))
+    inputs, targets = forms.get("mlm").batch(part.tokens, instances, 3)
     direct = getattr(transformers, FAMILIES[name][1]).from_pretrained(folders[name]).eval()
     arguments = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
     if "segments" in inputs:
         arguments["token_type_ids"] = inputs["segments"]
     arguments = {key: torch.from_numpy(value) for key, value in arguments.items()}
-    right = torch.from_numpy(targets["pieces"])
+    right = torch.from_numpy(targets["tokens"])
     if name == "mt5":
         arguments["labels"] = right
         expected = direct(**arguments, decoder_attention_mask=torch.from_numpy(inputs["decoder_mask"])).loss
@@ -310,10 +311,10 @@ def test_language_model_loss_is_that_of_transformers(folders, parts, name):
         expected = torch.nn.functional.cross_entropy(logits[chosen].float(), right[chosen])
     model, _ = fresh(folders, name, "mlm", "full")
     with torch.inference_mode():
-        raw = model.eval()("task", tensors(inputs, CPU), len(units))
+        raw = model.eval()("task", tensors(inputs, CPU), len(instances))
         loss = forms.get("mlm").loss(raw, tensors(targets, CPU))
     assert float(loss) == pytest.approx(expected.item(), rel=1e-5)
-    assert forms.get("mlm").terms(targets, len(units)) == len(raw)
+    assert forms.get("mlm").terms(targets, len(instances)) == len(raw)
 
 
 def test_causal_tells_the_next_piece(parts):
@@ -321,12 +322,12 @@ def test_causal_tells_the_next_piece(parts):
     inputs, targets = masking.causal(tokens, np.arange(2), 0)
     for row in range(2):
         length = int(inputs["mask"][row].sum())
-        assert targets["pieces"][row, : length - 1].tolist() == inputs["ids"][row, 1:length].tolist()
-        assert (targets["pieces"][row, length - 1 :] == -100).all()
+        assert targets["tokens"][row, : length - 1].tolist() == inputs["ids"][row, 1:length].tolist()
+        assert (targets["tokens"][row, length - 1 :] == -100).all()
 
 
 def test_spans_put_together_again_are_the_text(parts):
-    """Sentinels in order; the spans of the targets put in their place give the text; 15 % of it, at least a piece."""
+    """Sentinels in order; the spans of the targets put in their place give the text; 15 % of it, at least a token."""
     tokens = parts["mt5", "mlm"].tokens
     first, last = 2, 101
     for key in range(20):
@@ -337,15 +338,15 @@ def test_spans_put_together_again_are_the_text(parts):
             told = inputs["decoder_ids"][unit][inputs["decoder_mask"][unit] == 1].tolist()
             assert read[-1] == told[-1] == text[-1] == 1
             lost, sentinel = {}, None
-            for piece in told[:-1]:
-                if first <= piece <= last:
-                    sentinel = piece
+            for token in told[:-1]:
+                if first <= token <= last:
+                    sentinel = token
                     lost[sentinel] = []
                 else:
-                    lost[sentinel].append(piece)
+                    lost[sentinel].append(token)
             # extra_id_0 has the highest number
             assert list(lost) == [last - place for place in range(len(lost))]
-            whole = [word for piece in read[:-1] for word in lost.get(piece, [piece])]
+            whole = [word for token in read[:-1] for word in lost.get(token, [token])]
             assert whole == text[:-1]
             assert sum(map(len, lost.values())) == max(1, round(0.15 * (len(text) - 1)))
     once, _ = masking.spans(tokens, np.arange(len(tokens)), 3)
@@ -361,8 +362,8 @@ def test_spans_put_together_again_are_the_text(parts):
     [(1, 0.15, 1, 1), (2, 0.15, 1, 1), (20, 0.15, 3, 1), (40, 0.15, 6, 2), (200, 0.15, 30, 10), (200, 0.3, 60, 20)],
 )
 def test_number_of_spans(length, share, lost, number):
-    pieces = np.arange(1000, 1000 + length)
-    read, told = masking._with_sentinels(pieces, np.arange(100)[::-1], share, masking._chance(1, 2))
+    tokens = np.arange(1000, 1000 + length)
+    read, told = masking._with_sentinels(tokens, np.arange(100)[::-1], share, masking._chance(1, 2))
     assert int((told >= 1000).sum()) == lost
     assert int((read < 1000).sum()) == int((told < 1000).sum()) == number
 
@@ -375,7 +376,7 @@ def tuned(folders, name, form, method, part, start=None):
     body = adapters.load(start or [folders[name]], part_of_model(name), "float32")
     adapters.begin(body, TUNINGS[method], 2)
     model = Model(body, {"task": make_head(entry_of(form), body, 2, folders[name])})
-    adapters.freeze(model.body, model.heads, False)
+    adapters.freeze(model.backbone, model.heads, False)
     for number in range(2):
         step(model, form, part, number)
     return model
@@ -426,16 +427,16 @@ def test_fresh_adapters_depend_on_the_seed_alone(folders):
 def test_a_fresh_prompt_is_made_of_pieces(folders):
     body = adapters.load([folders["xlm-r"]], None, "float32")
     adapters.begin(body, TUNINGS["prompt"], 1)
-    prompt = body.body.prompt_encoder["default"].embedding.weight
-    pieces = body.body.get_input_embeddings().weight
-    assert all((pieces == vector).all(1).any() for vector in prompt)
+    prompt = backbone.transformer.prompt_encoder["default"].embedding.weight
+    tokens = backbone.transformer.get_input_embeddings().weight
+    assert all((tokens == vector).all(1).any() for vector in prompt)
 
 
 def test_fresh_lora_changes_no_output(folders, parts):
     part = parts["xlm-r", "classification"]
     inputs = tensors(part.tokens.inputs(np.arange(3)), CPU)
-    plain = backbone.load(folders["xlm-r"]).eval()
-    adapted = backbone.load(folders["xlm-r"])
+    plain = load_backbone(folders["xlm-r"]).eval()
+    adapted = load_backbone(folders["xlm-r"])
     adapters.begin(adapted, TUNINGS["lora"], 1)
     with torch.inference_mode():
         assert torch.equal(plain(inputs).positions, adapted.eval()(inputs).positions)
@@ -463,14 +464,14 @@ def test_adapter_has_no_room_beside_a_long_text(folders):
     body = adapters.load([folders["xlm-r"]], None, "float32")
     adapters.begin(body, TUNINGS["prompt"], 1)
     ids = torch.full((1, 62), 9)
-    with pytest.raises(UserError, match="62 pieces and the 3 of the adapter are more than the 64 positions"):
+    with pytest.raises(UserError, match="62 tokens and the 3 of the adapter are more than the 64 positions"):
         body({"ids": ids, "mask": torch.ones_like(ids)})
 
 
 def test_frozen_embeddings_stay(folders, parts):
     part = parts["xlm-r", "classification"]
     model, _ = fresh(folders, "xlm-r", "classification", "full")
-    adapters.freeze(model.body, model.heads, True)
-    before = model.body.body.get_input_embeddings().weight.clone()
+    adapters.freeze(model.backbone, model.heads, True)
+    before = model.backbone.transformer.get_input_embeddings().weight.clone()
     step(model, "classification", part)
-    assert torch.equal(model.body.body.get_input_embeddings().weight, before)
+    assert torch.equal(model.backbone.transformer.get_input_embeddings().weight, before)

@@ -11,7 +11,7 @@ PLAN = {"study": "test", "figures": {"palette": "vlag", "width": 7}}
 def scores(gain):
     return pd.DataFrame(
         {
-            "model": "m", "recipe": "r", "tuning": "full", "mixture": ["none", "mnli"], "seed": 1, "target": "xnli",
+            "model": "m", "recipe": "r", "method": "full", "mixture": ["none", "mnli"], "seed": 1, "target": "xnli",
             "language": "de", "metric": "accuracy", "headline": True, "score": [50.0, 50.0 + gain], "n": 10,
             "split": "test", "official": True, "sample": False, "collapsed": False,
         }

@@ -1,11 +1,11 @@
-"""Forms: from rows to pieces and back, nothing lost."""
+"""Forms: from rows to tokens and back, nothing lost."""
 
 import numpy as np
 import pytest
 from xstilts import forms
 from xstilts.data.sources import tiny
 from xstilts.forms import span, tagging
-from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import Tokens
 
 
@@ -14,7 +14,7 @@ def tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tiny._tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text('{"unk_token": "<unk>", "pad_token": {"content": "<pad>"}}')
-    return PieceTokenizer(folder)
+    return ModelTokenizer(folder)
 
 
 def encode(form, rows, tokenizer, **lengths):
@@ -54,7 +54,7 @@ def test_multiple_choice_groups_its_choices(tokenizer):
 
 @pytest.mark.parametrize("max_length", [16, 24, 64])
 def test_answers_come_back_from_offsets(tokenizer, max_length):
-    """With scores that point at the answer's pieces, the prediction is the answer, whatever the window."""
+    """With scores that point at the answer's tokens, the prediction is the answer, whatever the window."""
     context = "the farmer sees a small ship in the harbour . 猫 helps the (baker) in the old city near the king ."
     rows = [
         {"context": context, "question": "who ?", "answers": [{"text": text, "start": context.index(text)}]}
@@ -73,7 +73,7 @@ def test_answers_come_back_from_offsets(tokenizer, max_length):
         kept.append(scores)
     predicted = span.predict(rows, tokens, kept, None, {"n_best": 5, "max_answer_length": 30})
     for row, prediction in zip(rows, predicted, strict=True):
-        # a piece may hold more than the answer (an unknown word is one piece)
+        # a token may hold more than the answer (an unknown word is one token)
         assert row["answers"][0]["text"] in prediction
         assert len(prediction) <= len(row["answers"][0]["text"]) + 2
 

@@ -8,7 +8,7 @@ import pytest
 from xstilts.commands import main
 from xstilts.errors import UserError
 from xstilts.store import manifest, retention
-from xstilts.training.loop import devices
+from xstilts.training import devices
 
 
 def make(results, *names):

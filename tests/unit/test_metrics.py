@@ -247,8 +247,8 @@ def test_mining_f1():
 
 
 def test_nearest_in_blocks():
-    chance = np.random.default_rng(0)
-    queries, candidates = (chance.normal(size=(50, 8)).astype(np.float32) for _ in range(2))
+    rng = np.random.default_rng(0)
+    queries, candidates = (rng.normal(size=(50, 8)).astype(np.float32) for _ in range(2))
     assert nearest(queries, candidates, block=7).tolist() == nearest(queries, candidates).tolist()
 
 

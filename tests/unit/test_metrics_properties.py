@@ -147,9 +147,9 @@ def mined_slowly(source, target, count):
 @check
 @given(SEEDS, draw.integers(1, 12), draw.integers(1, 12), draw.integers(1, 5), BLOCKS)
 def test_mining(seed, sources, targets, count, block):
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     # a common part, so that cosines are positive as those of sentences are
-    source, target = (chance.normal(size=(rows, 8)).astype(np.float32) + 1 for rows in (sources, targets))
+    source, target = (rng.normal(size=(rows, 8)).astype(np.float32) + 1 for rows in (sources, targets))
     texts = [str(row) for row in range(sources)], [str(row) for row in range(targets)]
     pairs, scores = mining.mine(source, target, *texts, neighbours=count, block=block)
     turned, turned_scores = mining.mine(target, source, *texts[::-1], neighbours=count, block=block)
@@ -159,7 +159,7 @@ def test_mining(seed, sources, targets, count, block):
     assert sorted(pairs.tolist()) == sorted(turned[:, ::-1].tolist())
     assert scores == pytest.approx(turned_scores, rel=1e-4)
     assert all(len(set(pairs[:, side].tolist())) == len(pairs) for side in (0, 1))
-    order = chance.permutation(sources)
+    order = rng.permutation(sources)
     moved, _ = mining.mine(source[order], target, *texts, neighbours=count)
     assert sorted([int(order[one]), other] for one, other in moved.tolist()) == sorted(pairs.tolist())
 

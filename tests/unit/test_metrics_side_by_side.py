@@ -16,15 +16,15 @@ from xstilts.metrics import mining, retrieval
 WORDS = ["the", "a", "cat", "Cat!", "dog", "10", "(x)", "猫", "gato", "el"]
 
 
-def summed(form, predictions, golds):
+def summed(form, predictions, gold):
     """Return a form's score of all rows, in percent."""
-    rows = [form.statistics(*pair, {"rules": "squad"}) for pair in zip(predictions, golds, strict=True)]
+    rows = [form.statistics(*pair, {"rules": "squad"}) for pair in zip(predictions, gold, strict=True)]
     return form.score({key: sum(row[key] for row in rows) for key in rows[0]}, len(rows))
 
 
-def text_of(chance):
+def text_of(rng):
     """Return words of which normalisation leaves some: where nothing is left, torchmetrics goes by SQuAD v2.0."""
-    return " ".join([*chance.choice(WORDS, chance.integers(5)), chance.choice(WORDS[2:])])
+    return " ".join([*rng.choice(WORDS, rng.integers(5)), rng.choice(WORDS[2:])])
 
 
 def test_tags_and_seqeval(record_property):
@@ -62,9 +62,9 @@ def test_seqeval_takes_parts_of_speech_for_spans_of_no_letter():
 
 def test_accuracy_and_scikit_learn(record_property):
     sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
-    chance, differences = np.random.default_rng(0), []
+    rng, differences = np.random.default_rng(0), []
     for _ in range(100):
-        predicted, right = (chance.choice(["a", "b", "c"], size).tolist() for size in [chance.integers(1, 40)] * 2)
+        predicted, right = (rng.choice(["a", "b", "c"], size).tolist() for size in [rng.integers(1, 40)] * 2)
         expected = 100 * sklearn.accuracy_score(right, predicted)
         differences.append(abs(summed(classification, predicted, right)["accuracy"] - expected))
         words = summed(tagging, [" ".join(predicted)], [" ".join(right)])
@@ -75,9 +75,9 @@ def test_accuracy_and_scikit_learn(record_property):
 
 def test_mining_f1_and_scikit_learn(record_property):
     sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
-    chance, differences = np.random.default_rng(0), []
+    rng, differences = np.random.default_rng(0), []
     for _ in range(100):
-        found, gold = chance.random((2, 50)) < 0.3
+        found, gold = rng.random((2, 50)) < 0.3
         expected = sklearn.f1_score(gold, found)
         differences.append(abs(pair_f1(np.flatnonzero(found).tolist(), np.flatnonzero(gold).tolist()) - expected))
     record_property("largest_difference", max(differences))
@@ -86,9 +86,9 @@ def test_mining_f1_and_scikit_learn(record_property):
 
 def test_mining_threshold_and_scikit_learn(record_property):
     sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
-    chance, differences = np.random.default_rng(0), []
+    rng, differences = np.random.default_rng(0), []
     for _ in range(100):
-        scores, right = chance.integers(0, 30, 40) / 8, chance.random(40) < 0.4
+        scores, right = rng.integers(0, 30, 40) / 8, rng.random(40) < 0.4
         precision, recall, _ = sklearn.precision_recall_curve(right, scores)
         sums = precision + recall
         expected = np.max(2 * precision * recall / np.where(sums > 0, sums, 1))
@@ -102,10 +102,10 @@ def test_mining_threshold_and_scikit_learn(record_property):
 def test_average_precision_and_scikit_learn(record_property):
     """Where both are defined: a ranking of all candidates, no longer than the cutoff."""
     sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
-    chance, differences = np.random.default_rng(0), []
+    rng, differences = np.random.default_rng(0), []
     for _ in range(200):
-        relevant = chance.random(chance.integers(1, 21)) < 0.3
-        relevant[chance.integers(len(relevant))] = True
+        relevant = rng.random(rng.integers(1, 21)) < 0.3
+        relevant[rng.integers(len(relevant))] = True
         expected = sklearn.average_precision_score(relevant, -np.arange(len(relevant)))
         differences.append(abs(retrieval.average_precision(relevant.tolist(), int(relevant.sum())) - expected))
     record_property("largest_difference", max(differences))
@@ -126,11 +126,11 @@ def test_reciprocal_rank_and_torchmetrics(record_property):
 
 def test_answers_and_torchmetrics(record_property):
     torchmetrics = pytest.importorskip("torchmetrics.functional.text", reason="torchmetrics is not installed")
-    chance, differences = np.random.default_rng(0), []
+    rng, differences = np.random.default_rng(0), []
     for _ in range(100):
-        rows = range(chance.integers(1, 8))
-        predictions = [text_of(chance) for _ in rows]
-        answers = [[text_of(chance) for _ in range(chance.integers(1, 4))] for _ in rows]
+        rows = range(rng.integers(1, 8))
+        predictions = [text_of(rng) for _ in rows]
+        answers = [[text_of(rng) for _ in range(rng.integers(1, 4))] for _ in rows]
         expected = torchmetrics.squad(
             [{"id": str(row), "prediction_text": predictions[row]} for row in rows],
             [
@@ -148,8 +148,8 @@ def test_answers_and_torchmetrics(record_property):
 def neighbourhoods():
     """Unit vectors of two languages, and a function that gives faiss's neighbours."""
     faiss = pytest.importorskip("faiss", reason="faiss is not installed")
-    chance = np.random.default_rng(0)
-    one, other = (retrieval.unit(chance.normal(size=(rows, 64)).astype(np.float32) + 0.5) for rows in (300, 500))
+    rng = np.random.default_rng(0)
+    one, other = (retrieval.unit(rng.normal(size=(rows, 64)).astype(np.float32) + 0.5) for rows in (300, 500))
 
     def search(queries, candidates, count):
         index = faiss.IndexFlatIP(queries.shape[1])

@@ -80,8 +80,8 @@ def test_every_task_is_there_in_every_language(plan, prepared):
     assert plan.notes == []
     for name in TARGETS:
         _, facts = prepared[f"{name}.evaluation"]
-        assert list(facts["parts"]) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
-        assert all(part["rows"] >= 100 and not part["sample"] for part in facts["parts"].values()), name
+        assert list(facts["splits"]) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
+        assert all(part["rows"] >= 100 and not part["sample"] for part in facts["splits"].values()), name
     members = ["snli", "mnli", "anli"]
     assert {f"{name}.training" for name in [*NINE[1:], *members, "text", "copa", "udpos", "mnli@qab"]} <= set(prepared)
     assert all(facts["left_out"].get("no gold label", 0) == 0 for _, facts in prepared.values())
@@ -282,13 +282,13 @@ def accuracy(train, test, text):
     return 100 * model.score(words.transform(map(text, test)), [row["label"] for row in test])
 
 
-@pytest.mark.parametrize(("train", "test", "chance"), [("mnli", "xnli", 100 / 3), ("pawsx", "pawsx", 50)])
-def test_no_bag_of_words_solves_a_pair(prepared, train, test, chance):
+@pytest.mark.parametrize(("train", "test", "rng"), [("mnli", "xnli", 100 / 3), ("pawsx", "pawsx", 50)])
+def test_no_bag_of_words_solves_a_pair(prepared, train, test, rng):
     learnt = rows_of(prepared, f"{train}.training")["train"]
     scored = rows_of(prepared, f"{test}.evaluation")["en"]
     both = lambda row: " ".join([*(f"1:{w}" for w in row["text_a"].split()), row["text_b"]])  # noqa: E731
     for text in (lambda row: row["text_b"], lambda row: row["text_a"], both):
-        assert accuracy(learnt, scored, text) == pytest.approx(chance, abs=3)
+        assert accuracy(learnt, scored, text) == pytest.approx(rng, abs=3)
 
 
 def test_no_alternative_is_right_by_itself(prepared):

@@ -7,9 +7,9 @@ from xstilts.errors import UserError
 from xstilts.store.sampling import Sampling, TaskShare, probabilities, total_steps
 
 
-def share(name, rows, rate=1.0, epochs=1, batch_size=4, units=None):
-    units = rows if units is None else units
-    return TaskShare(name, np.arange(units), np.arange(units) % 17 + 3, rows, rate, epochs, batch_size)
+def share(name, rows, rate=1.0, epochs=1, batch_size=4, instances=None):
+    instances = rows if instances is None else instances
+    return TaskShare(name, np.arange(instances), np.arange(instances) % 17 + 3, rows, rate, epochs, batch_size)
 
 
 def test_probabilities():
@@ -70,18 +70,20 @@ def test_counts():
     assert sum(entry["steps"] for entry in counts.values()) == schedule.steps
     seen = {name: 0 for name in counts}
     for step in range(schedule.steps):
-        task, units = schedule.batch(step)
-        seen["ab"[task]] += len(units)
+        task, instances = schedule.batch(step)
+        seen["ab"[task]] += len(instances)
     assert {name: entry["examples"] for name, entry in counts.items()} == seen
 
 
 def test_batches_are_of_similar_length():
     schedule = Schedule([share("a", 4000, batch_size=16)], Sampling(), seed=0)
     lengths = np.arange(4000) % 17 + 3
-    padded = sum(len(units) * lengths[units].max() for _, units in map(schedule.batch, range(schedule.steps)))
+    padded = sum(
+        len(instances) * lengths[instances].max() for _, instances in map(schedule.batch, range(schedule.steps))
+    )
     assert lengths.sum() / padded > 0.95
 
 
 def test_no_examples():
     with pytest.raises(UserError, match="a: no training examples"):
-        Schedule([share("a", 0, units=0)], Sampling(), seed=0)
+        Schedule([share("a", 0, instances=0)], Sampling(), seed=0)

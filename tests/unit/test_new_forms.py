@@ -19,8 +19,9 @@ from xstilts.data.sources import Place, tiny
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.forms import bitext, mining, mlm, multiple_choice, retrieval, span, tagging
-from xstilts.forms.heads import States
+from xstilts.forms.heads import BackboneOutput
 from xstilts.models import backbone
+from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, of_node, save_model, tensors
 from xstilts.planning import registry
@@ -28,7 +29,7 @@ from xstilts.planning.index import index_mirror
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.study import read_study
 from xstilts.store import manifest
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training.step import Batch, make_optimiser, take_step
 
@@ -46,7 +47,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokenizer(folder):
-    return PieceTokenizer(folder)
+    return ModelTokenizer(folder)
 
 
 def encode(form, rows, tokenizer, **lengths):
@@ -56,7 +57,7 @@ def encode(form, rows, tokenizer, **lengths):
 def part_of(form, rows, tokenizer, path, **lengths):
     """Return rows and their tokens as training and prediction read them."""
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    return dataset.Part(encode(form, rows, tokenizer, **lengths), path, "")
+    return dataset.Split(encode(form, rows, tokenizer, **lengths), path, "")
 
 
 def directions(*degrees):
@@ -175,7 +176,7 @@ def test_training_batch_of_retrieval(tokenizer):
     inputs, targets = retrieval.batch(tokens, np.array([1, 0]), 0)
     assert targets == {}
     assert inputs["ids"].shape[0] == 4
-    # query of three pieces, candidate, query, candidate with its context after two separators
+    # query of three tokens, candidate, query, candidate with its context after two separators
     lengths = inputs["mask"].sum(1).tolist()
     assert lengths[0] == lengths[2] == 5 and lengths[3] <= 12
     assert inputs["ids"][3].tolist().count(2) == 3 and inputs["ids"][1].tolist().count(2) == 1
@@ -203,7 +204,7 @@ def test_loss_of_retrieval_is_a_cross_entropy_over_the_batch():
 def test_scale_of_a_dual_encoder_starts_at_100_and_is_learned():
     torch.manual_seed(0)
     head = retrieval.head(8, None, 0.0)
-    vectors = head(States(torch.randn(4, 3, 8), torch.randn(4, 8)), {}, 2)
+    vectors = head(BackboneOutput(torch.randn(4, 3, 8), torch.randn(4, 8)), {}, 2)
     assert (vectors**2).sum(1).tolist() == pytest.approx([100] * 4, rel=1e-5)
     retrieval.loss(vectors, {}).backward()
     assert head.log_scale.grad is not None and float(head.log_scale.grad) != 0
@@ -277,23 +278,29 @@ def test_dev_rows_of_retrieval_look_among_themselves():
 @pytest.fixture(scope="module")
 def texts(tokenizer):
     """Tokens of 100 texts of 58 to 60 words."""
-    chance = np.random.default_rng(0)
-    rows = [{"text": " ".join(chance.choice(tiny.LEXICON, 58 + number % 3))} for number in range(100)]
+    rng = np.random.default_rng(0)
+    rows = [{"text": " ".join(rng.choice(tiny.LEXICON, 58 + number % 3))} for number in range(100)]
     return encode("mlm", rows, tokenizer, max_length=80)
 
 
 def test_shares_of_what_is_told_masked_and_changed(texts, tokenizer):
-    units, counts = np.arange(len(texts)), np.zeros(5)
+    instances, counts = np.arange(len(texts)), np.zeros(5)
     for key in range(20):
-        inputs, targets = mlm.batch(texts, units, key)
-        right, ids, told = targets["pieces"], inputs["ids"], inputs["told"]
+        inputs, targets = mlm.batch(texts, instances, key)
+        right, ids, told = targets["tokens"], inputs["ids"], inputs["told"]
         assert ((right != -100) == told).all()
         assert not told[:, 0].any() and not (told & (inputs["mask"] == 0)).any()
         last = inputs["mask"].sum(1) - 1
-        assert not told[units, last].any()
-        assert (ids[~told] == texts.inputs(units)["ids"][~told]).all()
+        assert not told[instances, last].any()
+        assert (ids[~told] == texts.inputs(instances)["ids"][~told]).all()
         masked, same = ids[told] == tokenizer.mask, ids[told] == right[told]
-        counts += [inputs["mask"].sum() - 2 * len(units), told.sum(), masked.sum(), same.sum(), (~masked & ~same).sum()]
+        counts += [
+            inputs["mask"].sum() - 2 * len(instances),
+            told.sum(),
+            masked.sum(),
+            same.sum(),
+            (~masked & ~same).sum(),
+        ]
     positions, told, masked, same, other = counts
     # 120,000 positions, 18,000 of them told: five standard deviations are 0.5 % and 1.5 %
     assert told / positions == pytest.approx(0.15, abs=0.005)
@@ -320,11 +327,11 @@ def test_masks_depend_on_key_and_text_alone(texts):
 
 
 def test_every_text_has_something_to_tell(tokenizer):
-    """Texts of one piece, and one that the tokenizer finds no piece in."""
+    """Texts of one token, and one that the tokenizer finds no token in."""
     nothing = SimpleNamespace(
         objective=tokenizer.objective, mask=tokenizer.mask, size=tokenizer.size, unknown=tokenizer.unknown,
         pad=tokenizer.pad, single_overhead=2, single=tokenizer.single,
-        pieces=lambda rows: [SimpleNamespace(ids=[]) for _ in rows]
+        tokens=lambda rows: [SimpleNamespace(ids=[]) for _ in rows]
     )  # fmt: skip
     for source in (tokenizer, nothing):
         tokens = encode("mlm", [{"text": "cat"}] * 30, source, max_length=8)
@@ -345,13 +352,13 @@ def test_long_texts_are_cut_into_sequences(tokenizer):
 
 
 def test_tokenizer_without_a_mask():
-    with pytest.raises(ValueError, match="has no mask piece"):
+    with pytest.raises(ValueError, match="has no mask token"):
         mlm.encode([], SimpleNamespace(mask=None, objective="masked"), {})
 
 
 def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path):
-    chance = np.random.default_rng(1)
-    rows = [{"text": " ".join(chance.choice(tiny.LEXICON, 5 + 7 * number)), "language": "en"} for number in range(9)]
+    rng = np.random.default_rng(1)
+    rows = [{"text": " ".join(rng.choice(tiny.LEXICON, 5 + 7 * number)), "language": "en"} for number in range(9)]
     part = part_of("mlm", rows, tokenizer, tmp_path / "en.parquet", max_length=40)
     spec = {"parents": {"model": folder, "base": folder}, "trained_on": None, "form": "mlm", "labels": None,
             "decoding": {}, "scoring": None, **HELD}  # fmt: skip
@@ -362,7 +369,7 @@ def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path
     with torch.inference_mode():
         expected = direct(
             input_ids=torch.from_numpy(inputs["ids"]), attention_mask=torch.from_numpy(inputs["mask"]),
-            labels=torch.from_numpy(targets["pieces"]),
+            labels=torch.from_numpy(targets["tokens"]),
         ).loss  # fmt: skip
     assert scores["loss"] == pytest.approx(float(expected), rel=1e-5)
     assert not collapsed
@@ -372,15 +379,15 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     rows = [{"text": "the farmer sees a cat in the old garden .", "language": "en"}] * 4
     part = part_of("mlm", rows, tokenizer, tmp_path / "train.parquet", max_length=40)
     entry = {"task": "text", "form": "mlm", "labels": None}
-    body = backbone.load(folder)
+    body = load_backbone(folder)
     model = Model(body, {"text": make_head(entry, body, 1, folder)}).train()
-    embeddings = body.body.get_input_embeddings().weight
+    embeddings = backbone.transformer.get_input_embeddings().weight
     before = embeddings.detach().clone()
     optimiser = make_optimiser(model, {"weight_decay": 0, "adam_beta2": 0.999, "adam_epsilon": 1e-8})
     assert sum(parameter is embeddings for group in optimiser.param_groups for parameter in group["params"]) == 1
     batch = Batch(0, [(*mlm.batch(part.tokens, np.arange(4), 0), 4, 1)], 0)
     take_step(model, optimiser, entry, batch, 1e-3, 1.0, Group(), CPU)
-    # every piece is a wrong answer whose score is lowered, so that all rows change and not only those of the text
+    # every token is a wrong answer whose score is lowered, so that all rows change and not only those of the text
     assert ((embeddings - before).abs().max(1).values > 0).float().mean() > 0.9
     saved = tmp_path / "saved"
     saved.mkdir()
@@ -389,7 +396,7 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     assert "text.layers.dense.weight" in names and "text.layers.bias" in names
     assert not any(name.endswith("decoder.weight") for name in names)
     again = load_model([saved], [entry], HELD, folder)
-    assert again.heads["text"].layers.decoder.weight is again.body.body.get_input_embeddings().weight
+    assert again.heads["text"].layers.decoder.weight is again.backbone.transformer.get_input_embeddings().weight
     inputs = tensors(mlm.batch(part.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
         assert torch.equal(model("text", inputs, 4), again("text", inputs, 4))
@@ -401,14 +408,14 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_multiple_choice_with_any_number_of_choices(folder, tokenizer, tmp_path, count):
     """The prediction is the choice whose own sequence scores best, whatever stands beside it in the batch."""
-    labels, chance = list("ABCDE")[:count], np.random.default_rng(count)
+    labels, rng = list("ABCDE")[:count], np.random.default_rng(count)
     rows = []
     for number in range(12):
-        choices = [" ".join(chance.choice(tiny.LEXICON, 1 + number % 4)) for _ in range(count)]
+        choices = [" ".join(rng.choice(tiny.LEXICON, 1 + number % 4)) for _ in range(count)]
         record = {"context": "the cat .", "question": "where ?", "choices": choices, "label": number % count}
         rows.append({**multiple_choice.normalise(record, labels), "language": "en"})
     part = part_of("multiple_choice", rows, tokenizer, tmp_path / "dev.parquet", max_length=32)
-    body = backbone.load(folder)
+    body = load_backbone(folder)
     torch.manual_seed(0)
     head = multiple_choice.head(body.width, labels, 0.0)
     torch.nn.init.normal_(head.out.weight)
@@ -419,16 +426,16 @@ def test_multiple_choice_with_any_number_of_choices(folder, tokenizer, tmp_path,
     for row in rows:
         scores = []
         for choice in row["choices"]:
-            ids = tokenizer.pair(*(tokenizer.pieces([text])[0].ids for text in ("the cat . where ?", choice)))
+            ids = tokenizer.pair(*(tokenizer.tokenize([text])[0].ids for text in ("the cat . where ?", choice)))
             with torch.inference_mode():
                 states = body({"ids": torch.tensor([ids]), "mask": torch.ones(1, len(ids), dtype=torch.int64)})
                 scores.append(float(head.out(torch.tanh(head.dense(states.positions[:, 0])))))
         expected.append(labels[int(np.argmax(scores))])
     assert len(set(expected)) > 1
     assert prediction.predict(model, entry, part, CPU) == expected
-    golds = [multiple_choice.gold(row, labels) for row in rows]
-    assert golds == [labels[number % count] for number in range(12)]
-    accuracy = 100 * sum(one == other for one, other in zip(expected, golds, strict=True)) / 12
+    gold = [multiple_choice.gold(row, labels) for row in rows]
+    assert gold == [labels[number % count] for number in range(12)]
+    accuracy = 100 * sum(one == other for one, other in zip(expected, gold, strict=True)) / 12
     assert prediction.evaluate(model, entry, part, CPU)[0]["accuracy"] == pytest.approx(accuracy)
 
 
@@ -439,7 +446,7 @@ DECODING = {"n_best": 5, "max_answer_length": 30}
 
 
 def scores_of(tokens, unit, nothing, best):
-    """Return scores of a window: those of no answer, and of the piece after the first of its context."""
+    """Return scores of a window: those of no answer, and of the token after the first of its context."""
     target = span.batch(tokens, np.array([unit]), 0)[1]
     scores = np.full((int(tokens.lengths[unit]), 2), -9.0, np.float32)
     scores[target["context"][0] == 0] = -np.inf
@@ -551,7 +558,7 @@ def test_tags_of_ccg_are_those_of_its_data(tmp_path):
     facts = manifest.read(prepared / "manifest.json")
     assert facts["labels"] == labels
     # by word: six sentences with one and six with two N
-    assert facts["parts"]["train"]["labels"] == {"(S\\NP)/NP": 6, "N": 18, "NP/N": 18, "S\\NP": 6}
+    assert facts["splits"]["train"]["labels"] == {"(S\\NP)/NP": 6, "N": 18, "NP/N": 18, "S\\NP": 6}
     dev = pyarrow.parquet.read_table(prepared / "dev.parquet").to_pylist()
     assert tagging.gold(dev[0], labels) == "N S[dcl]"
     assert load_file(folder / "heads.safetensors")["ccg.out.weight"].shape[0] == len(labels)
@@ -592,7 +599,7 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
     plan = plan_of(XCOPA, tmp_path)
     by_name = {node.name.rpartition(".")[2]: node for node in plan.stage("targets").values()}
     assert list(by_name) == ["siqa", "siqa+copa"]
-    assert [node.spec["carried_head"] for node in by_name.values()] == [None, "siqa"]
+    assert [node.spec["warm_start_head"] for node in by_name.values()] == [None, "siqa"]
     results = tmp_path / "results"
     (cell,) = plan.cells
     frame = pyarrow.parquet.read_table(make(plan, cell.node, results, None, hub) / "predictions.parquet").to_pydict()
@@ -603,6 +610,6 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
     for name, value in first.items():
         assert torch.allclose(value, second[name.replace("siqa", "copa")], atol=1e-12), name
     # a head of its own would be another one
-    body = backbone.load(results / by_name["siqa+copa"].id)
+    body = load_backbone(results / by_name["siqa+copa"].id)
     fresh = make_head({"task": "copa", "form": "multiple_choice", "labels": None}, body, 1, None)
     assert not torch.allclose(fresh.dense.weight, second["copa.dense.weight"], atol=1e-3)

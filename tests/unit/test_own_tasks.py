@@ -94,19 +94,19 @@ def make(plan, name, results):
 
 def test_own_task_is_prepared_and_tokenised(project):
     plan = plan_of(project)
-    units = {}
+    instances = {}
     for node in plan.stage("tokens").values():
         if ".sentiment." in node.name:
             prepared = make(plan, node.spec["parents"]["prepared"], project.results)
             facts = make(plan, node.id, project.results)
-            units |= {part: entry["units"] for part, entry in facts["parts"].items()}
+            instances |= {part: entry["instances"] for part, entry in facts["splits"].items()}
             if prepared["spec"]["part"] == "training":
                 # of 24 rows four are for early stopping; 10,000 should be there
-                assert prepared["sample"] and set(prepared["parts"]["train"]["labels"]) == {"negative", "positive"}
+                assert prepared["sample"] and set(prepared["splits"]["train"]["labels"]) == {"negative", "positive"}
             else:
-                assert prepared["parts"]["en"]["labels"] == {"negative": 2, "positive": 1}
-                assert prepared["parts"]["de"]["official"] and prepared["parts"]["de"]["sample"]
-    assert units == {"train": 20, "dev": 4, "en": 3, "de": 2}
+                assert prepared["splits"]["en"]["labels"] == {"negative": 2, "positive": 1}
+                assert prepared["splits"]["de"]["official"] and prepared["splits"]["de"]["sample"]
+    assert instances == {"train": 20, "dev": 4, "en": 3, "de": 2}
 
 
 def test_data_card_of_an_own_task(project, capsys):

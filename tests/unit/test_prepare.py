@@ -65,7 +65,7 @@ def test_training_is_split_by_context(raw):
     assert len(dev) == 16
     assert not {row["text_a"] for row in train} & {row["text_a"] for row in dev}
     assert not {row["example_id"] for row in train} & {row["example_id"] for row in dev}
-    assert facts["parts"]["train"]["rows"] == len(train)
+    assert facts["splits"]["train"]["rows"] == len(train)
     assert facts["sample"]  # the published MNLI has more rows
 
 
@@ -74,7 +74,7 @@ def test_limits_choose_the_same_items_in_every_language(raw):
     chosen = {language: parts[language]["example_id"].to_pylist() for language in ("en", "de")}
     assert len(chosen["en"]) == 7
     assert chosen["en"] == chosen["de"]
-    assert facts["parts"]["de"]["sample"]
+    assert facts["splits"]["de"]["sample"]
 
 
 def test_clusters(raw):

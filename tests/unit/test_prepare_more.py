@@ -116,9 +116,9 @@ def test_union_has_the_rows_of_all_members_under_their_names(union):
     # the uid of ANLI's rows repeats and gets a number within its data set
     assert {"anli.same", "anli.same#2"} <= {*ids(parts["train"]), *ids(parts["dev"]), "anli.same", "anli.same#2"}
     assert all(row["cluster_id"].partition(".")[0] == row["example_id"].partition(".")[0] for row in every)
-    assert facts["parts"]["train"]["rows"] == facts["available"] == 17
-    assert sum(facts["parts"]["train"]["labels"].values()) == 17
-    assert list(facts["parts"]["train"]["labels"]) == LABELS
+    assert facts["splits"]["train"]["rows"] == facts["available"] == 17
+    assert sum(facts["splits"]["train"]["labels"].values()) == 17
+    assert list(facts["splits"]["train"]["labels"]) == LABELS
     for row in every:
         member, text = row["example_id"].partition(".")[0], row["text_a"].split()
         expected = int(text[1]) % 3 if member == "mnli" else [0, 1, 2][int(text[3]) % 3]
@@ -172,7 +172,7 @@ def test_rows_are_those_of_the_language(mirror):
         "en": ["english-1", "english-2"], "ar": ["arabic-1"], "id": ["indonesian-9"],
     }  # fmt: skip
     # of 440 published ones
-    assert facts["parts"]["en"] == {
+    assert facts["splits"]["en"] == {
         "split": "dev", "official": True, "rows": 2, "available": 2, "sample": True, "labels": {},
     }  # fmt: skip
     parts, _ = mirror.prepare("tydiqa.training", **TYDIQA)
@@ -274,7 +274,7 @@ def test_placeholder_labels(mirror, count):
     mirror.made_up("mnli/train.json", "xnli/test-en.tsv")
     mirror.write(**{"xnli__test-de.tsv": "".join(f"a {at}\tb\tneutral\n" for at in range(count))})
     if count < 20:
-        assert mirror.prepare("xnli.evaluation", **XNLI)[1]["parts"]["de"]["labels"] == {"neutral": 19}
+        assert mirror.prepare("xnli.evaluation", **XNLI)[1]["splits"]["de"]["labels"] == {"neutral": 19}
         return
     with pytest.raises(UserError, match=r"xnli/test-de\.tsv: all 20 rows have the label 'neutral': placeholders"):
         mirror.prepare("xnli.evaluation", **XNLI)
@@ -359,12 +359,12 @@ def test_threshold_is_chosen_on_another_split_where_there_is_one(mirror):
     bucc(mirror)
     parts, facts = mirror.prepare("bucc.evaluation", **BUCC)
     assert {row["split"] for row in parts["zh"]} == {"dev"}
-    assert facts["parts"]["zh"]["rows"] == 120 and not facts["parts"]["zh"]["official"]
+    assert facts["splits"]["zh"]["rows"] == 120 and not facts["splits"]["zh"]["official"]
     bucc(mirror, "test")
     parts, facts = mirror.prepare("bucc.evaluation", **BUCC)
     assert Counter(row["split"] for row in parts["zh"]) == {"test": 120, "threshold": 120}
     # what the threshold is chosen on is not scored, nor counted
-    assert {key: facts["parts"]["zh"][key] for key in ("split", "official", "rows", "available")} == {
+    assert {key: facts["splits"]["zh"][key] for key in ("split", "official", "rows", "available")} == {
         "split": "test", "official": True, "rows": 120, "available": 120,
     }  # fmt: skip
     assert len({row["cluster_id"] for row in parts["zh"]}) == 240
@@ -379,7 +379,7 @@ def test_a_limit_on_pairs_keeps_both_sentences_and_a_part_of_the_others(mirror):
     assert {row["match"] for row in queries} <= {row["example_id"] for row in rows if row["side"] == "english"}
     # a quarter of the queries, and about as many of the 80 sentences without a translation
     assert 5 <= sum(row["match"] is None for row in rows) <= 50
-    assert facts["parts"]["zh"]["sample"]
+    assert facts["splits"]["zh"]["sample"]
     # with perfect vectors all is found
     axes = np.eye(200, dtype=np.float32)
     number = {row["example_id"]: at for at, row in enumerate(rows)}
@@ -392,7 +392,7 @@ def test_a_limit_beyond_the_pairs_changes_nothing(mirror):
     bucc(mirror)
     whole, facts = mirror.prepare("bucc.evaluation", **BUCC)
     assert mirror.prepare("bucc.evaluation", **BUCC, limits={"test_rows": 20})[0] == whole
-    assert facts["parts"]["zh"]["sample"]  # 120 of 22,213 published sentences
+    assert facts["splits"]["zh"]["sample"]  # 120 of 22,213 published sentences
 
 
 def test_a_limit_on_questions_keeps_the_same_ones_and_their_sentences_in_every_language(mirror):
@@ -403,7 +403,7 @@ def test_a_limit_on_questions_keeps_the_same_ones_and_their_sentences_in_every_l
     assert len(asked["de"]) == 4 and asked["de"] == asked["en"]
     found = {key for row in parts["de"] if row["text"] for key in row["keys"]}
     assert found >= set(asked["de"])
-    assert facts["parts"]["de"]["sample"] and not facts["parts"]["de"]["official"]
+    assert facts["splits"]["de"]["sample"] and not facts["splits"]["de"]["official"]
     vectors = {language: np.ones((len(rows), 2), np.float32) for language, rows in parts.items()}
     assert [len(scored) for scored in retrieval.retrieve(parts, vectors, {}).values()] == [4, 4]
 
@@ -418,7 +418,7 @@ def test_content_from_the_hub_is_a_repository_at_a_revision(mirror):
     assert node.spec["source"] == {
         "kind": "hub", "repository": "facebook/xnli", "revision": hub.revision, "files": ["de/test"],
     }  # fmt: skip
-    assert node.id not in plan.addresses
+    assert node.id not in plan.urls
 
 
 def test_content_from_addresses_is_checksums(mirror):
@@ -427,11 +427,11 @@ def test_content_from_addresses_is_checksums(mirror):
     (node,) = [node for node in plan.stage("data").values() if node.name == "lareqa.evaluation"]
     assert node.spec["source"] == {"kind": "url", "files": {"lareqa/de.json": known.checksums["lareqa/de.json"]}}
     assert "://" not in json.dumps(node.spec)
-    first, _ = plan.addresses[node.id]["lareqa/de.json"]
+    first, _ = plan.urls[node.id]["lareqa/de.json"]
     assert first.startswith("https://") and first.endswith("/xquad-r/de.json")
     # another address is the same data; another checksum is not
     task = known.tasks["lareqa"]
-    elsewhere = dataclasses.replace(task.sources[0], addresses=("https://example.org/{file}",))
+    elsewhere = dataclasses.replace(task.sources[0], urls=("https://example.org/{file}",))
     moved = dataclasses.replace(known, tasks={**known.tasks, "lareqa": dataclasses.replace(task, sources=(elsewhere,))})
     changed = dataclasses.replace(known, checksums={**known.checksums, "lareqa/de.json": "0" * 64})
     plans = [make_plan(read_study(mirror.study, registry), registry, Indexes()) for registry in (moved, changed)]

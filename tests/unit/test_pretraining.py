@@ -8,7 +8,7 @@ import transformers
 from safetensors.torch import load_file
 from xstilts import commands, schema
 from xstilts.errors import UserError
-from xstilts.models import backbone
+from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import make_head
 from xstilts.planning import registry
@@ -16,11 +16,12 @@ from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.study import read_study
 from xstilts.store import manifest
 from xstilts.store.manifest import manifest_path
-from xstilts.training.loop import Hardware, pretraining
+from xstilts.training import pretraining
+from xstilts.training.loop import Hardware
 
 MADE = {
     "text": {"languages": ["en", "de"], "dev_rows": 8},
-    "tokenizer": {"pieces": 200, "positions": 40},
+    "tokenizer": {"tokens": 200, "positions": 40},
     "shape": {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32},
     "steps": 30,
     "phase": {"batch_size": 16, "max_length": 32, "learning_rate": 1e-2},
@@ -90,7 +91,7 @@ def test_pretrained_model_is_whole_and_has_learnt(made, tmp_path):
     changed = [key for key, value in trained.items() if not torch.equal(value, control[key])]
     assert "lm_head.bias" in changed and "lm_head.dense.weight" in changed
     assert again.spec["sampling"]["steps"] == 30 and facts["steps"] == 30
-    # below a uniform guess among the pieces
+    # below a uniform guess among the tokens
     assert facts["dev"]["text"]["loss"] < torch.log(torch.tensor(float(model.config.vocab_size))).item() - 0.5
 
 
@@ -112,6 +113,6 @@ def test_fresh_heads_are_spread_as_the_model(tmp_path, deviation):
     torch.manual_seed(0)
     transformers.XLMRobertaModel(config).save_pretrained(tmp_path)
     entry = {"task": "mnli", "form": "classification", "labels": ["yes", "no", "maybe"]}
-    head = make_head(entry, backbone.load(tmp_path), 1, None)
+    head = make_head(entry, load_backbone(tmp_path), 1, None)
     assert head.dense.weight.std().item() == pytest.approx(deviation, rel=0.05)
     assert head.dense.bias.abs().max() == 0

@@ -14,7 +14,7 @@ from xstilts.planning import index, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens
 
 
@@ -31,7 +31,7 @@ def tokenizer():
     folder = os.environ.get("XSTILTS_TOKENIZER") or os.environ.get("XSTILTS_MODEL")
     if not folder:
         pytest.skip("neither XSTILTS_TOKENIZER nor XSTILTS_MODEL is set: no real tokenizer on this machine")
-    return PieceTokenizer(Path(folder))
+    return ModelTokenizer(Path(folder))
 
 
 def prepared(plan, mirror, name, **changes):
@@ -95,7 +95,7 @@ def test_offsets_give_back_every_gold_answer(mirror, tokenizer, name):
         begin = tokens.arrays["begins"][start + tokens.arrays["first"][unit]]
         end = tokens.arrays["ends"][start + tokens.arrays["last"][unit]]
         row = rows[tokens.examples[unit]]
-        # for a zero-width space at its end (10 of MLQA's Spanish answers) XLM-R's tokenizer has no piece
+        # for a zero-width space at its end (10 of MLQA's Spanish answers) XLM-R's tokenizer has no token
         if row["answers"][0]["text"].strip("\u200b") in row["context"][begin:end]:
             found.add(int(tokens.examples[unit]))
     assert found == set(range(len(rows)))

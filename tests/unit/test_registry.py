@@ -132,17 +132,17 @@ def test_sources_are_complete(task, source):
 def test_addresses_have_checksums(task, source):
     """An address helps nobody whose files have no checksum; and a name stands for one file, whatever task reads it."""
     known = names_of(task, source) & set(CHECKSUMS)
-    if source.addresses:
+    if source.urls:
         assert known
         assert all(task.file(template, "en") in CHECKSUMS for template in (*source.training, *source.dev))
-        assert all("{name}" in address or "{file}" in address for address in source.addresses)
+        assert all("{name}" in address or "{file}" in address for address in source.urls)
 
 
-def test_checksums_are_of_files_with_addresses():
+def test_checksums_are_of_files_with_urls():
     named = set()
     for task in TASKS.values():
         for source in task.sources:
-            if source.addresses:
+            if source.urls:
                 named |= names_of(task, source)
     assert set(CHECKSUMS) <= named
 

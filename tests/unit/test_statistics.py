@@ -33,9 +33,9 @@ def width(found):
 
 def two_sides(rows, seed=0):
     """Return answers of two sides that are alike but for some rows."""
-    chance = np.random.default_rng(seed)
-    one = (chance.random(rows) < 0.6).astype(float)
-    return one, np.where(chance.random(rows) < 0.2, chance.random(rows) < 0.4, one).astype(float)
+    rng = np.random.default_rng(seed)
+    one = (rng.random(rows) < 0.6).astype(float)
+    return one, np.where(rng.random(rows) < 0.2, rng.random(rows) < 0.4, one).astype(float)
 
 
 def test_difference_and_interval_of_paired_answers():
@@ -103,9 +103,9 @@ def test_seeds_are_averaged():
 
 def test_intervals_cover():
     """Of 200 data sets with a true difference of 5 points, about 95 % of the intervals have it inside."""
-    chance, inside = np.random.default_rng(1), 0
+    rng, inside = np.random.default_rng(1), 0
     for _ in range(200):
-        one, other = chance.random(120) < 0.65, chance.random(120) < 0.6
+        one, other = rng.random(120) < 0.65, rng.random(120) < 0.6
         found = compare((side(one), side(other)))
         inside += found["low"] <= 5 <= found["high"]
     # five standard deviations of a binomial of 200 x 0.95 are 15
@@ -145,7 +145,7 @@ def plan(tmp_path):
                 name = f"predictions/{model}-{mixture}-{seed}"
                 (tmp_path / name).mkdir(parents=True)
                 side(correct).to_parquet(tmp_path / name / "predictions.parquet")
-                axes = {"model": model, "recipe": "r", "tuning": "full", "mixture": mixture, "seed": seed}
+                axes = {"model": model, "recipe": "r", "method": "full", "mixture": mixture, "seed": seed}
                 cells.append({**axes, "target": "xnli", "node": name})
                 nodes[name] = {"spec": {"parents": {"tokens": "tokens/x"}}}
     contrasts = {
@@ -168,7 +168,7 @@ def test_contrasts(plan, tmp_path):
 
 def scores_of(values):
     """Return scores without an intermediate phase, and with one that changes the order."""
-    axes = {"model": "m", "recipe": "r", "tuning": "full", "seed": 1, "target": "xnli", "metric": "accuracy"}
+    axes = {"model": "m", "recipe": "r", "method": "full", "seed": 1, "target": "xnli", "metric": "accuracy"}
     rows = []
     for language, score in values.items():
         for mixture, more in {"none": 0, "nine": 50 if language == "qab" else 0}.items():

@@ -30,7 +30,7 @@ def scores(**changes):
             for target, language, score in (("xnli", "en", 80), ("xnli", "de", 60), ("tatoeba", "de", 30)):
                 rows.append(
                     {
-                        "model": "m", "recipe": "r", "tuning": "full", "mixture": mixture, "seed": seed,
+                        "model": "m", "recipe": "r", "method": "full", "mixture": mixture, "seed": seed,
                         "target": target, "language": language, "metric": "accuracy", "headline": True,
                         "score": score + more + 2 * (seed - 1), "n": 10, "split": "test", "official": True,
                         "sample": False, "collapsed": False,
@@ -81,7 +81,7 @@ def test_every_table_is_written(tmp_path, kind):
 
 def test_layers():
     rows = [
-        {"model": "m", "recipe": "r", "tuning": "full", "mixture": mixture, "seed": 1, "target": "tatoeba",
+        {"model": "m", "recipe": "r", "method": "full", "mixture": mixture, "seed": 1, "target": "tatoeba",
          "layer": layer, "language": language, "score": score + layer + more}
         for mixture, more in {"none": 0, "mnli": 10}.items()
         for layer in (0, 1, 2)

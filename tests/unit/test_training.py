@@ -1,4 +1,4 @@
-"""Training: interrupted at any step, in one or several processes, in one piece or many, it gives the same."""
+"""Training: interrupted at any step, in one or several processes, in one token or many, it gives the same."""
 
 import json
 import math
@@ -17,13 +17,14 @@ import yaml
 from conftest import ROOT, plan_of
 from safetensors.torch import load_file
 from xstilts import commands
-from xstilts.data.dataset import parts
+from xstilts.data.dataset import splits
 from xstilts.errors import TerminatedError, UserError
 from xstilts.models.distributed import Group
 from xstilts.store import lineage, manifest
 from xstilts.store.manifest import manifest_path
 from xstilts.training.checkpoints import checkpoints, save_checkpoint
-from xstilts.training.loop import Hardware, loop
+from xstilts.training import loop
+from xstilts.training.loop import Hardware
 from xstilts.training.step import Batches, check_loss, take_step
 
 QUICK = {
@@ -42,10 +43,10 @@ STUDY = {
     "recipes": {
         "full": {"intermediate": QUICK, "target": QUICK, "early_stopping": {"evaluate_every": 3, "patience": 2}},
         "lora": {
-            "intermediate": {**QUICK, "tuning": LORA}, "target": {**QUICK, "tuning": LORA},
+            "intermediate": {**QUICK, "method": LORA}, "target": {**QUICK, "method": LORA},
             "early_stopping": {"evaluate_every": 3, "patience": 2},
         },
-        "reduced": {"intermediate": {**QUICK, "tuning": LORA, "precision": "bfloat16"},
+        "reduced": {"intermediate": {**QUICK, "method": LORA, "precision": "bfloat16"},
                     "target": {**QUICK, "precision": "bfloat16"}},
         "grid": {"intermediate": {**QUICK, "learning_rate": [1e-9, 3e-3]},
                  "target": {**QUICK, "learning_rate": [1e-9, 3e-3, 1e9]}},
@@ -207,10 +208,10 @@ def test_twenty_kills_in_one_run(trained, tmp_path):
     started = time.monotonic()
     expected = run(trained, spec, tmp_path / "whole")
     seconds = time.monotonic() - started
-    chance, kills, resumed = random.Random(1), 0, set()
+    rng, kills, resumed = random.Random(1), 0, set()
     while kills < 20:
         child = in_a_fork(lambda: run(trained, spec, tmp_path / "again", seconds=0))
-        time.sleep(chance.uniform(0.05, seconds / 4))
+        time.sleep(rng.uniform(0.05, seconds / 4))
         if os.waitpid(child, os.WNOHANG)[0] == child:
             # it came to its end: the rest of the kills are of a new run
             assert kills
@@ -266,7 +267,9 @@ def without_dropout(trained, spec, folder):
 
 
 @pytest.mark.parametrize(("stage", "name"), [*RUNS, ("intermediate", "tiny.full.retrieval.s1")])
-@pytest.mark.parametrize("hardware", [{"device_pieces": 200}, {"device_pieces": 1}, {"gradient_checkpointing": True}])
+@pytest.mark.parametrize(
+    "hardware", [{"max_tokens_per_device": 200}, {"max_tokens_per_device": 1}, {"gradient_checkpointing": True}]
+)
 def test_what_the_hardware_may_do_changes_no_result(trained, tmp_path, stage, name, hardware):
     """A batch in parts, or layers computed twice: equal losses but for rounding, at dropout 0."""
     spec = node_of(trained, stage, name).spec
@@ -280,14 +283,14 @@ def test_what_the_hardware_may_do_changes_no_result(trained, tmp_path, stage, na
 
 def test_a_batch_in_parts_has_all_of_it_once(trained):
     node = node_of(trained, "intermediate", "tiny.full.four.s1")
-    data = [parts(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
+    data = [splits(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
     schedule = loop._prepare(node.spec, trained[1], Path(), Hardware(), Group()).schedule
 
-    def units(group, pieces):
-        batches = Batches(schedule, node.spec["tasks"], data, 1, group, pieces, False)
+    def instances(group, tokens):
+        batches = Batches(schedule, node.spec["tasks"], data, 1, group, tokens, False)
         return [batches.at(step) for step in range(schedule.steps)]
 
-    for whole, divided in zip(units(Group(), None), units(Group(), 100), strict=True):
+    for whole, divided in zip(instances(Group(), None), instances(Group(), 100), strict=True):
         assert len(whole.parts) == 1 and sum(part[2] for part in divided.parts) == whole.parts[0][2]
         assert sum(part[3] for part in divided.parts) == whole.parts[0][3]
         rows = sorted(tuple(row[row != 1]) for part in divided.parts for row in part[0]["ids"])
@@ -300,7 +303,7 @@ def test_a_batch_in_parts_has_all_of_it_once(trained):
 def test_processes_divide_every_batch(trained, size):
     """What a step sees is a function of seed, step and process: together it is what one process sees."""
     node = node_of(trained, "intermediate", "tiny.full.four.s1")
-    data = [parts(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
+    data = [splits(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
     schedule = loop._prepare(node.spec, trained[1], Path(), Hardware(), Group()).schedule
 
     def batches(rank, size):

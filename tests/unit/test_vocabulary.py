@@ -1,25 +1,25 @@
-"""A tokenizer made from text: its pieces, its special ones, and that it is the same every time."""
+"""A tokenizer made from text: its tokens, its special ones, and that it is the same every time."""
 
 import pytest
 from xstilts.data.sources import tiny
 from xstilts.tokenization import train_tokenizer
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 
 TEXTS = [" ".join(tiny.LEXICON[start : start + 6]) for start in range(len(tiny.LEXICON) - 6)] * 20
 
 
 def test_words_are_pieces_and_special_ones_are_xlm_rs(tmp_path):
     train_tokenizer.make(TEXTS, 400, tmp_path)
-    tokenizer = PieceTokenizer(tmp_path)
+    tokenizer = ModelTokenizer(tmp_path)
     assert tokenizer.size <= 400
     assert (tokenizer.prefix, tokenizer.middle, tokenizer.suffix) == ([0], [2, 2], [2])
     assert (tokenizer.pad, tokenizer.unknown, tokenizer.mask) == (1, 3, tokenizer.size - 1)
-    (encoding,) = tokenizer.pieces(["farmer helps teacher"])
+    (encoding,) = tokenizer.tokenize(["farmer helps teacher"])
     assert encoding.tokens == ["\u2581farmer", "\u2581helps", "\u2581teacher"]
-    # with few pieces words are made of several, and nothing is unknown
+    # with few tokens words are made of several, and nothing is unknown
     train_tokenizer.make(TEXTS, 60, tmp_path)
-    small = PieceTokenizer(tmp_path)
-    (encoding,) = small.pieces(["farmer helps teacher"])
+    small = ModelTokenizer(tmp_path)
+    (encoding,) = small.tokens(["farmer helps teacher"])
     assert small.size <= 60 and len(encoding.ids) > 3 and small.unknown not in encoding.ids
 
 
@@ -33,5 +33,5 @@ def test_same_text_same_files(tmp_path):
 
 
 def test_fewer_pieces_than_characters(tmp_path):
-    with pytest.raises(train_tokenizer.UserError, match="pieces: 12 cannot be made from the text"):
+    with pytest.raises(train_tokenizer.UserError, match="tokens: 12 cannot be made from the text"):
         train_tokenizer.make(TEXTS, 12, tmp_path)

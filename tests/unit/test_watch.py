@@ -20,7 +20,7 @@ def plan(tmp_path_factory):
 def make(results, name, seconds=None):
     path = manifest_path(results, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"parts": {"train": {"rows": 9, "units": 9, "pieces": 90}}}))
+    path.write_text(json.dumps({"splits": {"train": {"rows": 9, "instances": 9, "tokens": 90}}}))
     if seconds is not None:
         table = results / f"benchmarks/{name}.tsv"
         table.parent.mkdir(parents=True, exist_ok=True)

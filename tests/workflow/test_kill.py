@@ -124,10 +124,10 @@ def test_killed_ten_times(project):
     node = target_node(project, "tiny.quick.three.s1.squad_v1")
     reference = outputs(manifest_path(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
-    chance = random.Random(0)
+    rng = random.Random(0)
     for _ in range(10):
         process = start(project, *train_command(project, node, output))
-        time.sleep(chance.uniform(4, 9))
+        time.sleep(rng.uniform(4, 9))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     project.run(*train_command(project, node, output))

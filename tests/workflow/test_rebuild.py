@@ -224,7 +224,7 @@ def test_deleted_figure(project):
     assert (folder / "scores.parquet").stat().st_mtime_ns == scores
 
 
-def test_unknown_address(project):
+def test_unknown_node(project):
     done = project.snakemake("-n", "results/targets/nope-12345678/manifest.json", check=False)
     assert done.returncode
     message = "targets/nope-12345678: no such address in the plan of study study; xstilts where"

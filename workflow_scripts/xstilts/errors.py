@@ -22,4 +22,4 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 class TerminatedError(Exception):
-    """A training run was told to end, and has saved where it stands."""
+    """A training run was asked to end, and has saved where it stands."""

@@ -145,8 +145,10 @@ def _explain(error: ValidationError) -> str:
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{path}: needs the key {missing[0]!r}"
     if error.validator == "type":
-        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        return f"{path}: must be of type {wanted}, found {error.instance!r}"
+        expected = (
+            error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
+        )
+        return f"{path}: must be of type {expected}, found {error.instance!r}"
     if error.validator == "enum":
         return f"{path}: {error.instance!r} is not possible; {suggestion(error.instance, error.validator_value)}"
     if error.validator in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
@@ -155,8 +157,8 @@ def _explain(error: ValidationError) -> str:
     if error.validator in ("minItems", "minProperties"):
         return f"{path}: must not be empty"
     if error.validator == "pattern":
-        wanted = error.schema.get("x-form", error.validator_value)
-        return f"{path}: {error.instance!r} is not of the form {wanted}"
+        expected = error.schema.get("x-form", error.validator_value)
+        return f"{path}: {error.instance!r} is not of the form {expected}"
     if error.validator == "propertyNames" or (error.parent and error.parent.validator == "propertyNames"):
         return f"{path}: {error.instance!r} is not a possible name; use letters, digits, '-', '_' and '+'"
     return f"{path}: {error.message}"

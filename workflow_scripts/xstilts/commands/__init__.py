@@ -22,9 +22,9 @@ TEMPORARY_FAILURE = 75
 COMMANDS = {
     "fetch": "rule fetch_data and fetch_model: get raw data or a model",
     "prepare": "rule prepare: raw data to checked rows",
-    "tokenize": "rule tokenize: rows to piece ids",
+    "tokenize": "rule tokenize: rows to token ids",
     "make-tokenizer": "rule make_tokenizer: make a tokenizer from text",
-    "train": "rules pretrain, rates, intermediate and target: train a model",
+    "train": "rules pretrain, learning_rates, intermediate and target: train a model",
     "predict": "rule predict: predictions in every language",
     "embed": "rule embed: sentence vectors",
     "retrieve": "rule retrieve: nearest neighbours of sentence vectors",

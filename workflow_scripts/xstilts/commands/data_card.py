@@ -113,7 +113,7 @@ def _nodes(task: Task, kind: str, known: Registry, settings: Machine) -> tuple[l
         found += [
             (node, plan.nodes[node.spec["parents"]["data"]])
             for node in plan.stage("prepared").values()
-            if (node.name == f"{task.name}.evaluation" if study.targets else node.spec["part"] == "training")
+            if (node.name == f"{task.name}.evaluation" if study.targets else node.spec["kind"] == "training")
         ]
     if not found:
         raise UserError(reasons[0])
@@ -172,7 +172,7 @@ def _groups(prepared: Node, parts: Mapping[str, pyarrow.Table]) -> dict[tuple[st
 
     What was carved off for early stopping is training data here.
     """
-    carved = prepared.spec["part"] == "training" and "dev" not in prepared.spec["splits"]
+    carved = prepared.spec["kind"] == "training" and "dev" not in prepared.spec["splits"]
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in (row for table in parts.values() for row in table.to_pylist()):
         split = "train" if carved else row["split"]
@@ -192,7 +192,7 @@ def _row(prepared: Node, split: str, language: str, rows: Sequence[Row], facts: 
     fields = _TEXTS[prepared.spec["form"]]
     texts = [" ".join(text for field in fields for text in _texts(row[field])) for row in rows]
     lengths = [*_spread([len(text) for text in texts]), *_spread([len(text.split()) for text in texts])]
-    part = facts["parts"][language] if prepared.spec["part"] == "evaluation" else {"official": True, **facts}
+    part = facts["splits"][language] if prepared.spec["kind"] == "evaluation" else {"official": True, **facts}
     marks = ("" if part["official"] else "†") + ("‡" if part["sample"] else "")
     return [f"{split}{marks}", language, f"{len(rows):,}", *lengths]
 

@@ -29,12 +29,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
     checkpoint = lineage.weights(spec, results)
-    parts = dataset.parts(results, spec["parents"]["tokens"])
+    parts = dataset.splits(results, spec["parents"]["tokens"])
     with manifest.node(arguments.output, spec) as (scratch, facts):
         todo = dict(parts)
         for folder, sibling in lineage.siblings(arguments.output, spec, checkpoint):
             for name in list(todo):
-                if sibling["parts"].get(name, {}).get("digest") == parts[name].digest:
+                if sibling["splits"].get(name, {}).get("digest") == parts[name].digest:
                     for path in [folder / f"{name}.npy", *folder.glob(f"{name}.layer-*.npy")]:
                         shutil.copyfile(path, scratch / path.name)
                     facts["layer"] = sibling["layer"]
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
             checkpoint=checkpoint,
             training=training,
             collapsed=lineage.collapsed(training),
-            parts={name: {"digest": part.digest} for name, part in parts.items()},
+            splits={name: {"digest": part.digest} for name, part in parts.items()},
         )
     release(arguments, results)
 
@@ -75,8 +75,8 @@ def _encoder(
         model = load_model(lineage.folders(spec, results), [entry], of_spec(spec), None).to(device)
         return None, lambda tokens: {"": embedding.head_vectors(model, task, tokens, device)}
     model = without_heads(spec, results).to(device)
-    layer = embedding.layer_number(spec["pooling"], model.body.depth)
-    layers = range(model.body.depth + 1) if spec["pooling"]["sweep"] else [layer]
+    layer = embedding.layer_number(spec["pooling"], model.backbone.depth)
+    layers = range(model.backbone.depth + 1) if spec["pooling"]["sweep"] else [layer]
 
     def vectors_of(tokens: Tokens) -> dict[str, np.ndarray]:
         found = dict(zip(layers, embedding.mean_vectors(model, tokens, layers, device), strict=True))

@@ -10,7 +10,7 @@ from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.planning import estimate, index, model_size, registry
-from xstilts.planning.estimate import CARDS, Card, Estimate
+from xstilts.planning.estimate import GPU_TYPES, Estimate, GpuType
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.settings import Machine, local
@@ -25,7 +25,7 @@ _MARKS = {"measured": "", "bounded": "~", "assumed": "?"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("study", type=Path, nargs="?", default=None, help="a study file; by default the configured one")
-    parser.add_argument("--gpu", choices=CARDS, default="h100", help="the card that hours are for (h100)")
+    parser.add_argument("--gpu", choices=GPU_TYPES, default="h100", help="the gpu_type that hours are for (h100)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,17 +34,17 @@ def run(arguments: argparse.Namespace) -> None:
     known = registry.load(settings.own_tasks)
     study = read_study(arguments.study or settings.study, known)
     plan = _plan(study, known, settings)
-    hardware = estimate.Hardware(settings.device_pieces, settings.gradient_checkpointing)
-    card, lines = CARDS[arguments.gpu], [_row("node", _HEADER)]
+    hardware = estimate.Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
+    gpu_type, lines = GPU_TYPES[arguments.gpu], [_row("node", _HEADER)]
     everything: list[tuple[Node, Estimate]] = []
     for stage in (*estimate.TRAINING, "predictions", "embeddings"):
         nodes = plan.stage(stage).values()
         found = [(node, estimate.of_node(node, plan, known, settings.results, hardware)) for node in nodes]
-        lines += [stage, *(_row(f"  {node.name}", _cells(node, one, card)) for node, one in found)] if found else []
+        lines += [stage, *(_row(f"  {node.name}", _cells(node, one, gpu_type)) for node, one in found)] if found else []
         everything += found
-    lines.append(_row(f"total of {len(everything)} nodes", _totals(everything, card)))
+    lines.append(_row(f"total of {len(everything)} nodes", _totals(everything, gpu_type)))
     checked = _checked([node for node, _ in everything], plan, known, settings.results)
-    sys.stdout.write("\n".join(lines) + "\n\n" + _explained(arguments.gpu, card, hardware, checked))
+    sys.stdout.write("\n".join(lines) + "\n\n" + _explained(arguments.gpu, gpu_type, hardware, checked))
 
 
 def _row(name: str, cells: Sequence[str]) -> str:
@@ -54,21 +54,21 @@ def _row(name: str, cells: Sequence[str]) -> str:
     return f"{before} {numbers}"
 
 
-def _cells(node: Node, found: Estimate, card: Card) -> list[str]:
+def _cells(node: Node, found: Estimate, gpu_type: GpuType) -> list[str]:
     sizes = (found.weights, found.gradients, found.optimiser, found.activations, found.disk)
     return [
         _short(found.parameters), _short(found.trained), *[f"{size / 1e9:.1f}" for size in sizes],
-        _short(found.tokens), _MARKS[found.known] + _exponent(found.operations), str(found.cards(card)),
-        f"{found.hours(card, node.spec['precision']):.2f}",
+        _short(found.tokens), _MARKS[found.known] + _exponent(found.operations), str(found.gpus(gpu_type)),
+        f"{found.hours(gpu_type, node.spec['precision']):.2f}",
     ]  # fmt: skip
 
 
-def _totals(found: Sequence[tuple[Node, Estimate]], card: Card) -> list[str]:
+def _totals(found: Sequence[tuple[Node, Estimate]], gpu_type: GpuType) -> list[str]:
     worst = max((one.known for _, one in found), key=list(_MARKS).index, default="measured")
     disk, tokens, operations = (
         sum(getattr(one, what) for _, one in found) for what in ("disk", "tokens", "operations")
     )
-    hours = sum(one.hours(card, node.spec["precision"]) for node, one in found)
+    hours = sum(one.hours(gpu_type, node.spec["precision"]) for node, one in found)
     known = _MARKS[worst] + _exponent(operations)
     return [*[""] * 6, f"{disk / 1e9:.1f}", _short(tokens), known, "", f"{hours:.1f}"]
 
@@ -85,17 +85,21 @@ def _exponent(number: float) -> str:
     return f"{number:.1e}".replace("e+", "e")
 
 
-def _explained(name: str, card: Card, hardware: estimate.Hardware, checked: int) -> str:
+def _explained(name: str, gpu_type: GpuType, hardware: estimate.Hardware, checked: int) -> str:
     """Return what the figures mean and what is assumed."""
-    pieces = "whole batches" if hardware.device_pieces is None else f"{hardware.device_pieces} pieces at once"
+    tokens = (
+        "whole batches"
+        if hardware.max_tokens_per_device is None
+        else f"{hardware.max_tokens_per_device} tokens at once"
+    )
     again = "layers computed again" if hardware.gradient_checkpointing else "no layer computed again"
     paragraphs = (
         "Weights, gradients, Adam's moments, what is kept, and disk in GB. Weights: in float32 under bfloat16 they have"
-        f" copies. Kept for the backward pass (Korthikanti et al. 2022, section 4.1): {pieces}, {again}; by"
-        " `device_pieces` and `gradient_checkpointing` in config.yaml it is less. In prediction it is one layer. Disk:"
+        f" copies. Kept for the backward pass (Korthikanti et al. 2022, section 4.1): {tokens}, {again}; by"
+        " `max_tokens_per_device` and `gradient_checkpointing` in config.yaml it is less. In prediction it is one layer. Disk:"
         " if every model stays; a training that runs has two checkpoints of 12 bytes a trained parameter beside.",
-        f"GPUs: on how many {name} ({card.memory} GB, a tenth left free) it fits. Hours: of one {name}, in all, at"
-        f" {estimate.UTILISATION:.0%} of its {card.bfloat16:g} TFLOP/s in bfloat16 and {card.float32:g} in float32."
+        f"GPUs: on how many {name} ({gpu_type.memory} GB, a tenth left free) it fits. Hours: of one {name}, in all, at"
+        f" {estimate.UTILISATION:.0%} of its {gpu_type.bfloat16:g} TFLOP/s in bfloat16 and {gpu_type.float32:g} in float32."
         " FLOPs: Kaplan et al. 2020, section 2.1, and attention. A training is taken to go to its end, and its"
         " evaluations on dev rows are left out.",
         "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
@@ -116,15 +120,15 @@ def _checked(nodes: Sequence[Node], plan: Plan, known: registry.Registry, result
 
     models = {}
     for node in nodes:
-        config, part = estimate.config_of(node, plan, known, results), node.spec.get("part")
-        models[json.dumps(config, sort_keys=True), part] = estimate.base_of(node, plan).name
-    for (text, part), name in models.items():
+        config, submodel = estimate.config_of(node, plan, known, results), node.spec.get("submodel")
+        models[json.dumps(config, sort_keys=True), submodel] = estimate.base_of(node, plan).name
+    for (text, submodel), name in models.items():
         config = json.loads(text)
-        kind = transformers.AutoModel if part is None else transformers.AutoModelForTextEncoding
+        kind = transformers.AutoModel if submodel is None else transformers.AutoModelForTextEncoding
         with torch.device("meta"):
             model = kind.from_config(transformers.AutoConfig.for_model(**config))
         counted = sum(value.numel() for key, value in model.named_parameters() if not key.startswith("pooler."))
-        stated = model_size.read(config, part).parameters
+        stated = model_size.read(config, submodel).parameters
         if counted != stated:
             raise UserError(f"model {name}: transformers counts {counted} parameters, shapes.py {stated}; report this")
     return len(models)
@@ -132,7 +136,7 @@ def _checked(nodes: Sequence[Node], plan: Plan, known: registry.Registry, result
 
 def _plan(study: Study, known: registry.Registry, settings: Machine) -> Plan:
     """Plan a study whose models and mirror need not be here: configurations alone count."""
-    named = {known.models[model]["weights"] or model for model in study.models}
+    named = {known.models[model]["weights_of"] or model for model in study.models}
     # a model with a download has its usual address, under which it and its tokens may be here
     models: dict[str, Any] = {
         name: {"config.json": {"sha256": "0" * 64}}

@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     lines = []
     for target in chosen:
         task = known.tasks[targets[target]["task"]]
-        wanted = entries[task.name]["languages"] if name is not None else task.languages
-        lines += _export(task, entries[task.name], results, nodes[target], wanted, arguments)
+        asked = entries[task.name]["languages"] if name is not None else task.languages
+        lines += _export(task, entries[task.name], results, nodes[target], asked, arguments)
     lines += [f"not exported: {target}" for target in nodes if target not in chosen]
     if name is not None:
         there = [targets[target]["task"] for target in chosen]
@@ -69,10 +69,10 @@ def _nodes(plan: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, 
     """Return by target the node with the predictions of the model asked for."""
     cells = plan["cells"]
     for axis in _AXES:
-        wanted, there = getattr(arguments, axis), {str(cell[axis]) for cell in plan["cells"]}
-        if wanted not in there:
-            raise UserError(f"--{axis}: {wanted!r} is not in study {plan['study']}; {suggestion(wanted, there)}")
-        cells = [cell for cell in cells if str(cell[axis]) == wanted]
+        asked, there = getattr(arguments, axis), {str(cell[axis]) for cell in plan["cells"]}
+        if asked not in there:
+            raise UserError(f"--{axis}: {asked!r} is not in study {plan['study']}; {suggestion(asked, there)}")
+        cells = [cell for cell in cells if str(cell[axis]) == asked]
     return {cell["target"]: cell["node"] for cell in cells}
 
 
@@ -91,12 +91,12 @@ def _refuse_collisions(chosen: Sequence[str], targets: Mapping[str, Any], entrie
 
 
 def _export(
-    task: Task, entry: Mapping[str, Any], results: Path, node: str, wanted: Sequence[str], arguments: argparse.Namespace
+    task: Task, entry: Mapping[str, Any], results: Path, node: str, asked: Sequence[str], arguments: argparse.Namespace
 ) -> list[str]:
     """Write the files of a task, and return what is to be said about them."""
     if not manifest_path(results, node).exists():
         return [f"missing: {task.name}: {manifest_path(results, node)} has not been made yet"]
-    parts = manifest.read(manifest_path(results, node))["parts"]
+    parts = manifest.read(manifest_path(results, node))["splits"]
     frame = pd.read_parquet(results / node / FILE)
     sides = {"prediction": arguments.output, "gold": arguments.labels}
     for language, rows in frame.groupby("language", sort=False):
@@ -112,7 +112,7 @@ def _export(
     sample = [language for language, part in parts.items() if part["sample"]]
     if sample:
         lines.append(f"{task.name}: a sample of the rows: {', '.join(sample)}")
-    absent = [language for language in wanted if language not in parts]
+    absent = [language for language in asked if language not in parts]
     if absent:
         lines.append(f"missing: {task.name}: {', '.join(absent)}")
     return lines

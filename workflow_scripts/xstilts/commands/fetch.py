@@ -21,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     parser.add_argument("--folder", type=Path, default=None, help="the mirror, or the local model folder")
     parser.add_argument("--offline", action="store_true", help="never open a network connection")
-    parser.add_argument("--addresses", type=json.loads, default={}, help="file names and where each can be downloaded")
+    parser.add_argument("--urls", type=json.loads, default={}, help="file names and where each can be downloaded")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, content = arguments.spec, arguments.spec["source"]
     downloads = results_of(arguments.output) / "downloads"
-    place = Place(arguments.folder, arguments.offline, arguments.addresses, downloads)
+    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads)
     with manifest.node(arguments.output, spec) as (scratch, _):
         if spec["stage"] == "data":
             _DATA[content["kind"]](content, scratch, place)

@@ -18,11 +18,11 @@ def run(arguments: argparse.Namespace) -> None:
     rows = results_of(arguments.output) / spec["parents"]["prepared"] / "train.parquet"
     with manifest.node(arguments.output, spec) as (scratch, _):
         texts = pyarrow.parquet.read_table(rows, columns=["text"])["text"].to_pylist()
-        train_tokenizer.make(texts, spec["pieces"], scratch)
-        pieces = len(json.loads((scratch / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
+        train_tokenizer.make(texts, spec["vocabulary_size"], scratch)
+        vocabulary_size = len(json.loads((scratch / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
         # what is the same for all models with this tokenizer
         config = {
-            "model_type": "xlm-roberta", "vocab_size": pieces, "max_position_embeddings": spec["positions"],
+            "model_type": "xlm-roberta", "vocab_size": vocabulary_size, "max_position_embeddings": spec["positions"],
             "type_vocab_size": 1, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2,
         }  # fmt: skip
         (scratch / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")

@@ -25,9 +25,9 @@ def run(arguments: argparse.Namespace) -> None:
     spec, results = arguments.spec, results_of(arguments.output)
     training = lineage.runs(results, spec["parents"]["model"])
     checkpoint = lineage.weights(spec, results)
-    parts = dataset.parts(results, spec["parents"]["tokens"])
+    parts = dataset.splits(results, spec["parents"]["tokens"])
     prepared = manifest.read(manifest_path(results, spec["parents"]["tokens"]))["spec"]["parents"]["prepared"]
-    described = manifest.read(manifest_path(results, prepared))["parts"]
+    described = manifest.read(manifest_path(results, prepared))["splits"]
     with manifest.node(arguments.output, spec) as (scratch, facts):
         frames = _taken_over(arguments, parts, checkpoint)
         if set(frames) < set(parts):
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
             checkpoint=checkpoint,
             training=training,
             collapsed=lineage.collapsed(training),
-            parts={
+            splits={
                 name: {**{key: described[name][key] for key in ("split", "official", "sample")}, "digest": part.digest}
                 for name, part in parts.items()
             },
@@ -51,7 +51,7 @@ def _taken_over(arguments: argparse.Namespace, parts: dict, checkpoint: dict) ->
     for folder, facts in lineage.siblings(arguments.output, arguments.spec, checkpoint):
         same = [
             name for name, part in parts.items()
-            if name not in frames and facts["parts"].get(name, {}).get("digest") == part.digest
+            if name not in frames and facts["splits"].get(name, {}).get("digest") == part.digest
         ]  # fmt: skip
         if same:
             frame = pd.read_parquet(folder / FILE)
@@ -78,6 +78,6 @@ def _predicted(arguments: argparse.Namespace, parts: dict) -> dict[str, pd.DataF
     for name, part in parts.items():
         log.info("predicting %s: %d rows", name, len(part.rows))
         predictions = prediction.predict(model, entry, part, device)
-        golds = prediction.golds(form, part, entry["labels"])
-        frames[name] = frame_of(form, part.rows, predictions, golds, spec["scoring"])
+        gold = prediction.gold_answers(form, part, entry["labels"])
+        frames[name] = frame_of(form, part.rows, predictions, gold, spec["scoring"])
     return frames

@@ -15,7 +15,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
     with manifest.node(arguments.output, spec) as (scratch, facts):
-        if spec["part"] == "union":
+        if spec["kind"] == "union":
             members = {member: results / spec["parents"][f"member.{member}"] for member in spec["members"]}
             facts_of = {member: manifest.read(folder / manifest.MANIFEST) for member, folder in members.items()}
             parts, found = unite(spec, members, facts_of)

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     spec, results = arguments.spec, results_of(arguments.output)
     embeddings, prepared = (results / spec["parents"][role] for role in ("embeddings", "prepared"))
     embedded = manifest.read(embeddings / manifest.MANIFEST)
-    described = manifest.read(manifest_path(results, spec["parents"]["prepared"]))["parts"]
+    described = manifest.read(manifest_path(results, spec["parents"]["prepared"]))["splits"]
     form = forms.get(spec["form"])
     with manifest.node(arguments.output, spec) as (scratch, facts):
         rows = {name: pyarrow.parquet.read_table(prepared / f"{name}.parquet").to_pylist() for name in described}
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
             layers.to_parquet(scratch / LAYERS, index=False)
         facts.update(
             **{key: embedded[key] for key in ("layer", "checkpoint", "training", "collapsed")},
-            parts={
+            splits={
                 name: {key: entry[key] for key in ("split", "official", "sample")} for name, entry in described.items()
             },
         )  # fmt: skip

@@ -79,7 +79,7 @@ def _index(settings: Machine) -> None:
         log.info("indexing the mirror %s", mirror)
         files = index.index_mirror(mirror, known, readers.read)
         index.write(mirror, "mirror.yaml", settings.results, files)
-    used = {known.models[model]["weights"] or model for model in study.models}
+    used = {known.models[model]["weights_of"] or model for model in study.models}
     for name, folder in settings.model_folders.items():
         if name in used and index.location(folder, "model.yaml", settings.results) is None:
             log.info("indexing the model folder %s", folder)

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--processes", type=int, default=1, help="processes that train together, each with a GPU")
     parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between two checkpoints")
-    parser.add_argument("--device-pieces", type=int, default=None, help="pieces that are computed at once")
+    parser.add_argument("--max-tokens-per-device", type=int, default=None, help="tokens that are computed at once")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="compute layers twice, to save memory")
 
 
@@ -38,14 +38,14 @@ def run(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
         group = distributed.join(arguments.processes)
         hardware = loop.Hardware(
-            arguments.checkpoint_seconds, arguments.device_pieces, arguments.gradient_checkpointing
+            arguments.checkpoint_seconds, arguments.max_tokens_per_device, arguments.gradient_checkpointing
         )
         # another process may have finished the node while this one waited
         if not group.any(leads and manifest.is_complete(arguments.output, spec)):
             writing = manifest.node(arguments.output, spec) if leads else contextlib.nullcontext((None, {}))
             with writing as (scratch, facts):
                 scratch = group.share(scratch)
-                if spec["stage"] == "rates":
+                if spec["stage"] == "learning_rates":
                     facts.update(loop.choose_rate(spec, results, workplace, hardware, group))
                 else:
                     train = pretraining.pretrain if spec["stage"] == "pretrained" else loop.train

@@ -34,13 +34,13 @@ def run(arguments: argparse.Namespace) -> None:
 def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:
     cells = plan.cells
     for axis in _AXES:
-        wanted = getattr(arguments, axis)
-        if wanted is None:
+        asked = getattr(arguments, axis)
+        if asked is None:
             continue
         known = {str(getattr(cell, axis)) for cell in plan.cells}
-        if wanted not in known:
-            raise UserError(f"--{axis}: {wanted!r} is not in study {plan.study.name}; {suggestion(wanted, known)}")
-        cells = [cell for cell in cells if str(getattr(cell, axis)) == wanted]
+        if asked not in known:
+            raise UserError(f"--{axis}: {asked!r} is not in study {plan.study.name}; {suggestion(asked, known)}")
+        cells = [cell for cell in cells if str(getattr(cell, axis)) == asked]
     needed: dict[str, None] = {}
     queue = [cell.node for cell in cells]
     while queue:

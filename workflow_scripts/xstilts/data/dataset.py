@@ -1,4 +1,4 @@
-"""What training and prediction read: the parts of a tokens node, with the prepared rows they come from."""
+"""What training and prediction read: the splits of a tokens node, with the prepared rows they come from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +14,8 @@ from xstilts.tokenization.tokens import Tokens
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part (``train``, ``dev`` or a language) of a task's data: tokens, and the rows they were made from.
+class Split:
+    """One split (``train``, ``dev`` or a language) of a task's data: tokens, and the rows they were made from.
 
     ``labels`` are the label names of a data set that brings its own.
     """
@@ -31,8 +31,8 @@ class Part:
         return pyarrow.parquet.read_table(self.path).to_pylist()
 
 
-def parts(results: Path, tokens_id: str) -> dict[str, Part]:
-    """Return the parts of a tokens node by name.
+def splits(results: Path, tokens_id: str) -> dict[str, Split]:
+    """Return the splits of a tokens node by name.
 
     Args:
         results: the results folder.
@@ -42,9 +42,9 @@ def parts(results: Path, tokens_id: str) -> dict[str, Part]:
     prepared = results / facts["spec"]["parents"]["prepared"]
     labels = manifest.read(prepared / manifest.MANIFEST).get("labels")
     return {
-        name: Part(
+        name: Split(
             tokens.load(results / tokens_id / name, facts["pad"], facts["segment_end"]),
             prepared / f"{name}.parquet", entry["digest"], labels,
         )
-        for name, entry in facts["parts"].items()
+        for name, entry in facts["splits"].items()
     }  # fmt: skip

@@ -36,7 +36,7 @@ def prepare(
         UserError: naming file and row, if a row is not what its form needs, labels are placeholders, or the number
             of rows is not the one the source states.
     """
-    if spec["part"] == "training":
+    if spec["kind"] == "training":
         parts, facts = _training(spec, raw, excluded)
     else:
         parts, facts = _evaluation(spec, raw)
@@ -121,7 +121,7 @@ def _limited(
         if not rows:
             raise UserError(f"{spec['task']}: no {split} rows are left; raise the limits or give the source more rows")
     facts = {
-        "parts": {split: {"rows": len(rows), "labels": label_counts(spec, rows)} for split, rows in limited.items()},
+        "splits": {split: {"rows": len(rows), "labels": label_counts(spec, rows)} for split, rows in limited.items()},
         "available": available, "left_out": dict(left_out), "language": spec["language"], "sample": sample,
         "labels": spec["labels"],
     }  # fmt: skip
@@ -168,7 +168,7 @@ def _evaluation(spec: Mapping[str, Any], raw: Path) -> tuple[dict[str, list[Row]
             "sample": entry["sample"] or (published is not None and scored < published) or scored < available[language],
             "labels": label_counts(spec, rows),
         }  # fmt: skip
-    return everything, {"parts": languages, "left_out": dict(left_out)}
+    return everything, {"splits": languages, "left_out": dict(left_out)}
 
 
 def _choose_evaluation(spec: Mapping[str, Any], everything: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
@@ -181,17 +181,17 @@ def _choose_evaluation(spec: Mapping[str, Any], everything: Mapping[str, list[Ro
     if limit is None or not FORMS[spec["form"]].searched:
         return {language: _choose(rows, limit, key="cluster_id") for language, rows in everything.items()}
     kept = {language: _with_queries(rows, form.is_query, limit) for language, rows in everything.items()}
-    wanted = {
+    sought = {
         language: {key for row in (everything[language][place] for place in places) if form.is_query(row)
                    for key in form.keys(row)}
         for language, places in kept.items()
     }  # fmt: skip
     if FORMS[spec["form"]].pooled:
-        wanted = dict.fromkeys(wanted, set().union(*wanted.values()))
+        sought = dict.fromkeys(sought, set().union(*sought.values()))
     return {
         language: [
             row for place, row in enumerate(rows)
-            if place in kept[language] or not (form.is_query(row) or wanted[language].isdisjoint(form.keys(row)))
+            if place in kept[language] or not (form.is_query(row) or sought[language].isdisjoint(form.keys(row)))
         ]
         for language, rows in everything.items()
     }  # fmt: skip

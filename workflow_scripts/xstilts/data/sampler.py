@@ -5,7 +5,7 @@ min(training rows, cap)^(1 / temperature) (``proportional``; cap first, then tem
 and seqio's ``mixing_rate_num_examples`` have it) or to its rate alone (``equal``). The steps are the mixture's own
 number, or the sum over tasks of epochs x ceil(min(rows, cap) / batch size).
 
-Within a task every epoch is a fresh order of all units, grouped by length inside windows of many batches, so that a
+Within a task every epoch is a fresh order of all instances, grouped by length inside windows of many batches, so that a
 batch needs little padding while the order stays random at large.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from xstilts.errors import UserError
 from xstilts.store.sampling import Sampling, TaskShare, probabilities, total_steps
 
-# batches of a window inside which units are grouped by length
+# batches of a window inside which instances are grouped by length
 _WINDOW = 100
 
 
@@ -29,10 +29,10 @@ class Schedule:
         """Draw the task of every step.
 
         Raises:
-            UserError: if a task has no training units.
+            UserError: if a task has no training instances.
         """
         for share in shares:
-            if len(share.units) == 0:
+            if len(share.instances) == 0:
                 raise UserError(f"{share.name}: no training examples")
         self._shares, self._seed = list(shares), seed
         self.steps = total_steps(shares, sampling)
@@ -47,10 +47,10 @@ class Schedule:
         self._epochs: dict[int, tuple[int, list[np.ndarray]]] = {}
 
     def batch(self, step: int) -> tuple[int, np.ndarray]:
-        """Return the task's number and the units of a step (counted from 0)."""
+        """Return the task's number and the instances of a step (counted from 0)."""
         task, visit = int(self.tasks[step]), int(self._visits[step])
         share = self._shares[task]
-        epoch, place = divmod(visit, math.ceil(len(share.units) / share.batch_size))
+        epoch, place = divmod(visit, math.ceil(len(share.instances) / share.batch_size))
         if self._epochs.get(task, (None,))[0] != epoch:
             self._epochs[task] = (epoch, self._epoch(task, epoch))
         return task, self._epochs[task][1][place]
@@ -59,12 +59,12 @@ class Schedule:
         """Return for each task its probability, and how many steps and examples it is drawn for."""
         examples = [0] * len(self._shares)
         for step in range(self.steps):
-            task, units = self.batch(step)
-            examples[task] += len(units)
+            task, instances = self.batch(step)
+            examples[task] += len(instances)
         return {
             share.name: {
                 "probability": round(float(self.probabilities[task]), 6), "rows": share.rows,
-                "units": len(share.units), "steps": int((self.tasks == task).sum()), "examples": examples[task],
+                "instances": len(share.instances), "steps": int((self.tasks == task).sum()), "examples": examples[task],
             }
             for task, share in enumerate(self._shares)
         }  # fmt: skip
@@ -73,12 +73,12 @@ class Schedule:
         """Return the batches of one epoch of a task."""
         share = self._shares[task]
         # in the counter's highest word: the lower ones are counted up, and epochs would share most of their draws
-        chance = np.random.Generator(np.random.Philox(key=[self._seed, 1 + task], counter=[0, 0, 0, epoch]))
-        order = chance.permutation(len(share.units))
+        rng = np.random.Generator(np.random.Philox(key=[self._seed, 1 + task], counter=[0, 0, 0, epoch]))
+        order = rng.permutation(len(share.instances))
         window = _WINDOW * share.batch_size
         batches = []
         for start in range(0, len(order), window):
             part = order[start : start + window]
             part = part[np.argsort(share.lengths[part], kind="stable")]
             batches += [part[at : at + share.batch_size] for at in range(0, len(part), share.batch_size)]
-        return [share.units[batches[place]] for place in chance.permutation(len(batches))]
+        return [share.instances[batches[place]] for place in rng.permutation(len(batches))]

@@ -74,16 +74,16 @@ def task_scores(
         raise ValueError("a task has two scores by one metric in one language; give the rows of one model")
     found = {}
     for task, entry in benchmark["tasks"].items():
-        wanted = _wanted(entry, languages)
+        counted = _counted_languages(entry, languages)
         there = [
-            language for language in wanted if all((task, metric, language) in table for metric in entry["metrics"])
+            language for language in counted if all((task, metric, language) in table for metric in entry["metrics"])
         ]
         if there:
             means = {
                 metric: _mean([table[task, metric, language] for language in there], entry["pooled"])
                 for metric in entry["metrics"]
             }
-            missing = tuple(language for language in wanted if language not in there)
+            missing = tuple(language for language in counted if language not in there)
             found[task] = TaskScore(math.fsum(means.values()) / len(means), means, missing)
     return found
 
@@ -103,12 +103,12 @@ def overall(
     found = task_scores(scores, benchmark, languages)
     missing, tasks = {}, []
     for task, entry in benchmark["tasks"].items():
-        wanted = _wanted(entry, languages)
-        if task in leave_out or not wanted:
+        counted = _counted_languages(entry, languages)
+        if task in leave_out or not counted:
             continue
         if task in found:
             tasks.append(task)
-        absent = found[task].missing if task in found else tuple(wanted)
+        absent = found[task].missing if task in found else tuple(counted)
         if absent:
             missing[task] = absent
     mean = math.fsum(found[task].score for task in tasks) / len(tasks) if tasks else None
@@ -178,7 +178,7 @@ def _others(benchmark: Mapping[str, Any]) -> set[str]:
     return languages - {SOURCE_LANGUAGE}
 
 
-def _wanted(entry: Mapping[str, Any], languages: Collection[str] | None) -> list[str]:
+def _counted_languages(entry: Mapping[str, Any], languages: Collection[str] | None) -> list[str]:
     return [language for language in entry["languages"] if languages is None or language in languages]
 
 

@@ -31,22 +31,22 @@ def layer_number(pooling: Mapping[str, Any], depth: int) -> int:
 @torch.inference_mode()
 def mean_vectors(model: Model, tokens: Tokens, layers: Sequence[int], device: torch.device) -> np.ndarray:
     """Return the means over all non-padding positions of layers; float32 of shape (layers, sequences, width)."""
-    result = np.empty((len(layers), len(tokens.sequence_lengths), model.body.width), dtype=np.float32)
-    for units in prediction.batches(tokens):
-        inputs = tensors(tokens.inputs(units), device)
+    result = np.empty((len(layers), len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
+    for instances in prediction.batches(tokens):
+        inputs = tensors(tokens.inputs(instances), device)
         mask = inputs["mask"].unsqueeze(-1).float()
         states = model.layers(inputs)
         for place, layer in enumerate(layers):
             means = (states[layer].float() * mask).sum(1) / mask.sum(1)
-            result[place, tokens.sequences(units)] = means.cpu().numpy()
+            result[place, tokens.sequences(instances)] = means.cpu().numpy()
     return result
 
 
 @torch.inference_mode()
 def head_vectors(model: Model, task: str, tokens: Tokens, device: torch.device) -> np.ndarray:
     """Return the vectors of a dual encoder that was trained on a task; float32 of shape (sequences, width)."""
-    result = np.empty((len(tokens.sequence_lengths), model.body.width), dtype=np.float32)
-    for units in prediction.batches(tokens):
-        vectors = model(task, tensors(tokens.inputs(units), device), len(units))
-        result[tokens.sequences(units)] = vectors.float().cpu().numpy()
+    result = np.empty((len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
+    for instances in prediction.batches(tokens):
+        vectors = model(task, tensors(tokens.inputs(instances), device), len(instances))
+        result[tokens.sequences(instances)] = vectors.float().cpu().numpy()
     return result

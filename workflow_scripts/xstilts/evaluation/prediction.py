@@ -9,25 +9,25 @@ import numpy as np
 import torch
 
 from xstilts import forms
-from xstilts.data.dataset import Part
+from xstilts.data.dataset import Split
 from xstilts.models.model import Model, tensors
 from xstilts.tokenization.tokens import Tokens
 
-# pieces in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
+# tokens in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
 # is no faster and only has more padding
-_BATCH_PIECES = {"cpu": 2048, "cuda": 16384}
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 
 def batches(tokens: Tokens) -> list[np.ndarray]:
-    """Return all units in batches of similar length, the longest first."""
-    most = _BATCH_PIECES["cuda" if torch.cuda.is_available() else "cpu"]
+    """Return all instances in batches of similar length, the longest first."""
+    most = _BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
     order = np.argsort(-tokens.lengths, kind="stable")
-    sequences = np.diff(tokens.arrays["units"])
+    sequences = np.diff(tokens.arrays["instances"])
     result, start = [], 0
     while start < len(order):
         stop, width, used = start, int(tokens.lengths[order[start]]), 0
         while stop < len(order) and (stop == start or used + width * sequences[order[stop]] <= most):
-            # a batch's units have the same number of sequences: a row of choices is as long as the others
+            # a batch's instances have the same number of sequences: a row of choices is as long as the others
             if sequences[order[stop]] != sequences[order[start]]:
                 break
             used += width * sequences[order[stop]]
@@ -38,39 +38,41 @@ def batches(tokens: Tokens) -> list[np.ndarray]:
 
 
 @torch.inference_mode()
-def predict(model: Model, entry: Mapping[str, Any], part: Part, device: torch.device) -> list[str]:
-    """Return a prediction as text for each prepared row of a part.
+def predict(model: Model, entry: Mapping[str, Any], split: Split, device: torch.device) -> list[str]:
+    """Return a prediction as text for each prepared row of a split.
 
     Args:
         model: in evaluation mode, on the device.
         entry: the task: its name, form, labels, decoding and scoring.
-        part: tokens and rows.
+        split: tokens and rows.
         device: where the model is.
     """
     form = forms.get(entry["form"])
-    kept: list[Any] = [None] * len(part.tokens)
-    for units in batches(part.tokens):
-        inputs, targets = (tensors(arrays, device) for arrays in form.batch(part.tokens, units, 0))
-        raw = model(entry["task"], inputs, len(units))
-        for unit, value in zip(units, form.outputs(raw, targets), strict=True):
-            kept[unit] = value
-    return form.predict(part.rows, part.tokens, kept, entry["labels"], entry["decoding"])
+    kept: list[Any] = [None] * len(split.tokens)
+    for instances in batches(split.tokens):
+        inputs, targets = (tensors(arrays, device) for arrays in form.batch(split.tokens, instances, 0))
+        raw = model(entry["task"], inputs, len(instances))
+        for instance, value in zip(instances, form.outputs(raw, targets), strict=True):
+            kept[instance] = value
+    return form.predict(split.rows, split.tokens, kept, entry["labels"], entry["decoding"])
 
 
-def golds(form: ModuleType, part: Part, labels: Sequence[str] | None) -> list[str]:
-    """Return the right answer as text for each prepared row of a part."""
-    return [form.gold(row, labels) for row in part.rows]
+def gold_answers(form: ModuleType, split: Split, labels: Sequence[str] | None) -> list[str]:
+    """Return the right answer as text for each prepared row of a split."""
+    return [form.gold(row, labels) for row in split.rows]
 
 
-def evaluate(model: Model, entry: Mapping[str, Any], part: Part, device: torch.device) -> tuple[dict[str, float], bool]:
-    """Return the scores of a part in percent, and whether the model collapsed on it."""
+def evaluate(
+    model: Model, entry: Mapping[str, Any], split: Split, device: torch.device
+) -> tuple[dict[str, float], bool]:
+    """Return the scores of a split in percent, and whether the model collapsed on it."""
     form = forms.get(entry["form"])
     was_training = model.training
     model.eval()
-    predictions = predict(model, entry, part, device)
+    predictions = predict(model, entry, split, device)
     model.train(was_training)
-    right = golds(form, part, entry["labels"])
+    gold_texts = gold_answers(form, split, entry["labels"])
     sums: Counter[str] = Counter()
-    for row, prediction, gold in zip(part.rows, predictions, right, strict=True):
+    for row, prediction, gold in zip(split.rows, predictions, gold_texts, strict=True):
         sums.update(form.statistics(prediction, gold, {"rules": entry["scoring"], "language": row["language"]}))
-    return form.score(sums, len(right)), form.collapsed(predictions, right)
+    return form.score(sums, len(gold_texts)), form.collapsed(predictions, gold_texts)

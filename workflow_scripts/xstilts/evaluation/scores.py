@@ -1,4 +1,4 @@
-"""Scores: one row for each model x recipe x tuning x mixture x seed x target x language x metric."""
+"""Scores: one row for each model x recipe x method x mixture x seed x target x language x metric."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from xstilts.store.manifest import manifest_path
 
 # beside the predictions of a retrieval node whose recipe asks for all layers
 LAYERS = "layers.parquet"
-AXES = ["model", "recipe", "tuning", "mixture", "seed", "target"]
+AXES = ["model", "recipe", "method", "mixture", "seed", "target"]
 
 
 def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[di
     for language, part in frame.groupby("language", sort=False):
         # exact sums: the same to the last digit in whatever order and layout
         sums = {name.removeprefix("stat_"): math.fsum(part[name]) for name in statistics}
-        entry = facts["parts"][language]
+        entry = facts["splits"][language]
         for metric, value in forms.get(target["form"]).score(sums, len(part)).items():
             rows.append(
                 {

@@ -22,7 +22,7 @@ from xstilts.evaluation.scores import AXES, headline, is_source_language
 
 DRAWS, LEVEL = 1000, 0.95
 _OTHER_AXES = [axis for axis in AXES if axis != "seed"]
-HIGHER, LOWER, NEITHER = "higher", "lower", "not told apart"
+HIGHER, LOWER, NEITHER = "higher", "lower", "no difference shown"
 
 
 def contrasts(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
@@ -105,14 +105,14 @@ def difference(
     """
     first = pairs[0][0]
     languages = [code for code in dict.fromkeys(first["language"]) if code != source] or [source]
-    chance = np.random.Generator(np.random.Philox(0))
+    rng = np.random.Generator(np.random.Philox(0))
     clusters = {name: number for number, name in enumerate(dict.fromkeys(first["cluster_id"]))} if joint else {}
-    weights = _weights(chance, len(clusters)) if joint else None
+    resampling_weights = _resampling_weights(rng, len(clusters)) if joint else None
     total = np.zeros(1 + DRAWS)
     for language in languages:
         own = first[first["language"] == language]
         numbers = clusters or {name: number for number, name in enumerate(dict.fromkeys(own["cluster_id"]))}
-        drawn = _weights(chance, len(numbers)) if weights is None else weights
+        drawn = _resampling_weights(rng, len(numbers)) if resampling_weights is None else resampling_weights
         places = own["cluster_id"].map(numbers).to_numpy()
         for sides in pairs:
             for side, sign in zip(sides, (1, -1), strict=True):
@@ -130,9 +130,9 @@ def difference(
     }  # fmt: skip
 
 
-def _weights(chance: np.random.Generator, clusters: int) -> np.ndarray:
+def _resampling_weights(rng: np.random.Generator, clusters: int) -> np.ndarray:
     """Return how often each cluster counts: once in the first row, and in the others as it is drawn."""
-    drawn = chance.multinomial(clusters, np.full(clusters, 1 / clusters), size=DRAWS)
+    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=DRAWS)
     return np.vstack([np.ones((1, clusters)), drawn])
 
 
@@ -172,7 +172,7 @@ def distances(scores: pd.DataFrame, distance: Mapping[str, int]) -> pd.DataFrame
     plain = plain[plain["metric"] != "loss"]
     plain = plain[(plain["mixture"] == "none") & plain["language"].isin(list(distance)) & ~is_source_language(plain)]
     rows = []
-    for key, part in plain.groupby(["model", "recipe", "tuning", "target"], sort=False):
+    for key, part in plain.groupby(["model", "recipe", "method", "target"], sort=False):
         means = part.groupby("language")["score"].mean()
         if len(means) < 4 or means.nunique() < 2:
             continue
@@ -181,6 +181,6 @@ def distances(scores: pd.DataFrame, distance: Mapping[str, int]) -> pd.DataFrame
             (means.to_numpy(),), lambda own, ranks=ranks: stats.spearmanr(own, ranks).statistic,
             permutation_type="pairings", alternative="less", n_resamples=9999, rng=0, vectorized=False,
         )  # fmt: skip
-        axes = dict(zip(("model", "recipe", "tuning", "target"), key, strict=True))
+        axes = dict(zip(("model", "recipe", "method", "target"), key, strict=True))
         rows.append({**axes, "languages": len(means), "correlation": found.statistic, "p": found.pvalue})
-    return pd.DataFrame(rows, columns=["model", "recipe", "tuning", "target", "languages", "correlation", "p"])
+    return pd.DataFrame(rows, columns=["model", "recipe", "method", "target", "languages", "correlation", "p"])

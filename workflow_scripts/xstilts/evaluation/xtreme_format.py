@@ -157,9 +157,9 @@ def _more(keys: Sequence[str]) -> str:
 
 def _check_lengths(predictions: Path, predicted: Table, labels: Path, right: Table) -> None:
     for number, gold in right.items():
-        found, wanted = (text.count(" ") + 1 for text in (predicted[number], gold))
-        if found != wanted:
-            raise UserError(f"{predictions}: sentence {number} has {found} tags, but {wanted} in {labels}")
+        tags, expected = (text.count(" ") + 1 for text in (predicted[number], gold))
+        if tags != expected:
+            raise UserError(f"{predictions}: sentence {number} has {tags} tags, but {expected} in {labels}")
 
 
 def _check_labels(path: Path, table: Table, unit: str, known: Sequence[str]) -> None:

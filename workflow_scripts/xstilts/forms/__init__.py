@@ -15,19 +15,19 @@ gold, scoring)``
 Forms with a head:
 
 =============================  ===================================================================================
-``batch(tokens, units, key)``  what the model reads (``ids``, ``mask``) and what the loss needs, as two dicts of arrays;
+``batch(tokens, instances, key)``  what the model reads (``ids``, ``mask``) and what the loss needs, as two dicts of arrays;
                                what is drawn at random depends on the key alone
 ``head(width, labels,          the layer on the encoder's output, fresh in every phase
 dropout)``
 ``head_size(width, labels)``   its parameters; not of a pretrained head, whose size is the model's to say
 ``loss(outputs, targets)``     mean loss of a batch
-``terms(targets, units)``      the number of terms that it is a mean over
+``terms(targets, instances)``      the number of terms that it is a mean over
 ``outputs(raw, targets)``      what is kept of the head's outputs for a batch: one value for each unit
 ``predict(rows, tokens, kept,  one prediction for each prepared row, as text
 labels, decoding)``
 ``gold(row, labels)``          the right answer as text, in the same notation
 ``collapsed(predictions,       whether a model says one and the same thing where the right answers differ
-golds)``
+gold)``
 =============================  ===================================================================================
 
 Forms that are evaluated by the vectors of texts:
@@ -59,7 +59,7 @@ class Form:
         searched: whether items are looked for among others: a limit on rows counts those that look for one.
         pretrained_head: whether the head is the model's own language-model head, never a fresh one.
         inputs: inputs of the model that a row of training data becomes; 0 for one for each choice.
-        separable: whether the loss of a batch is the mean of what its units have, whatever else is in it.
+        separable: whether the loss of a batch is the mean of what its instances have, whatever else is in it.
         needs: fields that a source's columns must give.
         takes: fields that they can give beside these.
         retrieval: settings of the recipe's section ``bitext`` that decide what is found.
@@ -95,7 +95,7 @@ FORMS = {
         labelled=False, needs=("context", "question", "answers"), lengths=("stride", "max_question_length"),
         decoding=("max_answer_length", "n_best", "null_threshold"),
     ),
-    "mlm": Form(labelled=False, pretrained_head=True, needs=("text",), lengths=("told",)),
+    "mlm": Form(labelled=False, pretrained_head=True, needs=("text",), lengths=("mask_rate",)),
     "bitext": Form(
         trained=False, labelled=False, embedded=True, inputs=2, needs=("text", "translation"), retrieval=("direction",)
     ),

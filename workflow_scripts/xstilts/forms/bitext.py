@@ -9,7 +9,7 @@ import pyarrow
 from xstilts.forms.classification import score, statistics
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import nearest
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import TokensBuilder
 
 __all__ = ["score", "statistics"]
@@ -23,12 +23,12 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return a unit of two sequences a row: the sentence, then its translation."""
+    """Return a instance of two sequences a row: the sentence, then its translation."""
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
-    sides = [tokenizer.pieces([row[side] for row in rows]) for side in ("text", "translation")]
+    sides = [tokenizer.tokenize([row[side] for row in rows]) for side in ("text", "translation")]
     for number in range(len(rows)):
         for side in sides:
             builder.sequence(tokenizer.single(side[number].ids[:room]))

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow
 
 from xstilts.forms.text import filled
-from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [("text_a", pyarrow.string()), ("text_b", pyarrow.string()), ("label", pyarrow.int32())]
@@ -20,12 +20,12 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return one sequence a row, the longer text shortened first; ``labels`` by unit."""
+    """Return one sequence a row, the longer text shortened first; ``labels`` by instance."""
     builder = TokensBuilder()
-    first = tokenizer.pieces([row["text_a"] for row in rows])
-    second = tokenizer.pieces([row["text_b"] or "" for row in rows])
+    first = tokenizer.tokenize([row["text_a"] for row in rows])
+    second = tokenizer.tokenize([row["text_b"] or "" for row in rows])
     for number, row in enumerate(rows):
         if row["text_b"] is None:
             room = lengths["max_length"] - tokenizer.single_overhead
@@ -38,9 +38,9 @@ def encode(
     return builder.arrays()
 
 
-def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input, and ``labels``, int64 of shape (units,)."""
-    return tokens.inputs(units), {"labels": tokens.arrays["labels"][units].astype(np.int64)}
+def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input, and ``labels``, int64 of shape (instances,)."""
+    return tokens.inputs(instances), {"labels": tokens.arrays["labels"][instances].astype(np.int64)}
 
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
@@ -56,19 +56,19 @@ def head_size(width: int, labels: Sequence[str] | None) -> int:
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
-    """Return the mean cross-entropy; outputs of shape (units, labels)."""
+    """Return the mean cross-entropy; outputs of shape (instances, labels)."""
     from torch.nn.functional import cross_entropy
 
     return cross_entropy(outputs, targets["labels"])
 
 
-def terms(targets: Mapping[str, Any], units: int) -> int:
-    """Return the number of units, over which the loss is a mean."""
-    return units
+def terms(targets: Mapping[str, Any], instances: int) -> int:
+    """Return the number of instances, over which the loss is a mean."""
+    return instances
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[int]:
-    """Return the number of the best label for each unit."""
+    """Return the number of the best label for each instance."""
     return raw.argmax(-1).tolist()
 
 
@@ -90,9 +90,9 @@ def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[s
     return {"correct": float(prediction == gold)}
 
 
-def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:
     """Tell whether every prediction is the same though the right answers are not."""
-    return len(set(predictions)) == 1 < len(set(golds))
+    return len(set(predictions)) == 1 < len(set(gold))
 
 
 def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:

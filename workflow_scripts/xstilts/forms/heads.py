@@ -8,16 +8,16 @@ import torch
 from torch import nn
 
 # standard deviation of fresh weights, as in BERT (Devlin et al. 2019) and XLM-R
-SPREAD = 0.02
+INITIALIZER_RANGE = 0.02
 # what the cosines of a dual encoder are multiplied with at first (XTREME-R's baseline)
 _SCALE = 100.0
 
 
-class States(NamedTuple):
-    """What heads read: ``positions`` of shape (sequences, longest, width), ``sentence`` of (sequences, width)."""
+class BackboneOutput(NamedTuple):
+    """What heads read: ``hidden_states`` of shape (sequences, longest, width), ``pooled`` of (sequences, width)."""
 
-    positions: torch.Tensor
-    sentence: torch.Tensor
+    hidden_states: torch.Tensor
+    pooled: torch.Tensor
 
 
 class SentenceHead(nn.Module):
@@ -30,22 +30,22 @@ class SentenceHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = _linear(width, labels)
 
-    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+    def forward(self, outputs: BackboneOutput, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
         """Return scores (sequences, labels)."""
-        sentence = self.dropout(states.sentence)
-        return self.out(self.dropout(torch.tanh(self.dense(sentence))))
+        pooled = self.dropout(outputs.pooled)
+        return self.out(self.dropout(torch.tanh(self.dense(pooled))))
 
 
 class ChoiceHead(SentenceHead):
-    """One score for each choice, and a row of scores for each unit."""
+    """One score for each choice, and a row of scores for each instance."""
 
     def __init__(self, width: int, dropout: float) -> None:
         """Make fresh weights; ``width`` is the size of a hidden vector."""
         super().__init__(width, 1, dropout)
 
-    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return scores (units, choices)."""
-        return super().forward(states, inputs, units).view(units, -1)
+    def forward(self, outputs: BackboneOutput, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
+        """Return scores (instances, choices)."""
+        return super().forward(outputs, inputs, instances).view(instances, -1)
 
 
 class PositionHead(nn.Module):
@@ -57,15 +57,15 @@ class PositionHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = _linear(width, labels)
 
-    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+    def forward(self, outputs: BackboneOutput, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
         """Return scores (sequences, longest, labels)."""
-        return self.out(self.dropout(states.positions))
+        return self.out(self.dropout(outputs.hidden_states))
 
 
 class SpanHead(PositionHead):
     """Scores of start and end for every position; the first position stands for no answer, by the sentence's vector.
 
-    It holds a piece of the question or a special one, so no answer is lost. In a model that reads to the right only it
+    It holds a token of the question or a special one, so no answer is lost. In a model that reads to the right only it
     has not seen the text, which the sentence's vector has.
     """
 
@@ -73,9 +73,9 @@ class SpanHead(PositionHead):
         """Make fresh weights; ``width`` is the size of a hidden vector."""
         super().__init__(width, 2, dropout)
 
-    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+    def forward(self, outputs: BackboneOutput, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
         """Return scores (sequences, longest, 2)."""
-        positions = torch.cat([states.sentence[:, None], states.positions[:, 1:]], dim=1)
+        positions = torch.cat([outputs.pooled[:, None], outputs.hidden_states[:, 1:]], dim=1)
         return self.out(self.dropout(positions))
 
 
@@ -92,9 +92,9 @@ class VectorHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.log_scale = nn.Parameter(torch.tensor([math.log(_SCALE)]))
 
-    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
+    def forward(self, outputs: BackboneOutput, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
         """Return vectors (sequences, width)."""
-        vectors = torch.tanh(self.dense(self.dropout(states.sentence)))
+        vectors = torch.tanh(self.dense(self.dropout(outputs.pooled)))
         return nn.functional.normalize(vectors.float(), dim=-1) * (self.log_scale / 2).exp()
 
 
@@ -112,20 +112,20 @@ class LanguageHead(nn.Module):
         super().__init__()
         self.layers, self._factor, self._bound = layers, factor, bound
 
-    def forward(self, states: States, inputs: Mapping[str, torch.Tensor], units: int) -> torch.Tensor:
-        """Return scores (positions, pieces)."""
-        scores = self.layers(states.positions[inputs["told"]] * self._factor)
+    def forward(self, outputs: BackboneOutput, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
+        """Return scores (positions, tokens)."""
+        scores = self.layers(outputs.hidden_states[inputs["labelled"]] * self._factor)
         return scores if self._bound is None else torch.tanh(scores / self._bound) * self._bound
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
     layer = nn.Linear(inputs, outputs)
-    nn.init.normal_(layer.weight, std=SPREAD)
+    nn.init.normal_(layer.weight, std=INITIALIZER_RANGE)
     nn.init.zeros_(layer.bias)
     return layer
 
 
-def spread(head: nn.Module, deviation: float) -> nn.Module:
+def with_initializer_range(head: nn.Module, deviation: float) -> nn.Module:
     """Return a fresh head whose matrices have another standard deviation.
 
     That of heads in transformers is the model's own (``initializer_range`` of its configuration); for a narrow model
@@ -134,5 +134,5 @@ def spread(head: nn.Module, deviation: float) -> nn.Module:
     with torch.no_grad():
         for layer in head.modules():
             if isinstance(layer, nn.Linear):
-                layer.weight.mul_(deviation / SPREAD)
+                layer.weight.mul_(deviation / INITIALIZER_RANGE)
     return head

@@ -13,7 +13,7 @@ import pyarrow
 
 from xstilts.forms.text import filled
 from xstilts.metrics import counts, mining
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import TokensBuilder
 
 FIELDS = [("text", pyarrow.string()), ("side", pyarrow.string()), ("match", pyarrow.string())]
@@ -43,12 +43,12 @@ def keys(row: Mapping[str, Any]) -> list[str]:
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
     """Return one sequence a row."""
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
-    for number, encoding in enumerate(tokenizer.pieces([row["text"] for row in rows])):
+    for number, encoding in enumerate(tokenizer.tokenize([row["text"] for row in rows])):
         builder.sequence(tokenizer.single(encoding.ids[:room]))
         builder.close(number)
     return builder.arrays()

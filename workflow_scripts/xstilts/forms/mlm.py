@@ -1,7 +1,7 @@
 """Language modelling with the model's own head: an intermediate task, or a measure of forgetting.
 
-What is to be told, depends on the model's family (``objectives.py``). For a measure it is the same for every model that
-reads the same pieces.
+What is to be labelled, depends on the model's family (``objectives.py``). For a measure it is the same for every model that
+reads the same tokens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import pyarrow
 from xstilts.forms.text import filled
 from xstilts.tokenization import masking
 from xstilts.tokenization.masking import IGNORED
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [("text", pyarrow.string())]
@@ -25,64 +25,64 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Return the sequences of each text, every one a unit; a text longer than the limit is cut into several.
+    """Return the sequences of each text, every one a instance; a text longer than the limit is cut into several.
 
-    For a masked model ``mask`` and ``pieces`` by unit: the mask piece, and the number of pieces of the tokenizer. For
-    an encoder-decoder model ``sentinels``, the pieces that stand for spans. For both ``told``, the part to be told.
+    For a masked model ``mask`` and ``tokens`` by instance: the mask token, and the number of tokens of the tokenizer. For
+    an encoder-decoder model ``sentinels``, the tokens that stand for spans. For both ``labelled``, the part to be labelled.
     """
     if tokenizer.objective == masking.MASKED and tokenizer.mask is None:
         raise ValueError(
-            "the model's tokenizer has no mask piece, so it cannot be trained or measured as a masked model"
+            "the model's tokenizer has no mask token, so it cannot be trained or measured as a masked model"
         )
     if tokenizer.objective == masking.SPANS and not tokenizer.sentinels:
-        raise ValueError("the model's tokenizer has no sentinel pieces, so spans of a text cannot be told")
+        raise ValueError("the model's tokenizer has no sentinel tokens, so spans of a text cannot be labelled")
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
-    for number, encoding in enumerate(tokenizer.pieces([row["text"] for row in rows])):
-        # a text with no piece becomes the unknown piece
-        pieces = encoding.ids or [tokenizer.unknown]
-        for start in range(0, len(pieces), room):
-            ids = tokenizer.single(pieces[start : start + room])
-            # a single piece has none after it to be told
+    for number, encoding in enumerate(tokenizer.tokenize([row["text"] for row in rows])):
+        # a text with no token becomes the unknown token
+        tokens = encoding.ids or [tokenizer.unknown]
+        for start in range(0, len(tokens), room):
+            ids = tokenizer.single(tokens[start : start + room])
+            # a single token has none after it to be labelled
             if tokenizer.objective != masking.CAUSAL or len(ids) > 1:
                 builder.sequence(ids)
-                more = {"mask": tokenizer.mask, "pieces": tokenizer.size}
+                more = {"mask_token": tokenizer.mask, "vocabulary_size": tokenizer.size}
                 builder.close(number, **(more if tokenizer.objective == masking.MASKED else {}))
     arrays = builder.arrays()
     if tokenizer.objective != masking.CAUSAL:
-        arrays["told"] = np.float64(lengths["told"])
+        arrays["mask_rate"] = np.float64(lengths["mask_rate"])
     if tokenizer.objective == masking.SPANS:
         arrays["sentinels"] = np.asarray(tokenizer.sentinels, dtype=np.int32)
     return arrays
 
 
-def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input with ``told``, and ``pieces``: what is to be told at these positions, -100 elsewhere."""
-    if "mask" in tokens.arrays:
-        return masking.masked(tokens, units, key)
-    return (masking.spans if "sentinels" in tokens.arrays else masking.causal)(tokens, units, key)
+def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input with ``labelled``, and ``tokens``: what is to be labelled at these positions, -100 elsewhere."""
+    if "mask_token" in tokens.arrays:
+        return masking.masked(tokens, instances, key)
+    return (masking.spans if "sentinels" in tokens.arrays else masking.causal)(tokens, instances, key)
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
-    """Return the mean cross-entropy over the positions to be told; outputs of shape (positions, pieces)."""
+    """Return the mean cross-entropy over the positions to be labelled; outputs of shape (positions, tokens)."""
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(outputs.float(), targets["pieces"][targets["pieces"] != IGNORED])
+    return cross_entropy(outputs.float(), targets["labels"][targets["labels"] != IGNORED])
 
 
-def terms(targets: Mapping[str, Any], units: int) -> int:
-    """Return the number of positions to be told, over which the loss is a mean."""
-    return int((targets["pieces"] != IGNORED).sum())
+def terms(targets: Mapping[str, Any], instances: int) -> int:
+    """Return the number of positions to be labelled, over which the loss is a mean."""
+    return int((targets["labels"] != IGNORED).sum())
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[float, int]]:
-    """Return for each unit the sum of the losses of its positions, and their number."""
+    """Return for each instance the sum of the losses of its positions, and their number."""
     from torch.nn.functional import cross_entropy
 
-    chosen = targets["pieces"] != IGNORED
-    losses = cross_entropy(raw.float(), targets["pieces"][chosen], reduction="none").double()
+    chosen = targets["labels"] != IGNORED
+    losses = cross_entropy(raw.float(), targets["labels"][chosen], reduction="none").double()
     counts = chosen.sum(1).tolist()
     return [(float(part.sum()), len(part)) for part in losses.split(counts)]
 
@@ -104,7 +104,7 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
     return ""
 
 
-def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:
     """Tell that there is nothing to collapse to."""
     return False
 

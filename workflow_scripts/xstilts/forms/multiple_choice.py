@@ -8,7 +8,7 @@ import pyarrow
 
 from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, score, statistics, terms
 from xstilts.forms.text import filled, text
-from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import TokensBuilder
 
 __all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "score", "statistics", "terms"]
@@ -33,14 +33,14 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return one sequence a choice: context and question, then the choice; ``labels`` by unit."""
+    """Return one sequence a choice: context and question, then the choice; ``labels`` by instance."""
     builder = TokensBuilder()
-    stems = tokenizer.pieces([f"{row['context']} {row['question']}".strip() for row in rows])
+    stems = tokenizer.tokenize([f"{row['context']} {row['question']}".strip() for row in rows])
     room = lengths["max_length"] - tokenizer.pair_overhead
     for number, row in enumerate(rows):
-        for choice in tokenizer.pieces(row["choices"]):
+        for choice in tokenizer.tokenize(row["choices"]):
             stem = stems[number].ids
             keep, keep_choice = shorten(len(stem), len(choice.ids), room)
             # the question stands at the end of the stem, so a long context is cut at its start

@@ -15,7 +15,7 @@ import pyarrow
 from xstilts.errors import UserError
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import average_precision, top, unit
-from xstilts.tokenization.tokenizer import PieceTokenizer, shorten
+from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [
@@ -25,7 +25,7 @@ FIELDS = [
     ("keys", pyarrow.list_(pyarrow.string())),
 ]
 CUTOFF = 20
-# rows whose pieces are in memory at once: a pool may have a million
+# rows whose tokens are in memory at once: a pool may have a million
 _BLOCK = 4096
 
 
@@ -52,16 +52,16 @@ def keys(row: Mapping[str, Any]) -> list[str]:
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return a unit a row with one or two sequences: the query, then the candidate (with its context)."""
+    """Return an instance a row with one or two sequences: the query, then the candidate (with its context)."""
     builder, fields = TokensBuilder(), ("query", "text", "context")
     for number, row in enumerate(rows):
         place = number % _BLOCK
         if place == 0:
             block = rows[number : number + _BLOCK]
-            pieces = [tokenizer.pieces([each[field] or "" for each in block]) for field in fields]
-        query, text, context = (encodings[place].ids for encodings in pieces)
+            tokenized = [tokenizer.tokenize([each[field] or "" for each in block]) for field in fields]
+        query, text, context = (encodings[place].ids for encodings in tokenized)
         if row["query"] is not None:
             builder.sequence(tokenizer.single(query[: lengths["max_query_length"] - tokenizer.single_overhead]))
         if row["text"] is not None and row["context"] is None:
@@ -73,15 +73,15 @@ def encode(
     return builder.arrays()
 
 
-def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the model's input; queries and candidates alternate, and nothing else is needed.
 
     Raises:
         UserError: if a row has not both.
     """
-    if (np.diff(tokens.arrays["units"])[units] != 2).any():
+    if (np.diff(tokens.arrays["instances"])[instances] != 2).any():
         raise UserError("a row has no query or no text; a dual encoder is trained on pairs of the two")
-    return tokens.inputs(units), {}
+    return tokens.inputs(instances), {}
 
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
@@ -100,7 +100,7 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     """Return the mean cross-entropy of each query's own candidate among those of the batch.
 
     Args:
-        outputs: vectors of shape (2 x units, width) whose products are the scaled cosines.
+        outputs: vectors of shape (2 x instances, width) whose products are the scaled cosines.
         targets: nothing.
     """
     import torch
@@ -110,13 +110,13 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     return cross_entropy(scores, torch.arange(len(scores), device=scores.device))
 
 
-def terms(targets: Mapping[str, Any], units: int) -> int:
-    """Return the number of units, over which the loss is a mean."""
-    return units
+def terms(targets: Mapping[str, Any], instances: int) -> int:
+    """Return the number of instances, over which the loss is a mean."""
+    return instances
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
-    """Return the two vectors of each unit, float32 of shape (2, width)."""
+    """Return the two vectors of each instance, float32 of shape (2, width)."""
     vectors = raw.float().cpu().numpy()
     return list(vectors.reshape(-1, 2, vectors.shape[1]))
 
@@ -136,9 +136,9 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
     return json.dumps([row["example_id"]])
 
 
-def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:
     """Tell whether every query has the same candidates."""
-    return len(set(predictions)) == 1 < len(set(golds))
+    return len(set(predictions)) == 1 < len(set(gold))
 
 
 def retrieve(
@@ -170,15 +170,15 @@ def retrieve(
     candidates = unit(np.stack([vectors[language][number] for language, number in pool]))
     found = {}
     for language, own in rows.items():
-        golds = {
+        gold = {
             number: sorted({name for key in row["keys"] for name in right.get(key, ())})
             for number, row in enumerate(own)
             if row["query"] is not None
         }
-        queries = [number for number, names_of in golds.items() if names_of]
+        queries = [number for number, names_of in gold.items() if names_of]
         best = top(unit(vectors[language][queries]), candidates, CUTOFF) if queries else ()
         found[language] = [
-            (number, json.dumps([names[place] for place in places]), json.dumps(golds[number]))
+            (number, json.dumps([names[place] for place in places]), json.dumps(gold[number]))
             for number, places in zip(queries, best, strict=True)
         ]
     return found

@@ -1,7 +1,7 @@
 """Extractive question answering: the answer is a span of the context.
 
 A context longer than the limit is read in windows that overlap. The answer is taken from the context by character
-offsets, never by re-joining pieces.
+offsets, never by re-joining tokens.
 """
 
 import json
@@ -14,7 +14,7 @@ import pyarrow
 from xstilts.forms.classification import collapsed
 from xstilts.forms.text import filled
 from xstilts.metrics import mlqa, squad
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 __all__ = ["collapsed"]
@@ -44,40 +44,40 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return a unit for each window: question, then a part of the context.
+    """Return a instance for each window: question, then a part of the context.
 
-    ``begins`` and ``ends`` are aligned with the pieces: character offsets into the context, -1 outside it.
-    ``first`` and ``last`` by unit: the answer's pieces in the window, 0 (the first special token) if it is not in it.
+    ``begins`` and ``ends`` are aligned with the tokens: character offsets into the context, -1 outside it.
+    ``first`` and ``last`` by instance: the answer's tokens in the window, 0 (the first special token) if it is not in it.
     """
     builder = TokensBuilder()
-    questions = tokenizer.pieces([row["question"] for row in rows])
-    contexts = tokenizer.pieces([row["context"] for row in rows])
+    questions = tokenizer.tokenize([row["question"] for row in rows])
+    contexts = tokenizer.tokenize([row["context"] for row in rows])
     for number, row in enumerate(rows):
         question = questions[number].ids[: lengths["max_question_length"]]
-        pieces, offsets = contexts[number].ids, contexts[number].offsets
+        tokens, offsets = contexts[number].ids, contexts[number].offsets
         before = len(tokenizer.prefix) + len(question) + len(tokenizer.middle)
         room = lengths["max_length"] - before - len(tokenizer.suffix)
         if room < 1:
             raise ValueError(f"max_length {lengths['max_length']} leaves no room for context after the question")
-        wanted = _answer_pieces(row["answers"], offsets)
-        for start in _window_starts(len(pieces), room, lengths["stride"]):
-            stop = min(start + room, len(pieces))
+        answer = _answer_tokens(row["answers"], offsets)
+        for start in _window_starts(len(tokens), room, lengths["stride"]):
+            stop = min(start + room, len(tokens))
             outside, after = [_OUTSIDE] * before, [_OUTSIDE] * len(tokenizer.suffix)
             aligned = {
                 "begins": outside + [begin for begin, _ in offsets[start:stop]] + after,
                 "ends": outside + [end for _, end in offsets[start:stop]] + after,
             }
-            builder.sequence(tokenizer.pair(question, pieces[start:stop]), aligned)
-            inside = wanted is not None and start <= wanted[0] and wanted[1] < stop
-            first, last = (before + wanted[0] - start, before + wanted[1] - start) if inside else (0, 0)
+            builder.sequence(tokenizer.pair(question, tokens[start:stop]), aligned)
+            inside = answer is not None and start <= answer[0] and answer[1] < stop
+            first, last = (before + answer[0] - start, before + answer[1] - start) if inside else (0, 0)
             builder.close(number, first=first, last=last)
     return builder.arrays()
 
 
 def _window_starts(length: int, room: int, shared: int) -> list[int]:
-    """Return where windows of ``room`` pieces start so that neighbours share ``shared`` (or as many as can be)."""
+    """Return where windows of ``room`` tokens start so that neighbours share ``shared`` (or as many as can be)."""
     step = max(room - shared, room // 2, 1)
     starts = [0]
     while starts[-1] + room < length:
@@ -85,8 +85,8 @@ def _window_starts(length: int, room: int, shared: int) -> list[int]:
     return starts
 
 
-def _answer_pieces(answers: Sequence[Mapping[str, Any]], offsets: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Return the first and the last piece that cover the first answer, or None if there is no answer."""
+def _answer_tokens(answers: Sequence[Mapping[str, Any]], offsets: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the first and the last token that cover the first answer, or None if there is no answer."""
     if not answers:
         return None
     begin, end = answers[0]["start"], answers[0]["start"] + len(answers[0]["text"])
@@ -94,12 +94,12 @@ def _answer_pieces(answers: Sequence[Mapping[str, Any]], offsets: Sequence[tuple
     return (covering[0], covering[-1]) if covering else None
 
 
-def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input, ``first`` and ``last`` of shape (units,), and ``context``: 1 where a piece is of it."""
-    begins = tokens.padded("begins", tokens.sequences(units), _OUTSIDE)
-    return tokens.inputs(units), {
-        "first": tokens.arrays["first"][units].astype(np.int64),
-        "last": tokens.arrays["last"][units].astype(np.int64),
+def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input, ``first`` and ``last`` of shape (instances,), and ``context``: 1 where a token is of it."""
+    begins = tokens.padded("begins", tokens.sequences(instances), _OUTSIDE)
+    return tokens.inputs(instances), {
+        "first": tokens.arrays["first"][instances].astype(np.int64),
+        "last": tokens.arrays["last"][instances].astype(np.int64),
         "context": (begins != _OUTSIDE).astype(np.int64),
     }
 
@@ -117,7 +117,7 @@ def head_size(width: int, labels: Sequence[str] | None) -> int:
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
-    """Return the mean of the cross-entropies of start and end; outputs of shape (units, longest, 2).
+    """Return the mean of the cross-entropies of start and end; outputs of shape (instances, longest, 2).
 
     Only the context and the first position (no answer in this window) can be chosen.
     """
@@ -130,13 +130,13 @@ def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
     return (cross_entropy(starts, targets["first"]) + cross_entropy(ends, targets["last"])) / 2
 
 
-def terms(targets: Mapping[str, Any], units: int) -> int:
-    """Return the number of units, over which the loss is a mean."""
-    return units
+def terms(targets: Mapping[str, Any], instances: int) -> int:
+    """Return the number of instances, over which the loss is a mean."""
+    return instances
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
-    """Return the scores of each unit as float32 of shape (longest, 2), -inf outside context and first position."""
+    """Return the scores of each instance as float32 of shape (longest, 2), -inf outside context and first position."""
     allowed = targets["context"].bool()
     allowed[:, 0] = True
     scores = raw.float().masked_fill(~allowed[..., None], float("-inf"))
@@ -150,19 +150,19 @@ def predict(
     """Return the text of the best span over all windows of each row, or nothing where no answer scores higher.
 
     A span's score is the sum of the scores of its start and its end; candidates are the ``n_best`` starts and ends of
-    a window, at most ``max_answer_length`` pieces apart. With a ``null_threshold``, no answer is given if its score (of
+    a window, at most ``max_answer_length`` tokens apart. With a ``null_threshold``, no answer is given if its score (of
     the first position, the lowest over the windows) is higher than the best span's by more than this (SQuAD scripts of
     BERT, ``run_squad.py``).
     """
     best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
     nothing = [float("inf")] * len(rows)
     starts, begins, ends = tokens.arrays["starts"], tokens.arrays["begins"], tokens.arrays["ends"]
-    for unit, scores in enumerate(kept):
-        example = tokens.examples[unit]
+    for instance, scores in enumerate(kept):
+        example = tokens.examples[instance]
         nothing[example] = min(nothing[example], float(scores[0].sum()))
         score, first, last = _best_span(scores, decoding["n_best"], decoding["max_answer_length"])
         if score > best[example][0]:
-            place = starts[unit]
+            place = starts[instance]
             best[example] = (score, int(begins[place + first]), int(ends[place + last]))
     threshold = decoding.get("null_threshold", float("inf"))
     return [

@@ -1,6 +1,6 @@
 """Tagging: a label for every word of a sentence.
 
-The label sits on a word's first piece. Sentences longer than the limit are split between words into several sequences
+The label sits on a word's first token. Sentences longer than the limit are split between words into several sequences
 and merged again for scoring; nothing is cut off.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow
 
 from xstilts.metrics import counts, spans
-from xstilts.tokenization.tokenizer import PieceTokenizer
+from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FIELDS = [("words", pyarrow.list_(pyarrow.string())), ("tags", pyarrow.list_(pyarrow.int32()))]
@@ -34,26 +34,26 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 
 
 def encode(
-    rows: Sequence[Mapping[str, Any]], tokenizer: PieceTokenizer, lengths: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return one or several sequences a row, each a unit; ``words`` and ``tags`` aligned with the pieces.
+    """Return one or several sequences a row, each a instance; ``words`` and ``tags`` aligned with the tokens.
 
-    ``words`` is a word's number at its first piece and NO_WORD elsewhere; ``tags`` is its label there.
+    ``words`` is a word's number at its first token and NO_WORD elsewhere; ``tags`` is its label there.
     """
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
     encodings = tokenizer.words([row["words"] for row in rows])
     for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
-        pieces: list[list[int]] = [[] for _ in row["words"]]
-        for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
-            pieces[word].append(piece)
-        # a word with no piece becomes the unknown piece; one longer than a whole sequence keeps its start
-        pieces = [(word or [tokenizer.unknown])[:room] for word in pieces]
-        for first, last in _chunks([len(word) for word in pieces], room):
+        tokens: list[list[int]] = [[] for _ in row["words"]]
+        for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
+            tokens[word].append(token)
+        # a word with no token becomes the unknown token; one longer than a whole sequence keeps its start
+        tokens = [(word or [tokenizer.unknown])[:room] for word in tokens]
+        for first, last in _chunks([len(word) for word in tokens], room):
             ids, words, tags = [], [], []
             for word in range(first, last):
-                rest = len(pieces[word]) - 1
-                ids += pieces[word]
+                rest = len(tokens[word]) - 1
+                ids += tokens[word]
                 words += [word] + [NO_WORD] * rest
                 tags += [row["tags"][word]] + [_IGNORED] * rest
             before, after = len(tokenizer.prefix), len(tokenizer.suffix)
@@ -67,7 +67,7 @@ def encode(
 
 
 def _chunks(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of words whose pieces fit into a sequence."""
+    """Yield ranges of words whose tokens fit into a sequence."""
     first = used = 0
     for word, length in enumerate(lengths):
         if used + length > room:
@@ -77,10 +77,10 @@ def _chunks(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
     yield first, len(lengths)
 
 
-def batch(tokens: Tokens, units: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input, and ``tags`` and ``words``, int64 of shape (units, longest); -100 and -1 elsewhere."""
-    sequences = tokens.sequences(units)
-    return tokens.inputs(units), {
+def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the model's input, and ``tags`` and ``words``, int64 of shape (instances, longest); -100 and -1 elsewhere."""
+    sequences = tokens.sequences(instances)
+    return tokens.inputs(instances), {
         "tags": tokens.padded("tags", sequences, _IGNORED),
         "words": tokens.padded("words", sequences, NO_WORD),
     }
@@ -99,19 +99,19 @@ def head_size(width: int, labels: Sequence[str] | None) -> int:
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
-    """Return the mean cross-entropy over words; outputs of shape (units, longest, labels)."""
+    """Return the mean cross-entropy over words; outputs of shape (instances, longest, labels)."""
     from torch.nn.functional import cross_entropy
 
     return cross_entropy(outputs.flatten(0, 1), targets["tags"].flatten(), ignore_index=_IGNORED)
 
 
-def terms(targets: Mapping[str, Any], units: int) -> int:
+def terms(targets: Mapping[str, Any], instances: int) -> int:
     """Return the number of words, over which the loss is a mean."""
     return int((targets["tags"] != _IGNORED).sum())
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each unit the numbers of its words and the number of the best tag of each."""
+    """Return for each instance the numbers of its words and the number of the best tag of each."""
     best, words = raw.argmax(-1).cpu().numpy(), targets["words"].cpu().numpy()
     return [(row[row != NO_WORD], tags[row != NO_WORD]) for row, tags in zip(words, best, strict=True)]
 
@@ -136,20 +136,20 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
 def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
     """Return words, right words, and true positives, false positives and false negatives of spans."""
     predicted, right = prediction.split(" "), gold.split(" ")
-    found, wanted = spans.spans(predicted), spans.spans(right)
-    positives = len(found & wanted)
+    predicted_spans, gold_spans = spans.spans(predicted), spans.spans(right)
+    positives = len(predicted_spans & gold_spans)
     return {
         "words": float(len(right)),
         "correct": float(sum(one == other for one, other in zip(predicted, right, strict=True))),
         "true_positives": float(positives),
-        "false_positives": float(len(found) - positives),
-        "false_negatives": float(len(wanted) - positives),
+        "false_positives": float(len(predicted_spans) - positives),
+        "false_negatives": float(len(gold_spans) - positives),
     }
 
 
-def collapsed(predictions: Sequence[str], golds: Sequence[str]) -> bool:
+def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:
     """Tell whether every word has the same tag though the right tags are not all the same."""
-    predicted, right = ({tag for row in rows for tag in row.split(" ")} for rows in (predictions, golds))
+    predicted, right = ({tag for row in rows for tag in row.split(" ")} for rows in (predictions, gold))
     return len(predicted) == 1 < len(right)
 
 

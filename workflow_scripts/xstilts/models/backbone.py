@@ -24,7 +24,7 @@ from torch import nn
 
 from xstilts.errors import UserError
 from xstilts.forms import heads
-from xstilts.forms.heads import States
+from xstilts.forms.heads import BackboneOutput
 from xstilts.tokenization.tokenizer import positions
 
 # the part of an encoder-decoder model that can be used alone
@@ -32,24 +32,24 @@ ENCODER = "encoder"
 
 
 class Backbone(nn.Module):
-    """A multilingual model: piece ids to vectors."""
+    """A multilingual model: token ids to vectors."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, transformer: nn.Module) -> None:
         """Wrap a model of transformers.
 
         Raises:
             UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
         """
         super().__init__()
-        self.body = body
-        self.family = _family(body)
-        # the method of the adapter that is on it, and the positions that this puts before the text (``tuning.py``)
+        self.transformer = transformer
+        self.family = _family(transformer)
+        # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
         self.adapter: str | None = None
         self.virtual = 0
 
     @property
     def _config(self):  # noqa: ANN202 (a configuration of transformers, of whatever model)
-        return self.body.config.get_text_config(decoder=self.family == "decoder")
+        return self.transformer.config.get_text_config(decoder=self.family == "decoder")
 
     @property
     def width(self) -> int:
@@ -62,9 +62,9 @@ class Backbone(nn.Module):
         return self._config.num_hidden_layers
 
     @property
-    def spread(self) -> float:
+    def initializer_range(self) -> float:
         """Standard deviation of the model's own fresh weights, which fresh heads have too."""
-        return getattr(self._config, "initializer_range", heads.SPREAD)
+        return getattr(self._config, "initializer_range", heads.INITIALIZER_RANGE)
 
     @property
     def dropout(self) -> float:
@@ -74,25 +74,25 @@ class Backbone(nn.Module):
                 return float(getattr(self._config, name))
         return 0.0
 
-    def forward(self, inputs: Mapping[str, torch.Tensor]) -> States:
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> BackboneOutput:
         """Return the last layer's vectors of a batch, as ``tokens.Tokens.inputs`` gives it.
 
         ``decoder_ids`` and ``decoder_mask``, where there are such, are what the decoder has to tell.
         """
-        positions = self.body(**self._arguments(inputs)).last_hidden_state
+        positions = self.transformer(**self._arguments(inputs)).last_hidden_state
         mask = inputs.get("decoder_mask", inputs["mask"])
         positions = positions[:, positions.shape[1] - mask.shape[1] :]
         if self.family == "masked":
-            return States(positions, positions[:, 0])
+            return BackboneOutput(positions, positions[:, 0])
         last = mask.sum(1) - 1
-        return States(positions, positions[torch.arange(len(last), device=last.device), last])
+        return BackboneOutput(positions, positions[torch.arange(len(last), device=last.device), last])
 
     def layers(self, inputs: Mapping[str, torch.Tensor]) -> Sequence[torch.Tensor]:
         """Return the vectors of all layers, the embeddings first: (sequences, longest, width) each.
 
         Those of an encoder-decoder model are its encoder's.
         """
-        out = self.body(**self._arguments(inputs), output_hidden_states=True)
+        out = self.transformer(**self._arguments(inputs), output_hidden_states=True)
         states = out.encoder_hidden_states if self.family == "encoder_decoder" else out.hidden_states
         width = inputs["mask"].shape[1]
         return [state[:, state.shape[1] - width :] for state in states]
@@ -102,9 +102,9 @@ class Backbone(nn.Module):
         self._check_length(inputs["ids"].shape[1])
         arguments: dict[str, torch.Tensor | bool] = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
         if self.family == "encoder_decoder":
-            told = inputs.get("decoder_ids", inputs["ids"])
-            start = told.new_full((len(told), 1), self._config.decoder_start_token_id)
-            arguments["decoder_input_ids"] = torch.cat([start, told[:, :-1]], dim=1)
+            decoder_ids = inputs.get("decoder_ids", inputs["ids"])
+            start = decoder_ids.new_full((len(decoder_ids), 1), self._config.decoder_start_token_id)
+            arguments["decoder_input_ids"] = torch.cat([start, decoder_ids[:, :-1]], dim=1)
             arguments["decoder_attention_mask"] = inputs.get("decoder_mask", inputs["mask"])
         # virtual positions are of no segment
         if "segments" in inputs and getattr(self._config, "type_vocab_size", 0) > 1 and not self.virtual:
@@ -119,34 +119,34 @@ class Backbone(nn.Module):
         Raises:
             UserError: if the layers take no keys and values from outside.
         """
-        takes = "past_key_values" in inspect.signature(self.body.forward).parameters
+        takes = "past_key_values" in inspect.signature(self.transformer.forward).parameters
         if self.family == "encoder" or not takes:
             raise UserError(
-                f"recipe: tuning: a prefix needs a model whose layers take keys and values from outside, which"
-                f" {self.body.config.model_type} does not; use lora or prompt"
+                f"recipe: method: a prefix needs a model whose layers take keys and values from outside, which"
+                f" {self.transformer.config.model_type} does not; use lora or prompt"
             )
         return "SEQ_2_SEQ_LM" if self.family == "encoder_decoder" else "FEATURE_EXTRACTION"
 
-    def _check_length(self, pieces: int) -> None:
+    def _check_length(self, tokens: int) -> None:
         """Refuse a text that has no room beside the virtual positions.
 
         Raises:
             UserError: if the model has fewer positions.
         """
         room = positions(self._config.to_dict())
-        if self.virtual and room is not None and pieces + self.virtual > room:
+        if self.virtual and room is not None and tokens + self.virtual > room:
             raise UserError(
-                f"recipe: {pieces} pieces and the {self.virtual} of the adapter are more than the {room} positions of"
-                " the model; lower max_length or tuning.tokens"
+                f"recipe: {tokens} tokens and the {self.virtual} of the adapter are more than the {room} positions of"
+                " the model; lower max_length or method.prompt_length"
             )
 
 
-def _family(body: nn.Module) -> str:
+def _family(transformer: nn.Module) -> str:
     """Return ``masked``, ``encoder`` (that of an encoder-decoder model alone), ``decoder`` or ``encoder_decoder``."""
     from transformers.models.auto import modeling_auto
 
-    kind = body.config.model_type
-    if body.config.is_encoder_decoder:
+    kind = transformer.config.model_type
+    if transformer.config.is_encoder_decoder:
         return "encoder_decoder"
     if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return "encoder"
@@ -165,58 +165,58 @@ _WITH_HEAD = {
 }
 
 
-def load(folder: Path, part: str | None = None, weights: str = "float32") -> Backbone:
+def load_backbone(folder: Path, submodel: str | None = None, dtype: str = "float32") -> Backbone:
     """Read a backbone from a folder that holds a whole model.
 
     Args:
         folder: the model's folder.
-        part: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
-        weights: the type in which the weights are held, ``float32`` or ``bfloat16``.
+        submodel: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
+        dtype: the type of the weights, ``float32`` or ``bfloat16``.
 
     Raises:
         UserError: if the folder holds no model of a known architecture, or its weights do not fit its configuration.
     """
-    body = _read(folder, "AutoModelForTextEncoding" if part == ENCODER else "AutoModel", weights)
+    transformer = _read(folder, "AutoModelForTextEncoding" if submodel == ENCODER else "AutoModel", dtype)
     # no form uses the pooler, and weights that nothing trains would only be saved again
-    if getattr(body, "pooler", None) is not None:
-        body.pooler = None
-    return Backbone(body)
+    if getattr(transformer, "pooler", None) is not None:
+        transformer.pooler = None
+    return Backbone(transformer)
 
 
-def language_head(folder: Path, body: Backbone) -> heads.LanguageHead:
+def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
     """Read the language-model head of a pretrained model, tied to the embeddings of a body.
 
     Args:
         folder: the pretrained model's folder.
-        body: the backbone that the head is put on: the pretrained one, or one that was trained further.
+        backbone: the backbone that the head is put on: the pretrained one, or one that was trained further.
 
     Raises:
         UserError: if the model has no such head, or its weights are not in the folder.
     """
-    return _head_on(_read(folder, _class_with_head(body)), body)
+    return _head_on(_read(folder, _class_with_head(backbone)), backbone)
 
 
-def empty_language_head(body: Backbone) -> heads.LanguageHead:
+def empty_language_head(backbone: Backbone) -> heads.LanguageHead:
     """Return a language-model head for a body, whose weights have yet to be read."""
     import transformers
 
     with torch.device("meta"):
-        model = getattr(transformers, _class_with_head(body)).from_config(body.body.config)
-    return _head_on(model, body)
+        model = getattr(transformers, _class_with_head(backbone)).from_config(backbone.transformer.config)
+    return _head_on(model, backbone)
 
 
-def _class_with_head(body: Backbone) -> str:
-    if body.family not in _WITH_HEAD:
+def _class_with_head(backbone: Backbone) -> str:
+    if backbone.family not in _WITH_HEAD:
         raise UserError("the encoder of an encoder-decoder model has no language-model head; use the whole model")
-    return _WITH_HEAD[body.family]
+    return _WITH_HEAD[backbone.family]
 
 
-def _head_on(model: nn.Module, body: Backbone) -> heads.LanguageHead:
+def _head_on(model: nn.Module, backbone: Backbone) -> heads.LanguageHead:
     out = model.get_output_embeddings()
     if out.weight is model.get_input_embeddings().weight:
-        out.weight = body.body.get_input_embeddings().weight
+        out.weight = backbone.transformer.get_input_embeddings().weight
     layers = [out]
-    if body.family == "masked":
+    if backbone.family == "masked":
         layers = [layer for name, layer in model.named_children() if name != model.base_model_prefix]
     config = model.config.get_text_config()
     # T5's factor (``scale_decoder_outputs``), and the bound of Gemma's scores
@@ -225,7 +225,7 @@ def _head_on(model: nn.Module, body: Backbone) -> heads.LanguageHead:
     return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
 
 
-def _read(folder: Path, kind: str, weights: str = "float32") -> nn.Module:
+def _read(folder: Path, kind: str, dtype: str = "float32") -> nn.Module:
     """Read a model of transformers, shard by shard; ``kind`` is one of its Auto classes."""
     import transformers
 
@@ -234,7 +234,7 @@ def _read(folder: Path, kind: str, weights: str = "float32") -> nn.Module:
     try:
         model, report = getattr(transformers, kind).from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, weights_only=True,
-            dtype=getattr(torch, weights), output_loading_info=True,
+            dtype=getattr(torch, dtype), output_loading_info=True,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]

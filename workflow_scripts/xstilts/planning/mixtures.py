@@ -22,13 +22,13 @@ class MixtureTask:
 
     Attributes:
         task: its reference.
-        rate: the factor on its probability of being drawn.
+        weight: the factor on its probability of being drawn.
         shuffled_labels: whether its rows have each other's labels.
         languages: those that are trained on together, as one task; none for the reference's own.
     """
 
     task: str
-    rate: float = 1
+    weight: float = 1
     shuffled_labels: bool = False
     languages: tuple[str, ...] = ()
 
@@ -130,7 +130,7 @@ def _draws(size: int, number: int, draws: int, seed: int) -> list[tuple[int, ...
     """Return different random subsets of a size, each in ascending order: all of them if there are no more."""
     if math.comb(size, number) <= draws:
         return list(itertools.combinations(range(size), number))
-    chance, found = random.Random(f"{seed} {size} {number}"), {}
+    rng, found = random.Random(f"{seed} {size} {number}"), {}
     while len(found) < draws:
-        found[tuple(sorted(chance.sample(range(size), number)))] = None
+        found[tuple(sorted(rng.sample(range(size), number)))] = None
     return list(found)

@@ -10,7 +10,7 @@ from typing import Any
 
 from xstilts.errors import UserError
 
-# what a model tells, by which its language-model head and the attention of its layers go
+# what a model predicts, by which its language-model head and the attention of its layers go
 MASKED, CAUSAL, BOTH = "masked", "causal", "both"
 
 
@@ -59,14 +59,14 @@ class Shape:
     """A model: its layers, and what is around them.
 
     Attributes:
-        tells: ``masked``, ``causal`` or ``both`` (an encoder-decoder).
+        predicts: ``masked``, ``causal`` or ``both`` (an encoder-decoder).
         stacks: the encoder's or the decoder's layers, or both.
-        vocabulary: number of pieces.
-        around: parameters outside of the stacks, but for the pieces' embeddings.
+        vocabulary: number of tokens.
+        around: parameters outside of the stacks, but for the tokens' embeddings.
         tied: whether the language-model head's matrix is that of the embeddings.
     """
 
-    tells: str
+    predicts: str
     stacks: tuple[Stack, ...]
     vocabulary: int
     around: int
@@ -79,7 +79,7 @@ class Shape:
 
     @property
     def embeddings(self) -> int:
-        """Parameters of the pieces' embeddings."""
+        """Parameters of the tokens' embeddings."""
         return self.vocabulary * self.width
 
     @property
@@ -96,7 +96,7 @@ class Shape:
     @property
     def language_head(self) -> int:
         """Parameters of the language-model head that are not the embeddings': a masked model's has a dense layer."""
-        if self.tells == MASKED:
+        if self.predicts == MASKED:
             return self.width * self.width + 3 * self.width + self.vocabulary
         return 0 if self.tied else self.embeddings
 
@@ -160,12 +160,12 @@ class Shape:
         return sum(2 * stack.layers * length * stack.queries * halves for stack, halves in pairs)
 
 
-def read(config: Mapping[str, Any], part: str | None = None) -> Shape:
+def read(config: Mapping[str, Any], submodel: str | None = None) -> Shape:
     """Return the shape that a config.json, or the registry in its keys, states.
 
     Args:
         config: its content.
-        part: ``encoder`` for the encoder alone of an encoder-decoder model.
+        submodel: ``encoder`` for the encoder alone of an encoder-decoder model.
 
     Raises:
         UserError: if there is no formula for the model's type, or a key is missing.
@@ -177,7 +177,7 @@ def read(config: Mapping[str, Any], part: str | None = None) -> Shape:
         shape = _KINDS[kind](config)
     except KeyError as error:
         raise UserError(f"model type {kind!r}: its size needs the key {error} of config.json") from None
-    return shape if part is None else replace(shape, stacks=shape.stacks[:1])
+    return shape if submodel is None else replace(shape, stacks=shape.stacks[:1])
 
 
 # What a layer keeps is what Korthikanti et al. 2022 (Reducing Activation Recomputation ..., section 4.1) count: inputs
@@ -205,7 +205,7 @@ def _encoder_decoder(config: Mapping[str, Any]) -> Shape:
     size = heads * config["d_kv"]
 
     def attention(name: str) -> dict[str, tuple[int, int]]:
-        return {f"{name}.{part}": (width, size) for part in "qkv"} | {f"{name}.o": (size, width)}
+        return {f"{name}.{letter}": (width, size) for letter in "qkv"} | {f"{name}.o": (size, width)}
 
     first = {f"DenseReluDense.{name}": (width, inner) for name in ("wi_0", "wi_1")}
     encoder = attention("SelfAttention") | first | {"DenseReluDense.wo": (inner, width)}

@@ -51,7 +51,7 @@ class Cell:
 
     model: str
     recipe: str
-    tuning: str
+    method: str
     mixture: str
     seed: int
     target: str
@@ -68,7 +68,7 @@ class Plan:
         cells: one for each combination of the axes.
         targets: task, form, headline metric and source language of each target.
         benchmark: the benchmark whose score the tables have, with its name.
-        addresses: where the files of a data node can be downloaded: no part of what decides a result.
+        urls: where the files of a data node can be downloaded: no part of what decides a result.
         distance: the declared rank of a language's distance from the source language, where it has one.
         notes: for the user, what was left out and why.
     """
@@ -78,7 +78,7 @@ class Plan:
     cells: list[Cell] = field(default_factory=list)
     targets: dict[str, dict[str, str]] = field(default_factory=dict)
     benchmark: Mapping[str, Any] | None = None
-    addresses: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

@@ -77,8 +77,8 @@ class _Planner:
                         body = base if mixture is None else self._intermediate(axes, recipe, mixture, base)
                         for target_name, target in self.study.targets.items():
                             node = self._result_of(axes, recipe, target_name, target, body, base)
-                            tuning = "+".join(dict.fromkeys(recipe[phase]["tuning"]["method"] for phase in PHASES))
-                            cell = Cell(model, recipe_name, tuning, mixture_name, seed, target_name, node.id)
+                            method = "+".join(dict.fromkeys(recipe[phase]["method"]["name"] for phase in PHASES))
+                            cell = Cell(model, recipe_name, method, mixture_name, seed, target_name, node.id)
                             self.result.cells.append(cell)
         return self.result
 
@@ -92,7 +92,7 @@ class _Planner:
 
     def _model(self, name: str) -> Node:
         """Return the node of a model's weights and tokenizer."""
-        name = self.registry.models[name]["weights"] or name
+        name = self.registry.models[name]["weights_of"] or name
         entry = self.registry.models[name]
         if name in self.indexes.models:
             files = self.indexes.models[name]
@@ -127,8 +127,8 @@ class _Planner:
         tokenizer = self._add("tokenizers", text["task"], {"prepared": rows}, **entry["tokenizer"])
         tokens = self._tokens(rows, tokenizer, task.form, recipes.lengths(phase, task.form))
         spec = {
-            "tasks": [{**self._entry(task.name, task, phase), "rate": 1.0}], "shape": dict(entry["shape"]),
-            "sampling": asdict(Sampling(steps=entry["steps"])), "early_stopping": None, "carried_head": None,
+            "tasks": [{**self._entry(task.name, task, phase), "weight": 1.0}], "shape": dict(entry["shape"]),
+            "sampling": asdict(Sampling(steps=entry["steps"])), "early_stopping": None, "warm_start_head": None,
         }  # fmt: skip
         parents = {"tokenizer": tokenizer, f"tokens.{task.name}": tokens}
         node = self._training("pretrained", name, name, phase, phase, entry["seed"], None, parents, spec)
@@ -137,15 +137,15 @@ class _Planner:
 
     # Data
 
-    def _data(self, task: Task, reference: str, part: str, files: Iterable[str], source: Source) -> Node:
-        content, addresses = self.sourcing.content(task, reference, sorted(set(files)), source)
-        node = self._add("data", f"{task.name}.{part}", {}, source=content)
-        if addresses:
-            self.result.addresses[node.id] = addresses
+    def _data(self, task: Task, reference: str, name_of_part: str, files: Iterable[str], source: Source) -> Node:
+        content, urls = self.sourcing.content(task, reference, sorted(set(files)), source)
+        node = self._add("data", f"{task.name}.{name_of_part}", {}, source=content)
+        if urls:
+            self.result.urls[node.id] = urls
         return node
 
     def _definition(self, task: Task, source: Source) -> dict[str, Any]:
-        """Return the part of a task's registry entry that decides its rows."""
+        """Return the name_of_part of a task's registry entry that decides its rows."""
         reading = ("reader", "header", "columns", "values", "labels", "drop_labels", "unanswerable")
         return {
             "task": task.name, "task_version": task.version, "form": task.form,
@@ -155,10 +155,10 @@ class _Planner:
 
     def _training_data(self, reference: str, shuffled: bool = False, limits: Limits | None = None) -> Node:
         limits = limits or self.study.limits(reference)
-        part = "shuffled" if shuffled else "training"
-        if (reference, part, limits) not in self.prepared_memo:
-            self.prepared_memo[reference, part, limits] = self._made_training_data(reference, shuffled, limits)
-        return self.prepared_memo[reference, part, limits]
+        name_of_part = "shuffled" if shuffled else "training"
+        if (reference, name_of_part, limits) not in self.prepared_memo:
+            self.prepared_memo[reference, name_of_part, limits] = self._made_training_data(reference, shuffled, limits)
+        return self.prepared_memo[reference, name_of_part, limits]
 
     def _made_training_data(self, reference: str, shuffled: bool, limits: Limits) -> Node:
         name, language = parse_reference(reference)
@@ -186,7 +186,7 @@ class _Planner:
         """Return the training data of several tasks as that of one, so that they share a head; or of one, shuffled."""
         task = self._task(reference)
         return self._add(
-            "prepared", f"{reference}.{'shuffled' if shuffled else 'training'}", parents, part="union", task=task.name,
+            "prepared", f"{reference}.{'shuffled' if shuffled else 'training'}", parents, kind="union", task=task.name,
             form=task.form, labels=list(task.labels) if task.labels else None, language=language,
             members=list(members), train_rows=limits.train_rows,
             dev_rows=limits.dev_rows, shuffled_labels=shuffled,
@@ -206,7 +206,7 @@ class _Planner:
             for split, names in splits.items()
         }
         return self._add(
-            "prepared", f"{reference}.training", parents, part="training", language=language, splits=files,
+            "prepared", f"{reference}.training", parents, kind="training", language=language, splits=files,
             where=_where(task, source, language), train_rows=limits.train_rows, dev_rows=limits.dev_rows,
             **self._definition(task, source),
         )  # fmt: skip
@@ -223,13 +223,15 @@ class _Planner:
             if "context" in source.columns:
                 split = self.sourcing.split(self.registry.tasks[target.task], name, source, language, target.split)
                 if split is not None:
-                    part = f"contexts.{language}"
-                    parents[f"exclude.{name}"] = self._evaluation_data(name, {language: split}, part, None)
+                    name_of_part = f"contexts.{language}"
+                    parents[f"exclude.{name}"] = self._evaluation_data(name, {language: split}, name_of_part, None)
         return parents
 
-    def _evaluation_data(self, name: str, splits: Mapping[str, Split], part: str, test_rows: int | None) -> Node:
-        if (name, part) in self.prepared_memo:
-            return self.prepared_memo[name, part]
+    def _evaluation_data(
+        self, name: str, splits: Mapping[str, Split], name_of_part: str, test_rows: int | None
+    ) -> Node:
+        if (name, name_of_part) in self.prepared_memo:
+            return self.prepared_memo[name, name_of_part]
         task = self.registry.tasks[self.study.targets[name].task]
         source, _ = self.evaluated[name]
         files = [file for split in splits.values() for file in (*split.files, *split.threshold)]
@@ -245,11 +247,11 @@ class _Planner:
             for language, split in splits.items()
         }  # fmt: skip
         node = self._add(
-            "prepared", f"{name}.{part}", {"data": self._data(task, name, part, files, source)}, part="evaluation",
+            "prepared", f"{name}.{name_of_part}", {"data": self._data(task, name, name_of_part, files, source)}, kind="evaluation",
             languages=languages, test_rows=test_rows, cluster_rows=task.cluster_rows, parallel=task.parallel,
             **self._definition(task, source),
         )  # fmt: skip
-        self.prepared_memo[name, part] = node
+        self.prepared_memo[name, name_of_part] = node
         return node
 
     def _tokens(self, prepared: Node, base: Node, form: str, lengths: Mapping[str, Any]) -> Node:
@@ -297,12 +299,12 @@ class _Planner:
             else:
                 rows = self._training_data(member.task, member.shuffled_labels)
             entry, tokens = self._training_task(member.task, phase, base, rows)
-            tasks.append({**entry, "rate": member.rate})
+            tasks.append({**entry, "weight": member.weight})
             parents |= {f"tokens.{member.task}": tokens, **_head_of(base, entry["form"])}
-        spec = {"tasks": tasks, "sampling": asdict(mixture.sampling), "early_stopping": None, "carried_head": None}
+        spec = {"tasks": tasks, "sampling": asdict(mixture.sampling), "early_stopping": None, "warm_start_head": None}
         name = f"{model}.{recipe_name}.{mixture_name}"
-        rate = self._rate(name, model, phase, phase, base, parents, spec)
-        return self._training("intermediate", name, model, phase, phase, seed, base, parents | rate, spec)
+        searched = self._learning_rate(name, model, phase, phase, base, parents, spec)
+        return self._training("intermediate", name, model, phase, phase, seed, base, parents | searched, spec)
 
     def _target(self, axes: tuple, recipe: Mapping[str, Any], stages: Sequence[str], body: Node, base: Node) -> Node:
         """Return the last of a target's training stages, each a node that starts from the one before.
@@ -318,32 +320,34 @@ class _Planner:
             carried = stages[number - 1] if before is not None and _same_head(before, task) else None
             parents = {f"tokens.{reference}": tokens, **_head_of(base, task.form)}
             spec = {
-                "tasks": [{**entry, "rate": 1.0}], "sampling": asdict(Sampling()),
-                "early_stopping": dict(recipe["early_stopping"]), "carried_head": carried,
+                "tasks": [{**entry, "weight": 1.0}], "sampling": asdict(Sampling()),
+                "early_stopping": dict(recipe["early_stopping"]), "warm_start_head": carried,
             }  # fmt: skip
             settings = recipes.settings(phase, reference, task)
             label = "+".join(stages[max(0, number - 1) : number + 1])
-            if recipes.rates(settings):
+            if recipes.grid(settings):
                 # the same rate for all mixtures and seeds: the one that is best without an intermediate phase
                 plain = (model, recipe_name, NONE, self.study.seeds[0])
                 start = self._target(plain, recipe, stages[:number], base, base)
                 name = f"{model}.{recipe_name}.{label}"
-                parents |= self._rate(name, model, phase, settings, start, parents, spec)
+                parents |= self._learning_rate(name, model, phase, settings, start, parents, spec)
             name = f"{model}.{recipe_name}.{mixture_name}.s{seed}.{label}"
             body = self._training("targets", name, model, phase, settings, seed, body, parents, spec)
         return body
 
-    def _rate(
+    def _learning_rate(
         self, name: str, model: str, phase: Mapping[str, Any], settings: Mapping[str, Any], body: Node,
         parents: Mapping[str, Node], spec: Mapping[str, Any],
     ) -> dict[str, Node]:  # fmt: skip
-        """Return the node that finds the best of a grid of learning rates, as a parent; nothing without a grid."""
-        rates = recipes.rates(settings)
-        if rates is None:
+        """Return the node that finds the best of a grid of learning grid, as a parent; nothing without a grid."""
+        grid = recipes.grid(settings)
+        if grid is None:
             return {}
         seed = self.study.seeds[0]
         return {
-            "rate": self._training("rates", name, model, phase, settings, seed, body, parents, {**spec, "rates": rates})
+            "learning_rate": self._training(
+                "learning_rates", name, model, phase, settings, seed, body, parents, {**spec, "learning_rates": grid}
+            )
         }
 
     def _training(
@@ -355,20 +359,20 @@ class _Planner:
         chain = self._chain(body) if body else {}
         return self._add(
             stage, name, {**chain, **parents}, **spec, optimiser=recipes.optimiser(settings),
-            tuning=recipes.tuning(phase), frozen_embeddings=phase["frozen_embeddings"], compile=phase["compile"],
-            **recipes.held(phase, self._part(model)), seed=seed,
+            method=recipes.method(phase), frozen_embeddings=phase["frozen_embeddings"], compile=phase["compile"],
+            **recipes.numerics(phase, self._part(model)), seed=seed,
         )  # fmt: skip
 
     def _task(self, reference: str) -> Task:
         return self.registry.tasks[parse_reference(reference)[0]]
 
     def _part(self, model: str) -> str | None:
-        return self.registry.models[model]["part"]
+        return self.registry.models[model]["submodel"]
 
     def _chain(self, body: Node) -> dict[str, Node]:
         """Return a model as the parent of what reads it, and where it is an adapter those below it."""
         chain = {MODEL: body}
-        if body.spec.get("tuning", {"method": "full"})["method"] != "full":
+        if body.spec.get("method", {"name": "full"})["name"] != "full":
             below = [name for role, name in body.spec["parents"].items() if role.partition(".")[0] == MODEL]
             chain |= {f"{MODEL}.{level}": self.result.nodes[name] for level, name in enumerate(below, 1)}
         return chain
@@ -386,21 +390,21 @@ class _Planner:
         prepared = self._evaluation_data(name, self.evaluated[name][1], "evaluation", limits.test_rows)
         checkpoint = self._target(axes, recipe, target.trained_on, body, base)
         settings = recipes.settings(recipe["target"], name, task)
-        held = recipes.held(recipe["target"], self._part(model))
+        numerics = recipes.numerics(recipe["target"], self._part(model))
         if facts.embedded:
             own_head = facts.trained
             lengths = recipes.lengths(settings if own_head else recipe["bitext"], task.form)
             tokens = self._tokens(prepared, base, task.form, lengths)
             pooling = {"head": target.trained_on[-1]} if own_head else recipes.pooling(recipe["bitext"])
             parents = {**self._chain(checkpoint), "tokens": tokens}
-            embedded = self._add("embeddings", label, parents, form=task.form, pooling=pooling, **held)
+            embedded = self._add("embeddings", label, parents, form=task.form, pooling=pooling, **numerics)
             settings = {key: recipe["bitext"][key] for key in facts.retrieval}
             parents = {"embeddings": embedded, "prepared": prepared}
             return self._add("retrieval", label, parents, form=task.form, settings=settings)
         tokens = self._tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
         return self._add(
             "predictions", label, {**self._chain(checkpoint), "tokens": tokens, **_head_of(base, task.form)},
-            form=task.form, **held,
+            form=task.form, **numerics,
             labels=list(task.labels) if task.labels else None,
             trained_on=target.trained_on[-1] if target.trained_on else None,
             decoding=self._decoding(settings, task, name), scoring=task.scoring,

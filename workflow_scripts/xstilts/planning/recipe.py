@@ -10,11 +10,11 @@ from xstilts.references import parse_reference
 
 OPTIMISER_KEYS = ("learning_rate", "warmup", "weight_decay", "adam_beta2", "adam_epsilon", "gradient_norm")
 # settings of each method of tuning, and those whose adapter is no part of the weights
-TUNING_KEYS = {
+METHOD_KEYS = {
     "full": (),
     "lora": ("rank", "alpha", "dropout", "modules"),
-    "prompt": ("tokens",),
-    "prefix": ("tokens",),
+    "prompt": ("prompt_length",),
+    "prefix": ("prompt_length",),
 }
 LASTING = ("prompt", "prefix")
 
@@ -38,15 +38,15 @@ def optimiser(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: settings[key] for key in OPTIMISER_KEYS if not isinstance(settings[key], list)}
 
 
-def rates(settings: Mapping[str, Any]) -> list[float] | None:
+def grid(settings: Mapping[str, Any]) -> list[float] | None:
     """Return the grid of learning rates of which the best is taken, or None."""
     return sorted(settings["learning_rate"]) if isinstance(settings["learning_rate"], list) else None
 
 
-def tuning(phase: Mapping[str, Any]) -> dict[str, Any]:
+def method(phase: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the tuning: the method and its own settings."""
-    chosen = phase["tuning"]
-    return {"method": chosen["method"], **{key: chosen[key] for key in TUNING_KEYS[chosen["method"]]}}
+    chosen = phase["method"]
+    return {"name": chosen["name"], **{key: chosen[key] for key in METHOD_KEYS[chosen["name"]]}}
 
 
 def check_phases(recipe: Mapping[str, Any], place: str) -> None:
@@ -55,18 +55,18 @@ def check_phases(recipe: Mapping[str, Any], place: str) -> None:
     Raises:
         UserError: if the adapter of the intermediate phase is neither added to the weights nor gone on with.
     """
-    before, after = tuning(recipe["intermediate"]), tuning(recipe["target"])
-    if before["method"] in LASTING and before != after:
+    before, after = method(recipe["intermediate"]), method(recipe["target"])
+    if before["name"] in LASTING and before != after:
         raise UserError(
-            f"{place}.target.tuning: a {before['method']} of the intermediate phase can only be gone on with; give the"
+            f"{place}.target.method: a {before['method']} of the intermediate phase can only be gone on with; give the"
             f" target phase the same tuning, {before}"
         )
 
 
-def held(phase: Mapping[str, Any], part: str | None) -> dict[str, Any]:
+def numerics(phase: Mapping[str, Any], submodel: str | None) -> dict[str, Any]:
     """Return how a model is held and computed: its part, the type of its weights, and that of products of matrices."""
-    reduced = phase["precision"] == "bfloat16" and phase["tuning"]["method"] != "full"
-    return {"part": part, "weights": "bfloat16" if reduced else "float32", "precision": phase["precision"]}
+    reduced = phase["precision"] == "bfloat16" and phase["method"]["name"] != "full"
+    return {"submodel": submodel, "dtype": "bfloat16" if reduced else "float32", "precision": phase["precision"]}
 
 
 def pooling(bitext: Mapping[str, Any]) -> dict[str, Any]:

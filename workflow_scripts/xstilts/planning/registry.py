@@ -43,7 +43,7 @@ class Source:
     """One place where a task's raw data can be had, and how it is read; see ``schemas/source.yaml``."""
 
     kind: str
-    addresses: tuple[str, ...]
+    urls: tuple[str, ...]
     repository: str | None
     revision: str | None
     union: tuple[str, ...]

@@ -26,8 +26,8 @@ class Machine:
     own_tasks: Path | None
     model_folders: Mapping[str, Path]
     offline: bool
-    card: str | None
-    device_pieces: int | None
+    gpu_type: str | None
+    max_tokens_per_device: int | None
     gradient_checkpointing: bool
     keep_models: str
 
@@ -53,8 +53,8 @@ def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machin
         own_tasks=own_tasks,
         model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
         offline=value["offline"],
-        card=value["card"],
-        device_pieces=value["device_pieces"],
+        gpu_type=value["gpu_type"],
+        max_tokens_per_device=value["max_tokens_per_device"],
         gradient_checkpointing=value["gradient_checkpointing"],
         keep_models=value["keep_models"],
     )
@@ -89,7 +89,7 @@ def plan_of(machine: Machine, study: Study | None = None) -> Plan:
     models = {
         name: index.read(folder, "model.yaml", machine.results, f"model_folders.{name}")
         for name, folder in machine.model_folders.items()
-        if name in {known.models[model]["weights"] or model for model in study.models}
+        if name in {known.models[model]["weights_of"] or model for model in study.models}
     }
     return make_plan(study, known, Indexes(mirror, models))
 
@@ -126,7 +126,7 @@ def point_latest(folder: Path) -> None:
     temporary.replace(link)
 
 
-def unknown_address(plan: Plan, stage: str, node: str) -> str:
+def unknown_node(plan: Plan, stage: str, node: str) -> str:
     """Return the line that says that an address is not one of the plan's."""
     hint = suggestion(node, plan.stage(stage))
     hint = hint if hint.startswith("did you mean") else "xstilts where lists the addresses"

@@ -80,7 +80,7 @@ class Sourcing:
             self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
         return source, found
 
-    def split(self, task: Task, reference: str, source: Source, language: str, wanted: str | None) -> Split | None:
+    def split(self, task: Task, reference: str, source: Source, language: str, asked: str | None) -> Split | None:
         """Return the best split that a source has in a language, with the names of its files."""
         kind = self.study.source_of(reference)
         for entry in source.evaluation:
@@ -90,7 +90,7 @@ class Sourcing:
             )
             listed = entry.languages or task.languages
             there = files and all(self._has(kind, source, task, name) for name in files)
-            if wanted in (None, entry.split) and language in listed and there:
+            if asked in (None, entry.split) and language in listed and there:
                 # without another split to choose a threshold on, it is chosen on a half of this one
                 threshold = threshold if all(self._has(kind, source, task, name) for name in threshold) else ()
                 return Split(entry.split, entry.official, None, files, threshold)
@@ -155,18 +155,18 @@ class Sourcing:
             return {"kind": "mirror", "files": {name: self.indexes.mirror[name]["sha256"] for name in names}}, {}
         if kind == "download":
             content = {"kind": "url", "files": {name: self.registry.checksums[name] for name in names}}
-            return content, {name: _addresses(source, name) for name in names}
+            return content, {name: _urls(source, name) for name in names}
         world = {"seed": self.study.world, "version": MADE_UP[kind].VERSION} if kind == MINIATURE else {}
         return {"kind": kind, **world, "files": names}, {}
 
 
-def _addresses(source: Source, name: str) -> list[str]:
+def _urls(source: Source, name: str) -> list[str]:
     short = name.rpartition("/")[2]
-    return [address.replace("{name}", short).replace("{file}", name) for address in source.addresses]
+    return [address.replace("{name}", short).replace("{file}", name) for address in source.urls]
 
 
 def _allowed(task: Task, kind: str) -> list[Source]:
     """Return the sources of a task that a study's source allows, in the task's order of preference."""
     if kind == "download":
-        return [source for source in task.sources if source.kind == "hub" or source.addresses]
+        return [source for source in task.sources if source.kind == "hub" or source.urls]
     return [source for source in task.sources if source.kind == "files"]

@@ -15,24 +15,24 @@ from xstilts.planning.settings import Machine
 from xstilts.store.manifest import manifest_path
 
 # before any job is done: seconds to start one, without and with a model, and operations a second of one core
-_START, _START_WITH_MODEL, _RATE = 1.5, 6.0, 5e10
+_START, _START_WITH_MODEL, _OPERATIONS_PER_SECOND = 1.5, 6.0, 5e10
 # what texts have of the longest input, before they are counted
 _LENGTH = 0.3
 _COMPUTING = (*estimate.TRAINING, "predictions", "embeddings")
 
 
-def wanted(plan: Plan, results: Path) -> list[Node]:
+def missing_nodes(plan: Plan, results: Path) -> list[Node]:
     """Return the nodes that have to be made, parents first."""
     found: dict[str, Node] = {}
 
-    def want(name: str) -> None:
+    def visit(name: str) -> None:
         if name not in found and not manifest_path(results, name).exists():
             for parent in plan.nodes[name].parents:
-                want(parent)
+                visit(parent)
             found[name] = plan.nodes[name]
 
     for name in plan.predictions():
-        want(name)
+        visit(name)
     return list(found.values())
 
 
@@ -41,7 +41,7 @@ class Watch:
 
     def __init__(self, plan: Plan, settings: Machine) -> None:
         """Begin with what has to be made now."""
-        self.nodes = wanted(plan, settings.results)
+        self.nodes = missing_nodes(plan, settings.results)
         self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)
         self._since = time.time()
         # when each job was first seen to run, and the operations of those whose data are measured
@@ -52,7 +52,7 @@ class Watch:
         """Return a line on how far the run is."""
         now, results = time.time(), self._settings.results
         # not by manifests: that of a model goes when the model is let go
-        missing = {node.id for node in wanted(self._plan, results)}
+        missing = {node.id for node in missing_nodes(self._plan, results)}
         done = [node for node in self.nodes if node.id not in missing]
         for node in self.nodes:
             # file times are coarser than the clock
@@ -69,7 +69,7 @@ class Watch:
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""
-        hardware = estimate.Hardware(self._settings.device_pieces)
+        hardware = estimate.Hardware(self._settings.max_tokens_per_device)
         found = {}
         for node in self.nodes:
             if node.id in self._measured or node.stage not in _COMPUTING:
@@ -103,8 +103,8 @@ def _expected(
     measured = [name for name, value in took.items() if value is not None and value > start[name]]
     computed = sum(work.get(name, 0.0) for name in measured)
     spent = sum(took[name] - start[name] for name in measured if name in work)
-    rate = computed / spent if computed else _RATE
-    return {name: value + work.get(name, 0.0) / rate for name, value in start.items()}
+    speed = computed / spent if computed else _OPERATIONS_PER_SECOND
+    return {name: value + work.get(name, 0.0) / speed for name, value in start.items()}
 
 
 def _seconds(path: Path) -> float | None:

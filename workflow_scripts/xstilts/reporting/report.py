@@ -73,7 +73,7 @@ def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
     for name in plan["nodes"]:
         if name.startswith("prepared/") and (path := manifest_path(results, name)).exists():
             facts = manifest.read(path)
-            rows = ", ".join(f"{part} {entry['rows']}" for part, entry in facts["parts"].items())
+            rows = ", ".join(f"{part} {entry['rows']}" for part, entry in facts["splits"].items())
             left_out = ", ".join(f"{count} {why}" for why, count in facts["left_out"].items() if count)
             lines.append({"name": name.removeprefix("prepared/"), "rows": rows, "left_out": left_out})
     return lines

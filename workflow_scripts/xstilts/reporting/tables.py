@@ -24,7 +24,7 @@ _LATEX = {"†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&"
 
 
 def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return model x recipe x tuning x mixture x target with means over seeds and languages.
+    """Return model x recipe x method x mixture x target with means over seeds and languages.
 
     ``metric`` is the target's headline metric; all are in percent but a loss, which is in nats.
     ``zero_shot`` is the mean over languages other than the source language, ``source`` the score in that language
@@ -32,7 +32,7 @@ def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
     """
     frame = with_gain(headline(scores))
     frame = frame.assign(is_source=is_source_language(frame))
-    groups = ["model", "recipe", "tuning", "mixture", "target"]
+    groups = ["model", "recipe", "method", "mixture", "target"]
     rows = []
     for key, part in frame.groupby(groups, sort=False):
         others, source = part[~part["is_source"]], part[part["is_source"]]
@@ -52,7 +52,7 @@ def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
 
 def language_frame(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the headline scores and gains with the mean over seeds."""
-    groups = ["model", "recipe", "tuning", "mixture", "target", "language", "metric", "split"]
+    groups = ["model", "recipe", "method", "mixture", "target", "language", "metric", "split"]
     frame = with_gain(headline(scores)).groupby(groups, sort=False, as_index=False)
     return frame.agg(
         score=("score", "mean"), gain=("gain", "mean"), seeds=("seed", "nunique"), n=("n", "first"),
@@ -87,7 +87,7 @@ def main_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     targets = list(dict.fromkeys(frame["target"]))
     header = ["model", "recipe", "mixture", *targets, "mean"]
     rows = []
-    for (model, recipe, _, mixture), part in frame.groupby(["model", "recipe", "tuning", "mixture"], sort=False):
+    for (model, recipe, _, mixture), part in frame.groupby(["model", "recipe", "method", "mixture"], sort=False):
         cells = {row["target"]: _cell(row, row["zero_shot"]) for row in part.to_dict("records")}
         percents = in_percent(part)
         gain = percents["gain"].mean()
@@ -107,7 +107,7 @@ def language_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     languages = list(dict.fromkeys(frame["language"]))
     header = ["model", "recipe", "target", "split", "mixture", *languages]
     rows = []
-    groups = ["model", "recipe", "tuning", "target", "mixture"]
+    groups = ["model", "recipe", "method", "target", "mixture"]
     for (model, recipe, _, target, mixture), part in frame.groupby(groups, sort=False):
         cells = {row["language"]: _cell(row, row["score"]) for row in part.to_dict("records")}
         splits = "/".join(dict.fromkeys(part["split"]))
@@ -146,14 +146,14 @@ def _escape(text: str) -> str:
 
 
 def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
-    """Return model x recipe x tuning x mixture with the benchmark's scores, means over seeds.
+    """Return model x recipe x method x mixture with the benchmark's scores, means over seeds.
 
     A column for each task, ``all`` for the mean over them, and the means without English, without retrieval and
     without the tasks that share data with the mixture; ``<task>.official`` and the like say what marks a task has;
     ``gap`` is the mean transfer gap. ``missing`` counts the languages of tasks that have no score: with any, ``all`` is
     no score of the benchmark.
     """
-    benchmark, groups = plan["benchmark"], ["model", "recipe", "tuning", "mixture"]
+    benchmark, groups = plan["benchmark"], ["model", "recipe", "method", "mixture"]
     rows = []
     for (*axes, _), part in scores.assign(task=scores["target"]).groupby([*groups, "seed"], sort=False):
         axes = dict(zip(groups, axes, strict=True))
@@ -197,7 +197,7 @@ def _flags(scores: pd.DataFrame) -> dict[str, dict[str, bool]]:
 
 def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the benchmark's table: mixtures by tasks and means."""
-    names = [name for name in frame.columns if name not in ("tuning", "missing") and "." not in name]
+    names = [name for name in frame.columns if name not in ("method", "missing") and "." not in name]
     rows = []
     for row in frame.to_dict("records"):
         cells = []
@@ -213,7 +213,7 @@ def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def layer_frame(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the scores by layer, means over languages and seeds."""
-    groups = ["model", "recipe", "tuning", "mixture", "target", "layer"]
+    groups = ["model", "recipe", "method", "mixture", "target", "layer"]
     return layers.groupby(groups, sort=False, as_index=False).agg(
         score=("score", "mean"), languages=("language", "nunique"), seeds=("seed", "nunique")
     )
@@ -223,7 +223,7 @@ def layer_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table of layers: targets and mixtures by layers."""
     numbers = sorted(set(frame["layer"]))
     rows = []
-    groups = ["model", "recipe", "tuning", "target", "mixture"]
+    groups = ["model", "recipe", "method", "target", "mixture"]
     for (model, recipe, _, target, mixture), part in frame.groupby(groups, sort=False):
         cells = dict(zip(part["layer"], part["score"], strict=True))
         rows.append([model, recipe, target, mixture, *[_number(cells.get(number, math.nan)) for number in numbers]])

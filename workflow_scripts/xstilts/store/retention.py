@@ -52,7 +52,7 @@ def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep
 
 def _can_go(node: Mapping[str, Any] | None, name: str, keep_models: str) -> bool:
     """Tell whether a node's folder may go once nothing needs it."""
-    adapter = node is not None and node["spec"].get("tuning", {"method": "full"})["method"] != "full"
+    adapter = node is not None and node["spec"].get("method", {"name": "full"})["name"] != "full"
     return name.partition("/")[0] in RELEASED[keep_models] and not adapter
 
 

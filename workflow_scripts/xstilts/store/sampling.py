@@ -32,13 +32,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class TaskShare:
-    """One task of a mixture: its training units, their lengths, and how it is sampled."""
+    """One task of a mixture: its training instances, their lengths, and how it is sampled."""
 
     name: str
-    units: np.ndarray
+    instances: np.ndarray
     lengths: np.ndarray
     rows: int
-    rate: float
+    weight: float
     epochs: int
     batch_size: int
 
@@ -48,8 +48,8 @@ def probabilities(shares: Sequence[TaskShare], sampling: Sampling) -> np.ndarray
     sizes = np.ones(len(shares))
     if sampling.kind == "proportional":
         sizes = np.array([_counted(share, sampling) for share in shares]) ** (1 / sampling.temperature)
-    weights = sizes * np.array([share.rate for share in shares])
-    return weights / weights.sum()
+    factors = sizes * np.array([share.weight for share in shares])
+    return factors / factors.sum()
 
 
 def total_steps(shares: Sequence[TaskShare], sampling: Sampling) -> int:

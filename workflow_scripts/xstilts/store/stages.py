@@ -8,7 +8,7 @@ VERSIONS = {
     "tokens": 2,
     "tokenizers": 2,
     "pretrained": 1,
-    "rates": 1,
+    "learning_rates": 1,
     "intermediate": 3,
     "targets": 3,
     "predictions": 2,

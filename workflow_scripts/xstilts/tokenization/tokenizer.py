@@ -1,4 +1,4 @@
-"""A model's tokenizer as the forms need it: pieces with character offsets, and the model's special tokens around them.
+"""A model's tokenizer as the forms need it: tokens with character offsets, and the model's special tokens around them.
 
 Only the ``tokenizers`` library and the model folder's ``tokenizer.json`` are needed, no torch and no transformers.
 """
@@ -14,20 +14,20 @@ from xstilts.errors import UserError
 from xstilts.tokenization import masking
 
 
-class PieceTokenizer:
-    """Texts to piece ids, and inputs of one or two segments as the model was trained to see them.
+class ModelTokenizer:
+    """Texts to token ids, and inputs of one or two segments as the model was trained to see them.
 
     Attributes:
         prefix: special tokens before the first segment.
         middle: special tokens between two segments; a line break where the model has none.
         suffix: special tokens after the last segment.
-        segment_end: the special token that ends the first of two segments, where the model tells the two apart.
-        unknown: the id of the unknown piece; where there is none every text has pieces, and this one is never used.
-        pad: the id of the padding piece; any other where there is none, for the model does not look at it.
-        mask: the id of the mask piece, or None.
+        segment_end: the special token that ends the first of two segments, where the model distinguishes the two.
+        unknown: the id of the unknown token; where there is none every text has tokens, and this one is never used.
+        pad: the id of the padding token; any other where there is none, for the model does not look at it.
+        mask: the id of the mask token, or None.
         objective: what the model was trained to tell, a name of ``objectives.py``.
-        sentinels: the pieces that stand for a span to be told (T5), the first one first; none in other models.
-        size: number of pieces.
+        sentinels: the tokens that stand for a span to be predicted (T5), the first one first; none in other models.
+        size: number of tokens.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,8 +50,8 @@ class PieceTokenizer:
         self.prefix = pair.ids[: first[0]]
         self.middle = pair.ids[first[-1] + 1 : second[0]] or self._line_break()
         self.suffix = pair.ids[second[-1] + 1 :]
-        told_apart = pair.type_ids[first[0]] != pair.type_ids[second[0]]
-        self.segment_end = self.middle[-1] if told_apart else None
+        has_segments = pair.type_ids[first[0]] != pair.type_ids[second[0]]
+        self.segment_end = self.middle[-1] if has_segments else None
         self.unknown = self._special(folder, "unk_token") or 0
         self.pad = self._special(folder, "pad_token") or 0
         self.mask = self._special(folder, "mask_token")
@@ -66,7 +66,7 @@ class PieceTokenizer:
         return self._tokenizer.encode("\n", add_special_tokens=False).ids
 
     def _find_sentinels(self) -> list[int]:
-        """Return T5's sentinel pieces, which mT5's vocabulary has as words."""
+        """Return T5's sentinel tokens, which mT5's vocabulary has as words."""
         for form in ("<extra_id_{}>", "\u2581<extra_id_{}>"):
             numbers = [self._tokenizer.token_to_id(form.format(number)) for number in range(100)]
             if numbers[0] is not None:
@@ -79,12 +79,12 @@ class PieceTokenizer:
         token = token["content"] if isinstance(token, dict) else token
         return self._tokenizer.token_to_id(token) if token else None
 
-    def pieces(self, texts: Sequence[str]) -> list[Encoding]:
-        """Return the pieces of texts, without special tokens; offsets count characters of the text."""
+    def tokenize(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the tokens of texts, without special tokens; offsets count characters of the text."""
         return self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
 
     def words(self, sentences: Sequence[Sequence[str]]) -> list[Encoding]:
-        """Return the pieces of sentences given as words, without special tokens."""
+        """Return the tokens of sentences given as words, without special tokens."""
         if self._spaced:
             sentences = [[*words[:1], *(f" {word}" for word in words[1:])] for words in sentences]
         return self._tokenizer.encode_batch(
@@ -126,16 +126,16 @@ def _objective(config: Mapping[str, Any]) -> str:
 
 
 def positions(config: Mapping[str, Any]) -> int | None:
-    """Return how many pieces a model reads by its config.json; None where it has no limit."""
+    """Return how many tokens a model reads by its config.json; None where it has no limit."""
     places = config.get("max_position_embeddings")
     if places is None:
         return None
-    # models of the RoBERTa family count positions from behind the padding piece
+    # models of the RoBERTa family count positions from behind the padding token
     return places - (config["pad_token_id"] + 1 if "roberta" in config["model_type"] else 0)
 
 
 def shorten(first: int, second: int, room: int) -> tuple[int, int]:
-    """Return to how many pieces two segments are cut so that they fit: the longer one gives way, piece by piece."""
+    """Return to how many tokens two segments are cut so that they fit: the longer one gives way, token by token."""
     if first + second <= room:
         return first, second
     half = room // 2

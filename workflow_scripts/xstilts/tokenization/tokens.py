@@ -1,16 +1,16 @@
 """Tokenised data on disk: flat arrays, memory-mapped, without padding.
 
-A *sequence* is one model input. A *unit* is what a batch is made of: one sequence, or the several sequences of one
+A *sequence* is one model input. A *instance* is what a batch is made of: one sequence, or the several sequences of one
 multiple-choice example. Arrays common to all forms:
 
 =============  ==========  =============================================================
-``ids``        int32       pieces of all sequences, one after the other
+``ids``        int32       tokens of all sequences, one after the other
 ``starts``     int64       where each sequence starts in ``ids``, and the end: S + 1
-``units``      int64       where each unit starts among the sequences, and the end: U + 1
-``examples``   int32       the row of the prepared data that each unit belongs to: U
+``instances``      int64       where each instance starts among the sequences, and the end: U + 1
+``examples``   int32       the row of the prepared data that each instance belongs to: U
 =============  ==========  =============================================================
 
-A form adds its own: by unit, by sequence, or aligned with ``ids``.
+A form adds its own: by instance, by sequence, or aligned with ``ids``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ import numpy as np
 class Tokens:
     """Tokenised data of one node; see the module's text for the arrays.
 
-    ``pad`` is the padding piece; ``segment_end`` the one that ends the first segment, for models that tell segments.
+    ``pad`` is the padding token; ``segment_end`` the one that ends the first segment, for models that tell segments.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -33,28 +33,28 @@ class Tokens:
     segment_end: int | None = None
 
     def __len__(self) -> int:
-        """Return the number of units."""
+        """Return the number of instances."""
         return len(self.arrays["examples"])
 
     @property
     def examples(self) -> np.ndarray:
-        """The row of the prepared data for each unit; int32 of shape (units,)."""
+        """The row of the prepared data for each instance; int32 of shape (instances,)."""
         return self.arrays["examples"]
 
     @cached_property
     def sequence_lengths(self) -> np.ndarray:
-        """Pieces of each sequence; int64 of shape (sequences,)."""
+        """Tokens of each sequence; int64 of shape (sequences,)."""
         return np.diff(self.arrays["starts"])
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Pieces of the longest sequence of each unit; int64 of shape (units,)."""
-        return np.maximum.reduceat(self.sequence_lengths, self.arrays["units"][:-1])
+        """Tokens of the longest sequence of each instance; int64 of shape (instances,)."""
+        return np.maximum.reduceat(self.sequence_lengths, self.arrays["instances"][:-1])
 
-    def sequences(self, units: np.ndarray) -> np.ndarray:
-        """Return the sequences of units, in order; shape (sequences,)."""
-        borders = self.arrays["units"]
-        return np.concatenate([np.arange(borders[unit], borders[unit + 1]) for unit in units])
+    def sequences(self, instances: np.ndarray) -> np.ndarray:
+        """Return the sequences of instances, in order; shape (sequences,)."""
+        borders = self.arrays["instances"]
+        return np.concatenate([np.arange(borders[instance], borders[instance + 1]) for instance in instances])
 
     def padded(self, name: str, sequences: np.ndarray, fill: int) -> np.ndarray:
         """Return an array aligned with ``ids`` as a matrix; int64 of shape (sequences, longest)."""
@@ -62,16 +62,16 @@ class Tokens:
         width = int(self.sequence_lengths[sequences].max())
         matrix = np.full((len(sequences), width), fill, dtype=np.int64)
         for row, sequence in enumerate(sequences):
-            piece = flat[starts[sequence] : starts[sequence + 1]]
-            matrix[row, : len(piece)] = piece
+            token = flat[starts[sequence] : starts[sequence + 1]]
+            matrix[row, : len(token)] = token
         return matrix
 
-    def inputs(self, units: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the model's input for units: ``ids`` and ``mask``, int64 of shape (sequences, longest).
+    def inputs(self, instances: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the model's input for instances: ``ids`` and ``mask``, int64 of shape (sequences, longest).
 
         For models that tell segments also ``segments``: 1 from the second segment on.
         """
-        sequences = self.sequences(units)
+        sequences = self.sequences(instances)
         ids = self.padded("ids", sequences, self.pad)
         mask = (np.arange(ids.shape[1])[None, :] < self.sequence_lengths[sequences][:, None]).astype(np.int64)
         if self.segment_end is None:
@@ -81,7 +81,7 @@ class Tokens:
 
 
 class TokensBuilder:
-    """Collects sequences and units, then gives the arrays."""
+    """Collects sequences and instances, then gives the arrays."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -91,15 +91,15 @@ class TokensBuilder:
         self._values: dict[str, list[int]] = {}
 
     def sequence(self, ids: Sequence[int], aligned: Mapping[str, Sequence[int]] | None = None) -> None:
-        """Add a sequence to the unit that is open, with values for each of its pieces."""
+        """Add a sequence to the instance that is open, with values for each of its tokens."""
         for name, values in {"ids": ids, **(aligned or {})}.items():
             if len(values) != len(ids):
-                raise ValueError(f"{name}: {len(values)} values for {len(ids)} pieces")
+                raise ValueError(f"{name}: {len(values)} values for {len(ids)} tokens")
             self._flat.setdefault(name, []).append(np.asarray(values, dtype=np.int32))
         self._starts.append(self._starts[-1] + len(ids))
 
     def close(self, example: int, **values: int) -> None:
-        """Close the unit, which belongs to a row of the prepared data, with values of its own."""
+        """Close the instance, which belongs to a row of the prepared data, with values of its own."""
         self._units.append(len(self._starts) - 1)
         self._examples.append(example)
         for name, value in values.items():
@@ -111,7 +111,7 @@ class TokensBuilder:
         return {
             **flat,
             "starts": np.asarray(self._starts, dtype=np.int64),
-            "units": np.asarray(self._units, dtype=np.int64),
+            "instances": np.asarray(self._units, dtype=np.int64),
             "examples": np.asarray(self._examples, dtype=np.int32),
             **{name: np.asarray(values, dtype=np.int32) for name, values in self._values.items()},
         }

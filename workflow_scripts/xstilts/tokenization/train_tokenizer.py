@@ -1,4 +1,4 @@
-"""A tokenizer made from text: SentencePiece's unigram model (Kudo 2018), with the special pieces of XLM-R.
+"""A tokenizer made from text: SentencePiece's unigram model (Kudo 2018), with the special tokens of XLM-R.
 
 Its trainer looks for candidates among the words, each counted once (``MakeSeedSentencePieces``), so that in a language
 of few words none of them would be one. So the candidates are given: words, and their beginnings and ends, as often as
@@ -20,12 +20,12 @@ _SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_
 _SPACE = "\u2581"
 
 
-def make(texts: Iterable[str], pieces: int, folder: Path) -> None:
+def make(texts: Iterable[str], vocabulary_size: int, folder: Path) -> None:
     """Write ``tokenizer.json`` and ``tokenizer_config.json`` into a folder; the same texts give the same files.
 
     Args:
-        texts: what the pieces are chosen for.
-        pieces: how many there are at most, special ones included.
+        texts: what the tokens are chosen for.
+        vocabulary_size: how many tokens there are at most, special ones included.
         folder: where to.
 
     Raises:
@@ -35,17 +35,19 @@ def make(texts: Iterable[str], pieces: int, folder: Path) -> None:
 
     texts, model = list(texts), io.BytesIO()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".tsv") as seeds:
-        seeds.writelines(f"{piece}\t{count}\n" for piece, count in _candidates(texts).items())
+        seeds.writelines(f"{token}\t{count}\n" for token, count in _candidates(texts).items())
         seeds.flush()
         try:
-            # the trainer's own special pieces are three; two more come below
+            # the trainer's own special tokens are three; two more come below
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts), model_writer=model, model_type="unigram", vocab_size=pieces - 2,
+                sentence_iterator=iter(texts), model_writer=model, model_type="unigram", vocab_size=vocabulary_size - 2,
                 character_coverage=1.0, hard_vocab_limit=False, normalization_rule_name="identity", num_threads=1,
                 minloglevel=2, seed_sentencepieces_file=seeds.name, input_sentence_size=0,
             )  # fmt: skip
         except RuntimeError as error:
-            raise UserError(f"pieces: {pieces} cannot be made from the text: {error}".strip()) from None
+            raise UserError(
+                f"vocabulary_size: {vocabulary_size} cannot be made from the text: {error}".strip()
+            ) from None
     trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     own = [(trained.id_to_piece(number), trained.get_score(number)) for number in range(3, trained.get_piece_size())]
     first = [(_SPECIAL[role], 0.0) for role in ("bos_token", "pad_token", "eos_token", "unk_token")]
@@ -62,7 +64,7 @@ def make(texts: Iterable[str], pieces: int, folder: Path) -> None:
 
 
 def _candidates(texts: Iterable[str]) -> Counter[str]:
-    """Return what may become a piece, and how often it occurs: words, and their beginnings and ends."""
+    """Return what may become a token, and how often it occurs: words, and their beginnings and ends."""
     found: Counter[str] = Counter()
     for word, count in Counter(word for text in texts for word in text.split()).items():
         marked = _SPACE + word
@@ -70,4 +72,4 @@ def _candidates(texts: Iterable[str]) -> Counter[str]:
             found[marked[at:]] += count
             found[marked[:at]] += count
     # the trainer adds all characters by itself
-    return Counter({piece: count for piece, count in found.items() if len(piece) > 1})
+    return Counter({token: count for token, count in found.items() if len(token) > 1})

@@ -35,16 +35,16 @@ def lock(work: Path) -> Iterator[None]:
     """
     work.mkdir(parents=True, exist_ok=True)
     with open(work / "lock", "a+", encoding="utf-8") as file:
-        told = False
+        announced = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not announced:
                     file.seek(0)
                     log.warning("%s is in use by %s; waiting for it to end", work, file.read().strip() or "a process")
-                told = True
+                announced = True
                 time.sleep(1)
         file.seek(0)
         file.truncate()

@@ -43,7 +43,7 @@ def claim_gpus(locks: Path, number: int) -> None:
     if number > devices:
         raise UserError(f"{number} GPUs are asked for, but this machine has {devices}; lower the rule's resource `gpu`")
     locks.mkdir(parents=True, exist_ok=True)
-    told = False
+    announced = False
     while True:
         free = _free(locks, devices)
         if len(free) >= number:
@@ -59,9 +59,9 @@ def claim_gpus(locks: Path, number: int) -> None:
             return
         for file in free.values():
             file.close()
-        if not told:
+        if not announced:
             log.info("%d of %d GPUs are free; waiting for %d", len(free), devices, number)
-            told = True
+            announced = True
         time.sleep(1)
 
 

@@ -22,12 +22,12 @@ import torch
 
 from xstilts import forms
 from xstilts.data import dataset
-from xstilts.data.dataset import Part
+from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import ExplodedError, TerminatedError, UserError
 from xstilts.evaluation import prediction
 from xstilts.models import adapters, distributed
-from xstilts.models.model import Model, carry_head, load_model, make_head, of_spec, save_model, tensors
+from xstilts.models.model import Model, load_head, load_model, make_head, of_spec, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.sampling import Sampling, TaskShare
 from xstilts.training.checkpoints import remove, resume, save_checkpoint
@@ -50,12 +50,12 @@ class Hardware:
 
     Attributes:
         checkpoint_seconds: time between two checkpoints.
-        device_pieces: pieces, padding included, that are computed at once; a larger batch is accumulated. None for all.
+        max_tokens_per_device: tokens, padding included, that are computed at once; a larger batch is accumulated. None for all.
         gradient_checkpointing: whether layers are computed again in place of keeping what they gave.
     """
 
     checkpoint_seconds: float = 600
-    device_pieces: int | None = None
+    max_tokens_per_device: int | None = None
     gradient_checkpointing: bool = False
 
 
@@ -68,7 +68,7 @@ class Run:
         folders: those of the model that it starts from, as ``lineage.folders`` gives them.
         base: the folder of the pretrained model, where a task has its language-model head.
         entries: the tasks, with their labels.
-        data: their parts.
+        data: their splits.
         schedule: what every step sees.
         workplace: the work directory.
         hardware: what may be used.
@@ -80,7 +80,7 @@ class Run:
     folders: Sequence[Path]
     base: Path | None
     entries: Sequence[Mapping[str, Any]]
-    data: Sequence[Mapping[str, Part]]
+    data: Sequence[Mapping[str, Split]]
     schedule: Schedule
     workplace: Path
     hardware: Hardware
@@ -111,7 +111,7 @@ def train(
     Raises:
         UserError: if the loss is not finite or explodes, or the saved model does not give the outputs of the one in
             memory.
-        TerminatedError: if the process was told to end; the run goes on from there the next time.
+        TerminatedError: if the process was asked to end; the run continues from there the next time.
     """
     run = _prepare(spec, results, workplace, hardware, group)
     if start is not None:
@@ -151,7 +151,7 @@ def choose_rate(
     """
     run = _prepare(spec, results, workplace, hardware, group)
     scores: dict[float, float] = {}
-    for rate in sorted(spec["rates"]):
+    for rate in sorted(spec["learning_rates"]):
         own = workplace / f"rate-{rate:g}"
         done = own / "score.json"
         if not done.exists():
@@ -175,7 +175,7 @@ def choose_rate(
     if scores[best] == -math.inf:
         raise UserError("recipe: every learning rate of the grid made the loss explode; give lower ones")
     return {
-        "rates": [{"learning_rate": rate, "score": score if math.isfinite(score) else None}
+        "learning_rates": [{"learning_rate": rate, "score": score if math.isfinite(score) else None}
                   for rate, score in scores.items()],
         "best": best,
     }  # fmt: skip
@@ -184,16 +184,16 @@ def choose_rate(
 def _prepare(
     spec: Mapping[str, Any], results: Path, workplace: Path, hardware: Hardware, group: distributed.Group
 ) -> Run:
-    data = [dataset.parts(results, spec["parents"][f"tokens.{entry['task']}"]) for entry in spec["tasks"]]
-    entries = [{**entry, "labels": entry["labels"] or parts["train"].labels}
-               for entry, parts in zip(spec["tasks"], data, strict=True)]  # fmt: skip
+    data = [dataset.splits(results, spec["parents"][f"tokens.{entry['task']}"]) for entry in spec["tasks"]]
+    entries = [{**entry, "labels": entry["labels"] or splits["train"].labels}
+               for entry, splits in zip(spec["tasks"], data, strict=True)]  # fmt: skip
     shares = []
-    for entry, parts in zip(entries, data, strict=True):
-        tokens = parts["train"].tokens
+    for entry, splits in zip(entries, data, strict=True):
+        tokens = splits["train"].tokens
         rows = len(np.unique(tokens.examples))
         shares.append(
             TaskShare(
-                entry["task"], np.arange(len(tokens)), tokens.lengths, rows, entry["rate"], entry["epochs"],
+                entry["task"], np.arange(len(tokens)), tokens.lengths, rows, entry["weight"], entry["epochs"],
                 entry["batch_size"],
             )
         )  # fmt: skip
@@ -206,8 +206,8 @@ def _prepare(
 
 def _rate(spec: Mapping[str, Any], results: Path) -> float:
     """Return the learning rate: the recipe's own, or the best of its grid."""
-    if "rate" in spec["parents"]:
-        return manifest.read(results / spec["parents"]["rate"] / manifest.MANIFEST)["best"]
+    if "learning_rate" in spec["parents"]:
+        return manifest.read(results / spec["parents"]["learning_rate"] / manifest.MANIFEST)["best"]
     return spec["optimiser"]["learning_rate"]
 
 
@@ -219,11 +219,17 @@ def _fit(run: Run, rate: float, workplace: Path) -> tuple[Model, dict[str, Any]]
     state = resume(workplace, model, optimiser) or copy.deepcopy(_START)
     stopping = spec["early_stopping"]
     batches = Batches(
-        schedule, run.entries, run.data, spec["seed"], group, run.hardware.device_pieces, run.device.type == "cuda"
+        schedule,
+        run.entries,
+        run.data,
+        spec["seed"],
+        group,
+        run.hardware.max_tokens_per_device,
+        run.device.type == "cuda",
     )
     ended = state["bad"] >= stopping["patience"] if stopping else False
     saved_at = time.monotonic()
-    with Progress(schedule.steps, state["step"]) as progress, _Terminated() as terminated:
+    with Progress(schedule.steps, state["step"]) as progress, _Interruption() as signals:
         for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             entry = run.entries[batch.task]
             now = learning_rate(step, schedule.steps, rate, spec["optimiser"]["warmup"])
@@ -235,14 +241,14 @@ def _fit(run: Run, rate: float, workplace: Path) -> tuple[Model, dict[str, Any]]
             if stopping and (last or (step + 1) % stopping["evaluate_every"] == 0):
                 _close_losses(state, run.entries, step + 1)
                 ended = _evaluate(run, model, step + 1, state, workplace)
-            told = group.any(terminated.told)
+            interrupted = group.any(signals.received)
             due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
-            if told or (due and not last and not ended):
+            if interrupted or (due and not last and not ended):
                 state["protected"] = [*state["protected"][-1:], _best_step(state)]
                 save_checkpoint(workplace, step + 1, model, optimiser, state, group)
                 saved_at = time.monotonic()
-            if told:
-                raise TerminatedError(f"told to end; saved at step {step + 1}, from which the next run goes on")
+            if interrupted:
+                raise TerminatedError(f"interrupted; saved at step {step + 1}, from which the next run continues")
             if ended:
                 break
     if state["since"]:
@@ -256,17 +262,17 @@ def _fit(run: Run, rate: float, workplace: Path) -> tuple[Model, dict[str, Any]]
 def _start(run: Run) -> Model:
     """Return the model as it is before the first step, on the device, in training mode."""
     spec, seed = run.spec, run.spec["seed"]
-    body = adapters.load(run.folders, spec["part"], spec["weights"])
-    adapters.begin(body, spec["tuning"], seed)
-    heads = {entry["task"]: make_head(entry, body, seed, run.base) for entry in run.entries}
-    model = Model(body, heads, spec["precision"])
-    if spec["carried_head"]:
-        carry_head(model, run.entries[0]["task"], run.folders[0], spec["carried_head"])
-    adapters.freeze(model.body, model.heads, spec["frozen_embeddings"])
+    backbone = adapters.load(run.folders, spec["submodel"], spec["dtype"])
+    adapters.inject(backbone, spec["method"], seed)
+    heads = {entry["task"]: make_head(entry, backbone, seed, run.base) for entry in run.entries}
+    model = Model(backbone, heads, spec["precision"])
+    if spec["warm_start_head"]:
+        load_head(model, run.entries[0]["task"], run.folders[0], spec["warm_start_head"])
+    adapters.freeze(model.backbone, model.heads, spec["frozen_embeddings"])
     if run.hardware.gradient_checkpointing:
-        body.body.activation_checkpointing_enable()
+        backbone.transformer.activation_checkpointing_enable()
     if spec["compile"]:
-        body.body.compile(dynamic=True)
+        backbone.transformer.compile(dynamic=True)
     return _placed(run, model).train()
 
 
@@ -274,7 +280,7 @@ def _load(run: Run, folder: Path) -> Model:
     """Return a model that this run has saved, on the device, in evaluation mode."""
     folders = [folder, *run.folders] if adapters.is_adapter(folder) else [folder]
     model = load_model(folders, run.entries, of_spec(run.spec), run.base)
-    adapters.freeze(model.body, model.heads, run.spec["frozen_embeddings"])
+    adapters.freeze(model.backbone, model.heads, run.spec["frozen_embeddings"])
     return _placed(run, model).eval()
 
 
@@ -294,8 +300,8 @@ def _count(model: Model) -> dict[str, int]:
 def _scores(run: Run, model: Model) -> dict[str, dict[str, Any]]:
     """Return for each task its scores on dev rows, and whether the model says one and the same for all of them."""
     found = {}
-    for entry, parts in zip(run.entries, run.data, strict=True):
-        scores, collapsed = prediction.evaluate(model, entry, parts["dev"], run.device)
+    for entry, splits in zip(run.entries, run.data, strict=True):
+        scores, collapsed = prediction.evaluate(model, entry, splits["dev"], run.device)
         rounded = {name: round(value, 4) for name, value in scores.items()}
         found[entry["task"]] = {**rounded, "collapsed": collapsed}
         if collapsed:
@@ -319,11 +325,11 @@ def _outputs(run: Run, model: Model) -> list[torch.Tensor]:
     found = []
     # nothing of a compiled model is left in what is compared: it is read back without
     with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
-        for entry, parts in zip(run.entries, run.data, strict=True):
-            tokens = parts["dev"].tokens
-            units = prediction.batches(tokens)[-1]
-            inputs = tensors(forms.get(entry["form"]).batch(tokens, units, 0)[0], run.device)
-            found.append(model(entry["task"], inputs, len(units)))
+        for entry, splits in zip(run.entries, run.data, strict=True):
+            tokens = splits["dev"].tokens
+            instances = prediction.batches(tokens)[-1]
+            inputs = tensors(forms.get(entry["form"]).batch(tokens, instances, 0)[0], run.device)
+            found.append(model(entry["task"], inputs, len(instances)))
     return found
 
 
@@ -370,13 +376,13 @@ def _best(workplace: Path, step: int) -> Path:
     return workplace / f"best-{step:09d}"
 
 
-class _Terminated:
-    """Notes, while it is entered, that the process was told to end (SIGTERM, Ctrl-C), in place of ending at once."""
+class _Interruption:
+    """Notes, while it is entered, that the process was asked to end (SIGTERM, Ctrl-C), in place of ending at once."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.received = False
 
-    def __enter__(self) -> "_Terminated":
+    def __enter__(self) -> "_Interruption":
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
@@ -385,4 +391,4 @@ class _Terminated:
             signal.signal(number, before)
 
     def _note(self, *_: object) -> None:
-        self.told = True
+        self.received = True

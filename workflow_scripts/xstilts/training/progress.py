@@ -17,7 +17,7 @@ class Progress:
     def __init__(self, steps: int, done: int) -> None:
         """Begin at a step of so many."""
         self._steps, self._first, self._done = steps, done, done
-        self._started = self._told = time.monotonic()
+        self._started = self._reported = time.monotonic()
         self._bar = tqdm(total=steps, initial=done, unit="step") if sys.stderr.isatty() else None
 
     def __enter__(self) -> "Progress":
@@ -35,7 +35,7 @@ class Progress:
             self._bar.update()
             return
         now = time.monotonic()
-        if now - self._told >= _SECONDS:
+        if now - self._reported >= _SECONDS:
             left = (now - self._started) / (self._done - self._first) * (self._steps - self._done)
             log.info("step %d of %d, %s loss %.3f, %.0f s left", self._done, self._steps, task, loss, left)
-            self._told = now
+            self._reported = now

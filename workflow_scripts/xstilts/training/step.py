@@ -1,4 +1,4 @@
-"""What an optimiser step is made of: the batch in parts, the loss, the learning rate, and when to give up."""
+"""What an optimiser step is made of: the batch in micro-batches, the loss, the learning rate, and when to give up."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from xstilts import forms
-from xstilts.data.dataset import Part
+from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import ExplodedError
 from xstilts.forms import FORMS
@@ -20,16 +20,16 @@ from xstilts.models.model import Model, tensors
 from xstilts.tokenization.tokens import Tokens
 
 # steps of a task over which losses are compared; a mean this many times that of the task's first steps, and above this
-# number of nats (a uniform guess among 250,000 pieces has 12.4), is no longer training
+# number of nats (a uniform guess among 250,000 tokens has 12.4), is no longer training
 _WINDOW, _FACTOR, _LIMIT = 20, 5.0, 20.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one process computes of a step: parts of it, each with the number of terms that its loss is a mean over."""
+    """What one process computes of a step; micro-batches of it, each with the number of terms that its loss is a mean over."""
 
     task: int
-    parts: list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray], int, int]]
+    micro_batches: list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray], int, int]]
     key: int
 
 
@@ -37,22 +37,22 @@ class Batches:
     """The batches of a run for one process, each found from its step alone, and on a GPU made while it computes."""
 
     def __init__(
-        self, schedule: Schedule, entries: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Part]], seed: int,
-        group: distributed.Group, device_pieces: int | None, ahead: bool,
+        self, schedule: Schedule, entries: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Split]], seed: int,
+        group: distributed.Group, max_tokens_per_device: int | None, ahead: bool,
     ) -> None:  # fmt: skip
         """Say whose share of what is to be computed.
 
         Args:
-            schedule: the units of every step.
+            schedule: the instances of every step.
             entries: the tasks.
-            data: their parts.
+            data: their splits.
             seed: of the run.
             group: the processes among which a batch is divided.
-            device_pieces: pieces, padding included, that are computed at once; None for the whole share.
+            max_tokens_per_device: tokens, padding included, that are computed at once; None for the whole share.
             ahead: whether a batch is made while the one before it is computed.
         """
         self._schedule, self._entries, self._data, self._seed = schedule, entries, data, seed
-        self._group, self._device_pieces, self._ahead = group, device_pieces, ahead
+        self._group, self._device_pieces, self._ahead = group, max_tokens_per_device, ahead
 
     def from_step(self, first: int) -> Iterator[Batch]:
         """Yield the batches from a step on to the last."""
@@ -70,39 +70,39 @@ class Batches:
 
     def at(self, step: int) -> Batch:
         """Return this process's part of a step's batch."""
-        task, units = self._schedule.batch(step)
+        task, instances = self._schedule.batch(step)
         form, tokens = self._entries[task]["form"], self._data[task]["train"].tokens
         key = self._seed * 1_000_003 + step
         counted = 1
         if FORMS[form].separable:
-            shares = np.array_split(units, self._group.size)
-            # a process without a unit computes one that does not count, for all have to take part
-            units, counted = (shares[self._group.rank], 1) if len(shares[self._group.rank]) else (units[:1], 0)
-        pieces = self._device_pieces if FORMS[form].separable else None
+            shares = np.array_split(instances, self._group.size)
+            # a process without a instance computes one that does not count, for all have to take part
+            instances, counted = (shares[self._group.rank], 1) if len(shares[self._group.rank]) else (instances[:1], 0)
+        limit = self._device_pieces if FORMS[form].separable else None
         module = forms.get(form)
-        parts = []
-        for some in _divided(tokens, units, pieces):
+        micro_batches = []
+        for some in _divided(tokens, instances, limit):
             inputs, targets = module.batch(tokens, some, key)
-            parts.append((inputs, targets, len(some), counted * module.terms(targets, len(some))))
-        return Batch(task, parts, key)
+            micro_batches.append((inputs, targets, len(some), counted * module.terms(targets, len(some))))
+        return Batch(task, micro_batches, key)
 
 
-def _divided(tokens: Tokens, units: np.ndarray, pieces: int | None) -> list[np.ndarray]:
-    """Return units in parts of at most so many pieces, padding included; units of similar length together."""
-    if pieces is None:
-        return [units]
-    sequences = np.diff(tokens.arrays["units"])
-    order = units[np.argsort(-tokens.lengths[units], kind="stable")]
-    parts: list[list[int]] = []
+def _divided(tokens: Tokens, instances: np.ndarray, limit: int | None) -> list[np.ndarray]:
+    """Return instances in groups of at most so many tokens, padding included; instances of similar length together."""
+    if limit is None:
+        return [instances]
+    sequences = np.diff(tokens.arrays["instances"])
+    order = instances[np.argsort(-tokens.lengths[instances], kind="stable")]
+    groups: list[list[int]] = []
     used = width = 0
-    for unit in order:
-        size = int(sequences[unit])
-        if not parts or used + size * width > pieces:
-            parts.append([])
-            used, width = 0, int(tokens.lengths[unit])
-        parts[-1].append(unit)
+    for instance in order:
+        size = int(sequences[instance])
+        if not groups or used + size * width > limit:
+            groups.append([])
+            used, width = 0, int(tokens.lengths[instance])
+        groups[-1].append(instance)
         used += size * width
-    return [np.array(part) for part in parts]
+    return [np.array(group) for group in groups]
 
 
 def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.AdamW:
@@ -145,12 +145,12 @@ def take_step(
     # dropout depends on seed, step and process alone
     torch.manual_seed(batch.key + group.rank * 1_000_000_007)
     form = forms.get(entry["form"])
-    own = sum(terms for *_, terms in batch.parts)
+    own = sum(terms for *_, terms in batch.micro_batches)
     # a batch that cannot be divided is computed by all, and counts as one of each
     total = group.sum(own)
     value = torch.zeros((), device=device)
-    for arrays, targets, units, terms in batch.parts:
-        outputs = model(entry["task"], tensors(arrays, device), units)
+    for arrays, targets, instances, terms in batch.micro_batches:
+        outputs = model(entry["task"], tensors(arrays, device), instances)
         loss = form.loss(outputs, tensors(targets, device)) * (terms / total)
         # processes' gradients are averaged
         (loss * group.size).backward()

@@ -54,7 +54,7 @@ def read_mewslix(paths: Sequence[Path], header: Sequence[str] | None) -> Iterato
     """
     if len(paths) != 2:
         raise UserError(f"{paths[0]}: Mewsli-X needs two files (mentions, candidates), not {len(paths)}")
-    wanted: dict[str, str] = {}
+    mentioned: dict[str, str] = {}
     mentions: set[str] = set()
     for number, (place, row) in enumerate(_rows(paths[0])):
         context = _field(row, "context", dict, place)
@@ -65,7 +65,7 @@ def read_mewslix(paths: Sequence[Path], header: Sequence[str] | None) -> Iterato
         for mention in _objects(row, "mentions", place):
             identity, entity = (_field(mention, key, str, place) for key in ("example_id", "entity_id"))
             _check_new(identity, mentions, "mention", place)
-            wanted.setdefault(entity, f"{place}: mention {short(identity)}")
+            mentioned.setdefault(entity, f"{place}: mention {short(identity)}")
             yield {
                 "id": identity, "query": _query(mention, text, sentences, place), "text": None, "keys": [entity],
                 "part": f"{language}/", "cluster": f"article {number}",
@@ -78,7 +78,7 @@ def read_mewslix(paths: Sequence[Path], header: Sequence[str] | None) -> Iterato
             "id": entity, "query": None, "text": _candidate(row, place), "keys": [entity],
             "part": f"{language if language in _LANGUAGES else _ELSEWHERE}/", "cluster": None,
         }  # fmt: skip
-    for entity, place in wanted.items():
+    for entity, place in mentioned.items():
         if entity not in entities:
             raise UserError(f"{place} means the entity {short(entity)}, which is not in {paths[1].name}")
 

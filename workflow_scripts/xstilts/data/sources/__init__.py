@@ -13,11 +13,11 @@ from pathlib import Path
 class Place:
     """What a source needs that does not change what it gives.
 
-    ``folder`` is the mirror or a model folder; ``offline`` forbids the network; ``addresses`` are where each file can
+    ``folder`` is the mirror or a model folder; ``offline`` forbids the network; ``urls`` are where each file can
     be had, the best first; ``downloads`` keeps downloads that are not complete (by default the target folder).
     """
 
     folder: Path | None
     offline: bool
-    addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     downloads: Path | None = None

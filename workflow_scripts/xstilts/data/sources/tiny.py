@@ -68,11 +68,11 @@ def _say(words: list[str], language: str) -> str:
     return " ".join(word(item, language) for item in words)
 
 
-def _event(chance: random.Random) -> dict[str, str]:
-    subject, object_ = chance.sample(_NOUNS, 2)
+def _event(rng: random.Random) -> dict[str, str]:
+    subject, object_ = rng.sample(_NOUNS, 2)
     return {
-        "subject": subject, "verb": chance.choice(_VERBS), "adjective": chance.choice(_ADJECTIVES), "object": object_,
-        "place": chance.choice(_PLACES),
+        "subject": subject, "verb": rng.choice(_VERBS), "adjective": rng.choice(_ADJECTIVES), "object": object_,
+        "place": rng.choice(_PLACES),
     }  # fmt: skip
 
 
@@ -81,27 +81,27 @@ def _sentence(event: Mapping[str, str], negated: bool = False) -> list[str]:
     return ["the", event["subject"], *verb, "a", event["adjective"], event["object"], "in", "the", event["place"], "."]
 
 
-def _inference(chance: random.Random, language: str) -> tuple[str, str, str]:
-    label = chance.choice(["entailment", "neutral", "contradiction"])
-    event = _event(chance)
-    other = _event(chance) if label == "neutral" else event
+def _inference(rng: random.Random, language: str) -> tuple[str, str, str]:
+    label = rng.choice(["entailment", "neutral", "contradiction"])
+    event = _event(rng)
+    other = _event(rng) if label == "neutral" else event
     second = _sentence(other, negated=label == "contradiction")
     return _say(_sentence(event), language), _say(second, language), label
 
 
-def _mnli(chance: random.Random) -> str:
-    rows = [dict(zip(("text_a", "text_b", "label"), _inference(chance, "en"), strict=True)) for _ in range(TRAIN_ROWS)]
+def _mnli(rng: random.Random) -> str:
+    rows = [dict(zip(("text_a", "text_b", "label"), _inference(rng, "en"), strict=True)) for _ in range(TRAIN_ROWS)]
     return json.dumps(dict(enumerate(rows)))
 
 
-def _xnli(chance: random.Random, split: str, language: str) -> str:
-    return "".join("\t".join(_inference(chance, language)) + "\n" for _ in range(TEST_ROWS))
+def _xnli(rng: random.Random, split: str, language: str) -> str:
+    return "".join("\t".join(_inference(rng, language)) + "\n" for _ in range(TEST_ROWS))
 
 
-def _questions(chance: random.Random, language: str, paragraphs: int) -> str:
+def _questions(rng: random.Random, language: str, paragraphs: int) -> str:
     data = []
     for number in range(paragraphs):
-        events = [_event(chance) for _ in range(2)]
+        events = [_event(rng) for _ in range(2)]
         context = " ".join(_say(_sentence(event), language) for event in events)
         question = _say(["who", events[0]["verb"], "a", events[0]["adjective"], events[0]["object"], "?"], language)
         answer = word(events[0]["subject"], language)
@@ -110,19 +110,19 @@ def _questions(chance: random.Random, language: str, paragraphs: int) -> str:
     return json.dumps({"data": [{"title": "tiny", "paragraphs": data}]})
 
 
-def _squad(chance: random.Random, split: str) -> str:
-    return _questions(chance, "en", TRAIN_ROWS if split == "train" else DEV_ROWS)
+def _squad(rng: random.Random, split: str) -> str:
+    return _questions(rng, "en", TRAIN_ROWS if split == "train" else DEV_ROWS)
 
 
-def _xquad(chance: random.Random, language: str) -> str:
-    return _questions(chance, language, TEST_ROWS)
+def _xquad(rng: random.Random, language: str) -> str:
+    return _questions(rng, language, TEST_ROWS)
 
 
-def _commonsenseqa(chance: random.Random, split: str) -> str:
+def _commonsenseqa(rng: random.Random, split: str) -> str:
     rows = []
     for number in range(TRAIN_ROWS if split == "train" else DEV_ROWS):
-        event = _event(chance)
-        texts = chance.sample(_PLACES, 5)
+        event = _event(rng)
+        texts = rng.sample(_PLACES, 5)
         key = "ABCDE"[texts.index(event["place"])] if event["place"] in texts else "A"
         texts["ABCDE".index(key)] = event["place"]
         choices = [{"label": label, "text": text} for label, text in zip("ABCDE", texts, strict=True)]
@@ -131,19 +131,19 @@ def _commonsenseqa(chance: random.Random, split: str) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def _udpos(chance: random.Random, split: str, language: str) -> str:
-    sentences = [_sentence(_event(chance)) for _ in range(TRAIN_ROWS if split == "train" else TEST_ROWS)]
+def _udpos(rng: random.Random, split: str, language: str) -> str:
+    sentences = [_sentence(_event(rng)) for _ in range(TRAIN_ROWS if split == "train" else TEST_ROWS)]
     return "".join("".join(f"{word(item, language)}\t{_TAGS[item]}\n" for item in words) + "\n" for words in sentences)
 
 
-def _tatoeba(chance: random.Random, pair: str, side: str) -> str:
+def _tatoeba(rng: random.Random, pair: str, side: str) -> str:
     language = _CODES.get(side, side[:2])
-    sentences = [_sentence(_event(chance)) for _ in range(TEST_ROWS)]
+    sentences = [_sentence(_event(rng)) for _ in range(TEST_ROWS)]
     return "".join(_say(words, language) + "\n" for words in sentences)
 
 
-def _lareqa(chance: random.Random, language: str) -> str:
-    content = json.loads(_questions(chance, language, TEST_ROWS))
+def _lareqa(rng: random.Random, language: str) -> str:
+    content = json.loads(_questions(rng, language, TEST_ROWS))
     for paragraph in content["data"][0]["paragraphs"]:
         context = paragraph["context"]
         end = context.index(".") + 1
@@ -152,7 +152,7 @@ def _lareqa(chance: random.Random, language: str) -> str:
     return json.dumps(content)
 
 
-def _bucc(chance: random.Random, pair: str, part: str) -> str:
+def _bucc(rng: random.Random, pair: str, part: str) -> str:
     """Write one of the three files of a pair: the first half of both sides are translations of each other."""
     foreign = pair.partition("-")[0]
     events = [_event(random.Random(f"bucc {pair} {number}")) for number in range(3 * TEST_ROWS)]
@@ -162,8 +162,8 @@ def _bucc(chance: random.Random, pair: str, part: str) -> str:
     return "".join(f"{part}-{number:09d}\t{_say(_sentence(event), part)}\n" for number, event in enumerate(own))
 
 
-def _text(chance: random.Random, language: str) -> str:
-    return "".join(_say(_sentence(_event(chance)), language) + "\n" for _ in range(TRAIN_ROWS))
+def _text(rng: random.Random, language: str) -> str:
+    return "".join(_say(_sentence(_event(rng)), language) + "\n" for _ in range(TRAIN_ROWS))
 
 
 _FILES: dict[str, Callable[..., str]] = {
@@ -204,7 +204,7 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
 
 
 def _tokenizer() -> Any:
-    """Return a tokenizer of XLM-R's kind; its pieces are the words and letters, so that nothing has to be trained."""
+    """Return a tokenizer of XLM-R's kind; its tokens are the words and letters, so that nothing has to be trained."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
@@ -212,9 +212,9 @@ def _tokenizer() -> Any:
     whole = [f"\u2581{form}" for form in sorted(forms)]
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     # a longer piece is likelier than the letters it is made of
-    pieces = [(piece, 0.0) for piece in special] + [(piece, -5.0) for piece in whole]
-    pieces += [(piece, -10.0) for piece in ["\u2581", *letters]] + [("<mask>", 0.0)]
-    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special.index("<unk>")))
+    tokens = [(piece, 0.0) for piece in special] + [(piece, -5.0) for piece in whole]
+    tokens += [(piece, -10.0) for piece in ["\u2581", *letters]] + [("<mask>", 0.0)]
+    tokenizer = Tokenizer(models.Unigram(tokens, unk_id=special.index("<unk>")))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.add_special_tokens([*special, "<mask>"])

@@ -74,7 +74,7 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
     Args:
         content: ``files``: name -> SHA-256 (64 lower-case hex digits).
         folder: where the files are written, under their names.
-        place: ``addresses`` of each name; ``downloads``; ``offline``.
+        place: ``urls`` of each name; ``downloads``; ``offline``.
 
     Raises:
         UserError: if an address or a name is not possible, a file needs the network and the machine is offline, or no
@@ -89,10 +89,10 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
                 if name in missing and candidate not in problems:
                     # an archive is downloaded once, for all the files that lie in it
                     among = [other for key in candidates if key in missing for other in candidates[key]]
-                    wanted = [other for other in among if other.location == candidate.location]
-                    failed = _take(wanted, folder, downloads)
+                    sought = [other for other in among if other.location == candidate.location]
+                    failed = _take(sought, folder, downloads)
                     problems |= failed
-                    missing -= {other.name for other in wanted if other not in failed}
+                    missing -= {other.name for other in sought if other not in failed}
             if name in missing:
                 raise UserError(_explain(own, problems))
         for location in {candidate.location for own in candidates.values() for candidate in own}:
@@ -107,7 +107,7 @@ def _candidates(name: str, sha256: str, place: Place) -> list[_Candidate]:
         raise UserError(f"url: {name!r} is not a possible file name: it must be a relative path without '..'")
     parsed = [
         _parse(name, sha256, address, f"url: {name}: address {number}")
-        for number, address in enumerate(place.addresses.get(name, ()), 1)
+        for number, address in enumerate(place.urls.get(name, ()), 1)
     ]
     if not parsed:
         raise UserError(f"url: {name}: no address; name one in the task's YAML, or use a mirror")
@@ -168,26 +168,26 @@ def _by_hand(name: str) -> str:
     )
 
 
-def _take(wanted: Sequence[_Candidate], folder: Path, downloads: Path) -> dict[_Candidate, str]:
-    """Write all files that are wanted of one location; return the problem of each that could not be written."""
-    location = wanted[0].location
-    log.info("fetching %s from %s", ", ".join(candidate.name for candidate in wanted), _shown(location))
+def _take(sought: Sequence[_Candidate], folder: Path, downloads: Path) -> dict[_Candidate, str]:
+    """Write all files that are sought of one location; return the problem of each that could not be written."""
+    location = sought[0].location
+    log.info("fetching %s from %s", ", ".join(candidate.name for candidate in sought), _shown(location))
     try:
         if location.startswith("file:"):
-            return _unpack(Path(unquote(urlsplit(location).path)), wanted, folder)
+            return _unpack(Path(unquote(urlsplit(location).path)), sought, folder)
         part = _part(location, downloads)
         with _lock(part) as file:
             resumed = _download(location, file)
-            problems = _unpack(part, wanted, folder)
+            problems = _unpack(part, sought, folder)
             if problems and resumed:
                 log.warning("%s: not what an earlier try had begun; starting over", _shown(location))
                 file.truncate(0)
                 _download(location, file)
-                problems = _unpack(part, wanted, folder)
+                problems = _unpack(part, sought, folder)
             part.unlink()
             return problems
     except _FetchError as error:
-        return dict.fromkeys(wanted, str(error))
+        return dict.fromkeys(sought, str(error))
 
 
 @contextlib.contextmanager
@@ -303,11 +303,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, response, code, message, headers, address)
 
 
-def _unpack(path: Path, wanted: Sequence[_Candidate], folder: Path) -> dict[_Candidate, str]:
-    """Write the files that are wanted of one file or archive; return the problem of each that could not be written."""
-    problems = dict.fromkeys(wanted, "the archive has no such member")
+def _unpack(path: Path, sought: Sequence[_Candidate], folder: Path) -> dict[_Candidate, str]:
+    """Write the files that are sought of one file or archive; return the problem of each that could not be written."""
+    problems = dict.fromkeys(sought, "the archive has no such member")
     try:
-        for member, problem, opener in _entries(path, {candidate.member for candidate in wanted}):
+        for member, problem, opener in _entries(path, {candidate.member for candidate in sought}):
             for candidate in [candidate for candidate in problems if candidate.member == member]:
                 problems[candidate] = problem or _write(opener, candidate.sha256, folder / candidate.name)
                 if not problems[candidate]:
@@ -320,7 +320,7 @@ def _unpack(path: Path, wanted: Sequence[_Candidate], folder: Path) -> dict[_Can
 
 
 def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Callable[[], IO[bytes]]]]:
-    """Yield the members of a file that are wanted, in its own order: name, what is wrong, how to open it."""
+    """Yield the members of a file that are sought, in its own order: name, what is wrong, how to open it."""
     if "" in members:
         yield "", "", functools.partial(open, path, "rb")
     if members != {""}:

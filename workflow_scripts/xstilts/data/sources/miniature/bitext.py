@@ -40,7 +40,7 @@ def bucc(maker: Maker, language: str, split: str, part: str) -> str:
     sides = {language: sentences[: 3 * pairs], "en": sentences[:pairs] + sentences[3 * pairs :]}
     names = {}
     for code, own in sides.items():
-        order = maker.chance(f"bucc {language} {split} {code}").sample(range(len(own)), len(own))
+        order = maker.rng(f"bucc {language} {split} {code}").sample(range(len(own)), len(own))
         names[code] = {sentence: f"{code}-{order[place]:09d}" for place, sentence in enumerate(own)}
     if part == "gold":
         return "".join(f"{names[language][one]}\t{names['en'][one]}\n" for one in sentences[:pairs])
@@ -59,11 +59,11 @@ class Entity(NamedTuple):
 
 
 def _entities(teller: Teller, prefix: str, number: int) -> list[Entity]:
-    chance = teller.chance
+    rng = teller.rng
     return [
         Entity(
-            f"{prefix}{place}", f"{chance.choice(PERSONS)} {chance.choice(SURNAMES)}", chance.choice(PROFESSIONS),
-            chance.choice(CITIES), teller.event(TRANSITIVE),
+            f"{prefix}{place}", f"{rng.choice(PERSONS)} {rng.choice(SURNAMES)}", rng.choice(PROFESSIONS),
+            rng.choice(CITIES), teller.event(TRANSITIVE),
         )
         for place in range(number)
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def _of_split(maker: Maker, split: str) -> list[Entity]:
 def _mention(maker: Maker, teller: Teller, code: str, entity: Entity, identity: str) -> dict[str, Any]:
     """Return a text in which a first name stands for an entity, with what tells which."""
     first = entity.name.split(" ")[0]
-    event = entity.event._replace(agent=first, place=entity.city if teller.chance.random() < 0.5 else None)
+    event = entity.event._replace(agent=first, place=entity.city if teller.rng.random() < 0.5 else None)
     sentences: list[Sentence] = [Clause(event), Being(first, kind=entity.job)]
     laid = layout(maker.language(code), tuple(sentences if event.place is None else sentences[:1]))
     start, end = noun_span(laid.keys[0], laid.spans[0], first)
@@ -120,11 +120,11 @@ def _mention(maker: Maker, teller: Teller, code: str, entity: Entity, identity: 
 
 
 def _description(maker: Maker, code: str, entity: Entity) -> dict[str, Any]:
-    told = (
+    stated = (
         Being(entity.name, kind=entity.job), Being(entity.name, place=entity.city),
         Clause(entity.event._replace(agent=entity.name)),
     )  # fmt: skip
-    text = maker.say(code, *told)
+    text = maker.say(code, *stated)
     return {
         "entity_id": entity.identity, "description_language": code, "description": text,
         "sentence_spans": [{"start": 0, "end": len(text)}],

@@ -27,9 +27,9 @@ _LETTERS = "ABCDE"
 
 
 class Choice(NamedTuple):
-    """What is told, a question (its sentence, or COPA's name for it), texts to choose from, and the right one."""
+    """What is stated, a question (its sentence, or COPA's name for it), texts to choose from, and the right one."""
 
-    told: tuple[Sentence, ...]
+    stated: tuple[Sentence, ...]
     question: Sentence | str
     choices: tuple[Sentence, ...]
     label: int
@@ -51,7 +51,7 @@ def xcopa(maker: Maker, split: str, language: str) -> str:
 def _copa(maker: Maker, code: str, found: Iterable[Choice]) -> str:
     rows = (
         {
-            "premise": maker.say(code, *choice.told), "choice1": maker.say(code, choice.choices[0]),
+            "premise": maker.say(code, *choice.stated), "choice1": maker.say(code, choice.choices[0]),
             "choice2": maker.say(code, choice.choices[1]), "question": choice.question, "label": choice.label,
             "idx": number, "changed": False,
         }
@@ -67,19 +67,19 @@ def _causal(maker: Maker, stream: str, split: str, rows: int, known: frozenset[s
     def pair() -> list[Choice]:
         one, other = _moving_two(teller, known)
         who = rules.felt_by(one)
-        causes = [Clause(teller.told(event, 0.2)) for event in (one, other)]
+        causes = [Clause(teller.stated(event, 0.2)) for event in (one, other)]
         effects = [Being(who, teller.world.feeling[event.verb]) for event in (one, other)]
-        if teller.chance.random() < 0.35:
+        if teller.rng.random() < 0.35:
             states = [effect.quality for effect in effects]
             if known is not None and not known.issuperset(states):
                 return []
             causes = [Joined(cause, "so", effect) for cause, effect in zip(causes, effects, strict=True)]
             effects = [rules.reaction(teller.world, who, state).effect for state in states]
-        told, choices, question = causes, effects, "effect"
-        if teller.chance.random() < 0.5:
-            told, choices, question = effects, causes, "cause"
-        block = [Choice((sentence,), question, tuple(choices), place) for place, sentence in enumerate(told)]
-        return block if teller.chance.random() < 0.5 else block[::-1]
+        stated, choices, question = causes, effects, "effect"
+        if teller.rng.random() < 0.5:
+            stated, choices, question = effects, causes, "cause"
+        block = [Choice((sentence,), question, tuple(choices), place) for place, sentence in enumerate(stated)]
+        return block if teller.rng.random() < 0.5 else block[::-1]
 
     return _distinct(pair, rows)
 
@@ -96,10 +96,10 @@ def _moving_two(teller: Teller, known: frozenset[str] | None) -> tuple[Event, Ev
 
 
 def _shuffled(
-    teller: Teller, told: tuple[Sentence, ...], question: Sentence | str, choices: list[Sentence], right: int
+    teller: Teller, stated: tuple[Sentence, ...], question: Sentence | str, choices: list[Sentence], right: int
 ) -> Choice:
-    order = teller.chance.sample(range(len(choices)), len(choices))
-    return Choice(told, question, tuple(choices[place] for place in order), order.index(right))
+    order = teller.rng.sample(range(len(choices)), len(choices))
+    return Choice(stated, question, tuple(choices[place] for place in order), order.index(right))
 
 
 def _distinct(block: Callable[[], list[Choice]], rows: int) -> Iterator[Choice]:
@@ -107,7 +107,7 @@ def _distinct(block: Callable[[], list[Choice]], rows: int) -> Iterator[Choice]:
     seen: set[tuple] = set()
     while len(seen) < rows:
         found = block()
-        new = {(choice.told, choice.question, frozenset(choice.choices)) for choice in found}
+        new = {(choice.stated, choice.question, frozenset(choice.choices)) for choice in found}
         if len(new) == len(found) and seen.isdisjoint(new):
             yield from found[: rows - len(seen)]
             seen |= new
@@ -122,7 +122,7 @@ def commonsenseqa(maker: Maker, split: str) -> str:
             {"label": label, "text": maker.say("en", text).removesuffix(" .").lower()}
             for label, text in zip(_LETTERS, choice.choices, strict=True)
         ]
-        stem = maker.say("en", *choice.told, choice.question)
+        stem = maker.say("en", *choice.stated, choice.question)
         rows.append({
             "id": f"{split}{number}", "question": {"stem": stem, "choices": choices},
             "answerKey": _LETTERS[choice.label],
@@ -132,7 +132,7 @@ def commonsenseqa(maker: Maker, split: str) -> str:
 
 def _fact(teller: Teller) -> list[Choice]:
     """Return a question about a person or a thing of an event, with five answers; nothing where it has none."""
-    world, chance = teller.world, teller.chance
+    world, rng = teller.world, teller.rng
     event = teller.event()
     facts = []
     if event.patient in OBJECTS:
@@ -143,11 +143,11 @@ def _fact(teller: Teller) -> list[Choice]:
         facts += [(person, "what", world.job[person], PROFESSIONS), (person, "where", world.city[person], CITIES)]
     if not facts:
         return []
-    noun, word, answer, answers = chance.choice(facts)
-    others = chance.sample([other for other in answers if other != answer], 4)
+    noun, word, answer, answers = rng.choice(facts)
+    others = rng.sample([other for other in answers if other != answer], 4)
     texts = [Fragment(noun=text, preposition="in" if word == "where" else "") for text in (answer, *others)]
     question = Being(noun, asked=word)
-    return [_shuffled(teller, (Clause(teller.told(event, 0.3)),), question, texts, 0)]
+    return [_shuffled(teller, (Clause(teller.stated(event, 0.3)),), question, texts, 0)]
 
 
 def hellaswag(maker: Maker, split: str) -> str:
@@ -156,7 +156,7 @@ def hellaswag(maker: Maker, split: str) -> str:
     teller = maker.teller("hellaswag", split)
     rows = (
         {
-            "ind": number, "activity_label": "Script", "ctx": maker.say("en", *choice.told),
+            "ind": number, "activity_label": "Script", "ctx": maker.say("en", *choice.stated),
             "endings": [maker.say("en", ending) for ending in choice.choices], "label": choice.label,
         }
         for number, choice in enumerate(_distinct(lambda: _next(teller), ROWS[split]))
@@ -166,22 +166,22 @@ def hellaswag(maker: Maker, split: str) -> str:
 
 def _next(teller: Teller) -> list[Choice]:
     """Return the beginning of a script and four steps, of which one comes next."""
-    chance, scripts = teller.chance, teller.world.scripts
-    who, number = teller.full(chance.choice(rules.PEOPLE)), chance.randrange(len(scripts))
+    rng, scripts = teller.rng, teller.world.scripts
+    who, number = teller.full(rng.choice(rules.PEOPLE)), rng.randrange(len(scripts))
     steps = rules.steps(teller.world, number, who)
-    length = chance.randrange(1, len(steps))
-    steps[0] = teller.told(steps[0], 0.9)
+    length = rng.randrange(1, len(steps))
+    steps[0] = teller.stated(steps[0], 0.9)
     if teller.world.part(who, steps[0].verb, steps[0].time) not in teller.parts:
         return []
     others = [
-        rules.steps(teller.world, other, who)[chance.randrange(1, len(steps))]
-        for other in chance.sample([other for other in range(len(scripts)) if other != number], 3)
+        rules.steps(teller.world, other, who)[rng.randrange(1, len(steps))]
+        for other in rng.sample([other for other in range(len(scripts)) if other != number], 3)
     ]
     endings = [Led("then", Clause(step)) for step in (steps[length], *others)]
     if len(set(endings)) < len(endings):
         return []
-    told = (Led("first", Clause(steps[0])), *(Led("then", Clause(step)) for step in steps[1:length]))
-    return [_shuffled(teller, told, "", endings, 0)]
+    stated = (Led("first", Clause(steps[0])), *(Led("then", Clause(step)) for step in steps[1:length]))
+    return [_shuffled(teller, stated, "", endings, 0)]
 
 
 def cosmosqa(maker: Maker, split: str) -> str:
@@ -192,24 +192,27 @@ def cosmosqa(maker: Maker, split: str) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["id", "context", "question", *(f"answer{number}" for number in range(4)), "label"])
     for number, choice in enumerate(_distinct(lambda: _reason(teller), ROWS[split])):
-        texts = [maker.say("en", *choice.told), *(maker.say("en", text) for text in (choice.question, *choice.choices))]
+        texts = [
+            maker.say("en", *choice.stated),
+            *(maker.say("en", text) for text in (choice.question, *choice.choices)),
+        ]
         writer.writerow([f"{split}{number}", *texts, choice.label])
     return file.getvalue()
 
 
 def _reason(teller: Teller) -> list[Choice]:
     """Return a story of two events, a question why or what then, and four answers."""
-    world, chance = teller.world, teller.chance
-    event, aside = rules.moving_event(teller), teller.told(teller.event(), 0.3)
+    world, rng = teller.world, teller.rng
+    event, aside = rules.moving_event(teller), teller.stated(teller.event(), 0.3)
     who, state = rules.felt_by(event), world.feeling[event.verb]
-    told = [Clause(teller.told(event, 0.3)), Clause(aside)]
+    stated = [Clause(teller.stated(event, 0.3)), Clause(aside)]
     # wrong answers are as likely of this person as the right one
     others = [rules.moving_event(teller, who) for _ in range(3)]
     states = [world.feeling[other.verb] for other in others]
     if state in states:
         return []
-    if chance.random() < 0.5:
-        told[0] = Being(who, state)
+    if rng.random() < 0.5:
+        stated[0] = Being(who, state)
         question: Sentence = Being(who, state, asked="why")
         answers = [Clause(cause) for cause in (event, *others)]
     else:
@@ -217,5 +220,5 @@ def _reason(teller: Teller) -> list[Choice]:
         answers = [rules.reaction(world, who, each).effect for each in (state, *states)]
     if len(set(answers)) < len(answers):
         return []
-    chance.shuffle(told)
-    return [_shuffled(teller, tuple(told), question, answers, 0)]
+    rng.shuffle(stated)
+    return [_shuffled(teller, tuple(stated), question, answers, 0)]

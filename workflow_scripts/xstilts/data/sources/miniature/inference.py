@@ -14,7 +14,7 @@ Four premises tell one of the four each:
     =========  ===========  ===============  =======
 
 Every premise and every hypothesis stands once with each label, word for word. So negation, antonyms and quantifiers,
-which both texts may have, are as frequent in all three labels, and a classifier of either text alone is at chance.
+which both texts may have, are as frequent in all three labels, and a classifier of either text alone is at rng.
 """
 
 from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ def examples(teller: Teller, rows: int, events: Sequence[int]) -> Iterator[Examp
     seen: set[tuple[Sentence, ...]] = set()
     left = rows
     while left > 0:
-        found = block(teller, teller.chance.choice(events))
+        found = block(teller, teller.rng.choice(events))
         premises = {example.premise for example in found}
         if len(premises) == len(_SQUARE) and seen.isdisjoint(premises):
             seen |= premises
@@ -89,40 +89,40 @@ def examples(teller: Teller, rows: int, events: Sequence[int]) -> Iterator[Examp
 
 def block(teller: Teller, events: int, wording: Wording = IN_TASKS) -> list[Example]:
     """Return the twelve examples of a block."""
-    told, topics = _topics(teller, events)
+    stated, topics = _topics(teller, events)
     statements = [(topic, number) for topic in topics for number in range(2)]
-    fillers = [_filler(teller, told, topics, number) for number in range(events)]
-    premises = [_premise(teller, told, fillers, topic, number, wording) for topic, number in statements]
-    hypotheses = [_hypothesis(teller, told[topic.event], topic, number, wording) for topic, number in statements]
+    fillers = [_filler(teller, stated, topics, number) for number in range(events)]
+    premises = [_premise(teller, stated, fillers, topic, number, wording) for topic, number in statements]
+    hypotheses = [_hypothesis(teller, stated[topic.event], topic, number, wording) for topic, number in statements]
     found = []
     for premise, columns in zip(premises, _SQUARE, strict=True):
         row = [Example(premise, hypotheses[column], label) for column, label in zip(columns, _LABELS, strict=True)]
-        teller.chance.shuffle(row)
+        teller.rng.shuffle(row)
         found += row
     return found
 
 
 def _topics(teller: Teller, events: int) -> tuple[list[Event], list[Topic]]:
     """Return events, and two topics that say nothing of each other."""
-    chance = teller.chance
+    rng = teller.rng
     while True:
-        told = [teller.event(TRANSITIVE + REST, PEOPLE) for _ in range(events)]
+        stated = [teller.event(TRANSITIVE + REST, PEOPLE) for _ in range(events)]
         # of two events with the same person, or things of one kind, nobody could tell which is meant
-        names = [event.agent.split(" ")[0] for event in told]
-        kinds = [CATEGORY_OF[event.patient] for event in told if event.patient]
+        names = [event.agent.split(" ")[0] for event in stated]
+        kinds = [CATEGORY_OF[event.patient] for event in stated if event.patient]
         if len(set(names)) < len(names) or len(set(kinds)) < len(kinds):
             continue
-        places = [(number, field) for number, event in enumerate(told) for field in _fields(event)]
+        places = [(number, field) for number, event in enumerate(stated) for field in _fields(event)]
         if len(places) < 2:
             continue
-        one, other = chance.sample(places, 2)
+        one, other = rng.sample(places, 2)
         # whether something happens at all is told by all else that is told of it
         if one[0] == other[0] and {"negated", "quantity"} & {one[1], other[1]}:
             continue
-        values = _values(teller, told[one[0]], one[1])
-        same = one[1] == other[1] and chance.random() < _SAME_VALUES
-        others = values if same else _values(teller, told[other[0]], other[1])
-        return told, [Topic(*one, values), Topic(*other, others)]
+        values = _values(teller, stated[one[0]], one[1])
+        same = one[1] == other[1] and rng.random() < _SAME_VALUES
+        others = values if same else _values(teller, stated[other[0]], other[1])
+        return stated, [Topic(*one, values), Topic(*other, others)]
 
 
 def _fields(event: Event) -> list[str]:
@@ -135,65 +135,65 @@ def _fields(event: Event) -> list[str]:
 
 
 def _values(teller: Teller, event: Event, field: str) -> tuple[str | bool, str | bool]:
-    """Return two values that exclude each other; which comes first is left to chance."""
-    chance, world = teller.chance, teller.world
+    """Return two values that exclude each other; which comes first is left to rng."""
+    rng, world = teller.rng, teller.world
     if field == "negated":
         values: tuple[str | bool, str | bool] = (False, True)
     elif field == "quantity":
         values = ("every", "no")
     elif field in ("colour", "place"):
         given = event.patient if field == "colour" else event.verb
-        one = world.draw(field, given, chance)
-        values = (one, chance.choice([value for value in (COLOURS if field == "colour" else PLACES) if value != one]))
+        one = world.draw(field, given, rng)
+        values = (one, rng.choice([value for value in (COLOURS if field == "colour" else PLACES) if value != one]))
     else:
-        one = world.draw(field, event.patient if field == "quality" else event.agent, chance)
+        one = world.draw(field, event.patient if field == "quality" else event.agent, rng)
         values = (one, OPPOSITE[one])
-    return values if chance.random() < 0.5 else values[::-1]
+    return values if rng.random() < 0.5 else values[::-1]
 
 
-def _filler(teller: Teller, told: Sequence[Event], topics: Sequence[Topic], number: int) -> Event:
+def _filler(teller: Teller, stated: Sequence[Event], topics: Sequence[Topic], number: int) -> Event:
     """Return what stands in place of an event where a premise may not say whether it happens."""
     if not any(topic.event == number and topic.field in ("negated", "quantity") for topic in topics):
-        return told[number]
+        return stated[number]
     while True:
-        event = teller.event(REST + TRANSITIVE, [told[number].agent.split(" ")[0]])
-        kinds = [CATEGORY_OF[other.patient] for other in told if other.patient]
-        if event.verb != told[number].verb and (event.patient is None or CATEGORY_OF[event.patient] not in kinds):
+        event = teller.event(REST + TRANSITIVE, [stated[number].agent.split(" ")[0]])
+        kinds = [CATEGORY_OF[other.patient] for other in stated if other.patient]
+        if event.verb != stated[number].verb and (event.patient is None or CATEGORY_OF[event.patient] not in kinds):
             return event
 
 
 def _premise(
-    teller: Teller, told: Sequence[Event], fillers: Sequence[Event], topic: Topic, number: int, wording: Wording
+    teller: Teller, stated: Sequence[Event], fillers: Sequence[Event], topic: Topic, number: int, wording: Wording
 ) -> tuple[Sentence, ...]:
-    """Return the events, with one value told."""
+    """Return the events, with one value stated."""
     field = "adjective" if topic.field in ("colour", "quality") else topic.field
     events = list(fillers)
     value = _synonym(teller, topic.values[number], wording.synonym)
-    events[topic.event] = told[topic.event]._replace(**{field: value})
+    events[topic.event] = stated[topic.event]._replace(**{field: value})
     return tuple(Clause(event) for event in events)
 
 
 def _hypothesis(teller: Teller, event: Event, topic: Topic, number: int, wording: Wording) -> Sentence:
     """Return that the topic has a value, or has not the other one."""
-    chance = teller.chance
-    negated = chance.random() < wording.negated
+    rng = teller.rng
+    negated = rng.random() < wording.negated
     value = _synonym(teller, topic.values[1 - number if negated else number], wording.synonym)
     patient = event.patient
-    if patient and chance.random() < wording.by_category:
+    if patient and rng.random() < wording.by_category:
         patient = CATEGORY_OF[patient]
     if topic.field in ("colour", "quality"):
         return Being(patient, value, negated=negated)
     if topic.field == "mood":
         return Being(event.agent, value, negated=negated)
     bare = Event(event.agent, event.verb, patient)
-    passive = patient is not None and chance.random() < wording.passive
+    passive = patient is not None and rng.random() < wording.passive
     if topic.field == "place":
         return Clause(bare._replace(place=value, negated=negated), passive)
     if topic.field == "negated":
         return Clause(bare._replace(negated=topic.values[number]), passive)
     quantity = topic.values[number]
-    return Clause(bare._replace(quantity="some" if quantity == "every" and chance.random() < 0.5 else quantity))
+    return Clause(bare._replace(quantity="some" if quantity == "every" and rng.random() < 0.5 else quantity))
 
 
 def _synonym(teller: Teller, value: str | bool, how: float) -> str | bool:
-    return SYNONYMS[value] if value in SYNONYMS and teller.chance.random() < how else value
+    return SYNONYMS[value] if value in SYNONYMS and teller.rng.random() < how else value

@@ -100,7 +100,7 @@ def table() -> dict[str, Facts]:
 @cache
 def languages(seed: int) -> dict[str, Language]:
     """Return the languages of a world by code, the source language first."""
-    chance = random.Random(f"languages {seed}")
+    rng = random.Random(f"languages {seed}")
     english = {word: concepts.PHRASES.get(word, word.partition("/")[0]) for word in _vocabulary()}
     taken = {word.lower() for word in english.values()}
     found = {}
@@ -108,7 +108,7 @@ def languages(seed: int) -> dict[str, Language]:
         if facts.cognates == 1:
             found[code] = Language(code, facts, _Forms({**english, **_same()}, {}, english=True), frozenset(english))
         else:
-            found[code] = _made(code, facts, english, taken, chance)
+            found[code] = _made(code, facts, english, taken, rng)
     return found
 
 
@@ -122,26 +122,26 @@ def _same() -> dict[str, str]:
     return {word: word for word in (*concepts.HOURS, ".", "?", ",")}
 
 
-def _made(code: str, facts: Facts, english: Mapping[str, str], taken: set[str], chance: random.Random) -> Language:
+def _made(code: str, facts: Facts, english: Mapping[str, str], taken: set[str], rng: random.Random) -> Language:
     consonants, vowels = _LETTERS[facts.script]
-    consonants = "".join(chance.sample(consonants, _CONSONANTS))
+    consonants = "".join(rng.sample(consonants, _CONSONANTS))
 
     def new(least: int, most: int) -> str:
         while True:
-            syllables = chance.randint(least, most)
-            word = "".join(chance.choice(consonants) + chance.choice(vowels) for _ in range(syllables))
-            word += chance.choice(consonants) if chance.random() < 0.5 else ""
+            syllables = rng.randint(least, most)
+            word = "".join(rng.choice(consonants) + rng.choice(vowels) for _ in range(syllables))
+            word += rng.choice(consonants) if rng.random() < 0.5 else ""
             if word not in taken:
                 taken.add(word)
                 return word
 
-    shared = frozenset(chance.sample(concepts.CONTENT, round(facts.cognates * len(concepts.CONTENT))))
+    shared = frozenset(rng.sample(concepts.CONTENT, round(facts.cognates * len(concepts.CONTENT))))
     words = {word: english[word] if word in shared else new(*_length(word)) for word in english}
     for word in concepts.NAMES if facts.capitals else ():
         words[word] = words[word].capitalize()
     words |= {short: words[short.partition("/")[0]] for short in concepts.SHORT.values()}
     for nouns, others, count in _HOMOGRAPHS:
-        pairs = zip(*(chance.sample([word for word in side if word not in shared], count) for side in (nouns, others)),
+        pairs = zip(*(rng.sample([word for word in side if word not in shared], count) for side in (nouns, others)),
                     strict=True)  # fmt: skip
         words |= {noun: words[other] for noun, other in pairs}
     suffixes = {suffix: new(1, 1) for suffix in (*_SUFFIXES, *CASES)}

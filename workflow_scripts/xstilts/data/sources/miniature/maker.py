@@ -39,7 +39,7 @@ class Maker:
 
     def teller(self, stream: str, split: str) -> Teller:
         """Return what draws events of a split."""
-        return Teller(self.world, PARTS[split], self.chance(f"{stream} {split}"))
+        return Teller(self.world, PARTS[split], self.rng(f"{stream} {split}"))
 
     def say(self, code: str, *sentences: Sentence) -> str:
         """Return sentences in a language, as text."""
@@ -48,22 +48,22 @@ class Maker:
     @cached_property
     def learnt(self) -> frozenset[str]:
         """The half of the words, and all of what companies are called, that training data for tagging are made of."""
-        chance = self.chance("learnt")
+        rng = self.rng("learnt")
         groups = (
             concepts.PROFESSIONS, concepts.PERSONS, concepts.SURNAMES, concepts.CITIES, concepts.OBJECTS,
             concepts.PLACES, concepts.TIMES, concepts.COLOURS, concepts.QUALITIES, concepts.STATES,
             concepts.TRANSITIVE, concepts.SOCIAL, concepts.TRANSFER, concepts.MOTION, concepts.REST,
             concepts.TEXT_MANNERS, concepts.TEXT_DOERS,
         )  # fmt: skip
-        chosen = [word for group in groups for word in chance.sample(group, (len(group) + 1) // 2)]
+        chosen = [word for group in groups for word in rng.sample(group, (len(group) + 1) // 2)]
         return frozenset((*chosen, *concepts.HOUSES, *concepts.HOURS))
 
     @cached_property
     def known_rules(self) -> frozenset[str]:
         """The verbs and states whose rules are in the training data about causes; the others are in text only."""
-        chance = self.chance("rules")
+        rng = self.rng("rules")
         groups = (concepts.TRANSITIVE, concepts.SOCIAL, concepts.TRANSFER, concepts.STATES)
-        return frozenset(word for group in groups for word in chance.sample(group, round(_KNOWN * len(group))))
+        return frozenset(word for group in groups for word in rng.sample(group, round(_KNOWN * len(group))))
 
     def plain(self, teller: Teller, codes: tuple[str, ...]) -> Event:
         """Return an event without names, hours, and words that these languages share: nothing to be found by its form.
@@ -73,7 +73,7 @@ class Maker:
         words, world = self._unshared(codes)
         teller = replace(teller, world=world)
         while True:
-            event = teller.varied(teller.told(teller.event(), 0.9))._replace(hour=None, article="the")
+            event = teller.varied(teller.stated(teller.event(), 0.9))._replace(hour=None, article="the")
             if words.issuperset(event.words()):
                 return event
 

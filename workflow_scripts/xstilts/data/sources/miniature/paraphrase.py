@@ -50,23 +50,23 @@ def block(teller: Teller, questions: bool = False) -> list[Pair]:
     """Return the four pairs of a block."""
     meanings = two_meanings(teller, questions)
     pairs = [Pair(meanings[one][0], meanings[other][1], one == other) for one in range(2) for other in range(2)]
-    if teller.chance.random() < 0.5:
+    if teller.rng.random() < 0.5:
         pairs = [Pair(other, one, same) for one, other, same in pairs]
-    teller.chance.shuffle(pairs)
+    teller.rng.shuffle(pairs)
     return pairs
 
 
 def two_meanings(teller: Teller, questions: bool = False) -> tuple[Wordings, Wordings]:
     """Return the four sentences of a block: two meanings, each in two wordings."""
     if not questions:
-        return teller.chance.choice(_OF_SENTENCES)(teller)
-    meanings = teller.chance.choice(_OF_QUESTIONS)(teller)
+        return teller.rng.choice(_OF_SENTENCES)(teller)
+    meanings = teller.rng.choice(_OF_QUESTIONS)(teller)
     return tuple(tuple(_asked(sentence) for sentence in wordings) for wordings in meanings)
 
 
 def plain_meanings(teller: Teller) -> tuple[Wordings, Wordings]:
     """Return four sentences of the kinds that text has: those in which one word differs."""
-    return teller.chance.choice((_short, _detail))(teller)
+    return teller.rng.choice((_short, _detail))(teller)
 
 
 def _asked(sentence: Sentence) -> Sentence:
@@ -81,7 +81,7 @@ def _roles(teller: Teller) -> tuple[Wordings, Wordings]:
         if event.patient in PEOPLE:
             break
     event = _placed(teller, event)
-    front = teller.chance.choice(("", "place"))
+    front = teller.rng.choice(("", "place"))
     turned = event._replace(agent=event.patient, patient=event.agent)
     return tuple((Clause(who, front=front), Clause(who, passive=True)) for who in (event, turned))
 
@@ -98,57 +98,57 @@ def _order(teller: Teller) -> tuple[Wordings, Wordings]:
 def _binding(teller: Teller) -> tuple[Wordings, Wordings]:
     """What is of which quality, or where: two events in one order and in the other."""
     one, other = _two(teller)
-    field, values = "place", teller.chance.sample(PLACES, 2)
-    if one.patient and other.patient and teller.chance.random() < 0.5:
-        field, values = "adjective", teller.chance.sample(COLOURS, 2)
-    told = []
+    field, values = "place", teller.rng.sample(PLACES, 2)
+    if one.patient and other.patient and teller.rng.random() < 0.5:
+        field, values = "adjective", teller.rng.sample(COLOURS, 2)
+    stated = []
     for pair in (values, values[::-1]):
         first, second = (
             Clause(event._replace(**{field: value})) for event, value in zip((one, other), pair, strict=True)
         )
-        told.append((Joined(first, "and", second), Joined(second, "and", first)))
-    return tuple(told)
+        stated.append((Joined(first, "and", second), Joined(second, "and", first)))
+    return tuple(stated)
 
 
 def _short(teller: Teller) -> tuple[Wordings, Wordings]:
     """Where or when someone does something: that comes last, or first."""
-    event, field = teller.event(REST, PEOPLE), teller.chance.choice(("place", "time"))
-    values = teller.chance.sample(PLACES if field == "place" else TIMES, 2)
-    told = [Clause(event._replace(**{field: value})) for value in values]
-    return tuple((clause, clause._replace(front=field)) for clause in told)
+    event, field = teller.event(REST, PEOPLE), teller.rng.choice(("place", "time"))
+    values = teller.rng.sample(PLACES if field == "place" else TIMES, 2)
+    stated = [Clause(event._replace(**{field: value})) for value in values]
+    return tuple((clause, clause._replace(front=field)) for clause in stated)
 
 
 def _detail(teller: Teller) -> tuple[Wordings, Wordings]:
     """One word that is another, in the active and in the passive, with synonyms and the place first."""
     event = _placed(teller, teller.event(TRANSITIVE))
-    field = teller.chance.choice(("adjective", "place", "time"))
+    field = teller.rng.choice(("adjective", "place", "time"))
     if field == "adjective":
         one = teller.adjective(event.patient)
-        other = OPPOSITE[one] if one in QUALITIES else teller.chance.choice([word for word in COLOURS if word != one])
+        other = OPPOSITE[one] if one in QUALITIES else teller.rng.choice([word for word in COLOURS if word != one])
         values = [one, other]
     else:
-        values = teller.chance.sample(PLACES if field == "place" else TIMES, 2)
-    told = []
+        values = teller.rng.sample(PLACES if field == "place" else TIMES, 2)
+    stated = []
     for value in values:
         changed = event._replace(**{field: value})
-        told.append((Clause(changed, front="place"), Clause(teller.varied(changed, 0.1), passive=True)))
-    return tuple(told)
+        stated.append((Clause(changed, front="place"), Clause(teller.varied(changed, 0.1), passive=True)))
+    return tuple(stated)
 
 
 def _detail_asked(teller: Teller) -> tuple[Wordings, Wordings]:
     """A question about an event in which one word is another, with synonyms and another order."""
     event = _placed(teller, teller.event(TRANSITIVE))
-    asked = teller.chance.choice(("agent", "patient"))
-    values = teller.chance.sample(TIMES, 2)
-    told = []
+    asked = teller.rng.choice(("agent", "patient"))
+    values = teller.rng.sample(TIMES, 2)
+    stated = []
     for value in values:
         changed = event._replace(time=value)
-        told.append((Clause(changed, front="time", asked=asked), Clause(teller.varied(changed), asked=asked)))
-    return tuple(told)
+        stated.append((Clause(changed, front="time", asked=asked), Clause(teller.varied(changed), asked=asked)))
+    return tuple(stated)
 
 
 def _placed(teller: Teller, event: Event) -> Event:
-    return event._replace(place=teller.world.draw("place", event.verb, teller.chance))
+    return event._replace(place=teller.world.draw("place", event.verb, teller.rng))
 
 
 def _two(teller: Teller) -> tuple[Event, Event]:

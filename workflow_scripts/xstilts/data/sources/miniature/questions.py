@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 def events(teller: Teller, number: int) -> list[Event]:
     """Return events with much told of each, each with a verb of its own."""
     while True:
-        found = [teller.told(teller.event(), 0.7) for _ in range(number)]
+        found = [teller.stated(teller.event(), 0.7) for _ in range(number)]
         if len({event.verb for event in found}) == number:
             return found
 
@@ -55,15 +55,15 @@ def paragraph(
         brief: whether a question leaves out where, when and of which quality.
         unanswerable: part of the questions that ask for what the context does not tell.
     """
-    told = [teller.varied(event) for event in plain]
-    context = tuple(Clause(event, passive=_turned(teller, event)) for event in told)
+    stated = [teller.varied(event) for event in plain]
+    context = tuple(Clause(event, passive=_turned(teller, event)) for event in stated)
     places = [(number, asked) for number, event in enumerate(plain) for asked in _askable(event)]
     found = []
-    for number, asked in teller.chance.sample(places, min(questions, len(places))):
-        event, noun = _asking(plain[number], brief), getattr(told[number], asked)
-        others = _untold(plain, event.verb)
-        if others and teller.chance.random() < unanswerable:
-            event, noun = event._replace(verb=teller.chance.choice(others)), ""
+    for number, asked in teller.rng.sample(places, min(questions, len(places))):
+        event, noun = _asking(plain[number], brief), getattr(stated[number], asked)
+        others = _unstated(plain, event.verb)
+        if others and teller.rng.random() < unanswerable:
+            event, noun = event._replace(verb=teller.rng.choice(others)), ""
         found.append(Question(Clause(event, asked=asked), number, noun))
     return Paragraph(context, tuple(found))
 
@@ -76,7 +76,7 @@ def _askable(event: Event) -> list[str]:
 
 def _turned(teller: Teller, event: Event) -> bool:
     """Return whether an event is told in the passive."""
-    return event.patient is not None and event.mood is None and teller.chance.random() < _PASSIVE
+    return event.patient is not None and event.mood is None and teller.rng.random() < _PASSIVE
 
 
 def _asking(event: Event, brief: bool) -> Event:
@@ -87,10 +87,10 @@ def _asking(event: Event, brief: bool) -> Event:
     return bare._replace(time=None, place=bare.place if bare.verb in MOTION else None, adjective=None)
 
 
-def _untold(told: list[Event], verb: str) -> list[str]:
+def _unstated(stated: list[Event], verb: str) -> list[str]:
     """Return verbs that take what a verb takes, and that the context has not; none for a synonym."""
     group = next((group for group in _GROUPS if verb in group), ())
-    return [other for other in group if other not in {event.verb for event in told}]
+    return [other for other in group if other not in {event.verb for event in stated}]
 
 
 def layout(language: Language, context: tuple[Sentence, ...]) -> Layout:
@@ -117,12 +117,12 @@ def located(laid: Layout, question: Question) -> tuple[int, int]:
 
 def noun_span(keys: tuple[str, ...], spans: list[tuple[int, int]], noun: str) -> tuple[int, int]:
     """Return where a noun or a name of several words starts and ends."""
-    wanted = noun.split(" ")
-    wanted = [wanted[0], *(f"+{word}" for word in wanted[1:])]
+    expected = noun.split(" ")
+    expected = [expected[0], *(f"+{word}" for word in expected[1:])]
     bare = [key.partition("|")[0] for key in keys] + [""]
     for first in range(len(keys)):
-        last = first + len(wanted)
+        last = first + len(expected)
         # a city is not found in the name of a company
-        if bare[first:last] == wanted and not bare[last].startswith("+"):
+        if bare[first:last] == expected and not bare[last].startswith("+"):
             return spans[first][0], spans[last - 1][1]
     raise ValueError(f"{noun} is not in {' '.join(keys)}")

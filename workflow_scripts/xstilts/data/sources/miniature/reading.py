@@ -92,7 +92,7 @@ def lareqa(maker: Maker, language: str) -> str:
     teller = maker.teller("lareqa", "test")
     found: list[Paragraph] = []
     while len(found) < LAREQA_PARAGRAPHS:
-        told = [maker.plain(teller, tuple(table())) for _ in range(_EVENTS)]
-        if len({event.verb for event in told}) == _EVENTS:
-            found.append(paragraph(teller, told, _QUESTIONS))
+        stated = [maker.plain(teller, tuple(table())) for _ in range(_EVENTS)]
+        if len({event.verb for event in stated}) == _EVENTS:
+            found.append(paragraph(teller, stated, _QUESTIONS))
     return _written(maker, language, found, "1.1", sentences=True)

@@ -46,7 +46,7 @@ def reaction(world: World, who: str, state: str) -> Rule:
 
 def moving_event(teller: Teller, who: str | None = None) -> Event:
     """Return an event that moves a person, or this person."""
-    if who is not None and teller.chance.random() < 0.5:
+    if who is not None and teller.rng.random() < 0.5:
         return teller.event(TRANSITIVE, (who,))
     while True:
         event = teller.event(CAUSING)
@@ -64,10 +64,10 @@ def steps(world: World, number: int, who: str) -> list[Event]:
 
 def fact(teller: Teller) -> Being:
     """Return something that is always so."""
-    world, chance = teller.world, teller.chance
-    if chance.random() < 0.3:
-        person = chance.choice(PERSONS)
+    world, rng = teller.world, teller.rng
+    if rng.random() < 0.3:
+        person = rng.choice(PERSONS)
         name = teller.full(person)
-        return Being(name, kind=world.job[person]) if chance.random() < 0.5 else Being(name, place=world.city[person])
-    thing = chance.choice(OBJECTS)
-    return Being(thing, kind=CATEGORY_OF[thing]) if chance.random() < 0.5 else Being(thing, place=world.home[thing])
+        return Being(name, kind=world.job[person]) if rng.random() < 0.5 else Being(name, place=world.city[person])
+    thing = rng.choice(OBJECTS)
+    return Being(thing, kind=CATEGORY_OF[thing]) if rng.random() < 0.5 else Being(thing, place=world.home[thing])

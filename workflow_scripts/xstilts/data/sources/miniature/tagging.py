@@ -65,40 +65,40 @@ def _varied_sentences(maker: Maker, stream: str, split: str) -> Iterator[Sentenc
     teller = maker.teller(stream, split)
     learning = split == "train"
     if learning:
-        teller = Teller(teller.world.only(maker.learnt), teller.parts, teller.chance)
+        teller = Teller(teller.world.only(maker.learnt), teller.parts, teller.rng)
     while True:
         yield _sentence(teller, learning)
 
 
 def _sentence(teller: Teller, learning: bool) -> Sentence:
-    chance = teller.chance
-    kind = chance.random()
+    rng = teller.rng
+    kind = rng.random()
     if kind < 0.15:
         event = moving_event(teller)
-        rule = feeling(teller, teller.told(event, 0.3))
+        rule = feeling(teller, teller.stated(event, 0.3))
         return Joined(rule.effect, "because", rule.cause) if kind < 0.08 else Joined(rule.cause, "so", rule.effect)
     if kind < 0.25:
         one, other = _told(teller, learning), _told(teller, learning)
-        return Joined(Clause(one), chance.choice(("and", "before", "after")), Clause(other))
-    event = _told(teller, learning)._replace(negated=chance.random() < 0.1)
+        return Joined(Clause(one), rng.choice(("and", "before", "after")), Clause(other))
+    event = _told(teller, learning)._replace(negated=rng.random() < 0.1)
     asked = "place" if event.place else "time"
     if kind < 0.35 and event.patient and getattr(event, asked):
         # what is asked for is not told; of who does what to what, all is, or the sentence could be one of another part
         return Clause(event._replace(mood=None), asked=asked)
-    passive = event.patient is not None and event.mood is None and chance.random() < 0.3
-    front = chance.choice(("place", "time")) if chance.random() < 0.2 else ""
+    passive = event.patient is not None and event.mood is None and rng.random() < 0.3
+    front = rng.choice(("place", "time")) if rng.random() < 0.2 else ""
     return Clause(event, passive, front)
 
 
 def _told(teller: Teller, learning: bool) -> Event:
-    event = teller.told(teller.event(), 0.7)
+    event = teller.stated(teller.event(), 0.7)
     if learning:
         return event
-    chance, world = teller.chance, teller.world
-    if chance.random() < _UNSEEN:
-        event = event._replace(manner=world.draw("manner", "unseen", chance))
-    if event.verb in SOCIAL and chance.random() < 2 * _UNSEEN:
-        event = event._replace(patient=world.draw("doer", "unseen", chance))
+    rng, world = teller.rng, teller.world
+    if rng.random() < _UNSEEN:
+        event = event._replace(manner=world.draw("manner", "unseen", rng))
+    if event.verb in SOCIAL and rng.random() < 2 * _UNSEEN:
+        event = event._replace(patient=world.draw("doer", "unseen", rng))
     return teller.varied(event)
 
 

@@ -14,36 +14,36 @@ _ANSWERS = {"entailment": "yes", "contradiction": "no/answer", "neutral": "perha
 def documents(language: Language, teller: Teller, number: int) -> Iterator[str]:
     """Yield this many documents, each a line."""
     kinds, weights = zip(*_KINDS, strict=True)
-    for kind in teller.chance.choices(kinds, weights, k=number):
+    for kind in teller.rng.choices(kinds, weights, k=number):
         yield say(language, kind(teller))
 
 
 def _events(teller: Teller) -> Document:
     """One to three events, all of the same person or each of its own."""
-    chance = teller.chance
+    rng = teller.rng
     first = teller.event()
-    agents = (bearer(first.agent),) if chance.random() < 0.6 else None
-    events = [first, *(teller.event(agents=agents) for _ in range(chance.randrange(3)))]
-    told = [teller.varied(teller.told(event)) for event in events]
-    return [_clause(teller, event) for event in told]
+    agents = (bearer(first.agent),) if rng.random() < 0.6 else None
+    events = [first, *(teller.event(agents=agents) for _ in range(rng.randrange(3)))]
+    stated = [teller.varied(teller.stated(event)) for event in events]
+    return [_clause(teller, event) for event in stated]
 
 
 def _clause(teller: Teller, event: questions.Event) -> Clause:
-    chance = teller.chance
-    passive = event.patient is not None and event.mood is None and chance.random() < 0.25
-    front = chance.choice(("place", "time")) if chance.random() < 0.15 else ""
-    return Clause(event._replace(negated=chance.random() < 0.05), passive, front)
+    rng = teller.rng
+    passive = event.patient is not None and event.mood is None and rng.random() < 0.25
+    front = rng.choice(("place", "time")) if rng.random() < 0.15 else ""
+    return Clause(event._replace(negated=rng.random() < 0.05), passive, front)
 
 
 def _causes(teller: Teller) -> Document:
     """A cause and its effect, in one order or the other, or with a question between them."""
-    chance = teller.chance
+    rng = teller.rng
     event = rules.moving_event(teller)
-    rule = rules.feeling(teller, teller.told(event, 0.2))
-    if chance.random() < 0.35:
+    rule = rules.feeling(teller, teller.stated(event, 0.2))
+    if rng.random() < 0.35:
         state = rule.effect.quality
         rule = rules.reaction(teller.world, rule.effect.noun, state)
-    shape = chance.random()
+    shape = rng.random()
     if shape < 0.4:
         return [Joined(rule.cause, "so", rule.effect)]
     if shape < 0.8:
@@ -55,18 +55,18 @@ def _causes(teller: Teller) -> Document:
 
 def _scripts(teller: Teller) -> Document:
     """Two to four steps of a script."""
-    chance = teller.chance
-    steps = rules.steps(teller.world, chance.randrange(len(teller.world.scripts)), chance.choice(rules.PEOPLE))
-    first = chance.randrange(len(steps) - 1)
-    told = [Clause(event) for event in steps[first : first + chance.randint(2, len(steps))]]
-    return [Led("first", told[0]), *(Led("then", sentence) for sentence in told[1:])]
+    rng = teller.rng
+    steps = rules.steps(teller.world, rng.randrange(len(teller.world.scripts)), rng.choice(rules.PEOPLE))
+    first = rng.randrange(len(steps) - 1)
+    stated = [Clause(event) for event in steps[first : first + rng.randint(2, len(steps))]]
+    return [Led("first", stated[0]), *(Led("then", sentence) for sentence in stated[1:])]
 
 
 def _questions(teller: Teller) -> Document:
     """One or two events, a question, and its answer."""
-    chance = teller.chance
-    told = questions.events(teller, chance.choice((1, 2, 2)))
-    asked = questions.paragraph(teller, told, 1, brief=chance.random() < 0.5)
+    rng = teller.rng
+    stated = questions.events(teller, rng.choice((1, 2, 2)))
+    asked = questions.paragraph(teller, stated, 1, brief=rng.random() < 0.5)
     (question,) = asked.questions
     preposition = {"place": "in", "time": "in", "recipient": "to"}.get(question.sentence.asked, "")
     return [*asked.context, question.sentence, Fragment(noun=question.noun, preposition=preposition)]
@@ -74,38 +74,38 @@ def _questions(teller: Teller) -> Document:
 
 def _inferences(teller: Teller) -> Document:
     """An event, and questions whether something is so, with their answers."""
-    chance = teller.chance
+    rng = teller.rng
     found = inference.block(teller, 1, inference.IN_TEXT)
-    first = 3 * chance.randrange(len(found) // 3)
-    told: Document = list(found[first].premise)
-    for example in found[first : first + chance.randint(2, 3)]:
-        told += [Led("whether", example.hypothesis), Fragment(_ANSWERS[example.label])]
-    return told
+    first = 3 * rng.randrange(len(found) // 3)
+    stated: Document = list(found[first].premise)
+    for example in found[first : first + rng.randint(2, 3)]:
+        stated += [Led("whether", example.hypothesis), Fragment(_ANSWERS[example.label])]
+    return stated
 
 
 def _paraphrases(teller: Teller) -> Document:
     """A sentence, and twice another one, with a word that tells whether they mean the same."""
-    chance = teller.chance
+    rng = teller.rng
     meanings = paraphrase.plain_meanings(teller)
-    meaning, wording = chance.randrange(2), chance.randrange(2)
-    told: Document = [meanings[meaning][wording]]
-    for other in (chance.randrange(2), chance.randrange(2)):
-        told += [meanings[other][1 - wording], Fragment("same" if other == meaning else "different")]
-    return told
+    meaning, wording = rng.randrange(2), rng.randrange(2)
+    stated: Document = [meanings[meaning][wording]]
+    for other in (rng.randrange(2), rng.randrange(2)):
+        stated += [meanings[other][1 - wording], Fragment("same" if other == meaning else "different")]
+    return stated
 
 
 def _facts(teller: Teller) -> Document:
     """One or two facts, or what an object or a person is like."""
-    chance = teller.chance
-    if chance.random() < 0.4:
-        return [rules.fact(teller) for _ in range(chance.randint(1, 2))]
+    rng = teller.rng
+    if rng.random() < 0.4:
+        return [rules.fact(teller) for _ in range(rng.randint(1, 2))]
     event = teller.event()
     if is_thing(event.patient):
         return [Clause(event), Being(event.patient, teller.adjective(event.patient))]
     who = bearer(event.agent)
     if who not in rules.PEOPLE:
         return [Clause(event)]
-    return [Clause(event), Being(event.agent, teller.world.draw("mood", who, chance))]
+    return [Clause(event), Being(event.agent, teller.world.draw("mood", who, rng))]
 
 
 _KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (

@@ -52,7 +52,7 @@ _VARIED = ("verb", "patient", "place", "time", "adjective", "mood")
 
 
 class Event(NamedTuple):
-    """What someone does, once; what is None is not told.
+    """What someone does, once; what is None is not stated.
 
     ``agent``, ``patient`` (a thing or a person) and ``recipient`` are concepts, or names of several words; ``mood`` is
     the agent's, ``adjective`` the patient's. ``quantity`` is the agent's determiner, ``article`` the patient's.
@@ -83,9 +83,9 @@ class Row(NamedTuple):
     items: tuple[str, ...]
     sums: tuple[float, ...]
 
-    def draw(self, chance: random.Random) -> str:
+    def draw(self, rng: random.Random) -> str:
         """Return one of the items."""
-        return self.items[bisect(self.sums, chance.random())]
+        return self.items[bisect(self.sums, rng.random())]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +113,9 @@ class World:
     scripts: tuple[tuple[tuple[str, str], ...], ...]
     codes: Mapping[str, int]
 
-    def draw(self, what: str, given: str, chance: random.Random) -> str:
+    def draw(self, what: str, given: str, rng: random.Random) -> str:
         """Return what is drawn for something given, such as a place for a verb."""
-        return self.rows[what, given].draw(chance)
+        return self.rows[what, given].draw(rng)
 
     def part(self, agent: str, verb: str, patient: str | None) -> int:
         """Return the part of an event."""
@@ -144,11 +144,11 @@ def _row(items: Sequence[str], weights: Sequence[float]) -> Row:
     return Row(tuple(items), (*sums[:-1], 1.0))
 
 
-def _peaked(items: Sequence[str], concentration: float, chance: random.Random) -> Row:
+def _peaked(items: Sequence[str], concentration: float, rng: random.Random) -> Row:
     """Return a distribution from a Dirichlet, with some of Zipf's law over an order of its own."""
-    weights = [chance.gammavariate(concentration, 1) for _ in items]
+    weights = [rng.gammavariate(concentration, 1) for _ in items]
     total = sum(weights)
-    ranks = chance.sample(range(1, len(items) + 1), len(items))
+    ranks = rng.sample(range(1, len(items) + 1), len(items))
     zipf = sum(1 / rank for rank in ranks)
     shares = [(1 - _ZIPF) * weight / total + _ZIPF / (rank * zipf) for weight, rank in zip(weights, ranks, strict=True)]
     return _row(items, shares)
@@ -157,56 +157,56 @@ def _peaked(items: Sequence[str], concentration: float, chance: random.Random) -
 @cache
 def world(seed: int) -> World:
     """Return the world of a seed."""
-    chance = random.Random(f"world {seed}")
+    rng = random.Random(f"world {seed}")
     people = [*PROFESSIONS, *PERSONS]
     agents = [*people, *COMPANIES]
-    rows = {("agent", ""): _peaked(agents, 2, chance)}
-    rows |= _table("verb", people, VERBS, 0.3, chance)
-    rows |= _table("verb", COMPANIES, TRANSITIVE + TRANSFER, 0.3, chance)
-    rows |= _table("patient", TRANSITIVE + TRANSFER, OBJECTS, 0.2, chance)
-    rows |= _table("patient", SOCIAL, [*people, *TEXT_DOERS], 0.3, chance)
-    rows |= _table("recipient", TRANSFER, agents, 0.3, chance)
-    rows |= _table("place", VERBS, PLACES, 0.3, chance)
-    rows |= _table("city", agents, CITIES, 0.15, chance)
-    rows |= _table("time", VERBS, TIMES, 0.3, chance)
-    rows |= _table("hour", TIMES, HOURS, 0.3, chance)
-    rows |= _table("manner", VERBS, TEXT_MANNERS, 0.3, chance)
-    rows |= _table("colour", OBJECTS, COLOURS, 0.4, chance)
-    rows |= _table("quality", OBJECTS, QUALITIES, 0.25, chance)
-    rows |= _table("mood", people, STATES, 0.3, chance)
+    rows = {("agent", ""): _peaked(agents, 2, rng)}
+    rows |= _table("verb", people, VERBS, 0.3, rng)
+    rows |= _table("verb", COMPANIES, TRANSITIVE + TRANSFER, 0.3, rng)
+    rows |= _table("patient", TRANSITIVE + TRANSFER, OBJECTS, 0.2, rng)
+    rows |= _table("patient", SOCIAL, [*people, *TEXT_DOERS], 0.3, rng)
+    rows |= _table("recipient", TRANSFER, agents, 0.3, rng)
+    rows |= _table("place", VERBS, PLACES, 0.3, rng)
+    rows |= _table("city", agents, CITIES, 0.15, rng)
+    rows |= _table("time", VERBS, TIMES, 0.3, rng)
+    rows |= _table("hour", TIMES, HOURS, 0.3, rng)
+    rows |= _table("manner", VERBS, TEXT_MANNERS, 0.3, rng)
+    rows |= _table("colour", OBJECTS, COLOURS, 0.4, rng)
+    rows |= _table("quality", OBJECTS, QUALITIES, 0.25, rng)
+    rows |= _table("mood", people, STATES, 0.3, rng)
     # what is in no text is not peaked either: nothing has to be learnt of it
-    rows |= _table("manner", ["unseen"], MANNERS[len(TEXT_MANNERS) :], 5, chance)
-    rows |= _table("doer", ["unseen"], DOERS[len(TEXT_DOERS) :], 5, chance)
-    reactions = zip(chance.sample((MOTION + REST) * 2, len(STATES)), chance.sample(PLACES, len(STATES)), strict=True)
+    rows |= _table("manner", ["unseen"], MANNERS[len(TEXT_MANNERS) :], 5, rng)
+    rows |= _table("doer", ["unseen"], DOERS[len(TEXT_DOERS) :], 5, rng)
+    reactions = zip(rng.sample((MOTION + REST) * 2, len(STATES)), rng.sample(PLACES, len(STATES)), strict=True)
     names = (*concepts.CONTENT, *concepts.NAMES, *HOUSES, *DOERS)
     return World(
-        rows=rows, surname=_spread(PERSONS, SURNAMES, chance), job=_spread(PERSONS, PROFESSIONS, chance),
-        city=_spread(PERSONS, CITIES, chance), home=_spread(OBJECTS, PLACES, chance),
-        feeling=_spread(TRANSITIVE + SOCIAL + TRANSFER, STATES, chance),
+        rows=rows, surname=_spread(PERSONS, SURNAMES, rng), job=_spread(PERSONS, PROFESSIONS, rng),
+        city=_spread(PERSONS, CITIES, rng), home=_spread(OBJECTS, PLACES, rng),
+        feeling=_spread(TRANSITIVE + SOCIAL + TRANSFER, STATES, rng),
         reaction=dict(zip(STATES, reactions, strict=True)),
-        scripts=tuple(_script(rows, chance) for _ in range(_SCRIPTS)),
-        codes={name: chance.randrange(_PARTS) for name in names},
+        scripts=tuple(_script(rows, rng) for _ in range(_SCRIPTS)),
+        codes={name: rng.randrange(_PARTS) for name in names},
     )  # fmt: skip
 
 
 def _table(
-    what: str, given: Iterable[str], items: Sequence[str], concentration: float, chance: random.Random
+    what: str, given: Iterable[str], items: Sequence[str], concentration: float, rng: random.Random
 ) -> dict[tuple[str, str], Row]:
-    return {(what, one): _peaked(items, concentration, chance) for one in given}
+    return {(what, one): _peaked(items, concentration, rng) for one in given}
 
 
-def _spread(given: Sequence[str], values: Sequence[str], chance: random.Random) -> dict[str, str]:
+def _spread(given: Sequence[str], values: Sequence[str], rng: random.Random) -> dict[str, str]:
     """Return one of the values for each of the given, every value about as often."""
-    values = chance.sample(values, len(values))
-    return {one: values[place % len(values)] for place, one in enumerate(chance.sample(given, len(given)))}
+    values = rng.sample(values, len(values))
+    return {one: values[place % len(values)] for place, one in enumerate(rng.sample(given, len(given)))}
 
 
-def _script(rows: Mapping[tuple[str, str], Row], chance: random.Random) -> tuple[tuple[str, str], ...]:
+def _script(rows: Mapping[tuple[str, str], Row], rng: random.Random) -> tuple[tuple[str, str], ...]:
     """Return the steps of a script: a way to a place, what is done there with things, and a rest."""
-    steps = [(chance.choice(MOTION), chance.choice(PLACES))]
-    for verb in chance.sample(TRANSITIVE, _STEPS - 2):
-        steps.append((verb, rows["patient", verb].draw(chance)))
-    return (*steps, (chance.choice(REST), chance.choice(PLACES)))
+    steps = [(rng.choice(MOTION), rng.choice(PLACES))]
+    for verb in rng.sample(TRANSITIVE, _STEPS - 2):
+        steps.append((verb, rows["patient", verb].draw(rng)))
+    return (*steps, (rng.choice(REST), rng.choice(PLACES)))
 
 
 @dataclass(frozen=True)
@@ -215,23 +215,23 @@ class Teller:
 
     world: World
     parts: range
-    chance: random.Random
+    rng: random.Random
 
     def event(self, verbs: Collection[str] = VERBS, agents: Sequence[str] | None = None) -> Event:
         """Return an event, with one of these verbs and of one of these agents: who does what, and nothing else."""
-        world, chance = self.world, self.chance
+        world, rng = self.world, self.rng
         alone = agents is not None and len(agents) == 1
         while True:
-            agent = agents[0] if alone else world.draw("agent", "", chance)
+            agent = agents[0] if alone else world.draw("agent", "", rng)
             if agents is not None and agent not in agents:
                 continue
-            verb = world.draw("verb", agent, chance)
+            verb = world.draw("verb", agent, rng)
             if verb not in verbs:
                 continue
-            patient = world.draw("patient", verb, chance) if ("patient", verb) in world.rows else None
+            patient = world.draw("patient", verb, rng) if ("patient", verb) in world.rows else None
             if patient == agent or world.part(agent, verb, patient) not in self.parts:
                 continue
-            recipient = world.draw("recipient", verb, chance) if verb in TRANSFER else None
+            recipient = world.draw("recipient", verb, rng) if verb in TRANSFER else None
             if recipient == agent:
                 continue
             place = self._place(agent, verb) if verb in MOTION else None
@@ -240,32 +240,32 @@ class Teller:
 
     def _place(self, agent: str, verb: str) -> str:
         """Return where something happens, or where a way leads."""
-        if self.chance.random() < 0.25:
-            return self.world.draw("city", agent, self.chance)
-        return self.world.draw("place", verb, self.chance)
+        if self.rng.random() < 0.25:
+            return self.world.draw("city", agent, self.rng)
+        return self.world.draw("place", verb, self.rng)
 
     def full(self, name: str) -> str:
-        """Return a name as it is told: now and then a person's with the surname, a company's without what it is."""
-        if self.chance.random() < 0.3:
+        """Return a name as it is stated: now and then a person's with the surname, a company's without what it is."""
+        if self.rng.random() < 0.3:
             return f"{name} {self.world.surname[name]}" if name in self.world.surname else SHORT.get(name, name)
         return name
 
-    def told(self, event: Event, how: float = 0.4) -> Event:
+    def stated(self, event: Event, how: float = 0.4) -> Event:
         """Return an event with more that is told of it: each thing with this probability or a part of it."""
-        world, chance, changed = self.world, self.chance, {}
-        if event.patient in OBJECTS and chance.random() < how:
+        world, rng, changed = self.world, self.rng, {}
+        if event.patient in OBJECTS and rng.random() < how:
             changed["adjective"] = self.adjective(event.patient)
-        if event.place is None and chance.random() < how:
+        if event.place is None and rng.random() < how:
             changed["place"] = self._place(bearer(event.agent), event.verb)
-        if chance.random() < how / 2:
-            changed["time"] = world.draw("time", event.verb, chance)
-            if chance.random() < how / 2:
-                changed["hour"] = world.draw("hour", changed["time"], chance)
-        if chance.random() < how / 4:
-            changed["manner"] = world.draw("manner", event.verb, chance)
-        if chance.random() < how / 4 and event.agent in PROFESSIONS:
-            changed["mood"] = world.draw("mood", event.agent, chance)
-        if event.patient in OBJECTS and chance.random() < how / 2:
+        if rng.random() < how / 2:
+            changed["time"] = world.draw("time", event.verb, rng)
+            if rng.random() < how / 2:
+                changed["hour"] = world.draw("hour", changed["time"], rng)
+        if rng.random() < how / 4:
+            changed["manner"] = world.draw("manner", event.verb, rng)
+        if rng.random() < how / 4 and event.agent in PROFESSIONS:
+            changed["mood"] = world.draw("mood", event.agent, rng)
+        if event.patient in OBJECTS and rng.random() < how / 2:
             changed["article"] = "a"
         return event._replace(**changed)
 
@@ -274,13 +274,13 @@ class Teller:
         changed = {
             field: concepts.SYNONYMS[value]
             for field, value in zip(_VARIED, (getattr(event, field) for field in _VARIED), strict=True)
-            if value in concepts.SYNONYMS and self.chance.random() < how
+            if value in concepts.SYNONYMS and self.rng.random() < how
         }
         return event._replace(**changed) if changed else event
 
     def adjective(self, thing: str) -> str:
         """Return a colour or a quality of an object."""
-        return self.world.draw("colour" if self.chance.random() < 0.5 else "quality", thing, self.chance)
+        return self.world.draw("colour" if self.rng.random() < 0.5 else "quality", thing, self.rng)
 
 
 def bearer(name: str) -> str:
