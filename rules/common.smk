@@ -10,12 +10,22 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from xstilts.planning import estimate, registry
-from xstilts.planning.settings import local, plan_of, point_latest, set_environment, unknown_node
 from xstilts.errors import UserError
-from xstilts.store.manifest import canonical, write_atomically
-from xstilts.store.manifest import manifest_path
+from xstilts.hardware import Hardware
+from xstilts.planning import estimate, registry
+from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning.settings import (
+    link_nodes,
+    local,
+    plan_of,
+    point_latest,
+    set_environment,
+    unknown_node,
+)
 from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
+from xstilts.store.files import canonical, write_atomically
+from xstilts.store.manifest import path_of
+from xstilts.store.specs import to_json
 
 try:
     settings = local(config)
@@ -25,8 +35,8 @@ except UserError as error:
 
 set_environment(settings)
 results = str(settings.results)
-gpu_type = estimate.GPU_TYPES.get(settings.gpu_type)
-limits = estimate.Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
+gpu_type = GPU_TYPES.get(settings.gpu_type)
+limits = Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
@@ -50,26 +60,22 @@ def node(stage, wildcards):
 
 def parents(stage):
     """Give the manifests that a node of the stage reads."""
-    return lambda wildcards: [
-        manifest_path(results, parent) for parent in node(stage, wildcards).parents
-    ]
+    return lambda wildcards: [path_of(results, parent) for parent in node(stage, wildcards).parents]
 
 
 def spec(stage):
     """Give the canonical spec of a node of the stage, the one tracked parameter of its rule."""
-    return lambda wildcards: canonical(node(stage, wildcards).spec)
+    return lambda wildcards: canonical(to_json(node(stage, wildcards).spec))
 
 
 def manifests(*stages):
     """Give the manifests of all nodes of the stages."""
-    return [
-        manifest_path(results, one.id) for stage in stages for one in plan.stage(stage).values()
-    ]
+    return [path_of(results, one.id) for stage in stages for one in plan.stage(stage).values()]
 
 
 def predictions():
     """Give the manifests of all predictions that the study's scores are computed from."""
-    return [manifest_path(results, name) for name in plan.predictions()]
+    return [path_of(results, name) for name in plan.predictions()]
 
 
 def data_place(wildcards, resources):
@@ -81,7 +87,7 @@ def data_place(wildcards, resources):
 
 def model_place(wildcards, resources):
     """Where this machine has the model, and whether it may open a connection."""
-    name = node("models", wildcards).name
+    name, *_ = plan.made.names[node("models", wildcards).id]
     return place_options(settings.model_folders.get(name))
 
 
@@ -119,7 +125,9 @@ def minutes(first, stage=None):
     def asked(wildcards, attempt):
         found = stage and gpu_type and estimated(stage, wildcards)
         if found:
-            first_try = 30 + 120 * found.hours(gpu_type, node(stage, wildcards).spec["precision"])
+            first_try = 30 + 120 * found.hours(
+                gpu_type, estimate.numerics_of(node(stage, wildcards).spec).precision
+            )
         else:
             first_try = first
         return round(first_try) * 2 ** (attempt - 1)
@@ -167,6 +175,7 @@ def write_plan():
     """Write plan.json and index.tsv beside the study's outputs."""
     write_atomically(Path(f"{study_folder}/plan.json"), plan.as_json())
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
+    link_nodes(plan, settings.results)
 
 
 # going back to an earlier state of a study needs no job, yet `latest` has to follow

@@ -22,8 +22,8 @@ from xstilts.errors import TerminatedError, UserError
 from xstilts.models.distributed import Group
 from xstilts.store import lineage, manifest
 from xstilts.store.manifest import manifest_path
-from xstilts.training.checkpoints import checkpoints, save_checkpoint
 from xstilts.training import loop
+from xstilts.training.checkpoints import checkpoints, save_checkpoint
 from xstilts.training.loop import Hardware
 from xstilts.training.step import Batches, check_loss, take_step
 

@@ -17,6 +17,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from xstilts import phase
 from xstilts.errors import UserError, suggestion
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -71,7 +72,11 @@ def read_yaml(path: Path) -> Any:
 
 @cache
 def _schemas() -> dict[str, dict]:
-    return {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in SCHEMAS.glob("*.yaml")}
+    found = {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in SCHEMAS.glob("*.yaml")}
+    for content in found.values():
+        for group in content.pop("x-settings", ()):
+            content["properties"] |= phase.schema_of(group)
+    return found
 
 
 @cache

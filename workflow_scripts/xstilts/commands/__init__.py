@@ -8,13 +8,15 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from xstilts.errors import TerminatedError, UserError
-from xstilts.store import retention
+from xstilts.store import node, retention, specs
 
 # EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
 TEMPORARY_FAILURE = 75
@@ -61,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"xstilts {chosen}", description=COMMANDS[chosen])
     module.add_arguments(parser)
     try:
-        return module.run(parser.parse_args(arguments[1:])) or 0
+        parsed = parser.parse_args(arguments[1:])
+        return (_make(module, parsed) if "output" in parsed and "spec" in parsed else module.run(parsed)) or 0
     except UserError as error:
         logging.error("error: %s", error)
         return 2
@@ -72,13 +75,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _make(module: ModuleType, arguments: argparse.Namespace) -> None:
+    """Run a command that makes a node, unless the node is whole already; then delete what nothing needs any more."""
+    arguments.spec = specs.from_json(arguments.spec)
+    if node.adopt(arguments.output, arguments.spec):
+        logging.info("%s is whole already", arguments.output.parent)
+    else:
+        module.run(arguments)
+    plan = getattr(arguments, "plan", None)
+    # of several processes the first one
+    if plan is not None and plan.exists() and os.environ.get("RANK", "0") == "0":
+        results, parents = results_of(arguments.output), arguments.spec.parents.values()
+        retention.delete_unneeded(results, read_plan(plan)[0], parents, arguments.keep_models)
+
+
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of a command that makes a node."""
-    parser.add_argument("--spec", required=True, type=_spec, help="the node's canonical spec")
+    parser.add_argument("--spec", required=True, type=_json, help="the node's canonical spec")
     parser.add_argument("--output", required=True, type=Path, help="the manifest to write")
 
 
-def _spec(text: str) -> dict[str, Any]:
+def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
@@ -91,13 +108,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--plan", type=Path, default=None, help="plan.json of the study that runs")
     parser.add_argument("--keep-models", default="all", help="all, intermediate or none; see config.yaml")
-
-
-def release(arguments: argparse.Namespace, results: Path) -> None:
-    """Let go of the trained parents of a node that has just been made, where nothing needs them any more."""
-    if arguments.plan is not None and arguments.plan.exists():
-        plan, _, _ = read_plan(arguments.plan)
-        retention.release(results, plan, arguments.spec["parents"].values(), arguments.keep_models)
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,8 @@ from xstilts.planning.settings import Machine, local
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, ModelUse, Study, Target
 from xstilts.references import SOURCE_LANGUAGE
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import PreparedResults, path_of
+from xstilts.store.specs import DATA, EvaluationDataSpec, TrainingDataSpec
 
 # The texts of a form's rows, whose lengths are told together.
 _TEXTS = {
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines.append(_origin(data))
         with _raw(data, settings) as folder:
             if folder is None:
-                lines.append(f"{prepared.name}: not downloaded yet; a study that uses it downloads it")
+                lines.append(f"{prepared.label}: not downloaded yet; a study that uses it downloads it")
                 continue
             try:
                 parts, facts = prepare(prepared.spec, folder, ())
@@ -69,8 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
                 lines.append(f"cannot be used: {error}")
                 continue
         # of a union, the rows of each member
-        member = "" if prepared.spec["task"] == task.name else f"{prepared.spec['task']} "
-        lines += [f"left out, {reason}: {number:,}" for reason, number in facts["left_out"].items() if number]
+        member = "" if prepared.spec.task == task.name else f"{prepared.spec['task']} "
+        lines += [f"left out, {reason}: {number:,}" for reason, number in facts.left_out.items() if number]
         for (split, language), group in _groups(prepared, parts).items():
             rows.append(_row(prepared, member + split, language, group, facts))
             labels += _labels(prepared, member + split, language, group, facts)
@@ -111,9 +112,13 @@ def _nodes(task: Task, kind: str, known: Registry, settings: Machine) -> tuple[l
             continue
         # other evaluation data than the task's own is there for its contexts
         found += [
-            (node, plan.nodes[node.spec["parents"]["data"]])
+            (node, plan.nodes[node.spec.parents[DATA]])
             for node in plan.stage("prepared").values()
-            if (node.name == f"{task.name}.evaluation" if study.targets else node.spec["kind"] == "training")
+            if (
+                isinstance(node.spec, EvaluationDataSpec) and f"{task.name}.evaluation" in plan.made.names[node.id]
+                if study.targets
+                else isinstance(node.spec, TrainingDataSpec)
+            )
         ]
     if not found:
         raise UserError(reasons[0])
@@ -148,22 +153,22 @@ def _study(kind: str, known: Registry, mixtures: Mapping[str, Mixture | None], t
 @contextlib.contextmanager
 def _raw(data: Node, settings: Machine) -> Iterator[Path | None]:
     """Give the folder of the raw files: the mirror, what has been downloaded (else None), or files made up for now."""
-    kind = data.spec["source"]["kind"]
+    kind = data.spec.source.kind
     if kind == "mirror":
         yield settings.mirror
     elif kind in MADE_UP:
         with tempfile.TemporaryDirectory() as folder:
-            MADE_UP[kind].fetch_data(data.spec["source"], Path(folder), Place(None, True))
+            MADE_UP[kind].fetch_data(data.spec.source, Path(folder), Place(None, True))
             yield Path(folder)
     else:
-        manifest = manifest_path(settings.results, data.id)
+        manifest = path_of(settings.results, data.id)
         yield manifest.parent if manifest.exists() else None
 
 
 def _origin(data: Node) -> str:
-    source = data.spec["source"]
-    files = ", ".join(source["files"])
-    where = f"hub, {source['repository']} at {source['revision']}" if "repository" in source else "files"
+    source = data.spec.source
+    files = ", ".join(source.files)
+    where = f"hub, {source.repository} at {source.revision}" if source.repository is not None else "files"
     return f"{where}: {files}"
 
 
@@ -172,7 +177,7 @@ def _groups(prepared: Node, parts: Mapping[str, pyarrow.Table]) -> dict[tuple[st
 
     What was carved off for early stopping is training data here.
     """
-    carved = prepared.spec["kind"] == "training" and "dev" not in prepared.spec["splits"]
+    carved = isinstance(prepared.spec, TrainingDataSpec) and "dev" not in prepared.spec.splits
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in (row for table in parts.values() for row in table.to_pylist()):
         split = "train" if carved else row["split"]
@@ -187,13 +192,14 @@ def _side(row: Row) -> str:
     return "queries" if "query" in row and row["text"] is None else row.get("side", "")
 
 
-def _row(prepared: Node, split: str, language: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> list[str]:
+def _row(prepared: Node, split: str, language: str, rows: Sequence[Row], facts: PreparedResults) -> list[str]:
     """Return a row of the table: how many rows there are, how long their texts are together, and marks."""
-    fields = _TEXTS[prepared.spec["form"]]
+    fields = _TEXTS[prepared.spec.form]
     texts = [" ".join(text for field in fields for text in _texts(row[field])) for row in rows]
     lengths = [*_spread([len(text) for text in texts]), *_spread([len(text.split()) for text in texts])]
-    part = facts["splits"][language] if prepared.spec["kind"] == "evaluation" else {"official": True, **facts}
-    marks = ("" if part["official"] else "†") + ("‡" if part["sample"] else "")
+    split_facts = facts.splits[language] if isinstance(prepared.spec, EvaluationDataSpec) else facts
+    official = facts.splits[language].official if isinstance(prepared.spec, EvaluationDataSpec) else True
+    marks = ("" if official else "†") + ("‡" if split_facts.sample else "")
     return [f"{split}{marks}", language, f"{len(rows):,}", *lengths]
 
 
@@ -206,9 +212,9 @@ def _spread(lengths: Sequence[int]) -> list[str]:
     return [f"{value:,.0f}" for value in (*np.percentile(lengths, (50, 95)), max(lengths))]
 
 
-def _labels(prepared: Node, split: str, language: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> Iterator[str]:
+def _labels(prepared: Node, split: str, language: str, rows: Sequence[Row], facts: PreparedResults) -> Iterator[str]:
     """Yield the line of how often each label is there, for tagging by word; none for forms without labels."""
-    names = prepared.spec["labels"] or facts.get("labels")
+    names = prepared.spec.labels or facts.labels
     if names:
         counts = Counter(label for row in rows for label in row.get("tags", [row.get("label")]))
         found = ", ".join(f"{name} {counts[number]:,}" for number, name in enumerate(names) if counts[number])

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.errors import UserError
+from xstilts.hardware import Hardware
 from xstilts.planning import estimate, index, model_size, registry
-from xstilts.planning.estimate import GPU_TYPES, Estimate, GpuType
+from xstilts.planning.estimate import Estimate
+from xstilts.planning.gpu_types import GPU_TYPES, UTILISATION, GpuType
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.settings import Machine, local
 from xstilts.planning.study import Study, read_study
+from xstilts.store.stages import COMPUTING
 
 _HEADER = ("params", "trained", "weights", "grads", "Adam", "kept", "disk", "tokens", "FLOPs", "GPUs", "hours")
 _WIDTHS = (6, 7, 7, 5, 5, 6, 6, 6, 7, 4, 7)
@@ -34,13 +37,17 @@ def run(arguments: argparse.Namespace) -> None:
     known = registry.load(settings.own_tasks)
     study = read_study(arguments.study or settings.study, known)
     plan = _plan(study, known, settings)
-    hardware = estimate.Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
+    hardware = Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
     gpu_type, lines = GPU_TYPES[arguments.gpu], [_row("node", _HEADER)]
     everything: list[tuple[Node, Estimate]] = []
-    for stage in (*estimate.TRAINING, "predictions", "embeddings"):
+    for stage in COMPUTING:
         nodes = plan.stage(stage).values()
         found = [(node, estimate.of_node(node, plan, known, settings.results, hardware)) for node in nodes]
-        lines += [stage, *(_row(f"  {node.name}", _cells(node, one, gpu_type)) for node, one in found)] if found else []
+        lines += (
+            [stage, *(_row(f"  {plan.made.names[node.id][0]}", _cells(node, one, gpu_type)) for node, one in found)]
+            if found
+            else []
+        )
         everything += found
     lines.append(_row(f"total of {len(everything)} nodes", _totals(everything, gpu_type)))
     checked = _checked([node for node, _ in everything], plan, known, settings.results)
@@ -58,17 +65,17 @@ def _cells(node: Node, found: Estimate, gpu_type: GpuType) -> list[str]:
     sizes = (found.weights, found.gradients, found.optimiser, found.activations, found.disk)
     return [
         _short(found.parameters), _short(found.trained), *[f"{size / 1e9:.1f}" for size in sizes],
-        _short(found.tokens), _MARKS[found.known] + _exponent(found.operations), str(found.gpus(gpu_type)),
+        _short(found.tokens), _MARKS[found.certainty] + _exponent(found.operations), str(found.gpus(gpu_type)),
         f"{found.hours(gpu_type, node.spec['precision']):.2f}",
     ]  # fmt: skip
 
 
 def _totals(found: Sequence[tuple[Node, Estimate]], gpu_type: GpuType) -> list[str]:
-    worst = max((one.known for _, one in found), key=list(_MARKS).index, default="measured")
+    worst = max((one.certainty for _, one in found), key=list(_MARKS).index, default="measured")
     disk, tokens, operations = (
         sum(getattr(one, what) for _, one in found) for what in ("disk", "tokens", "operations")
     )
-    hours = sum(one.hours(gpu_type, node.spec["precision"]) for node, one in found)
+    hours = sum(one.hours(gpu_type, estimate.numerics_of(node.spec).precision) for node, one in found)
     known = _MARKS[worst] + _exponent(operations)
     return [*[""] * 6, f"{disk / 1e9:.1f}", _short(tokens), known, "", f"{hours:.1f}"]
 
@@ -85,7 +92,7 @@ def _exponent(number: float) -> str:
     return f"{number:.1e}".replace("e+", "e")
 
 
-def _explained(name: str, gpu_type: GpuType, hardware: estimate.Hardware, checked: int) -> str:
+def _explained(name: str, gpu_type: GpuType, hardware: Hardware, checked: int) -> str:
     """Return what the figures mean and what is assumed."""
     tokens = (
         "whole batches"
@@ -99,7 +106,7 @@ def _explained(name: str, gpu_type: GpuType, hardware: estimate.Hardware, checke
         " `max_tokens_per_device` and `gradient_checkpointing` in config.yaml it is less. In prediction it is one layer. Disk:"
         " if every model stays; a training that runs has two checkpoints of 12 bytes a trained parameter beside.",
         f"GPUs: on how many {name} ({gpu_type.memory} GB, a tenth left free) it fits. Hours: of one {name}, in all, at"
-        f" {estimate.UTILISATION:.0%} of its {gpu_type.bfloat16:g} TFLOP/s in bfloat16 and {gpu_type.float32:g} in float32."
+        f" {UTILISATION:.0%} of its {gpu_type.bfloat16:g} TFLOP/s in bfloat16 and {gpu_type.float32:g} in float32."
         " FLOPs: Kaplan et al. 2020, section 2.1, and attention. A training is taken to go to its end, and its"
         " evaluations on dev rows are left out.",
         "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
@@ -120,8 +127,8 @@ def _checked(nodes: Sequence[Node], plan: Plan, known: registry.Registry, result
 
     models = {}
     for node in nodes:
-        config, submodel = estimate.config_of(node, plan, known, results), node.spec.get("submodel")
-        models[json.dumps(config, sort_keys=True), submodel] = estimate.base_of(node, plan).name
+        config, submodel = estimate.config_of(node, plan, known, results), estimate.numerics_of(node.spec).submodel
+        models[json.dumps(config, sort_keys=True), submodel] = plan.made.names[estimate.base_of(node, plan).id][0]
     for (text, submodel), name in models.items():
         config = json.loads(text)
         kind = transformers.AutoModel if submodel is None else transformers.AutoModelForTextEncoding

@@ -17,7 +17,8 @@ from xstilts.planning.registry import Task
 from xstilts.planning.settings import local, plan_of
 from xstilts.references import SOURCE_LANGUAGE
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path, write_atomically
+from xstilts.store.files import write_atomically
+from xstilts.store.manifest import EvaluationResults, path_of
 
 _AXES = ("model", "recipe", "mixture", "seed")
 
@@ -94,9 +95,9 @@ def _export(
     task: Task, entry: Mapping[str, Any], results: Path, node: str, asked: Sequence[str], arguments: argparse.Namespace
 ) -> list[str]:
     """Write the files of a task, and return what is to be said about them."""
-    if not manifest_path(results, node).exists():
-        return [f"missing: {task.name}: {manifest_path(results, node)} has not been made yet"]
-    parts = manifest.read(manifest_path(results, node))["splits"]
+    if not path_of(results, node).exists():
+        return [f"missing: {task.name}: {path_of(results, node)} has not been made yet"]
+    parts = manifest.results_of(results, node, EvaluationResults).splits
     frame = pd.read_parquet(results / node / FILE)
     sides = {"prediction": arguments.output, "gold": arguments.labels}
     for language, rows in frame.groupby("language", sort=False):
@@ -106,10 +107,10 @@ def _export(
                 path = folder / entry["layout"] / xtreme_format.file_name(task.form, language)
                 write_atomically(path, xtreme_format.text_of(task, pairs, side))
     lines = [f"{task.name}: {len(parts)} languages in {arguments.output / entry['layout']}"]
-    other = [f"{language} ({part['split']})" for language, part in parts.items() if not part["official"]]
+    other = [f"{language} ({part.split})" for language, part in parts.items() if not part.official]
     if other:
         lines.append(f"{task.name}: not the official split: {', '.join(other)}")
-    sample = [language for language, part in parts.items() if part["sample"]]
+    sample = [language for language, part in parts.items() if part.sample]
     if sample:
         lines.append(f"{task.name}: a sample of the rows: {', '.join(sample)}")
     absent = [language for language in asked if language not in parts]

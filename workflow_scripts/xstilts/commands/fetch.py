@@ -6,13 +6,17 @@ from pathlib import Path
 
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.sources import Place, hub, miniature, mirror, tiny, url
-from xstilts.store import manifest
+from xstilts.store import node
 from xstilts.store.model_folder import check_model
+from xstilts.store.specs import DataSpec
 
 _DATA = {
-    "mirror": mirror.fetch_data, "hub": hub.fetch_data, "url": url.fetch_data, "miniature": miniature.fetch_data,
+    "mirror": mirror.fetch_data,
+    "hub": hub.fetch_data,
+    "url": url.fetch_data,
+    "miniature": miniature.fetch_data,
     "tiny": tiny.fetch_data,
-}  # fmt: skip
+}
 _MODELS = {"folder": mirror.fetch_model, "hub": hub.fetch_model, "tiny": tiny.fetch_model}
 
 
@@ -26,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    spec, content = arguments.spec, arguments.spec["source"]
+    spec, content = arguments.spec, arguments.spec.source
     downloads = results_of(arguments.output) / "downloads"
     place = Place(arguments.folder, arguments.offline, arguments.urls, downloads)
-    with manifest.node(arguments.output, spec) as (scratch, _):
-        if spec["stage"] == "data":
-            _DATA[content["kind"]](content, scratch, place)
+    with node.making(arguments.output, spec) as made:
+        if isinstance(spec, DataSpec):
+            _DATA[content.kind](content, made.scratch, place)
         else:
-            _MODELS[content["kind"]](content, scratch, place)
-            check_model(scratch)
+            _MODELS[content.kind](content, made.scratch, place)
+            check_model(made.scratch)

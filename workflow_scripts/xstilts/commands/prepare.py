@@ -1,4 +1,4 @@
-"""Turn raw files into checked rows, a Parquet file a part."""
+"""Turn raw files into checked rows, a Parquet file a split."""
 
 import argparse
 
@@ -6,7 +6,9 @@ import pyarrow.parquet
 
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.prepare import prepare, unite
-from xstilts.store import manifest
+from xstilts.store import manifest, node
+from xstilts.store.manifest import PreparedResults
+from xstilts.store.specs import DATA, EXCLUDED, MEMBER, UnionSpec, role
 
 add_arguments = add_node_arguments
 
@@ -14,14 +16,13 @@ add_arguments = add_node_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
-    with manifest.node(arguments.output, spec) as (scratch, facts):
-        if spec["kind"] == "union":
-            members = {member: results / spec["parents"][f"member.{member}"] for member in spec["members"]}
-            facts_of = {member: manifest.read(folder / manifest.MANIFEST) for member, folder in members.items()}
-            parts, found = unite(spec, members, facts_of)
+    with node.making(arguments.output, spec) as made:
+        if isinstance(spec, UnionSpec):
+            members = {member: spec.parents[role(MEMBER, member)] for member in spec.members}
+            stated = {name: manifest.results_of(results, member, PreparedResults) for name, member in members.items()}
+            splits, made.results = unite(spec, {name: results / member for name, member in members.items()}, stated)
         else:
-            excluded = [results / parent for role, parent in spec["parents"].items() if role.startswith("exclude.")]
-            parts, found = prepare(spec, results / spec["parents"]["data"], excluded)
-        for part, table in parts.items():
-            pyarrow.parquet.write_table(table, scratch / f"{part}.parquet")
-        facts.update(found)
+            excluded = [results / parent for parent in spec.parents_of(EXCLUDED)]
+            splits, made.results = prepare(spec, results / spec.parents[DATA], excluded)
+        for split, table in splits.items():
+            pyarrow.parquet.write_table(table, made.scratch / f"{split}.parquet")

@@ -10,7 +10,7 @@ from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
-from xstilts.store import manifest, retention
+from xstilts.store import node, retention
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         made_by = ", ".join(item.studies) or "an unknown study"
         sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}\n")
         if arguments.delete:
-            manifest.remove(item.path)
+            node.remove(item.path)
     total = sum(item.size for item in found) / 1e6
     sys.stdout.write(
         f"{len(found)} unused, {total:.1f} MB{' deleted' if arguments.delete else '; --delete removes them'}\n"

@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,8 +16,9 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
 from xstilts.evaluation.predictions import FILE, frame_of
 from xstilts.evaluation.scores import LAYERS
-from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store import manifest, node
+from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
+from xstilts.store.specs import EMBEDDINGS, PREPARED
 
 add_arguments = add_node_arguments
 
@@ -24,31 +26,32 @@ add_arguments = add_node_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
-    embeddings, prepared = (results / spec["parents"][role] for role in ("embeddings", "prepared"))
-    embedded = manifest.read(embeddings / manifest.MANIFEST)
-    described = manifest.read(manifest_path(results, spec["parents"]["prepared"]))["splits"]
-    form = forms.get(spec["form"])
-    with manifest.node(arguments.output, spec) as (scratch, facts):
+    embeddings, prepared = (results / spec.parents[role] for role in (EMBEDDINGS, PREPARED))
+    embedded = manifest.results_of(results, spec.parents[EMBEDDINGS], EvaluationResults)
+    described = manifest.results_of(results, spec.parents[PREPARED], PreparedResults).splits
+    form = forms.get(spec.form)
+    with node.making(arguments.output, spec) as made:
         rows = {name: pyarrow.parquet.read_table(prepared / f"{name}.parquet").to_pylist() for name in described}
         vectors = {name: np.load(embeddings / f"{name}.npy", allow_pickle=False) for name in described}
-        found = form.retrieve(rows, vectors, spec["settings"])
+        found = form.retrieve(rows, vectors, spec.settings)
         frames = [
             frame_of(form, [rows[name][number] for number, _, _ in scored], *zip(*pairs, strict=True), rules=None)
             for name, scored in found.items()
             if (pairs := [(prediction, gold) for _, prediction, gold in scored])
         ]
         if not frames:
-            raise UserError(f"{spec['parents']['prepared']}: nothing to score; no query has a right candidate")
-        pd.concat(frames, ignore_index=True).to_parquet(scratch / FILE, index=False)
-        layers = _layers(form, rows, embeddings, spec["settings"])
+            raise UserError(f"{spec.parents[PREPARED]}: nothing to score; no query has a right candidate")
+        pd.concat(frames, ignore_index=True).to_parquet(made.scratch / FILE, index=False)
+        layers = _layers(form, rows, embeddings, spec.settings)
         if len(layers):
-            layers.to_parquet(scratch / LAYERS, index=False)
-        facts.update(
-            **{key: embedded[key] for key in ("layer", "checkpoint", "training", "collapsed")},
+            layers.to_parquet(made.scratch / LAYERS, index=False)
+        made.results = replace(
+            embedded,
             splits={
-                name: {key: entry[key] for key in ("split", "official", "sample")} for name, entry in described.items()
+                name: EvaluatedSplit(split=split.split, official=split.official, sample=split.sample)
+                for name, split in described.items()
             },
-        )  # fmt: skip
+        )
 
 
 def _layers(form: ModuleType, rows: Mapping[str, Sequence], embeddings: Path, settings: Mapping) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from xstilts.planning import index, registry, time_left
 from xstilts.planning.settings import Machine, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import summary
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
 from xstilts.training.loop import devices
 
 log = logging.getLogger(__name__)
@@ -94,9 +94,7 @@ def _order_times(settings: Machine) -> None:
     """
     plan = plan_of(settings)
     study = settings.results / plan.folder
-    groups = [
-        [manifest_path(settings.results, name), settings.results / f"benchmarks/{name}.tsv"] for name in plan.nodes
-    ]
+    groups = [[path_of(settings.results, name), settings.results / f"benchmarks/{name}.tsv"] for name in plan.nodes]
     products = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
     for rule, pattern in products.items():
         groups.append([*study.glob(pattern), study / f"benchmarks/{rule}.tsv"])

@@ -14,7 +14,7 @@ import pandas as pd
 from xstilts.errors import UserError
 from xstilts.evaluation import benchmarks, xtreme_format
 from xstilts.planning import registry
-from xstilts.store.manifest import write_atomically
+from xstilts.store.files import write_atomically
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,10 @@ import pyarrow.parquet
 from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
-from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store import manifest, node
+from xstilts.store.files import digest, file_sha256
+from xstilts.store.manifest import TokensResults, TokensSplit
+from xstilts.store.specs import MODEL, PREPARED
 from xstilts.tokenization import tokens
 from xstilts.tokenization.tokenizer import ModelTokenizer, positions
 
@@ -20,30 +22,31 @@ add_arguments = add_node_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
-    prepared, model = spec["parents"]["prepared"], spec["parents"]["model"]
+    prepared, model = spec.parents[PREPARED], spec.parents[MODEL]
     tokenizer = ModelTokenizer(results / model)
-    vocabulary = manifest.file_sha256(results / model / "tokenizer.json")
-    _check_length(results / model / "config.json", spec["lengths"]["max_length"])
-    rows_of = manifest.read(manifest_path(results, prepared))["files"]
-    with manifest.node(arguments.output, spec) as (scratch, facts):
-        facts.update(pad=tokenizer.pad, segment_end=tokenizer.segment_end, splits={})
-        for name in rows_of:
+    vocabulary = file_sha256(results / model / "tokenizer.json")
+    _check_length(results / model / "config.json", spec.lengths["max_length"])
+    files = manifest.read(manifest.path_of(results, prepared)).files
+    with node.making(arguments.output, spec) as made:
+        splits = {}
+        for name, file in files.items():
             split = name.removesuffix(".parquet")
             rows = pyarrow.parquet.read_table(results / prepared / name).to_pylist()
             try:
-                arrays = forms.get(spec["form"]).encode(rows, tokenizer, spec["lengths"])
+                arrays = forms.get(spec.form).encode(rows, tokenizer, spec.lengths)
             except ValueError as error:
                 raise UserError(f"{prepared}: {error}") from None
-            (scratch / split).mkdir()
-            tokens.save(arrays, scratch / split)
+            (made.scratch / split).mkdir()
+            tokens.save(arrays, made.scratch / split)
             # what the tokens of this split depend on, whatever other splits there are
-            depends = [rows_of[name]["sha256"], vocabulary, spec["form"], spec["version"], spec["lengths"]]
-            facts["splits"][split] = {
-                "instances": len(arrays["examples"]), "tokens": len(arrays["ids"]), "digest": manifest.digest(depends)
-            }  # fmt: skip
+            depends = [file.sha256, vocabulary, spec.form, spec.version, spec.lengths]
+            splits[split] = TokensSplit(
+                instances=len(arrays["examples"]), tokens=len(arrays["ids"]), digest=digest(depends)
+            )
+        made.results = TokensResults(pad=tokenizer.pad, segment_end=tokenizer.segment_end, splits=splits)
 
 
-def _check_length(path: Path, max_length: int) -> None:
+def _check_length(path: Path, max_length: float) -> None:
     """Refuse inputs that are longer than the model has positions for.
 
     Raises:
@@ -52,6 +55,6 @@ def _check_length(path: Path, max_length: int) -> None:
     limit = positions(json.loads(path.read_text(encoding="utf-8")))
     if limit is not None and max_length > limit:
         raise UserError(
-            f"max_length {max_length} is more than the {limit} tokens that the model of {path.parent.name} reads;"
+            f"max_length {max_length:g} is more than the {limit} tokens that the model of {path.parent.name} reads;"
             " lower it in the recipe"
         )

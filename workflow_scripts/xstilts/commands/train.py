@@ -1,14 +1,20 @@
-"""Train a node: pretraining, the intermediate phase, a stage of the target phase; or find the best rate of a grid."""
+"""Train a node: pretraining, the intermediate phase, a stage of the target phase; or search for a learning rate.
+
+What the study asks of the trained model is predicted at once, while it is in memory: each at its own path.
+"""
 
 import argparse
 import contextlib
 import os
 import sys
+from pathlib import Path
 
-from xstilts.commands import add_model_arguments, release, results_of
-from xstilts.store import manifest
-from xstilts.training.checkpoints import lock, remove
-from xstilts.training.loop import devices
+from xstilts.commands import add_model_arguments, read_plan, results_of
+from xstilts.hardware import Hardware
+from xstilts.store import node
+from xstilts.store.manifest import Results
+from xstilts.store.specs import LearningRatesSpec, PretrainedSpec
+from xstilts.training import devices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,33 +33,42 @@ def run(arguments: argparse.Namespace) -> None:
     spec, results = arguments.spec, results_of(arguments.output)
     workplace = results / "work" / arguments.output.parent.relative_to(results)
     leads = arguments.processes == 1 or os.environ["RANK"] == "0"
-    with lock(workplace) if leads else contextlib.nullcontext():
-        if arguments.processes == 1:
-            devices.claim_gpus(results / "work", 1)
-        import torch
+    if arguments.processes == 1:
+        devices.claim_gpus(results / "work", 1)
+    import torch
 
-        from xstilts.models import distributed
-        from xstilts.training.loop import loop, pretraining
+    from xstilts.models import distributed
+    from xstilts.training import checkpoints, learning_rates, loop, pretraining
 
-        torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.threads)
+    with checkpoints.lock(workplace) if leads else contextlib.nullcontext():
         group = distributed.join(arguments.processes)
-        hardware = loop.Hardware(
-            arguments.checkpoint_seconds, arguments.max_tokens_per_device, arguments.gradient_checkpointing
+        hardware = Hardware(
+            arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds
         )
+        trained = None
         # another process may have finished the node while this one waited
-        if not group.any(leads and manifest.is_complete(arguments.output, spec)):
-            writing = manifest.node(arguments.output, spec) if leads else contextlib.nullcontext((None, {}))
-            with writing as (scratch, facts):
-                scratch = group.share(scratch)
-                if spec["stage"] == "learning_rates":
-                    facts.update(loop.choose_rate(spec, results, workplace, hardware, group))
+        if not group.any(leads and node.is_whole(arguments.output.parent, spec)):
+            with node.making(arguments.output, spec) if leads else contextlib.nullcontext() as made:
+                scratch: Path = group.share(made.scratch if made else None)
+                stated: Results
+                if isinstance(spec, PretrainedSpec):
+                    stated = pretraining.pretrain(spec, results, scratch, workplace, hardware, group)
+                elif isinstance(spec, LearningRatesSpec):
+                    stated = learning_rates.search(loop.prepare(spec, results, workplace, hardware, group), spec)
                 else:
-                    train = pretraining.pretrain if spec["stage"] == "pretrained" else loop.train
-                    facts.update(train(spec, results, scratch, workplace, hardware, group))
+                    trained = loop.train(loop.prepare(spec, results, workplace, hardware, group), results, scratch)
+                    stated = trained.results
+                if made:
+                    made.results = stated
         group.wait()
     if leads:
-        remove(workplace)
-        release(arguments, results)
+        checkpoints.remove(workplace)
+    if trained is not None and arguments.plan is not None and arguments.processes == 1:
+        from xstilts.training import asked
+
+        plan, _, _ = read_plan(arguments.plan)
+        asked.make(arguments.output, spec, results, trained.model, plan)
 
 
 def _start_processes(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Print the addresses of the configured study's nodes, chosen by their axes."""
+"""Print where the configured study's nodes stand and what the study calls them, chosen by axes, name or path."""
 
 import argparse
 import sys
@@ -6,29 +6,50 @@ import sys
 from xstilts.errors import UserError, suggestion
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import local, plan_of
-from xstilts.store.manifest import canonical, manifest_path
-from xstilts.store.stages import VERSIONS
+from xstilts.store.files import canonical
+from xstilts.store.manifest import MANIFEST, path_of
+from xstilts.store.specs import to_json
+from xstilts.store.stages import STAGES
 
 _AXES = ("model", "recipe", "mixture", "seed", "target")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    parser.add_argument("node", nargs="?", help="one node: what the study calls it, or its path")
     for axis in _AXES:
         parser.add_argument(f"--{axis}", help=f"only nodes that a cell with this {axis} needs")
-    parser.add_argument("--stage", choices=VERSIONS, help="only nodes of this stage")
-    parser.add_argument("--spec", action="store_true", help="print the spec of each node below its address")
+    parser.add_argument("--stage", choices=STAGES, help="only nodes of this stage")
+    parser.add_argument("--spec", action="store_true", help="print the spec of each node below its path")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
     plan = plan_of(settings)
-    for node in _chosen(plan, arguments):
-        mark = "made" if manifest_path(settings.results, node.id).exists() else "not made"
-        sys.stdout.write(f"{manifest_path(settings.results, node.id)}\t{mark}\n")
+    nodes = _chosen(plan, arguments)
+    if arguments.node is not None:
+        nodes = _named(plan, nodes, arguments.node)
+    for node in nodes:
+        path = path_of(settings.results, node.id)
+        mark = "made" if path.exists() else "not made"
+        sys.stdout.write(f"{path}\t{mark}\t{', '.join(plan.made.names[node.id])}\n")
         if arguments.spec:
-            sys.stdout.write(f"{canonical(node.spec)}\n")
+            sys.stdout.write(f"{canonical(to_json(node.spec))}\n")
+
+
+def _named(plan: Plan, nodes: list[Node], asked: str) -> list[Node]:
+    """Return the nodes that a study calls so, or the one at a path.
+
+    Raises:
+        UserError: if there is none.
+    """
+    path = asked.removesuffix(f"/{MANIFEST}").rstrip("/")
+    found = [node for node in nodes if asked in plan.made.names[node.id] or path.endswith(node.id) or path == node.node]
+    if not found:
+        known = [name for name, _ in plan.named()] + [node.node for node in nodes]
+        raise UserError(f"{asked}: no node of study {plan.study.name}; {suggestion(asked, known)}")
+    return found
 
 
 def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:
@@ -37,9 +58,9 @@ def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:
         asked = getattr(arguments, axis)
         if asked is None:
             continue
-        known = {str(getattr(cell, axis)) for cell in plan.cells}
-        if asked not in known:
-            raise UserError(f"--{axis}: {asked!r} is not in study {plan.study.name}; {suggestion(asked, known)}")
+        values = {str(getattr(cell, axis)) for cell in plan.cells}
+        if asked not in values:
+            raise UserError(f"--{axis}: {asked!r} is not in study {plan.study.name}; {suggestion(asked, values)}")
         cells = [cell for cell in cells if str(getattr(cell, axis)) == asked]
     needed: dict[str, None] = {}
     queue = [cell.node for cell in cells]

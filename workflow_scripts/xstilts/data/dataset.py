@@ -1,5 +1,6 @@
 """What training and prediction read: the splits of a tokens node, with the prepared rows they come from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import pyarrow.parquet
 
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import PreparedResults, TokensResults, path_of, results_of
+from xstilts.store.specs import PREPARED
 from xstilts.tokenization import tokens
 from xstilts.tokenization.tokens import Tokens
 
@@ -23,7 +25,7 @@ class Split:
     tokens: Tokens
     path: Path
     digest: str
-    labels: list[str] | None = None
+    labels: Sequence[str] | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -38,13 +40,16 @@ def splits(results: Path, tokens_id: str) -> dict[str, Split]:
         results: the results folder.
         tokens_id: the node's id, ``tokens/<node>``.
     """
-    facts = manifest.read(manifest_path(results, tokens_id))
-    prepared = results / facts["spec"]["parents"]["prepared"]
-    labels = manifest.read(prepared / manifest.MANIFEST).get("labels")
+    node = manifest.read(path_of(results, tokens_id))
+    prepared = node.parents[PREPARED]
+    labels = results_of(results, prepared, PreparedResults).labels
+    made = results_of(results, tokens_id, TokensResults)
     return {
         name: Split(
-            tokens.load(results / tokens_id / name, facts["pad"], facts["segment_end"]),
-            prepared / f"{name}.parquet", entry["digest"], labels,
+            tokens.load(results / tokens_id / name, made.pad, made.segment_end),
+            results / prepared / f"{name}.parquet",
+            split.digest,
+            labels,
         )
-        for name, entry in facts["splits"].items()
-    }  # fmt: skip
+        for name, split in made.splits.items()
+    }

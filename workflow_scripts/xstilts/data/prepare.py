@@ -1,7 +1,7 @@
 """Preparation: raw files become normalised Parquet, checked row by row.
 
-One prepared node is the training data of a task in one language, with the parts ``train`` and ``dev``, or the union of
-that of several tasks, or its evaluation data, with a part for each language. A part is a file ``<part>.parquet``.
+One prepared node is the training data of a task in one language, with the splits ``train`` and ``dev``, or the union of
+that of several tasks, or its evaluation data, with a split for each language. A split is a file ``<split>.parquet``.
 Columns: ``example_id`` (the same for an item in every language), ``cluster_id`` (the same for items that share a
 context), ``language``, ``split``, and the fields of the form.
 """
@@ -11,7 +11,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -20,12 +19,17 @@ from xstilts import forms
 from xstilts.data.rows import Row, check_count, label_counts, read_rows, refuse_placeholders
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
+from xstilts.store.manifest import PreparedResults, PreparedSplit
+from xstilts.store.specs import EvaluationDataSpec, TrainingDataSpec, UnionSpec
+
+# the split whose pairs a threshold is chosen on, where there is one
+THRESHOLD = "threshold"
 
 
 def prepare(
-    spec: Mapping[str, Any], raw: Path, excluded: Iterable[Path]
-) -> tuple[dict[str, pyarrow.Table], dict[str, Any]]:
-    """Return the prepared rows by part, and the facts for the manifest.
+    spec: TrainingDataSpec | EvaluationDataSpec, raw: Path, excluded: Iterable[Path]
+) -> tuple[dict[str, pyarrow.Table], PreparedResults]:
+    """Return the prepared rows by split, and what the manifest says of them.
 
     Args:
         spec: the node's spec.
@@ -36,39 +40,37 @@ def prepare(
         UserError: naming file and row, if a row is not what its form needs, labels are placeholders, or the number
             of rows is not the one the source states.
     """
-    if spec["kind"] == "training":
-        parts, facts = _training(spec, raw, excluded)
+    if isinstance(spec, TrainingDataSpec):
+        splits, results = _training(spec, raw, excluded)
     else:
-        parts, facts = _evaluation(spec, raw)
-    return _tables(spec["form"], parts), facts
+        splits, results = _evaluation(spec, raw)
+    return _tables(spec.form, splits), results
 
 
 def unite(
-    spec: Mapping[str, Any], members: Mapping[str, Path], facts_of: Mapping[str, Mapping[str, Any]]
-) -> tuple[dict[str, pyarrow.Table], dict[str, Any]]:
-    """Return the union of the prepared training data of several tasks, by part, and the facts for the manifest.
+    spec: UnionSpec, members: Mapping[str, Path], results_of: Mapping[str, PreparedResults]
+) -> tuple[dict[str, pyarrow.Table], PreparedResults]:
+    """Return the union of the prepared training data of several tasks, by split, and what the manifest says of it.
 
     Args:
         spec: the node's spec.
         members: folder of the prepared data of each member.
-        facts_of: the manifest of each member.
+        results_of: what the manifest of each member says.
     """
     splits: dict[str, list[Row]] = {"train": [], "dev": []}
-    for member in spec["members"]:
+    for member in spec.members:
         for split, rows in splits.items():
-            own = pyarrow.parquet.read_table(members[member] / f"{split}.parquet").to_pylist()
-            rows += [
-                {**row, "example_id": f"{member}.{row['example_id']}", "cluster_id": f"{member}.{row['cluster_id']}"}
-                for row in own
-            ]
+            for row in pyarrow.parquet.read_table(members[member] / f"{split}.parquet").to_pylist():
+                ids = {key: f"{member}.{row[key]}" for key in ("example_id", "cluster_id")}
+                rows.append({**row, **ids})
     left_out: Counter[str] = Counter()
-    for facts in facts_of.values():
-        left_out.update(facts["left_out"])
-    sample = any(facts["sample"] for facts in facts_of.values())
-    parts, facts = _limited(spec, splits, left_out, sample)
-    if spec["shuffled_labels"]:
-        parts["train"] = _shuffled(parts["train"])
-    return _tables(spec["form"], parts), facts
+    for results in results_of.values():
+        left_out.update(results.left_out)
+    sample = any(results.sample for results in results_of.values())
+    limited, results = _limited(spec, spec.labels, splits, left_out, sample)
+    if spec.shuffled_labels:
+        limited["train"] = _shuffled(limited["train"])
+    return _tables(spec.form, limited), results
 
 
 def _shuffled(rows: list[Row]) -> list[Row]:
@@ -77,55 +79,62 @@ def _shuffled(rows: list[Row]) -> list[Row]:
     return [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]
 
 
-def _tables(form: str, parts: Mapping[str, list[Row]]) -> dict[str, pyarrow.Table]:
+def _tables(form: str, splits: Mapping[str, list[Row]]) -> dict[str, pyarrow.Table]:
     columns = [(name, pyarrow.string()) for name in ("example_id", "cluster_id", "language", "split")]
     columns = pyarrow.schema([*columns, *forms.get(form).FIELDS])
-    return {part: pyarrow.Table.from_pylist(rows, columns) for part, rows in parts.items()}
+    return {split: pyarrow.Table.from_pylist(rows, columns) for split, rows in splits.items()}
 
 
 def _training(
-    spec: Mapping[str, Any], raw: Path, excluded: Iterable[Path]
-) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+    spec: TrainingDataSpec, raw: Path, excluded: Iterable[Path]
+) -> tuple[dict[str, list[Row]], PreparedResults]:
     forbidden = _contexts(excluded)
     splits: dict[str, list[Row]] = {}
     left_out: Counter[str] = Counter()
-    sample = False
     seen: Counter[str] = Counter()
-    for split, files in spec["splits"].items():
+    for split, files in spec.splits.items():
         rows = []
-        for number, entry in enumerate(files):
-            prefix = f"{split}{number or ''}"
-            read, count = read_rows(spec, raw, [entry["file"]], prefix, spec["where"], left_out, seen)
-            check_count(count, entry["rows"], entry["file"])
-            sample = sample or entry["sample"]
-            rows += [{**row, "language": spec["language"], "split": split} for row in read]
+        for index, file in enumerate(files):
+            prefix = f"{split}{index or ''}"
+            read, count = read_rows(spec, raw, [file.file], prefix, spec.where, left_out, seen)
+            check_count(count, file.rows, file.file)
+            rows += [{**row, "language": spec.language, "split": split} for row in read]
         splits[split] = rows
-    labels = _inventory(splits) if spec["labels"] is None else spec["labels"]
+    labels = _inventory(splits) if spec.labels is None else spec.labels
     for split, rows in splits.items():
         kept = [row for row in rows if _normal(row.get("context") or "") not in forbidden]
         left_out["context of an evaluation set"] += len(rows) - len(kept)
         splits[split] = kept
     if "dev" not in splits:
-        splits["train"], splits["dev"] = _carve(splits["train"], spec["dev_rows"])
-    parts, facts = _limited({**spec, "labels": labels}, splits, left_out, sample)
-    return parts, {**facts, "labels": labels}
+        splits["train"], splits["dev"] = _carve(splits["train"], spec.dev_rows)
+    sample = any(file.sample for files in spec.splits.values() for file in files)
+    return _limited(spec, labels, splits, left_out, sample)
 
 
 def _limited(
-    spec: Mapping[str, Any], splits: dict[str, list[Row]], left_out: Mapping[str, int], sample: bool
-) -> tuple[dict[str, list[Row]], dict[str, Any]]:
-    """Return the rows within the limits, and the facts for the manifest."""
-    available = len(splits["train"])
-    limited = {split: _choose(rows, spec[f"{split}_rows"], key="example_id") for split, rows in splits.items()}
+    spec: TrainingDataSpec | UnionSpec,
+    labels: Sequence[str] | None,
+    splits: Mapping[str, list[Row]],
+    left_out: Mapping[str, int],
+    sample: bool,
+) -> tuple[dict[str, list[Row]], PreparedResults]:
+    """Return the rows within the limits, and what the manifest says of them."""
+    limits = {"train": spec.train_rows, "dev": spec.dev_rows}
+    limited = {split: _choose(rows, limits[split], key="example_id") for split, rows in splits.items()}
     for split, rows in limited.items():
         if not rows:
-            raise UserError(f"{spec['task']}: no {split} rows are left; raise the limits or give the source more rows")
-    facts = {
-        "splits": {split: {"rows": len(rows), "labels": label_counts(spec, rows)} for split, rows in limited.items()},
-        "available": available, "left_out": dict(left_out), "language": spec["language"], "sample": sample,
-        "labels": spec["labels"],
-    }  # fmt: skip
-    return limited, facts
+            raise UserError(f"{spec.task}: no {split} rows are left; raise the limits or give the source more rows")
+    results = PreparedResults(
+        splits={
+            split: PreparedSplit(rows=len(rows), labels=label_counts(labels, rows)) for split, rows in limited.items()
+        },
+        available=len(splits["train"]),
+        left_out=dict(left_out),
+        language=spec.language,
+        sample=sample,
+        labels=labels,
+    )
+    return limited, results
 
 
 def _inventory(splits: Mapping[str, list[Row]]) -> list[str] | None:
@@ -138,74 +147,86 @@ def _inventory(splits: Mapping[str, list[Row]]) -> list[str] | None:
     return names or None
 
 
-def _evaluation(spec: Mapping[str, Any], raw: Path) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+def _evaluation(spec: EvaluationDataSpec, raw: Path) -> tuple[dict[str, list[Row]], PreparedResults]:
     everything: dict[str, list[Row]] = {}
     available: dict[str, int] = {}
     left_out: Counter[str] = Counter()
-    for language, entry in spec["languages"].items():
+    for language, source in spec.languages.items():
         # where languages are not translations of each other, their items have nothing in common
-        prefix = "" if spec["parallel"] else f"{language}."
+        prefix = "" if spec.parallel else f"{language}."
         rows: list[Row] = []
-        for split, files in ((entry["split"], entry["files"]), ("threshold", entry["threshold"])):
+        for split, files in ((source.split, list(source.files)), (THRESHOLD, list(source.threshold))):
             if files:
-                read, count = read_rows(spec, raw, files, f"{prefix}{split}", entry["where"], left_out, Counter())
+                read, count = read_rows(spec, raw, files, f"{prefix}{split}", source.where, left_out, Counter())
                 rows += [{**row, "language": language, "split": split} for row in read]
-            if split == entry["split"]:
-                check_count(count, entry["rows"], ", ".join(files))
-                refuse_placeholders(spec, read, ", ".join(files))
+            if split == source.split:
+                check_count(count, source.rows, ", ".join(files))
+                refuse_placeholders(spec.labels, read, ", ".join(files))
                 available[language] = len(read)
         everything[language] = rows
     everything = _choose_evaluation(spec, everything)
-    languages = {}
-    for language, rows in everything.items():
-        entry = spec["languages"][language]
-        published = entry["published"]
-        scored = sum(row["split"] == entry["split"] for row in rows)
-        if not scored:
-            raise UserError(f"{', '.join(entry['files'])}: no rows to score in {language}")
-        languages[language] = {
-            "split": entry["split"], "official": entry["official"], "rows": scored, "available": available[language],
-            "sample": entry["sample"] or (published is not None and scored < published) or scored < available[language],
-            "labels": label_counts(spec, rows),
-        }  # fmt: skip
-    return everything, {"splits": languages, "left_out": dict(left_out)}
+    splits = {language: _evaluated(spec, language, rows, available[language]) for language, rows in everything.items()}
+    return everything, PreparedResults(splits=splits, left_out=dict(left_out))
 
 
-def _choose_evaluation(spec: Mapping[str, Any], everything: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
+def _evaluated(spec: EvaluationDataSpec, language: str, rows: list[Row], available: int) -> PreparedSplit:
+    """Return what the manifest says of the rows of a language."""
+    source = spec.languages[language]
+    scored = sum(row["split"] == source.split for row in rows)
+    if not scored:
+        raise UserError(f"{', '.join(source.files)}: no rows to score in {language}")
+    fewer = source.published is not None and scored < source.published
+    return PreparedSplit(
+        rows=scored,
+        labels=label_counts(spec.labels, rows),
+        available=available,
+        split=source.split,
+        official=source.official,
+        sample=source.sample or fewer or scored < available,
+    )
+
+
+def _choose_evaluation(spec: EvaluationDataSpec, everything: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
     """Return at most ``test_rows`` rows of each language, the same items in every language.
 
     Where items are looked for in a pool, the limit counts those that look for one. What they look for stays in the
     pool, in whatever language where that is pooled.
     """
-    form, limit = forms.get(spec["form"]), spec["test_rows"]
-    if limit is None or not FORMS[spec["form"]].searched:
+    form, limit = forms.get(spec.form), spec.test_rows
+    if limit is None or not FORMS[spec.form].searched:
         return {language: _choose(rows, limit, key="cluster_id") for language, rows in everything.items()}
     kept = {language: _with_queries(rows, form.is_query, limit) for language, rows in everything.items()}
     sought = {
-        language: {key for row in (everything[language][place] for place in places) if form.is_query(row)
-                   for key in form.keys(row)}
-        for language, places in kept.items()
-    }  # fmt: skip
-    if FORMS[spec["form"]].pooled:
+        language: {
+            key
+            for index in indices
+            if form.is_query(everything[language][index])
+            for key in form.keys(everything[language][index])
+        }
+        for language, indices in kept.items()
+    }
+    if FORMS[spec.form].pooled:
         sought = dict.fromkeys(sought, set().union(*sought.values()))
+
+    def stays(language: str, index: int, row: Row) -> bool:
+        found = not form.is_query(row) and not sought[language].isdisjoint(form.keys(row))
+        return index in kept[language] or found
+
     return {
-        language: [
-            row for place, row in enumerate(rows)
-            if place in kept[language] or not (form.is_query(row) or sought[language].isdisjoint(form.keys(row)))
-        ]
+        language: [row for index, row in enumerate(rows) if stays(language, index, row)]
         for language, rows in everything.items()
-    }  # fmt: skip
+    }
 
 
 def _with_queries(rows: Sequence[Row], is_query: Callable[[Row], bool], limit: int) -> set[int]:
-    """Return the places of at most ``limit`` queries, by a hash of their clusters, and as large a part of the pool."""
+    """Return the indices of at most ``limit`` queries, by a hash of their clusters, and as large a share of the pool."""
     hashes = [_hash(row["cluster_id"]) for row in rows]
-    queries = sorted((hashes[place], place) for place, row in enumerate(rows) if is_query(row))
+    queries = sorted((hashes[index], index) for index, row in enumerate(rows) if is_query(row))
     if len(queries) <= limit:
         return set(range(len(rows)))
     last, _ = queries[limit - 1]
-    pool = {place for place, row in enumerate(rows) if hashes[place] <= last and not is_query(row)}
-    return pool | {place for _, place in queries[:limit]}
+    pool = {index for index, row in enumerate(rows) if hashes[index] <= last and not is_query(row)}
+    return pool | {index for _, index in queries[:limit]}
 
 
 def _normal(text: str) -> str:

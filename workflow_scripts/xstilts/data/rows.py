@@ -1,39 +1,26 @@
 """Raw rows become rows of a form, each checked: one line names the file and the row that is not what it should be."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from xstilts import forms
 from xstilts.data import readers
 from xstilts.errors import UserError
+from xstilts.store.specs import EvaluationDataSpec, Reading, TrainingDataSpec, Where
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How raw files are read: the part of a task's source that is in the spec; see ``schemas/source.yaml``."""
-
-    reader: str
-    header: list[str] | None
-    columns: Mapping[str, str]
-    values: Mapping[str, Mapping[str, str]]
-    labels: list[str | int] | None
-    drop_labels: list[str | int]
-    unanswerable: str
-
-
 def read_rows(
-    spec: Mapping[str, Any],
+    spec: TrainingDataSpec | EvaluationDataSpec,
     raw: Path,
     names: list[str],
     split: str,
-    where: Mapping[str, str] | None,
+    where: Where | None,
     left_out: Counter[str],
     seen: Counter[str],
 ) -> tuple[list[Row], int]:
@@ -48,14 +35,15 @@ def read_rows(
         left_out: counts, by reason, the rows that are left out.
         seen: counts the ids so far; an id that repeats gets a number.
     """
-    reading, form = Reading(**spec["reading"]), forms.get(spec["form"])
-    labels = _label_index(spec["labels"], reading)
+    reading, form = spec.reading, forms.get(spec.form)
+    labels = _label_index(spec.labels, reading)
+    cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
     count = 0
     for count, raw_row in enumerate(readers.read(reading, raw, names), 1):
         place = f"{names[0]}, row {count}"
-        if where is not None and not _text(raw_row, where["column"], place).startswith(where["starts_with"]):
+        if where is not None and not _text(raw_row, where.column, place).startswith(where.starts_with):
             continue
         record = _record(raw_row, reading, place)
         identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
@@ -68,7 +56,7 @@ def read_rows(
         if "tags" in record:
             record["tags"] = _tags(record["tags"], labels, place)
         try:
-            row = form.normalise(record, spec["labels"])
+            row = form.normalise(record, spec.labels)
         except ValueError as error:
             raise UserError(f"{place}: {error}") from None
         if row.get("answers") == [] and reading.unanswerable != "keep":
@@ -78,7 +66,7 @@ def read_rows(
             continue
         row["example_id"] = _unique(identity, seen)
         # rows of translated sets correspond by number, so a context is named by the first row that has it
-        group = (count - 1) // spec.get("cluster_rows", 1)
+        group = (count - 1) // cluster_rows
         if cluster is None:
             cluster = clusters.setdefault(row.get("context") or group, group)
         row["cluster_id"] = f"{split}.{_name(cluster, 'cluster', place)}"
@@ -131,7 +119,7 @@ def _column(row: Row, column: str, place: str) -> Any:
         raise UserError(f"{place}: no column {column!r}; found {', '.join(map(str, row))!r:.200}") from None
 
 
-def _label_index(labels: list[str] | None, reading: Reading) -> dict[str | int, int]:
+def _label_index(labels: Sequence[str] | None, reading: Reading) -> dict[str | int, int]:
     values = reading.labels if reading.labels is not None else labels or ()
     return {value: number for number, value in enumerate(values)}
 
@@ -152,25 +140,25 @@ def _tags(values: Any, labels: Mapping[str | int, int], place: str) -> list[Any]
     return [_label(value, labels, place) for value in values] if labels else values
 
 
-def refuse_placeholders(spec: Mapping[str, Any], rows: list[Row], files: str) -> None:
+def refuse_placeholders(labels: Sequence[str] | None, rows: list[Row], files: str) -> None:
     """Refuse evaluation rows that all have the same label.
 
     Raises:
         UserError: naming the files and the label.
     """
-    counts = label_counts(spec, rows)
+    counts = label_counts(labels, rows)
     if len(rows) >= PLACEHOLDER_ROWS and len(counts) == 1:
         raise UserError(f"{files}: all {len(rows)} rows have the label {next(iter(counts))!r}: placeholders, not gold")
 
 
-def label_counts(spec: Mapping[str, Any], rows: list[Row]) -> dict[str, int]:
+def label_counts(labels: Sequence[str] | None, rows: list[Row]) -> dict[str, int]:
     """Return how often each label is there; for tagging, by word."""
-    if not spec["labels"]:
+    if not labels:
         return {}
     counts: Counter[int] = Counter()
     for row in rows:
         counts.update(row["tags"] if "tags" in row else [row["label"]])
-    return {spec["labels"][label]: counts[label] for label in sorted(counts)}
+    return {labels[label]: counts[label] for label in sorted(counts)}
 
 
 def check_count(found: int, stated: int | None, files: str) -> None:

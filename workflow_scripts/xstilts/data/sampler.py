@@ -10,12 +10,12 @@ batch needs little padding while the order stays random at large.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from xstilts.errors import UserError
+from xstilts.store.manifest import TaskCounts
 from xstilts.store.sampling import Sampling, TaskShare, probabilities, total_steps
 
 # batches of a window inside which instances are grouped by length
@@ -55,19 +55,22 @@ class Schedule:
             self._epochs[task] = (epoch, self._epoch(task, epoch))
         return task, self._epochs[task][1][place]
 
-    def counts(self) -> Mapping[str, Any]:
+    def counts(self) -> dict[str, TaskCounts]:
         """Return for each task its probability, and how many steps and examples it is drawn for."""
         examples = [0] * len(self._shares)
         for step in range(self.steps):
             task, instances = self.batch(step)
             examples[task] += len(instances)
         return {
-            share.name: {
-                "probability": round(float(self.probabilities[task]), 6), "rows": share.rows,
-                "instances": len(share.instances), "steps": int((self.tasks == task).sum()), "examples": examples[task],
-            }
+            share.name: TaskCounts(
+                probability=round(float(self.probabilities[task]), 6),
+                rows=share.rows,
+                instances=len(share.instances),
+                steps=int((self.tasks == task).sum()),
+                examples=examples[task],
+            )
             for task, share in enumerate(self._shares)
-        }  # fmt: skip
+        }
 
     def _epoch(self, task: int, epoch: int) -> list[np.ndarray]:
         """Return the batches of one epoch of a task."""

@@ -1,8 +1,7 @@
 """Vectors of texts: the mean of a layer of a model as it is, or those of a trained dual encoder."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,10 +9,11 @@ import torch
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.models.model import Model, tensors
+from xstilts.store.specs import Pooling
 from xstilts.tokenization.tokens import Tokens
 
 
-def layer_number(pooling: Mapping[str, Any], depth: int) -> int:
+def layer_number(pooling: Pooling, depth: int) -> int:
     """Return the number of the hidden state that is asked for, 0 for the embeddings.
 
     At a fraction of the depth it is round(depth x fraction), ties up.
@@ -21,11 +21,11 @@ def layer_number(pooling: Mapping[str, Any], depth: int) -> int:
     Raises:
         UserError: if the model has fewer layers.
     """
-    if "layer" not in pooling:
-        return math.floor(depth * pooling["layer_fraction"] + 0.5)
-    if pooling["layer"] > depth:
-        raise UserError(f"recipe: bitext.layer: {pooling['layer']} is more than the model's {depth} layers")
-    return pooling["layer"]
+    if pooling.layer is None:
+        return math.floor(depth * (pooling.layer_fraction or 0) + 0.5)
+    if pooling.layer > depth:
+        raise UserError(f"recipe: bitext.layer: {pooling.layer} is more than the model's {depth} layers")
+    return pooling.layer
 
 
 @torch.inference_mode()

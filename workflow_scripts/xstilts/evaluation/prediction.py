@@ -1,7 +1,7 @@
 """Prediction: a trained model over tokens, in order of length to pad little, and back in the data's order."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from xstilts import forms
 from xstilts.data.dataset import Split
 from xstilts.models.model import Model, tensors
+from xstilts.store.specs import EvaluatedSpec
 from xstilts.tokenization.tokens import Tokens
 
 # tokens in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
@@ -38,23 +39,23 @@ def batches(tokens: Tokens) -> list[np.ndarray]:
 
 
 @torch.inference_mode()
-def predict(model: Model, entry: Mapping[str, Any], split: Split, device: torch.device) -> list[str]:
+def predict(model: Model, task: EvaluatedSpec, split: Split, device: torch.device) -> list[str]:
     """Return a prediction as text for each prepared row of a split.
 
     Args:
         model: in evaluation mode, on the device.
-        entry: the task: its name, form, labels, decoding and scoring.
+        task: the task of the head.
         split: tokens and rows.
         device: where the model is.
     """
-    form = forms.get(entry["form"])
+    form = forms.get(task.form)
     kept: list[Any] = [None] * len(split.tokens)
     for instances in batches(split.tokens):
         inputs, targets = (tensors(arrays, device) for arrays in form.batch(split.tokens, instances, 0))
-        raw = model(entry["task"], inputs, len(instances))
+        raw = model(task.task, inputs, len(instances))
         for instance, value in zip(instances, form.outputs(raw, targets), strict=True):
             kept[instance] = value
-    return form.predict(split.rows, split.tokens, kept, entry["labels"], entry["decoding"])
+    return form.predict(split.rows, split.tokens, kept, task.labels, task.decoding)
 
 
 def gold_answers(form: ModuleType, split: Split, labels: Sequence[str] | None) -> list[str]:
@@ -62,17 +63,15 @@ def gold_answers(form: ModuleType, split: Split, labels: Sequence[str] | None) -
     return [form.gold(row, labels) for row in split.rows]
 
 
-def evaluate(
-    model: Model, entry: Mapping[str, Any], split: Split, device: torch.device
-) -> tuple[dict[str, float], bool]:
+def evaluate(model: Model, task: EvaluatedSpec, split: Split, device: torch.device) -> tuple[dict[str, float], bool]:
     """Return the scores of a split in percent, and whether the model collapsed on it."""
-    form = forms.get(entry["form"])
+    form = forms.get(task.form)
     was_training = model.training
     model.eval()
-    predictions = predict(model, entry, split, device)
+    predictions = predict(model, task, split, device)
     model.train(was_training)
-    gold_texts = gold_answers(form, split, entry["labels"])
+    gold_texts = gold_answers(form, split, task.labels)
     sums: Counter[str] = Counter()
     for row, prediction, gold in zip(split.rows, predictions, gold_texts, strict=True):
-        sums.update(form.statistics(prediction, gold, {"rules": entry["scoring"], "language": row["language"]}))
+        sums.update(form.statistics(prediction, gold, {"rules": task.scoring, "language": row["language"]}))
     return form.score(sums, len(gold_texts)), form.collapsed(predictions, gold_texts)

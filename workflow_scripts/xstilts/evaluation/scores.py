@@ -10,7 +10,8 @@ import pandas as pd
 from xstilts import forms
 from xstilts.references import parse_reference
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import EvaluationResults, path_of
+from xstilts.store.specs import RetrievalSpec
 
 # beside the predictions of a retrieval node whose recipe asks for all layers
 LAYERS = "layers.parquet"
@@ -37,23 +38,32 @@ def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
 
 
 def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[dict[str, Any]]:
-    facts = manifest.read(manifest_path(results, node))
+    made = manifest.read(path_of(results, node))
+    spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
+    direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
     frame = pd.read_parquet(results / node / "predictions.parquet")
     statistics = [name for name in frame.columns if name.startswith("stat_")]
     rows = []
     for language, part in frame.groupby("language", sort=False):
         # exact sums: the same to the last digit in whatever order and layout
         sums = {name.removeprefix("stat_"): math.fsum(part[name]) for name in statistics}
-        entry = facts["splits"][language]
+        described = evaluated.splits[language]
         for metric, value in forms.get(target["form"]).score(sums, len(part)).items():
             rows.append(
                 {
-                    "language": language, "metric": metric, "headline": metric == target["metric"], "score": value,
-                    "n": len(part), "split": entry["split"], "official": entry["official"], "sample": entry["sample"],
-                    "layer": facts.get("layer"), "direction": facts["spec"].get("settings", {}).get("direction"),
-                    "collapsed": facts["collapsed"],
+                    "language": language,
+                    "metric": metric,
+                    "headline": metric == target["metric"],
+                    "score": value,
+                    "n": len(part),
+                    "split": described.split,
+                    "official": described.official,
+                    "sample": described.sample,
+                    "layer": evaluated.layer,
+                    "direction": direction,
+                    "collapsed": evaluated.collapsed,
                 }
-            )  # fmt: skip
+            )
     return rows
 
 

@@ -1,14 +1,14 @@
-"""How a model is tuned: all of its weights, or an adapter of the peft library beside weights that stay.
+"""Fine-tuning methods: all weights, or an adapter of the peft library beside frozen ones.
 
 ==========  ==========================================================================================
 ``full``    every weight (Phang et al. 2020)
 ``lora``    a matrix of low rank beside each linear layer (Hu et al. 2022, LoRA)
-``prompt``  vectors before the text (Lester et al. 2021, The Power of Scale ...), at first those of tokens
+``prompt``  vectors before the text (Lester et al. 2021, The Power of Scale ...), initialised with those of tokens
 ``prefix``  keys and values before the text in every layer (Li and Liang 2021, Prefix-Tuning)
 ==========  ==========================================================================================
 
-A phase after one with LoRA starts from the sum of the weights and the adapter, with a fresh adapter; one after a prompt
-or a prefix goes on with it (Vu et al. 2022, SPoT), for neither can be added to the weights.
+A phase after one with LoRA merges the adapter into the weights and starts with a fresh one; a phase after a prompt or a
+prefix trains it further (Vu et al. 2022, SPoT), for neither can be merged.
 """
 
 import json
@@ -22,6 +22,7 @@ from torch import nn
 from xstilts.errors import UserError
 from xstilts.forms.heads import LanguageHead
 from xstilts.models.backbone import Backbone, load_backbone
+from xstilts.store.specs import Method, Numerics
 
 # a prompt or prefix in peft's file, and in the model
 _PROMPT, _PROMPT_WEIGHT = "prompt_embeddings", "prompt_encoder.default.embedding.weight"
@@ -30,14 +31,14 @@ _METHODS = {"LORA": "lora", "PROMPT_TUNING": "prompt", "PREFIX_TUNING": "prefix"
 CONFIGURATION, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
-def inject(backbone: Backbone, method: Mapping[str, Any], seed: int) -> None:
-    """Make a backbone ready for training: add an earlier adapter to the weights, and put a fresh one on.
+def inject(backbone: Backbone, method: Method, seed: int) -> None:
+    """Make a backbone ready for training: merge an earlier adapter into the weights, and inject a fresh one.
 
     What is not trained needs no gradient afterwards. The adapter's weights depend on the seed alone.
 
     Args:
         backbone: as ``load`` gives it; changed in place.
-        method: the fine-tuning method, as ``recipe.method`` gives it.
+        method: the fine-tuning method, a spec's.
         seed: of the fresh weights.
 
     Raises:
@@ -45,14 +46,14 @@ def inject(backbone: Backbone, method: Mapping[str, Any], seed: int) -> None:
     """
     if backbone.adapter == "lora":
         backbone.transformer, backbone.adapter = backbone.transformer.merge_and_unload(), None
-    if method["name"] == "full":
-        # what an adapter stood on was not trained until now
+    if method.name == "full":
+        # the weights below an adapter were frozen until now
         backbone.transformer.requires_grad_(True)
-    if backbone.adapter is not None or method["name"] == "full":
+    if backbone.adapter is not None or method.name == "full":
         return
     torch.manual_seed(seed)
     _add_adapter(backbone, _configuration(method, backbone))
-    if method["name"] == "prompt":
+    if method.name == "prompt":
         # Lester et al. 2021, section 3.2: fresh vectors are those of tokens
         embeddings = backbone.transformer.get_input_embeddings().weight
         prompt = backbone.transformer.prompt_encoder["default"].embedding.weight
@@ -61,12 +62,12 @@ def inject(backbone: Backbone, method: Mapping[str, Any], seed: int) -> None:
 
 
 def freeze(backbone: Backbone, heads: nn.ModuleDict, embeddings: bool) -> None:
-    """Let a run train no weights that stay: the pretrained language-model head beside an adapter, and the embeddings.
+    """Freeze what a run does not train: the pretrained language-model head beside an adapter, and the embeddings.
 
     Args:
         backbone: the backbone, after ``inject``.
         heads: the tasks' heads.
-        embeddings: whether the tokens' embeddings stay.
+        embeddings: whether the token embeddings are frozen.
     """
     if embeddings:
         backbone.transformer.get_input_embeddings().requires_grad_(False)
@@ -106,22 +107,21 @@ def save(backbone: Backbone, state: Mapping[str, torch.Tensor], folder: Path) ->
     save_file({name: value.clone().contiguous() for name, value in own.items()}, folder / WEIGHTS)
 
 
-def load(folders: Sequence[Path], submodel: str | None, dtype: str) -> Backbone:
+def load(folders: Sequence[Path], numerics: Numerics) -> Backbone:
     """Read a backbone from the folder of a whole model, with the adapters that stand above it.
 
     Args:
         folders: the uppermost first; all but the last hold adapters.
-        submodel: ``encoder`` for the encoder alone of an encoder-decoder model.
-        dtype: the type of the weights, ``float32`` or ``bfloat16``.
+        numerics: how the model is computed.
     """
-    backbone = load_backbone(folders[-1], submodel, dtype)
+    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype)
     for folder in reversed(folders[:-1]):
         load_adapter(backbone, folder)
     return backbone
 
 
 def load_adapter(backbone: Backbone, folder: Path) -> None:
-    """Put the adapter of a folder onto the backbone that it was trained on; an earlier one becomes part of the weights.
+    """Load the adapter of a folder onto the backbone that it was trained on; an earlier one is merged into the weights.
 
     Raises:
         UserError: if the adapter does not fit the backbone.
@@ -132,7 +132,7 @@ def load_adapter(backbone: Backbone, folder: Path) -> None:
     if backbone.adapter == "lora":
         backbone.transformer = backbone.transformer.merge_and_unload()
     elif backbone.adapter is not None:
-        # a later phase went on with this one
+        # a later phase trained this one further
         backbone.transformer, backbone.virtual = backbone.transformer.get_base_model(), 0
     _add_adapter(backbone, peft.PeftConfig.from_pretrained(folder))
     # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
@@ -143,19 +143,22 @@ def load_adapter(backbone: Backbone, folder: Path) -> None:
         raise UserError(f"{folder}: the adapter has {foreign[0]}, which the model below it lacks")
 
 
-def _configuration(method: Mapping[str, Any], backbone: Backbone) -> Any:
+def _configuration(method: Method, backbone: Backbone) -> Any:
     """Return the configuration of peft for a method."""
     import peft
 
-    kind = backbone.prefix_task() if method["name"] == "prefix" else "FEATURE_EXTRACTION"
-    if method["name"] == "lora":
+    kind = backbone.prefix_task() if method.name == "prefix" else "FEATURE_EXTRACTION"
+    if method.name == "lora":
         return peft.LoraConfig(
-            r=method["rank"], lora_alpha=method["alpha"], lora_dropout=method["dropout"],
-            target_modules=method["modules"], task_type=kind,
-        )  # fmt: skip
-    if method["name"] == "prompt":
-        return peft.PromptTuningConfig(num_virtual_tokens=method["prompt_length"], task_type=kind)
-    return peft.PrefixTuningConfig(num_virtual_tokens=method["prompt_length"], task_type=kind)
+            r=method.rank,
+            lora_alpha=method.alpha,
+            lora_dropout=method.dropout,
+            target_modules=method.modules,
+            task_type=kind,
+        )
+    if method.name == "prompt":
+        return peft.PromptTuningConfig(num_virtual_tokens=method.prompt_length, task_type=kind)
+    return peft.PrefixTuningConfig(num_virtual_tokens=method.prompt_length, task_type=kind)
 
 
 def _add_adapter(backbone: Backbone, configuration: Any) -> None:

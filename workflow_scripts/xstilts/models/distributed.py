@@ -31,7 +31,7 @@ class Group:
         """Return the sum of a number over all processes."""
         if self.size == 1:
             return value
-        total = torch.tensor(value, dtype=torch.float64, device=_device())
+        total = torch.tensor(value, dtype=torch.float64, device=device())
         torch.distributed.all_reduce(total)
         return total.item()
 
@@ -66,7 +66,8 @@ def join(size: int) -> Group:
     return Group(int(os.environ["RANK"]), size)
 
 
-def _device() -> torch.device:
+def device() -> torch.device:
+    """Return where this process computes: its GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -77,7 +78,7 @@ def shard(model: nn.Module, group: Group) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    mesh = init_device_mesh(_device().type, (group.size,))
+    mesh = init_device_mesh(device().type, (group.size,))
     for layers in [module for module in model.modules() if isinstance(module, nn.ModuleList)]:
         for layer in layers:
             # a list of layers, not one of parts of a layer, which are in it

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from xstilts.forms.heads import LanguageHead, with_initializer_range
 from xstilts.models import adapters, distributed
 from xstilts.models.backbone import Backbone, empty_language_head, language_head
 from xstilts.store import lineage
+from xstilts.store.specs import BASE, EvaluatedSpec, HeadSpec, Numerics, PredictionsSpec, Spec
 
 
 class Model(nn.Module):
@@ -51,38 +51,41 @@ def _key(task: str) -> str:
     return task.replace(".", "_")
 
 
-def make_head(entry: Mapping[str, Any], backbone: Backbone, seed: int, base: Path | None) -> nn.Module:
+def make_head(head: HeadSpec, backbone: Backbone, seed: int, base: Path | None) -> nn.Module:
     """Return the head with which the training of a task starts.
 
-    It is fresh, with weights which the seed and the task's name alone decide, or the language-model head of the base
-    model in the folder ``base``.
+    It is fresh, with weights which the seed and the task's name alone decide, or the language-model head of the
+    pretrained model.
+
+    Args:
+        head: the task, its form and labels.
+        backbone: the backbone that it stands on.
+        seed: of fresh weights.
+        base: folder of the pretrained model, where its head is used.
     """
-    if FORMS[entry["form"]].pretrained_head:
+    if FORMS[head.form].pretrained_head:
         return language_head(base, backbone)
-    torch.manual_seed(seed * 1_000_003 + sum(map(ord, entry["task"])))
-    return with_initializer_range(
-        forms.get(entry["form"]).head(backbone.width, entry["labels"], backbone.dropout), backbone.initializer_range
-    )
+    torch.manual_seed(seed * 1_000_003 + sum(map(ord, head.task)))
+    fresh = forms.get(head.form).head(backbone.width, head.labels, backbone.dropout)
+    return with_initializer_range(fresh, backbone.initializer_range)
 
 
-def load_model(
-    folders: Sequence[Path], entries: Sequence[Mapping[str, Any]], numerics: Mapping[str, Any], base: Path | None
-) -> Model:
-    """Read a trained model and the heads of tasks.
+def load_model(folders: Sequence[Path], heads: Sequence[HeadSpec], numerics: Numerics, base: Path | None) -> Model:
+    """Read a trained model and the heads of tasks, in evaluation mode.
 
     Args:
         folders: that of the model, and where it is an adapter those below it, down to that of a whole model.
-        entries: the tasks whose heads are read from the first folder.
-        numerics: the spec's submodel, dtype and precision, as ``of_spec`` gives them.
+        heads: the heads that are read from the first folder.
+        numerics: how the model is computed.
         base: folder of the pretrained model, for tasks with its language-model head.
     """
-    backbone = adapters.load(folders, numerics["submodel"], numerics["dtype"])
+    backbone = adapters.load(folders, numerics)
     frozen = adapters.is_adapter(folders[0])
-    heads = {}
-    for entry in entries:
-        own = FORMS[entry["form"]].pretrained_head and not frozen
-        heads[entry["task"]] = empty_language_head(backbone) if own else make_head(entry, backbone, 0, base)
-    model = Model(backbone, heads, numerics["precision"])
+    modules = {}
+    for head in heads:
+        saved = FORMS[head.form].pretrained_head and not frozen
+        modules[head.task] = empty_language_head(backbone) if saved else make_head(head, backbone, 0, base)
+    model = Model(backbone, modules, numerics.precision)
     weights = _saved_heads(folders[0])
     # what is tied to the backbone's embeddings is not saved twice
     names = {name for name in model.heads.state_dict() if name in _own_weights(model)}
@@ -92,39 +95,46 @@ def load_model(
     return model.eval()
 
 
-def of_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a node's spec says of how a model is held and computed."""
-    return {key: spec[key] for key in ("submodel", "dtype", "precision")}
+def base_of(spec: Spec, results: Path) -> Path | None:
+    """Return the folder of the pretrained model whose language-model head a node uses; None where it uses none."""
+    return results / spec.parents[BASE] if BASE in spec.parents else None
 
 
-def of_node(spec: Mapping[str, Any], results: Path) -> tuple[Model, dict[str, Any]]:
-    """Return the model that a predictions node uses, and the entry of its task.
+def for_predictions(spec: PredictionsSpec, results: Path) -> tuple[Model, EvaluatedSpec]:
+    """Return the model that a predictions node uses, and the task of its head.
 
-    A target without training is measured with the head of the base model on the backbone as it is.
+    A target without training is measured with the head of the pretrained model on the backbone as it is.
     """
-    folders = lineage.folders(spec, results)
-    base = results / spec["parents"]["base"] if "base" in spec["parents"] else None
-    entry = {"task": spec["trained_on"] or spec["form"]}
-    entry |= {key: spec[key] for key in ("form", "labels", "decoding", "scoring")}
-    if spec["trained_on"] is not None:
-        return load_model(folders, [entry], of_spec(spec), base), entry
-    model = without_heads(spec, results)
-    return Model(
-        model.backbone, {entry["task"]: make_head(entry, model.backbone, 0, base)}, spec["precision"]
-    ).eval(), entry
+    task = EvaluatedSpec(
+        task=spec.trained_on or spec.form,
+        form=spec.form,
+        labels=spec.labels,
+        decoding=spec.decoding,
+        scoring=spec.scoring,
+    )
+    base = base_of(spec, results)
+    if spec.trained_on is not None:
+        return load_model(lineage.folders(spec, results), [task], spec.numerics, base), task
+    backbone = adapters.load(lineage.folders(spec, results), spec.numerics)
+    head = make_head(task, backbone, 0, base)
+    return Model(backbone, {task.task: head}, spec.numerics.precision).eval(), task
 
 
-def without_heads(spec: Mapping[str, Any], results: Path) -> Model:
-    """Return the model that a node uses as it is."""
-    backbone = adapters.load(lineage.folders(spec, results), spec["submodel"], spec["dtype"])
-    return Model(backbone, {}, spec["precision"]).eval()
+def without_heads(folders: Sequence[Path], numerics: Numerics) -> Model:
+    """Return a model as it is, in evaluation mode.
+
+    Args:
+        folders: as for ``load_model``.
+        numerics: how the model is computed.
+    """
+    return Model(adapters.load(folders, numerics), {}, numerics.precision).eval()
 
 
 def load_head(model: Model, task: str, folder: Path, before: str) -> None:
     """Give a task's head the weights of the head that another task has in a node's folder."""
     prefix = f"{_key(before)}."
-    weights = {name.removeprefix(prefix): value for name, value in _saved_heads(folder).items()
-               if name.startswith(prefix)}  # fmt: skip
+    saved = _saved_heads(folder).items()
+    weights = {name.removeprefix(prefix): value for name, value in saved if name.startswith(prefix)}
     model.heads[_key(task)].load_state_dict(weights)
 
 
@@ -140,14 +150,16 @@ def _own_weights(model: Model) -> set[str]:
     Beside an adapter the pretrained language-model head stays as it is.
     """
     embeddings = model.backbone.transformer.get_input_embeddings().weight
-    lasting = {
-        f"{name}." for name, head in model.heads.items()
+    frozen = {
+        f"{name}."
+        for name, head in model.heads.items()
         if isinstance(head, LanguageHead) and model.backbone.adapter is not None
-    }  # fmt: skip
+    }
     return {
-        name for name, value in model.heads.named_parameters(remove_duplicate=False)
-        if value is not embeddings and not any(name.startswith(head) for head in lasting)
-    }  # fmt: skip
+        name
+        for name, value in model.heads.named_parameters(remove_duplicate=False)
+        if value is not embeddings and not any(name.startswith(head) for head in frozen)
+    }
 
 
 def save_model(model: Model, folder: Path, group: distributed.Group) -> None:

@@ -18,7 +18,7 @@ import yaml
 from xstilts import schema
 from xstilts.errors import UserError
 from xstilts.planning.registry import Registry, Source, Task
-from xstilts.store.manifest import file_sha256, write_atomically
+from xstilts.store.files import file_sha256, write_atomically
 from xstilts.store.model_folder import check_model
 
 log = logging.getLogger(__name__)

@@ -1,16 +1,23 @@
-"""What a plan is made of: nodes with specs and addresses, the cells of a study, and the study's own outputs."""
+"""What a plan is made of: nodes with specs and names, the cells of a study, and the study's own outputs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from xstilts.data.sources.made_up import MADE_UP
+from xstilts.planning import labels
 from xstilts.planning.mixtures import NONE
 from xstilts.planning.study import Study
-from xstilts.store.manifest import MANIFEST, digest
-from xstilts.store.stages import VERSIONS
+from xstilts.store import specs
+from xstilts.store.files import digest
+from xstilts.store.manifest import MANIFEST
+from xstilts.store.specs import EmbeddingsSpec, Spec
+from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
+
+# hex digits of a digest in a node's name, and in the name of a study's folder
+_DIGITS, _STUDY_DIGITS = 12, 8
 
 
 @dataclass(frozen=True)
@@ -18,21 +25,24 @@ class Node:
     """One node of the DAG.
 
     Attributes:
-        stage: a key of VERSIONS, and the folder in ``results/``.
-        name: the readable axes.
-        spec: everything that decides the result; ``spec["parents"]`` maps a role to the id of another node.
-        digest: SHA-256 of the canonical spec, with the parents' digests in place of their ids.
+        label: what its spec says in a few words.
+        spec: everything that decides the result; its ``parents`` map a role to the id of another node.
+        digest: SHA-256 of the spec's canonical JSON, with the parents' digests in place of their ids.
     """
 
-    stage: str
-    name: str
-    spec: Mapping[str, Any]
+    label: str
+    spec: Spec
     digest: str
 
     @property
+    def stage(self) -> str:
+        """Its stage, a key of STAGES."""
+        return self.spec.stage
+
+    @property
     def node(self) -> str:
-        """The wildcard: readable name and eight hex digits."""
-        return f"{self.name}-{self.digest[:8]}"
+        """The wildcard: label and twelve hex digits."""
+        return f"{self.label}-{self.digest[:_DIGITS]}"
 
     @property
     def id(self) -> str:
@@ -42,7 +52,42 @@ class Node:
     @property
     def parents(self) -> tuple[str, ...]:
         """Ids of the nodes that this one reads."""
-        return tuple(self.spec["parents"].values())
+        return tuple(self.spec.parents.values())
+
+
+class Frame(TypedDict):
+    """What every spec has."""
+
+    version: int
+    parents: dict[str, str]
+
+
+@dataclass
+class Nodes:
+    """The nodes of a plan by id, and under which names the study knows each."""
+
+    by_id: dict[str, Node] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def frame(self, stage: str, parents: Mapping[str, Node]) -> Frame:
+        """Return version and parents for the spec of a stage."""
+        return {"version": STAGES[stage].version, "parents": {role: node.id for role, node in parents.items()}}
+
+    def add(self, name: str, spec: Spec) -> Node:
+        """Return the node of a spec, the same one for the same spec.
+
+        Args:
+            name: what the study calls it.
+            spec: the spec, whose parents are nodes already.
+        """
+        parents = {role: self.by_id[node] for role, node in spec.parents.items()}
+        content = {**specs.to_json(spec), "parents": {role: node.digest for role, node in parents.items()}}
+        made = Node(labels.label(spec, parents), spec, digest(content))
+        node = self.by_id.setdefault(made.id, made)
+        names = self.names.setdefault(node.id, [])
+        if name not in names:
+            names.append(name)
+        return node
 
 
 @dataclass(frozen=True)
@@ -64,23 +109,28 @@ class Plan:
 
     Attributes:
         study: the study.
-        nodes: nodes by id.
+        made: its nodes.
         cells: one for each combination of the axes.
         targets: task, form, headline metric and source language of each target.
         benchmark: the benchmark whose score the tables have, with its name.
-        urls: where the files of a data node can be downloaded: no part of what decides a result.
+        urls: where the files of a data node can be downloaded: they decide no result.
         distance: the declared rank of a language's distance from the source language, where it has one.
         notes: for the user, what was left out and why.
     """
 
     study: Study
-    nodes: dict[str, Node] = field(default_factory=dict)
+    made: Nodes = field(default_factory=Nodes)
     cells: list[Cell] = field(default_factory=list)
     targets: dict[str, dict[str, str]] = field(default_factory=dict)
     benchmark: Mapping[str, Any] | None = None
     urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """The nodes by id, parents first."""
+        return self.made.by_id
 
     def stage(self, stage: str) -> dict[str, Node]:
         """Return the nodes of a stage by their wildcard."""
@@ -93,18 +143,27 @@ class Plan:
             stages.setdefault(node.stage, {})[node.node] = node
         return stages
 
+    def named(self) -> Iterator[tuple[str, Node]]:
+        """Yield every name that the study has for a node, with the node."""
+        for node in self.nodes.values():
+            for name in self.made.names[node.id]:
+                yield name, node
+
     @cached_property
     def swept(self) -> bool:
         """Whether all layers of a model are scored."""
-        return any(node.spec["pooling"].get("sweep", False) for node in self.stage("embeddings").values())
+        found = (node.spec for node in self.stage("embeddings").values())
+        return any(isinstance(spec, EmbeddingsSpec) and spec.pooling.sweep for spec in found)
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables: those of a benchmark, of layers, contrasts and distances where there are such."""
         more = {
-            "benchmark": self.benchmark, "layers": self.swept, "contrasts": self.study.contrasts,
+            "benchmark": self.benchmark,
+            "layers": self.swept,
+            "contrasts": self.study.contrasts,
             "distance": self.distance and NONE in self.study.mixtures,
-        }  # fmt: skip
+        }
         return ("main", "by_language", *(name for name, there in more.items() if there))
 
     @property
@@ -113,12 +172,12 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the study's outputs: what they read and the options they have."""
+        """Digest of the study's outputs: what they read, by what names, and the options they have."""
         cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
         shown = {"figures": dict(self.study.figures), "description": self.study.description, "notes": self.notes}
         return digest(
             {
-                "version": VERSIONS["studies"],
+                "version": STUDIES_VERSION,
                 "cells": cells,
                 "targets": self.targets,
                 "benchmark": self.benchmark,
@@ -131,7 +190,7 @@ class Plan:
     @property
     def folder(self) -> str:
         """Folder of the study's outputs, below the results folder."""
-        return f"studies/{self.study.name}/{self.digest[:8]}"
+        return f"{STUDIES}/{self.study.name}/{self.digest[:_STUDY_DIGITS]}"
 
     def predictions(self) -> list[str]:
         """Return the ids of the nodes that the study's scores are computed from, each once."""
@@ -139,7 +198,10 @@ class Plan:
 
     def as_json(self) -> str:
         """Return the text of plan.json: what the collecting rules and the reader need."""
-        nodes = {node.id: {"digest": node.digest, "spec": node.spec} for node in self.nodes.values()}
+        nodes = {
+            node.id: {"digest": node.digest, "names": self.made.names[node.id], "spec": specs.to_json(node.spec)}
+            for node in self.nodes.values()
+        }
         content = {
             "study": self.study.name,
             "description": self.study.description,
@@ -162,7 +224,6 @@ class Plan:
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     def as_table(self) -> str:
-        """Return the text of index.tsv: every node and its address."""
-        rows = ["stage\tname\taddress"]
-        rows += [f"{node.stage}\t{node.name}\t{node.id}/{MANIFEST}" for node in self.nodes.values()]
+        """Return the text of index.tsv: the study's name of every node, and the path of its manifest."""
+        rows = ["stage\tname\tpath", *(f"{node.stage}\t{name}\t{node.id}/{MANIFEST}" for name, node in self.named())]
         return "\n".join(rows) + "\n"

@@ -1,22 +1,25 @@
 """Which settings of a recipe hold for one phase and one task."""
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.planning.registry import Task
 from xstilts.references import parse_reference
+from xstilts.store.specs import Numerics, Pooling
 
-OPTIMISER_KEYS = ("learning_rate", "warmup", "weight_decay", "adam_beta2", "adam_epsilon", "gradient_norm")
-# settings of each method of tuning, and those whose adapter is no part of the weights
+G = TypeVar("G")
+
+# settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
 METHOD_KEYS = {
     "full": (),
     "lora": ("rank", "alpha", "dropout", "modules"),
     "prompt": ("prompt_length",),
     "prefix": ("prompt_length",),
 }
-LASTING = ("prompt", "prefix")
+UNMERGED = ("prompt", "prefix")
 
 
 def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, Any]:
@@ -33,9 +36,9 @@ def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, 
     return result
 
 
-def optimiser(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the optimiser and its schedule; the learning rate only where there is no grid of rates."""
-    return {key: settings[key] for key in OPTIMISER_KEYS if not isinstance(settings[key], list)}
+def group(kind: type[G], settings: Mapping[str, Any]) -> G:
+    """Return a group of settings that reach the spec as they are; see ``phase.py``."""
+    return kind(**{field.name: settings[field.name] for field in dataclasses.fields(kind)})
 
 
 def grid(settings: Mapping[str, Any]) -> list[float] | None:
@@ -44,42 +47,45 @@ def grid(settings: Mapping[str, Any]) -> list[float] | None:
 
 
 def method(phase: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the tuning: the method and its own settings."""
+    """Return the fine-tuning method and its own settings."""
     chosen = phase["method"]
     return {"name": chosen["name"], **{key: chosen[key] for key in METHOD_KEYS[chosen["name"]]}}
 
 
-def check_phases(recipe: Mapping[str, Any], place: str) -> None:
-    """Refuse a tuning of the target phase that cannot follow that of the intermediate phase.
+def check_phases(recipe: Mapping[str, Any], location: str) -> None:
+    """Refuse a method of the target phase that cannot follow that of the intermediate phase.
 
     Raises:
-        UserError: if the adapter of the intermediate phase is neither added to the weights nor gone on with.
+        UserError: if the adapter of the intermediate phase is neither merged into the weights nor trained further.
     """
     before, after = method(recipe["intermediate"]), method(recipe["target"])
-    if before["name"] in LASTING and before != after:
+    if before["name"] in UNMERGED and before != after:
         raise UserError(
-            f"{place}.target.method: a {before['method']} of the intermediate phase can only be gone on with; give the"
-            f" target phase the same tuning, {before}"
+            f"{location}.target.method: a {before['name']} of the intermediate phase can only be trained further; give"
+            f" the target phase the same method, {before}"
         )
 
 
-def numerics(phase: Mapping[str, Any], submodel: str | None) -> dict[str, Any]:
-    """Return how a model is held and computed: its part, the type of its weights, and that of products of matrices."""
+def numerics(phase: Mapping[str, Any], submodel: str | None) -> Numerics:
+    """Return how a model is computed: the submodel, the dtype of its weights, and that of matrix products."""
     reduced = phase["precision"] == "bfloat16" and phase["method"]["name"] != "full"
-    return {"submodel": submodel, "dtype": "bfloat16" if reduced else "float32", "precision": phase["precision"]}
+    return Numerics(submodel=submodel, dtype="bfloat16" if reduced else "float32", precision=phase["precision"])
 
 
-def pooling(bitext: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which layer's vectors are pooled, by number or as a fraction of the depth, and whether all are scored."""
-    key = "layer_fraction" if bitext["layer"] is None else "layer"
-    return {key: bitext[key], "sweep": bitext["sweep"]}
+def pooling(bitext: Mapping[str, Any]) -> Pooling:
+    """Return which hidden state is pooled, by number or as a fraction of the depth, and whether all are scored."""
+    fraction = bitext["layer_fraction"] if bitext["layer"] is None else None
+    return Pooling(layer=bitext["layer"], layer_fraction=fraction, sweep=bitext["sweep"])
 
 
-def lengths(settings: Mapping[str, Any], form: str) -> dict[str, Any]:
+def lengths(settings: Mapping[str, Any], form: str) -> dict[str, float]:
     """Return what decides how a task of a form becomes token ids."""
     return {"max_length": settings["max_length"], **{key: settings[form][key] for key in FORMS[form].lengths}}
 
 
-def decoding(settings: Mapping[str, Any], form: str) -> dict[str, Any]:
-    """Return what decides how a model's outputs become predictions."""
-    return {key: settings[form][key] for key in FORMS[form].decoding}
+def decoding(settings: Mapping[str, Any], task: Task) -> dict[str, float]:
+    """Return how a model's outputs become predictions; a null threshold only where a question may have no answer."""
+    chosen = {key: settings[task.form][key] for key in FORMS[task.form].decoding}
+    if not any(source.unanswerable == "keep" for source in task.sources):
+        chosen.pop("null_threshold", None)
+    return chosen

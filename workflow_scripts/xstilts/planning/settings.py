@@ -115,6 +115,17 @@ def set_environment(settings: Machine) -> None:
     os.environ["XSTILTS_STUDY"] = str(settings.study)
 
 
+def link_nodes(plan: Plan, results: Path) -> None:
+    """Link the study's names of its nodes to them: ``<the study's folder>/nodes/<stage>/<name>``."""
+    folder = results / plan.folder / "nodes"
+    up = "../" * (len(Path(plan.folder).parts) + 2)
+    for name, node in plan.named():
+        link = folder / node.stage / name
+        if not link.is_symlink():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(f"{up}{node.id}")
+
+
 def point_latest(folder: Path) -> None:
     """Point ``latest``, beside the folder of a study's outputs, to that folder."""
     link = folder.with_name("latest")

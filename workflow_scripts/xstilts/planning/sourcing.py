@@ -6,8 +6,9 @@ from typing import Any
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.errors import UserError, suggestion
-from xstilts.planning.registry import MINIATURE, Registry, Source, Split, Task
+from xstilts.planning.registry import MINIATURE, Registry, Source, Task
 from xstilts.planning.study import Study, Target
+from xstilts.store.specs import Content
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,16 @@ class Indexes:
 
     mirror: Mapping[str, Mapping[str, Any]] | None = None
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """A split of one language: its name, whether it is official, its files, and those that a threshold is chosen on."""
+
+    split: str
+    official: bool
+    files: tuple[str, ...]
+    threshold: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,10 +57,10 @@ class Sourcing:
         if source.kind == "hub":
             return True
         if kind == "mirror":
-            return task.name in self.indexes.mirror.get(name, {}).get("tasks", {})
+            return task.name in self._mirror.get(name, {}).get("tasks", {})
         return name in self.registry.checksums if kind == "download" else MADE_UP[kind].makes(name)
 
-    def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, Split]]:
+    def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, SplitFiles]]:
         """Return the source of a target, and for every language the split to score with its files."""
         task, place = self.registry.tasks[target.task], f"targets.{name}"
         sources = [source for source in self._sources(task, name, place) if source.evaluation]
@@ -80,7 +91,7 @@ class Sourcing:
             self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
         return source, found
 
-    def split(self, task: Task, reference: str, source: Source, language: str, asked: str | None) -> Split | None:
+    def split(self, task: Task, reference: str, source: Source, language: str, asked: str | None) -> SplitFiles | None:
         """Return the best split that a source has in a language, with the names of its files."""
         kind = self.study.source_of(reference)
         for entry in source.evaluation:
@@ -93,14 +104,14 @@ class Sourcing:
             if asked in (None, entry.split) and language in listed and there:
                 # without another split to choose a threshold on, it is chosen on a half of this one
                 threshold = threshold if all(self._has(kind, source, task, name) for name in threshold) else ()
-                return Split(entry.split, entry.official, None, files, threshold)
+                return SplitFiles(entry.split, entry.official, files, threshold)
         return None
 
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:
         """Return what is known of a file's rows before it is read: their number, and whether it is a sample."""
         facts = {}
         if self.study.source_of(reference) == "mirror":
-            facts = self.indexes.mirror.get(name, {}).get("tasks", {}).get(task.name, {})
+            facts = self._mirror.get(name, {}).get("tasks", {}).get(task.name, {})
         return {"rows": facts.get("rows"), "sample": facts.get("sample", False)}
 
     def training(self, task: Task, reference: str, language: str) -> Source:
@@ -138,26 +149,31 @@ class Sourcing:
 
     def content(
         self, task: Task, reference: str, names: list[str], source: Source
-    ) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    ) -> tuple[Content, dict[str, list[str]]]:
         """Return what decides the content of files, for the spec of their node, and where they can be downloaded.
 
         Raises:
             UserError: if a hub source has no pinned revision.
         """
         kind = self.study.source_of(reference)
+        unhashed: dict[str, str | None] = dict.fromkeys(names)
         if source.kind == "hub":
             if source.revision is None:
                 raise UserError(f"{task.title}: its hub source has no pinned revision")
-            return {
-                "kind": "hub", "repository": source.repository, "revision": source.revision, "files": names,
-            }, {}  # fmt: skip
+            return Content(kind="hub", files=unhashed, repository=source.repository, revision=source.revision), {}
         if kind == "mirror":
-            return {"kind": "mirror", "files": {name: self.indexes.mirror[name]["sha256"] for name in names}}, {}
+            return Content(kind=kind, files={name: self._mirror[name]["sha256"] for name in names}), {}
         if kind == "download":
-            content = {"kind": "url", "files": {name: self.registry.checksums[name] for name in names}}
+            content = Content(kind="url", files={name: self.registry.checksums[name] for name in names})
             return content, {name: _urls(source, name) for name in names}
-        world = {"seed": self.study.world, "version": MADE_UP[kind].VERSION} if kind == MINIATURE else {}
-        return {"kind": kind, **world, "files": names}, {}
+        if kind == MINIATURE:
+            seed, generator = self.study.world, MADE_UP[kind].VERSION
+            return Content(kind=kind, files=unhashed, seed=seed, generator=generator), {}
+        return Content(kind=kind, files=unhashed), {}
+
+    @property
+    def _mirror(self) -> Mapping[str, Mapping[str, Any]]:
+        return {} if self.indexes.mirror is None else self.indexes.mirror
 
 
 def _urls(source: Source, name: str) -> list[str]:

@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
+from xstilts.hardware import Hardware
 from xstilts.planning import estimate, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import Machine
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
+from xstilts.store.stages import COMPUTING
 
 # before any job is done: seconds to start one, without and with a model, and operations a second of one core
 _START, _START_WITH_MODEL, _OPERATIONS_PER_SECOND = 1.5, 6.0, 5e10
 # what texts have of the longest input, before they are counted
 _LENGTH = 0.3
-_COMPUTING = (*estimate.TRAINING, "predictions", "embeddings")
 
 
 def missing_nodes(plan: Plan, results: Path) -> list[Node]:
@@ -26,7 +27,7 @@ def missing_nodes(plan: Plan, results: Path) -> list[Node]:
     found: dict[str, Node] = {}
 
     def visit(name: str) -> None:
-        if name not in found and not manifest_path(results, name).exists():
+        if name not in found and not path_of(results, name).exists():
             for parent in plan.nodes[name].parents:
                 visit(parent)
             found[name] = plan.nodes[name]
@@ -69,17 +70,17 @@ class Watch:
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""
-        hardware = estimate.Hardware(self._settings.max_tokens_per_device)
+        hardware = Hardware(self._settings.max_tokens_per_device)
         found = {}
         for node in self.nodes:
-            if node.id in self._measured or node.stage not in _COMPUTING:
+            if node.id in self._measured or node.stage not in COMPUTING:
                 continue
             try:
                 cost = estimate.of_node(node, self._plan, self._known, self._settings.results, hardware)
             except UserError:
                 continue
             # what is bounded is asked for again: once tokens are there, their lengths are known
-            if cost.known == "measured":
+            if cost.certainty == "measured":
                 self._measured[node.id] = cost.operations
             else:
                 found[node.id] = _LENGTH * cost.operations

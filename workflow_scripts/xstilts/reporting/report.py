@@ -10,7 +10,8 @@ import pandas as pd
 from xstilts.reporting import tables
 from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store.files import write_atomically
+from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, path_of
 
 _OUTCOMES = {
     "emerged": "emerged", "did not emerge": "did not emerge (the interval includes 0)",
@@ -51,7 +52,7 @@ def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) ->
         runs=_runs(plan, results),
         address=folder.relative_to(results).as_posix(),
     )
-    manifest.write_atomically(output, html)
+    write_atomically(output, html)
 
 
 def _expectations(contrasts: pd.DataFrame) -> str:
@@ -70,29 +71,31 @@ def _expectations(contrasts: pd.DataFrame) -> str:
 def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
     """Return a line for each prepared data set: rows, and what was left out of it."""
     lines = []
-    for name in plan["nodes"]:
-        if name.startswith("prepared/") and (path := manifest_path(results, name)).exists():
-            facts = manifest.read(path)
-            rows = ", ".join(f"{part} {entry['rows']}" for part, entry in facts["splits"].items())
-            left_out = ", ".join(f"{count} {why}" for why, count in facts["left_out"].items() if count)
-            lines.append({"name": name.removeprefix("prepared/"), "rows": rows, "left_out": left_out})
+    for name, node in plan["nodes"].items():
+        if name.startswith("prepared/") and path_of(results, name).exists():
+            prepared = manifest.results_of(results, name, PreparedResults)
+            rows = ", ".join(f"{split} {entry.rows}" for split, entry in prepared.splits.items())
+            left_out = ", ".join(f"{count} {why}" for why, count in prepared.left_out.items() if count)
+            lines.append({"name": node["names"][0], "rows": rows, "left_out": left_out})
     return lines
 
 
 def _runs(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
     """Return a line for each training run, as the manifests of what was predicted with it tell."""
-    runs: dict[str, Any] = {}
+    runs: dict[str, Run] = {}
     for name in dict.fromkeys(cell["node"] for cell in plan["cells"]):
-        runs |= manifest.read(manifest_path(results, name))["training"]
+        runs |= manifest.results_of(results, name, EvaluationResults).training
     return [
         {
-            "name": name, "steps": facts["steps_done"], "best_step": facts["best_step"],
+            "name": plan["nodes"][name]["names"][0] if name in plan["nodes"] else name,
+            "steps": run.steps_done,
+            "best_step": run.best_step,
             "dev": "; ".join(
-                f"{task} " + ", ".join(f"{name} {value:.1f}" for name, value in dev.items() if name != "collapsed")
-                for task, dev in facts["dev"].items()
+                f"{task} " + ", ".join(f"{metric} {value:.1f}" for metric, value in dev.scores.items())
+                for task, dev in run.dev.items()
             ),
-            "tasks": "; ".join(f"{task} {entry['examples']}" for task, entry in facts["tasks"].items()),
-            "collapsed": facts["collapsed"],
+            "tasks": "; ".join(f"{task} {counts.examples}" for task, counts in run.tasks.items()),
+            "collapsed": run.collapsed,
         }
-        for name, facts in runs.items()
-    ]  # fmt: skip
+        for name, run in runs.items()
+    ]

@@ -1,183 +1,289 @@
-"""What a node of the DAG leaves behind: files, then a manifest, written last and atomically.
+"""Manifests: what a node that is made says of itself, one frozen dataclass a stage.
 
-A node's folder is ``results/<stage>/<node>/``. Its ``manifest.json`` states the spec that decided the result and the
-hash of every file; nothing volatile is in it, so that equal work gives an equal manifest. Host, time, versions and
-cost go to ``provenance.json`` beside it.
+``manifest.json`` states the spec that decided the result and the hash of every file; nothing volatile is in it, so that
+equal work gives an equal manifest. Results that are data in the manifest stand beside these two.
 """
 
-import contextlib
-import hashlib
 import json
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from importlib import metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from xstilts.errors import UserError
+from xstilts.store import specs
+from xstilts.store.specs import Spec
 
 MANIFEST = "manifest.json"
-PROVENANCE = "provenance.json"
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "numpy", "snakemake")
 
 
-def canonical(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of a node."""
+
+    sha256: str
+    bytes: int
 
 
-def digest(value: Any) -> str:
-    """Return the SHA-256 (64 hex digits) of a value's canonical JSON."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a stage's manifest says beside spec and files: nothing, where the files say it all."""
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 (64 hex digits) of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True, kw_only=True)
+class PreparedSplit:
+    """One split of prepared rows: ``train``, ``dev`` or, of evaluation data, a language.
+
+    Attributes:
+        rows: their number; of evaluation data those that are scored.
+        labels: how often each label is there.
+        available: rows before any limit, of evaluation data.
+        split: the name of the split in its source, of evaluation data.
+        official: whether published results are on it, of evaluation data.
+        sample: whether these are not all rows, of evaluation data.
+    """
+
+    rows: int
+    labels: Mapping[str, int]
+    available: int | None = None
+    split: str | None = None
+    official: bool | None = None
+    sample: bool | None = None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole: a temporary name beside it, then a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+@dataclass(frozen=True, kw_only=True)
+class PreparedResults(Results):
+    """Rows by split, and how many were left out by reason.
+
+    Attributes:
+        splits: by name.
+        left_out: rows by reason.
+        available: training rows before the limit; None of evaluation data.
+        language: of training data.
+        sample: whether training data are not all rows.
+        labels: label names of training data, which the data may bring themselves.
+    """
+
+    splits: Mapping[str, PreparedSplit]
+    left_out: Mapping[str, int]
+    available: int | None = None
+    language: str | None = None
+    sample: bool | None = None
+    labels: Sequence[str] | None = None
 
 
-def read(manifest: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class TokensSplit:
+    """One split of token ids; ``digest`` is that of all that they depend on, whatever other splits there are."""
+
+    instances: int
+    tokens: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensResults(Results):
+    """Token ids: the padding token, the one that ends a first segment, and the splits by name."""
+
+    pad: int
+    segment_end: int | None
+    splits: Mapping[str, TokensSplit]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCounts:
+    """How a task was sampled: its probability, training rows, instances, and the steps and examples drawn."""
+
+    probability: float
+    rows: int
+    instances: int
+    steps: int
+    examples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevScores:
+    """Scores on dev rows by metric, and whether the model predicts one and the same for all of them."""
+
+    scores: Mapping[str, float]
+    collapsed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What stays known of a training run when its model is deleted.
+
+    Attributes:
+        steps_done: optimiser steps.
+        best_step: the step whose weights were kept.
+        dev: scores by task.
+        tasks: counts by task.
+        collapsed: whether the model collapsed on the dev rows of a task.
+    """
+
+    steps_done: int
+    best_step: int
+    dev: Mapping[str, DevScores]
+    tasks: Mapping[str, TaskCounts]
+    collapsed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResults(Results):
+    """A training; ``run`` is None for a model whose random weights were not trained.
+
+    Attributes:
+        run: what happened.
+        steps: optimiser steps that were planned.
+        learning_rate: the peak.
+        parameters: of the model, and those that were trained.
+        trained_before: the runs behind the model it started from, by node id.
+    """
+
+    run: Run | None = None
+    steps: int = 0
+    learning_rate: float | None = None
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    trained_before: Mapping[str, Run] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One learning rate of a grid and its dev score; None where the loss exploded."""
+
+    learning_rate: float
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningRatesResults(Results):
+    """The trials of a grid of learning rates, and the best."""
+
+    trials: Sequence[Trial]
+    best: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedSplit:
+    """One language: the name of its split, whether it is official or a sample, and the digest of its tokens."""
+
+    split: str | None = None
+    official: bool | None = None
+    sample: bool | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResults(Results):
+    """Predictions, vectors or what was retrieved.
+
+    Attributes:
+        fingerprint: SHA-256 of all weights of the model, by file name.
+        training: the runs behind the model, by node id.
+        collapsed: whether one of them collapsed.
+        splits: by language.
+        layer: the hidden state whose mean is a vector; None with a head.
+    """
+
+    fingerprint: Mapping[str, str]
+    training: Mapping[str, Run]
+    collapsed: bool
+    splits: Mapping[str, EvaluatedSplit]
+    layer: int | None = None
+
+
+RESULTS: dict[str, type[Results]] = {
+    "data": Results,
+    "models": Results,
+    "prepared": PreparedResults,
+    "tokens": TokensResults,
+    "tokenizers": Results,
+    "pretrained": TrainingResults,
+    "learning_rates": LearningRatesResults,
+    "intermediate": TrainingResults,
+    "targets": TrainingResults,
+    "predictions": EvaluationResults,
+    "embeddings": EvaluationResults,
+    "retrieval": EvaluationResults,
+}
+R = TypeVar("R", bound=Results)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest: the spec as JSON values, the files by name, and the results of the stage."""
+
+    spec_json: Mapping[str, Any]
+    files: Mapping[str, File]
+    results: Results
+
+    @property
+    def parents(self) -> Mapping[str, str]:
+        """Role of each parent, and its node id."""
+        parents: Mapping[str, str] = self.spec_json["parents"]
+        return parents
+
+    @property
+    def spec(self) -> Spec:
+        """The spec."""
+        return specs.from_json(self.spec_json)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def text(spec: Spec, files: Mapping[str, File], results: Results) -> str:
+    """Return the text of manifest.json."""
+    stated = _adapter(type(results)).dump_python(results, mode="json", exclude_defaults=True)
+    listed = _adapter(dict[str, File]).dump_python(files, mode="json")
+    content = {"spec": specs.to_json(spec), "files": listed, **stated}
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read(path: Path) -> Manifest:
     """Read a manifest.
 
+    Args:
+        path: the file, ``<results>/<stage>/<node>/manifest.json``.
+
     Raises:
-        UserError: if it is missing or is no JSON object.
+        UserError: if it is missing, or no manifest of a known stage.
     """
     try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{manifest}: missing; the stage that makes it has not run") from None
+        raise UserError(f"{path}: missing; the stage that makes it has not run") from None
     except (ValueError, OSError) as error:
-        raise UserError(f"{manifest}: not a readable manifest ({error}); delete its folder and run again") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{manifest}: not a manifest; delete its folder and run again")
-    return content
+        raise UserError(f"{path}: not a readable manifest ({error}); delete its folder and run again") from None
+    try:
+        spec, files = content.pop("spec"), _adapter(dict[str, File]).validate_python(content.pop("files"))
+        return Manifest(spec, files, _adapter(RESULTS[spec["stage"]]).validate_python(content))
+    except (ValidationError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{path}: not a manifest; delete its folder and run again") from None
 
 
-def manifest_path(results: Path | str, node_id: str) -> Path:
-    """Return the address of a node's manifest."""
+def path_of(results: Path | str, node_id: str) -> Path:
+    """Return the path of a node's manifest."""
     return Path(results) / node_id / MANIFEST
 
 
-def is_complete(manifest: Path, spec: dict[str, Any]) -> bool:
-    """Tell whether the manifest exists and states this very spec."""
-    return manifest.exists() and read(manifest).get("spec") == spec
+def results_of(results: Path, node_id: str, kind: type[R]) -> R:
+    """Return what a node's manifest says beside spec and files.
 
+    Args:
+        results: the results folder.
+        node_id: stage and name of the node.
+        kind: the dataclass of its stage.
 
-@contextlib.contextmanager
-def node(manifest: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give a scratch folder and a dict of facts; on success, move both into the node's folder, the manifest last.
-
-    Nothing of a failed run stays. Whatever an earlier run left in the node's folder is replaced.
-
-    Yields:
-        The scratch folder to write files into, and the dict whose entries the manifest will carry.
+    Raises:
+        UserError: as ``read``, or if the node is of another stage.
     """
-    started = time.time()
-    target = manifest.parent
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_over(target)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=_scratch_prefix(target, os.getpid())))
-    scratch.chmod(0o755)
-    facts: dict[str, Any] = {}
-    try:
-        yield scratch, facts
-        files = {
-            path.relative_to(scratch).as_posix(): {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-            for path in sorted(scratch.rglob("*"))
-            if path.is_file()
-        }
-        content = {"spec": spec, "files": files, **facts}
-        write_atomically(scratch / PROVENANCE, json.dumps(provenance(started), indent=1) + "\n")
-        write_atomically(scratch / MANIFEST, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        _move_into(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def remove(folder: Path) -> None:
-    """Delete a node, its manifest first, so that an interrupted deletion leaves nothing that looks complete."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder)
-
-
-def _scratch_prefix(target: Path, process: int | str) -> str:
-    return f".{target.name}.{platform.node()}.{process}."
-
-
-def _remove_left_over(target: Path) -> None:
-    """Delete the scratch folders of processes of this machine that were killed."""
-    for folder in target.parent.glob(_scratch_prefix(target, "*") + "*"):
-        process = folder.name.removeprefix(_scratch_prefix(target, "")[:-1]).partition(".")[0]
-        try:
-            os.kill(int(process), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue
-
-
-def _move_into(scratch: Path, target: Path) -> None:
-    target.mkdir(exist_ok=True)
-    (target / MANIFEST).unlink(missing_ok=True)
-    kept = {path.name for path in scratch.iterdir()}
-    for stale in target.iterdir():
-        if stale.name not in kept:
-            shutil.rmtree(stale) if stale.is_dir() and not stale.is_symlink() else stale.unlink()
-    for path in sorted(scratch.iterdir(), key=lambda path: path.name == MANIFEST):
-        place = target / path.name
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        os.replace(path, place)
-
-
-def provenance(started: float) -> dict[str, Any]:
-    """Return the volatile facts of this process: host, time, commit, versions; ``started`` is in seconds (epoch)."""
-    return {
-        "host": platform.node(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "wall_seconds": round(time.time() - started, 2),
-        "cpu_seconds": round(time.process_time(), 2),
-        "commit": _commit(),
-        "versions": {name: _version(name) for name in _PACKAGES if name in sys.modules},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """Return the commit of this library's checkout, or None outside one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
+    found = read(path_of(results, node_id)).results
+    if not isinstance(found, kind):
+        raise UserError(f"{path_of(results, node_id)}: of another stage than expected; delete its folder and run again")
+    return found

@@ -1,4 +1,4 @@
-"""What is kept: trained weights go once everything that needs them is complete; old nodes go when a person says so."""
+"""What is kept: trained weights go once everything that needs them is complete; old nodes when a person says so."""
 
 import json
 import logging
@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xstilts.store.manifest import MANIFEST, remove
-from xstilts.store.stages import VERSIONS
+from xstilts.store.manifest import MANIFEST
+from xstilts.store.node import remove
+from xstilts.store.stages import STAGES, STUDIES
 
 log = logging.getLogger(__name__)
 
-# which trained stages are let go under each value of `keep_models`
-RELEASED = {"all": (), "intermediate": ("targets",), "none": ("intermediate", "targets")}
 
-
-def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep_models: str) -> list[str]:
+def delete_unneeded(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep_models: str) -> list[str]:
     """Delete those trained parents whose every user in the plan is complete, and return their ids.
 
     The whole folder goes, its manifest too: a job that comes to need the weights later makes them anew. Adapters stay.
@@ -36,24 +34,24 @@ def release(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep
     def complete(name: str) -> bool:
         if (results / name / MANIFEST).exists():
             return True
-        return _can_go(plan["nodes"][name], name, keep_models) and all(map(complete, users.get(name, [""])))
+        return _may_go(plan["nodes"][name], name, keep_models) and all(map(complete, users.get(name, [""])))
 
-    released = []
+    deleted = []
     for parent in parents:
-        trained = _can_go(plan["nodes"].get(parent), parent, keep_models)
+        trained = _may_go(plan["nodes"].get(parent), parent, keep_models)
         if trained and (results / parent).is_dir() and all(map(complete, users.get(parent, []))):
             log.info("%s: every node that reads it is complete; its weights are deleted", parent)
             remove(results / parent)
-            released.append(parent)
+            deleted.append(parent)
             grandparents = plan["nodes"].get(parent, {"spec": {"parents": {}}})["spec"]["parents"].values()
-            released += release(results, plan, grandparents, keep_models)
-    return released
+            deleted += delete_unneeded(results, plan, grandparents, keep_models)
+    return deleted
 
 
-def _can_go(node: Mapping[str, Any] | None, name: str, keep_models: str) -> bool:
-    """Tell whether a node's folder may go once nothing needs it."""
+def _may_go(node: Mapping[str, Any] | None, name: str, keep_models: str) -> bool:
+    """Tell whether a node may be deleted once nothing needs it."""
     adapter = node is not None and node["spec"].get("method", {"name": "full"})["name"] != "full"
-    return name.partition("/")[0] in RELEASED[keep_models] and not adapter
+    return keep_models in STAGES[name.partition("/")[0]].deleted_under and not adapter
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,12 @@ def unused(results: Path, current: Iterable[str]) -> list[Unused]:
     """
     named, makers = set(current), _makers(results)
     found = []
-    for stage in VERSIONS:
-        pattern = "*/*" if stage == "studies" else "*"
+    for stage in (*STAGES, STUDIES):
+        pattern = "*/*" if stage == STUDIES else "*"
         for folder in sorted((results / stage).glob(pattern)):
             name = folder.relative_to(results).as_posix()
             if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".") and name not in named:
-                made_by = (folder.parent.name,) if stage == "studies" else makers.get(name, ())
+                made_by = (folder.parent.name,) if stage == STUDIES else makers.get(name, ())
                 age = (time.time() - folder.stat().st_mtime) / 86400
                 found.append(Unused(folder, _size(folder), age, tuple(made_by)))
     return found

@@ -1,18 +1,41 @@
-"""The stages of the DAG."""
+"""The stages of the DAG, and what each means."""
 
-# Raise a stage's version when the same spec would give another result; its nodes, and all below them, move.
-VERSIONS = {
-    "data": 1,
-    "models": 2,
-    "prepared": 2,
-    "tokens": 2,
-    "tokenizers": 2,
-    "pretrained": 1,
-    "learning_rates": 1,
-    "intermediate": 3,
-    "targets": 3,
-    "predictions": 2,
-    "embeddings": 2,
-    "retrieval": 2,
-    "studies": 1,
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        version: raised when the same spec would give another result; its nodes, and all below them, move.
+        trains: whether a model is trained.
+        computes: whether a job computes with a model, so that it needs a GPU where there is one.
+        deleted_under: the values of `keep_models` under which its nodes are deleted once nothing needs them.
+    """
+
+    version: int
+    trains: bool = False
+    computes: bool = False
+    deleted_under: tuple[str, ...] = ()
+
+
+STAGES = {
+    "data": Stage(1),
+    "models": Stage(2),
+    "prepared": Stage(2),
+    "tokens": Stage(2),
+    "tokenizers": Stage(2),
+    "pretrained": Stage(1, trains=True, computes=True),
+    "learning_rates": Stage(1, trains=True, computes=True),
+    "intermediate": Stage(3, trains=True, computes=True, deleted_under=("none",)),
+    "targets": Stage(3, trains=True, computes=True, deleted_under=("intermediate", "none")),
+    "predictions": Stage(2, computes=True),
+    "embeddings": Stage(2, computes=True),
+    "retrieval": Stage(2),
 }
+# version of a study's own outputs: tables, figures, report
+STUDIES = "studies"
+STUDIES_VERSION = 1
+TRAINING = tuple(name for name, stage in STAGES.items() if stage.trains)
+COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)

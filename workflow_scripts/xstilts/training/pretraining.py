@@ -5,53 +5,54 @@ is a whole model with its language-model head, as one from the hub is.
 """
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
+from xstilts.store.manifest import TrainingResults
 from xstilts.store.model_folder import MODEL_FILES
-from xstilts.training.loop import loop
+from xstilts.store.specs import TOKENIZER, PretrainedSpec, Shape
+from xstilts.training import loop
 
 
 def pretrain(
-    spec: Mapping[str, Any], results: Path, scratch: Path, workplace: Path, hardware: loop.Hardware,
-    group: distributed.Group,
-) -> dict[str, Any]:  # fmt: skip
-    """Write a pretrained model into a scratch folder, and return facts for the manifest.
+    spec: PretrainedSpec, results: Path, scratch: Path, workplace: Path, hardware: Hardware, group: distributed.Group
+) -> TrainingResults:
+    """Write a pretrained model into a scratch folder, and return what the manifest says of it.
 
     Without steps it is the model with its random weights: a control.
 
     Args:
-        spec: the node's spec: shape, and what every training has.
+        spec: the node's spec.
         results: the results folder, where tokenizer and tokens are.
         scratch: folder for the outputs.
         workplace: the work directory.
         hardware: what may be used.
         group: the processes that train together.
     """
-    tokenizer = results / spec["parents"]["tokenizer"]
+    tokenizer = results / spec.parents[TOKENIZER]
     start = workplace / "start"
     if group.leads:
         shutil.rmtree(start, ignore_errors=True)
         start.mkdir()
         _copy_tokenizer(tokenizer, start)
-        _random_model(spec["shape"], tokenizer, spec["seed"]).save_pretrained(start)
+        _random_model(spec.shape, tokenizer, spec.seed).save_pretrained(start)
     group.wait()
-    facts: dict[str, Any] = {}
-    if spec["sampling"]["steps"]:
-        facts = loop.train(spec, results, scratch, workplace, hardware, group, start)
+    stated = TrainingResults()
+    if spec.sampling.steps:
+        stated = loop.train(loop.prepare(spec, results, workplace, hardware, group, start), results, scratch).results
         if group.leads:
-            _join(spec["tasks"][0]["task"], start, scratch)
+            _join(spec.tasks[0].task, start, scratch)
     elif group.leads:
         shutil.copyfile(start / "model.safetensors", scratch / "model.safetensors")
     if group.leads:
         shutil.copyfile(start / "config.json", scratch / "config.json")
         _copy_tokenizer(tokenizer, scratch)
-    return facts
+    return stated
 
 
 def _copy_tokenizer(folder: Path, target: Path) -> None:
@@ -60,19 +61,22 @@ def _copy_tokenizer(folder: Path, target: Path) -> None:
             shutil.copyfile(folder / name, target / name)
 
 
-def _random_model(shape: Mapping[str, Any], tokenizer: Path, seed: int) -> Any:
+def _random_model(shape: Shape, tokenizer: Path, seed: int) -> Any:
     """Return a masked language model of XLM-R's architecture with random weights, which depend on the seed alone."""
     import transformers
 
     config = transformers.XLMRobertaConfig.from_pretrained(tokenizer)
     config.update(
         {
-            "num_hidden_layers": shape["layers"], "hidden_size": shape["hidden_size"],
-            "num_attention_heads": shape["heads"], "intermediate_size": shape["intermediate_size"],
-            "hidden_dropout_prob": shape["dropout"], "attention_probs_dropout_prob": shape["dropout"],
-            "initializer_range": shape["initializer_range"],
+            "num_hidden_layers": shape.layers,
+            "hidden_size": shape.hidden_size,
+            "num_attention_heads": shape.heads,
+            "intermediate_size": shape.intermediate_size,
+            "hidden_dropout_prob": shape.dropout,
+            "attention_probs_dropout_prob": shape.dropout,
+            "initializer_range": shape.initializer_range,
         }
-    )  # fmt: skip
+    )
     torch.manual_seed(seed)
     return transformers.XLMRobertaForMaskedLM(config)
 

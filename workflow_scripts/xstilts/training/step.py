@@ -17,6 +17,8 @@ from xstilts.errors import ExplodedError
 from xstilts.forms import FORMS
 from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
+from xstilts.phase import Optimisation
+from xstilts.store.specs import TaskSpec
 from xstilts.tokenization.tokens import Tokens
 
 # steps of a task over which losses are compared; a mean this many times that of the task's first steps, and above this
@@ -37,21 +39,21 @@ class Batches:
     """The batches of a run for one process, each found from its step alone, and on a GPU made while it computes."""
 
     def __init__(
-        self, schedule: Schedule, entries: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Split]], seed: int,
+        self, schedule: Schedule, tasks: Sequence[TaskSpec], data: Sequence[Mapping[str, Split]], seed: int,
         group: distributed.Group, max_tokens_per_device: int | None, ahead: bool,
     ) -> None:  # fmt: skip
         """Say whose share of what is to be computed.
 
         Args:
             schedule: the instances of every step.
-            entries: the tasks.
+            tasks: what is trained on.
             data: their splits.
             seed: of the run.
             group: the processes among which a batch is divided.
             max_tokens_per_device: tokens, padding included, that are computed at once; None for the whole share.
             ahead: whether a batch is made while the one before it is computed.
         """
-        self._schedule, self._entries, self._data, self._seed = schedule, entries, data, seed
+        self._schedule, self._tasks, self._data, self._seed = schedule, tasks, data, seed
         self._group, self._device_pieces, self._ahead = group, max_tokens_per_device, ahead
 
     def from_step(self, first: int) -> Iterator[Batch]:
@@ -71,7 +73,7 @@ class Batches:
     def at(self, step: int) -> Batch:
         """Return this process's part of a step's batch."""
         task, instances = self._schedule.batch(step)
-        form, tokens = self._entries[task]["form"], self._data[task]["train"].tokens
+        form, tokens = self._tasks[task].form, self._data[task]["train"].tokens
         key = self._seed * 1_000_003 + step
         counted = 1
         if FORMS[form].separable:
@@ -105,14 +107,14 @@ def _divided(tokens: Tokens, instances: np.ndarray, limit: int | None) -> list[n
     return [np.array(group) for group in groups]
 
 
-def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.AdamW:
+def make_optimiser(model: nn.Module, settings: Optimisation) -> torch.optim.AdamW:
     """Return AdamW for what is trained, with weight decay on matrices only, not on biases and norms."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [one for one in trained if one.ndim > 1], "weight_decay": settings["weight_decay"]},
+        {"params": [one for one in trained if one.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, betas=(0.9, settings["adam_beta2"]), eps=settings["adam_epsilon"], fused=True)
+    return torch.optim.AdamW(groups, betas=(0.9, settings.adam_beta2), eps=settings.adam_epsilon, fused=True)
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
@@ -125,7 +127,7 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
 
 
 def take_step(
-    model: Model, optimiser: torch.optim.Optimizer, entry: Mapping[str, Any], batch: Batch, rate: float,
+    model: Model, optimiser: torch.optim.Optimizer, task: TaskSpec, batch: Batch, rate: float,
     gradient_norm: float, group: distributed.Group, device: torch.device,
 ) -> float:  # fmt: skip
     """Do one optimiser step and return its loss, the mean over the terms of the whole batch.
@@ -133,7 +135,7 @@ def take_step(
     Args:
         model: in training mode, on the device.
         optimiser: of its weights.
-        entry: the batch's task.
+        task: the batch's task.
         batch: this process's part of the batch.
         rate: the learning rate.
         gradient_norm: gradients are scaled down to this norm.
@@ -144,13 +146,13 @@ def take_step(
         settings["lr"] = rate
     # dropout depends on seed, step and process alone
     torch.manual_seed(batch.key + group.rank * 1_000_000_007)
-    form = forms.get(entry["form"])
+    form = forms.get(task.form)
     own = sum(terms for *_, terms in batch.micro_batches)
     # a batch that cannot be divided is computed by all, and counts as one of each
     total = group.sum(own)
     value = torch.zeros((), device=device)
     for arrays, targets, instances, terms in batch.micro_batches:
-        outputs = model(entry["task"], tensors(arrays, device), instances)
+        outputs = model(task.task, tensors(arrays, device), instances)
         loss = form.loss(outputs, tensors(targets, device)) * (terms / total)
         # processes' gradients are averaged
         (loss * group.size).backward()

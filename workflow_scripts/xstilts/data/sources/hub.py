@@ -3,13 +3,13 @@
 import logging
 import os
 import shutil
-from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
+from xstilts.store.specs import Content
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ _MODEL_PATTERNS = ["*.json", "*.safetensors", "*.model", "tokenizer*", "*.txt"]
 _SKIPPED = ["onnx/*", "openvino/*", "*/*"]
 
 
-def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """Download the configurations and splits of a data set and write each as Parquet, ``config/split``.
 
     Raises:
@@ -26,13 +26,13 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
     _set_offline(place.offline)
     import datasets
 
-    for name in content["files"]:
+    for name in content.files:
         config, _, split = name.partition("/")
-        what = f"{content['repository']} at {content['revision']}, configuration {config}, split {split}"
+        what = f"{content.repository} at {content.revision}, configuration {config}, split {split}"
         log.info("fetching %s", what)
         try:
             rows = datasets.load_dataset(
-                content["repository"], config, split=split, revision=content["revision"], keep_in_memory=False
+                content.repository, config, split=split, revision=content.revision, keep_in_memory=False
             )
             _check_revision(content, rows, place.offline)
         except (OSError, ValueError, RuntimeError) as error:
@@ -41,7 +41,7 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         rows.to_parquet(folder / name)
 
 
-def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_model(content: Content, folder: Path, place: Place) -> None:
     """Download a model: its configuration, its safetensors and a tokenizer.json (made from what it has).
 
     Raises:
@@ -50,10 +50,10 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
     _set_offline(place.offline)
     import huggingface_hub
 
-    what = f"{content['repository']} at {content['revision']}"
+    what = f"{content.repository} at {content.revision}"
     try:
         snapshot = huggingface_hub.snapshot_download(
-            content["repository"], revision=content["revision"], allow_patterns=_MODEL_PATTERNS,
+            content.repository, revision=content.revision, allow_patterns=_MODEL_PATTERNS,
             ignore_patterns=_SKIPPED, local_files_only=place.offline,
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:
@@ -79,17 +79,17 @@ def copy_model(source: Path, folder: Path) -> None:
             raise UserError(f"{source}: no tokenizer that can be read: {str(error).strip().splitlines()[0]}") from None
 
 
-def _check_revision(content: Mapping[str, Any], rows: Any, offline: bool) -> None:
+def _check_revision(content: Content, rows: Any, offline: bool) -> None:
     """Raise OSError if the rows are not the pinned revision's.
 
     Where the hub cannot be asked, its library takes the newest copy that it has, whatever revision that is.
     """
-    if content["revision"] is None:
+    if content.revision is None:
         return
     import huggingface_hub
 
     card = huggingface_hub.hf_hub_download(
-        content["repository"], "README.md", repo_type="dataset", revision=content["revision"], local_files_only=offline
+        content.repository, "README.md", repo_type="dataset", revision=content.revision, local_files_only=offline
     )
     commit, found = Path(card).parent.name, {Path(file["filename"]).parent.name for file in rows.cache_files}
     if found != {commit}:

@@ -1,16 +1,15 @@
 """The mirror: a folder with raw files laid out as upstream publishes them; and local model folders."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
-from xstilts.store.manifest import file_sha256
+from xstilts.store.files import file_sha256
+from xstilts.store.specs import Content
 
 
-def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """Copy the files of a task out of the mirror and check each against its index.
 
     Raises:
@@ -18,11 +17,11 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
     """
     if place.folder is None:
         raise UserError("mirror: not set in config.yaml, but this study's data comes from a mirror")
-    for name, sha256 in content["files"].items():
+    for name, sha256 in content.files.items():
         _copy(place.folder, name, folder, sha256, f"xstilts index-mirror {place.folder}")
 
 
-def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_model(content: Content, folder: Path, place: Place) -> None:
     """Copy the files of a local model folder and check each against its index.
 
     A link would let a folder that is overwritten later change results that exist.
@@ -32,7 +31,7 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
     """
     if place.folder is None:
         raise UserError("model_folders: this model was planned from a local folder that config.yaml no longer names")
-    for name, sha256 in content["files"].items():
+    for name, sha256 in content.files.items():
         _copy(place.folder, name, folder, sha256, f"xstilts index-model {place.folder}")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
+from xstilts.store.specs import Content
 
 TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 120, 40, 24
 
@@ -31,13 +32,13 @@ _TAGS = (
 _CODES = {"deu": "de", "hin": "hi", "swh": "sw", "tur": "tr", "cmn": "zh"}
 
 
-def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """Write the files that are asked for.
 
     Raises:
         UserError: if the tiny source has no such file.
     """
-    for name in content["files"]:
+    for name in content.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(file_text(name), encoding="utf-8")
 
@@ -180,11 +181,12 @@ _FILES: dict[str, Callable[..., str]] = {
 }
 
 
-def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_model(content: Content, folder: Path, place: Place) -> None:
     """Write an encoder of XLM-R's architecture with random weights, and a tokenizer of its kind."""
     import torch
     import transformers
 
+    shape = content.shape or {}
     tokenizer = _tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
     special = {
@@ -193,12 +195,12 @@ def fetch_model(content: Mapping[str, Any], folder: Path, place: Place) -> None:
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 254, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     config = transformers.XLMRobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(), hidden_size=content["hidden_size"],
-        num_hidden_layers=content["layers"], num_attention_heads=content["heads"],
-        intermediate_size=2 * content["hidden_size"], max_position_embeddings=256, type_vocab_size=1,
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=shape["hidden_size"],
+        num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
+        intermediate_size=2 * shape["hidden_size"], max_position_embeddings=256, type_vocab_size=1,
         pad_token_id=1, bos_token_id=0, eos_token_id=2,
     )  # fmt: skip
-    torch.manual_seed(content["seed"])
+    torch.manual_seed(content.seed)
     model = transformers.XLMRobertaForMaskedLM(config)
     model.save_pretrained(folder)
 

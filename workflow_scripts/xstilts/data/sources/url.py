@@ -26,12 +26,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from xstilts import __version__
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
+from xstilts.store.specs import Content
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class _Candidate:
         return _shown(self.location) + (f"#{self.member}" if self.member else "")
 
 
-def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """Write each file from the first of its addresses that gives the right content.
 
     Args:
@@ -80,7 +81,7 @@ def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
         UserError: if an address or a name is not possible, a file needs the network and the machine is offline, or no
             address of a file gives it.
     """
-    candidates = {name: _candidates(name, sha256, place) for name, sha256 in content["files"].items()}
+    candidates = {name: _candidates(name, sha256, place) for name, sha256 in content.files.items()}
     downloads = place.downloads or folder
     missing, problems = set(candidates), {}
     try:

@@ -17,20 +17,21 @@ from xstilts.data.sources.miniature import bitext, choices, pairs, reading, tagg
 from xstilts.data.sources.miniature.languages import table
 from xstilts.data.sources.miniature.maker import Maker
 from xstilts.errors import UserError
+from xstilts.store.specs import Content
 
 TEXT_ROWS = 40_000
 # raised when the same seed would give other files: data nodes, and all below them, move
 VERSION = 2
 
 
-def fetch_data(content: Mapping[str, Any], folder: Path, place: Place) -> None:
+def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """Write the files that are asked for, of the world of the seed that ``content`` names.
 
     Raises:
         UserError: if the miniature world has no such file.
     """
-    maker = Maker(content["seed"])
-    for name in content["files"]:
+    maker = Maker(content.seed)
+    for name in content.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(file_text(maker, name), encoding="utf-8")
 

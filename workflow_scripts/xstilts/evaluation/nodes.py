@@ -1,0 +1,160 @@
+"""Nodes of evaluation: predictions and vectors of a model in every language, with what siblings have already.
+
+A node that differs from another one in its languages alone takes over what that one has for the same weights and data.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xstilts import forms
+from xstilts.data import dataset
+from xstilts.data.dataset import Split
+from xstilts.evaluation import embedding, prediction
+from xstilts.evaluation.predictions import FILE, frame_of
+from xstilts.models import distributed
+from xstilts.models.model import Model, for_predictions, load_model, without_heads
+from xstilts.store import lineage, manifest, node
+from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
+from xstilts.store.specs import MODEL, PREPARED, TOKENS, EmbeddingsSpec, EvaluatedSpec, HeadSpec, PredictionsSpec
+from xstilts.tokenization.tokens import Tokens
+
+log = logging.getLogger(__name__)
+
+# vectors by the end of the name of their file
+Vectors = dict[str, np.ndarray]
+
+
+def make_predictions(
+    output: Path, spec: PredictionsSpec, results: Path, load: Callable[[], tuple[Model, EvaluatedSpec]] | None = None
+) -> None:
+    """Make a predictions node.
+
+    Args:
+        output: its manifest.
+        spec: its spec.
+        results: the results folder.
+        load: gives the model and the task of its head; by default they are read from the parents.
+    """
+    weights, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
+    splits = dataset.splits(results, spec.parents[TOKENS])
+    prepared = manifest.read(manifest.path_of(results, spec.parents[TOKENS])).parents[PREPARED]
+    described = manifest.results_of(results, prepared, PreparedResults).splits
+    with node.making(output, spec) as made:
+        frames = _predictions_of_siblings(output, spec, splits, weights)
+        if missing := {name: split for name, split in splits.items() if name not in frames}:
+            model, task = load() if load is not None else for_predictions(spec, results)
+            frames |= _predicted(spec, model.to(distributed.device()), task, missing)
+        frame = pd.concat([frames[name] for name in splits], ignore_index=True)
+        frame.to_parquet(made.scratch / FILE, index=False)
+        made.results = EvaluationResults(
+            fingerprint=weights,
+            training=runs,
+            collapsed=lineage.collapsed(runs),
+            splits={
+                name: EvaluatedSplit(
+                    split=described[name].split,
+                    official=described[name].official,
+                    sample=described[name].sample,
+                    digest=split.digest,
+                )
+                for name, split in splits.items()
+            },
+        )
+
+
+def _predictions_of_siblings(
+    output: Path, spec: PredictionsSpec, splits: Mapping[str, Split], weights: Mapping[str, str]
+) -> dict[str, pd.DataFrame]:
+    """Return the predictions that siblings already have, by language."""
+    frames: dict[str, pd.DataFrame] = {}
+    for sibling in lineage.siblings(output, spec, weights):
+        same = [name for name in _shared(sibling, splits) if name not in frames]
+        if same:
+            frame = pd.read_parquet(sibling.folder / FILE)
+            frames |= {name: frame[frame["language"] == name] for name in same}
+            log.info("taken over from %s: %s", sibling.folder.name, ", ".join(same))
+    return frames
+
+
+def _shared(sibling: lineage.Sibling, splits: Mapping[str, Split]) -> list[str]:
+    """Return the languages for which a sibling has read the same tokens."""
+    there = sibling.results.splits
+    return [name for name, split in splits.items() if name in there and there[name].digest == split.digest]
+
+
+def _predicted(
+    spec: PredictionsSpec, model: Model, task: EvaluatedSpec, splits: Mapping[str, Split]
+) -> dict[str, pd.DataFrame]:
+    """Return new predictions by language."""
+    form, frames = forms.get(spec.form), {}
+    for name, split in splits.items():
+        log.info("predicting %s: %d rows", name, len(split.rows))
+        predictions = prediction.predict(model, task, split, distributed.device())
+        gold = prediction.gold_answers(form, split, task.labels)
+        frames[name] = frame_of(form, split.rows, predictions, gold, spec.scoring)
+    return frames
+
+
+def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Callable[[], Model] | None = None) -> None:
+    """Make an embeddings node: an array a language, a row a sequence; with a sweep also one for each layer.
+
+    Args:
+        output: its manifest.
+        spec: its spec.
+        results: the results folder.
+        load: gives the model; by default it is read from the parents.
+    """
+    weights, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
+    splits = dataset.splits(results, spec.parents[TOKENS])
+    with node.making(output, spec) as made:
+        missing, layer = dict(splits), None
+        for sibling in lineage.siblings(output, spec, weights):
+            for name in [name for name in _shared(sibling, splits) if name in missing]:
+                for path in [sibling.folder / f"{name}.npy", *sibling.folder.glob(f"{name}.layer-*.npy")]:
+                    shutil.copyfile(path, made.scratch / path.name)
+                layer = sibling.results.layer
+                del missing[name]
+                log.info("taken over from %s: %s", sibling.folder.name, name)
+        if missing:
+            model = load() if load is not None else _load(spec, results)
+            layer, vectors_of = _encoder(spec, model.to(distributed.device()))
+            for name, split in missing.items():
+                for end, vectors in vectors_of(split.tokens).items():
+                    np.save(made.scratch / f"{name}{end}.npy", vectors, allow_pickle=False)
+        made.results = EvaluationResults(
+            fingerprint=weights,
+            training=runs,
+            collapsed=lineage.collapsed(runs),
+            splits={name: EvaluatedSplit(digest=split.digest) for name, split in splits.items()},
+            layer=layer,
+        )
+
+
+def _load(spec: EmbeddingsSpec, results: Path) -> Model:
+    """Return the model of an embeddings node: a trained dual encoder, or a model without heads."""
+    folders = lineage.folders(spec, results)
+    if spec.pooling.head is None:
+        return without_heads(folders, spec.numerics)
+    return load_model(folders, [HeadSpec(task=spec.pooling.head, form=spec.form, labels=None)], spec.numerics, None)
+
+
+def _encoder(spec: EmbeddingsSpec, model: Model) -> tuple[int | None, Callable[[Tokens], Vectors]]:
+    """Return the layer whose mean is taken (None for a dual encoder), and the function from tokens to vectors."""
+    pooling, device = spec.pooling, distributed.device()
+    if pooling.head is not None:
+        head = pooling.head
+        return None, lambda tokens: {"": embedding.head_vectors(model, head, tokens, device)}
+    layer = embedding.layer_number(pooling, model.backbone.depth)
+    layers = range(model.backbone.depth + 1) if pooling.sweep else [layer]
+
+    def vectors_of(tokens: Tokens) -> Vectors:
+        found = dict(zip(layers, embedding.mean_vectors(model, tokens, layers, device), strict=True))
+        swept = {f".layer-{index}": vectors for index, vectors in found.items()} if len(found) > 1 else {}
+        return {"": found[layer], **swept}
+
+    return layer, vectors_of

@@ -1,0 +1,231 @@
+"""The nodes of data: raw files, prepared rows and tokens."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from xstilts.data.sources.made_up import MADE_UP
+from xstilts.forms import FORMS
+from xstilts.planning.nodes import Node, Nodes
+from xstilts.planning.registry import Registry, Source, Task
+from xstilts.planning.sourcing import Sourcing, SplitFiles
+from xstilts.planning.study import Limits, Study
+from xstilts.references import in_language, parse_reference
+from xstilts.store import specs
+from xstilts.store.specs import EvaluationFiles, Reading, TrainingFile, Where, role
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What decides a set of training data in a study: the key under which its node is remembered."""
+
+    reference: str
+    shuffled: bool
+    limits: Limits
+
+
+@dataclass
+class DataPlanner:
+    """Plans data, every node once.
+
+    Attributes:
+        study: the study.
+        registry: its tasks.
+        sourcing: finds sources and files.
+        nodes: the plan's nodes.
+        urls: where the files of a data node can be downloaded.
+        tokenizers: the node of a model's tokenizer, by the id of the model, where it is not in the model's own folder.
+    """
+
+    study: Study
+    registry: Registry
+    sourcing: Sourcing
+    nodes: Nodes
+    urls: dict[str, dict[str, list[str]]]
+    tokenizers: dict[str, Node] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the source and the splits of every target."""
+        self.evaluated = {name: self.sourcing.evaluation(name, target) for name, target in self.study.targets.items()}
+        self._training: dict[_Training, Node] = {}
+        self._evaluation: dict[tuple[str, str], Node] = {}
+        self._tokens: dict[tuple[str, str, str], Node] = {}
+
+    def task(self, reference: str) -> Task:
+        """Return the task of a reference."""
+        return self.registry.tasks[parse_reference(reference)[0]]
+
+    def training_data(self, reference: str, shuffled: bool = False, limits: Limits | None = None) -> Node:
+        """Return the training data of a task in its source language.
+
+        Args:
+            reference: the task.
+            shuffled: whether rows get each other's labels.
+            limits: other limits than the study's.
+        """
+        key = _Training(reference, shuffled, limits or self.study.limits(reference))
+        if key not in self._training:
+            self._training[key] = self._new_training_data(key)
+        return self._training[key]
+
+    def in_languages(self, task: Task, languages: Sequence[str], limits: Limits) -> Node:
+        """Return the training data of a task in several languages as one, each of them within the limits."""
+        references = [in_language(task.name, language) for language in languages]
+        members = {reference: self.training_data(reference, limits=limits) for reference in references}
+        return self._union(task.name, members, languages[0], replace(limits, train_rows=None))
+
+    def evaluation_data(self, target: str) -> Node:
+        """Return the evaluation data of a target in the languages of the study."""
+        splits = self.evaluated[target][1]
+        return self._evaluation_data(target, splits, "evaluation", self.study.limits(target).test_rows)
+
+    def tokens(self, prepared: Node, model: Node, form: str, lengths: Mapping[str, float]) -> Node:
+        """Return the tokens of prepared rows for the tokenizer of a model."""
+        tokenizer = self.tokenizers.get(model.id, model)
+        key = (prepared.id, tokenizer.id, json.dumps(lengths, sort_keys=True))
+        if key not in self._tokens:
+            frame = self.nodes.frame("tokens", {specs.PREPARED: prepared, specs.MODEL: tokenizer})
+            name = f"{self._name(tokenizer)}.{self._name(prepared)}.{lengths['max_length']}"
+            self._tokens[key] = self.nodes.add(name, specs.TokensSpec(**frame, form=form, lengths=dict(lengths)))
+        return self._tokens[key]
+
+    def _name(self, node: Node) -> str:
+        return self.nodes.names[node.id][0]
+
+    def _new_training_data(self, key: _Training) -> Node:
+        name, language = parse_reference(key.reference)
+        if key.shuffled:
+            members = {key.reference: self.training_data(key.reference)}
+            return self._union(key.reference, members, language, key.limits, shuffled=True)
+        task = self.registry.tasks[name]
+        source = self.sourcing.training(task, key.reference, language)
+        if source.union:
+            references = [in_language(member, language) for member in source.union]
+            members = {reference: self.training_data(reference) for reference in references}
+            return self._union(key.reference, members, language, key.limits)
+        return self._from_files(key.reference, task, source, language, key.limits)
+
+    def _union(
+        self, reference: str, members: Mapping[str, Node], language: str, limits: Limits, shuffled: bool = False
+    ) -> Node:
+        """Return the training data of several tasks as that of one, so that they share a head; or of one, shuffled."""
+        task = self.task(reference)
+        frame = self.nodes.frame("prepared", {role(specs.MEMBER, name): node for name, node in members.items()})
+        spec = specs.UnionSpec(
+            **frame,
+            task=task.name,
+            form=task.form,
+            labels=task.labels,
+            language=language,
+            members=list(members),
+            train_rows=limits.train_rows,
+            dev_rows=limits.dev_rows,
+            shuffled_labels=shuffled,
+        )
+        return self.nodes.add(f"{reference}.{'shuffled' if shuffled else 'training'}", spec)
+
+    def _from_files(self, reference: str, task: Task, source: Source, language: str, limits: Limits) -> Node:
+        splits = {
+            split: [task.file(template, language) for template in templates]
+            for split, templates in (("train", source.training), ("dev", source.dev))
+            if templates
+        }
+        files = [name for names in splits.values() for name in names]
+        parents = {specs.DATA: self._data(task, reference, f"training.{language}", files, source)}
+        if "context" in source.columns:
+            parents |= self._contexts(language)
+        spec = specs.TrainingDataSpec(
+            **self.nodes.frame("prepared", parents),
+            task=task.name,
+            form=task.form,
+            labels=task.labels,
+            task_version=task.version,
+            reading=_reading(source),
+            language=language,
+            splits={
+                split: [TrainingFile(file=name, **self.sourcing.rows(task, reference, name)) for name in names]
+                for split, names in splits.items()
+            },
+            where=_where(task, source, language),
+            train_rows=limits.train_rows,
+            dev_rows=limits.dev_rows,
+        )
+        return self.nodes.add(f"{reference}.training", spec)
+
+    def _data(self, task: Task, reference: str, kind: str, files: Iterable[str], source: Source) -> Node:
+        content, urls = self.sourcing.content(task, reference, sorted(set(files)), source)
+        node = self.nodes.add(f"{task.name}.{kind}", specs.DataSpec(**self.nodes.frame("data", {}), source=content))
+        if urls:
+            self.urls[node.id] = urls
+        return node
+
+    def _contexts(self, language: str) -> dict[str, Node]:
+        """Return the evaluation data, in one language, whose contexts no training set may contain.
+
+        Whether the study evaluates in that language does not matter: translations of a context are scored. It is a node
+        of its own, so that a language added to a target moves no training data.
+        """
+        parents = {}
+        for name, target in self.study.targets.items():
+            source, _ = self.evaluated[name]
+            if "context" in source.columns:
+                split = self.sourcing.split(self.registry.tasks[target.task], name, source, language, target.split)
+                if split is not None:
+                    contexts = self._evaluation_data(name, {language: split}, f"contexts.{language}", None)
+                    parents[role(specs.EXCLUDED, f"{target.task}.{split.split}")] = contexts
+        return parents
+
+    def _evaluation_data(self, target: str, splits: Mapping[str, SplitFiles], kind: str, test_rows: int | None) -> Node:
+        if (target, kind) in self._evaluation:
+            return self._evaluation[target, kind]
+        task = self.registry.tasks[self.study.targets[target].task]
+        source, _ = self.evaluated[target]
+        names = [name for split in splits.values() for name in (*split.files, *split.threshold)]
+        # a pool of some languages is another task than that of all, and made-up text is no task's
+        complete = not FORMS[task.form].pooled or set(splits) == set(task.languages)
+        complete = complete and self.study.source_of(target) not in MADE_UP
+        spec = specs.EvaluationDataSpec(
+            **self.nodes.frame("prepared", {specs.DATA: self._data(task, target, kind, names, source)}),
+            task=task.name,
+            form=task.form,
+            labels=task.labels,
+            task_version=task.version,
+            reading=_reading(source),
+            languages={
+                language: EvaluationFiles(
+                    split=split.split,
+                    official=split.official and complete,
+                    files=split.files,
+                    threshold=split.threshold,
+                    where=_where(task, source, language),
+                    published=task.published(split.split, language),
+                    **self.sourcing.rows(task, target, split.files[0]),
+                )
+                for language, split in splits.items()
+            },
+            test_rows=test_rows,
+            cluster_rows=task.cluster_rows,
+            parallel=task.parallel,
+        )
+        self._evaluation[target, kind] = self.nodes.add(f"{target}.{kind}", spec)
+        return self._evaluation[target, kind]
+
+
+def _reading(source: Source) -> Reading:
+    """Return what of a source decides the rows of its files."""
+    return Reading(
+        reader=source.reader or "",
+        header=source.header,
+        columns=source.columns,
+        values=source.values,
+        labels=source.labels,
+        drop_labels=source.drop_labels,
+        unanswerable=source.unanswerable,
+    )
+
+
+def _where(task: Task, source: Source, language: str) -> Where | None:
+    """Return which rows of a file are in a language, or None if all are."""
+    if source.where is None:
+        return None
+    return Where(column=source.where["column"], starts_with=task.file(source.where["starts_with"], language))

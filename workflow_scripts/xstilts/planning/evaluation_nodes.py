@@ -1,0 +1,84 @@
+"""The nodes of evaluation: predictions, vectors, and what is found by vectors."""
+
+from dataclasses import dataclass
+
+from xstilts.forms import FORMS
+from xstilts.planning import recipe as recipes
+from xstilts.planning.data_nodes import DataPlanner
+from xstilts.planning.mixtures import NONE
+from xstilts.planning.nodes import Node, Nodes
+from xstilts.planning.study import Study
+from xstilts.planning.training_nodes import Arm, TrainingPlanner, head_parents
+from xstilts.store import specs
+from xstilts.store.specs import Pooling
+
+
+@dataclass(frozen=True)
+class EvaluationPlanner:
+    """Plans what answers the cells of a study.
+
+    Attributes:
+        study: the study.
+        nodes: the plan's nodes.
+        data: plans what is evaluated on.
+        training: plans the models that are evaluated.
+    """
+
+    study: Study
+    nodes: Nodes
+    data: DataPlanner
+    training: TrainingPlanner
+
+    def result(self, arm: Arm, name: str, start: Node, base: Node) -> Node:
+        """Return the node with the predictions of an arm for a target.
+
+        Args:
+            arm: the arm.
+            name: the target's name in the study.
+            start: the model after the intermediate phase.
+            base: the pretrained model.
+        """
+        target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
+        task = self.data.registry.tasks[target.task]
+        # without any training there is nothing that a seed could change
+        label = arm.name(name, seed=bool(target.trained_on) or arm.mixture != NONE)
+        prepared = self.data.evaluation_data(name)
+        checkpoint = self.training.target(arm, target.trained_on, start, base)
+        settings = recipes.settings(recipe["target"], name, task)
+        if FORMS[task.form].embedded:
+            return self._retrieval(arm, label, name, prepared, checkpoint, base)
+        tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
+        chain = self.training.chain(checkpoint)
+        parents = {**chain, specs.TOKENS: tokens, **head_parents(base, task.form)}
+        spec = specs.PredictionsSpec(
+            **self.nodes.frame("predictions", parents),
+            form=task.form,
+            labels=task.labels,
+            trained_on=target.trained_on[-1] if target.trained_on else None,
+            decoding=recipes.decoding(settings, task),
+            scoring=task.scoring,
+            numerics=self.training.numerics(recipe["target"], arm.model),
+        )
+        return self.nodes.add(label, spec)
+
+    def _retrieval(self, arm: Arm, label: str, name: str, prepared: Node, checkpoint: Node, base: Node) -> Node:
+        """Return the node that finds what belongs together by vectors of the texts."""
+        target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
+        task = self.data.registry.tasks[target.task]
+        form = FORMS[task.form]
+        settings = recipes.settings(recipe["target"], name, task) if form.trained else recipe["bitext"]
+        tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
+        pooling = Pooling(head=target.trained_on[-1]) if form.trained else recipes.pooling(recipe["bitext"])
+        embeddings = specs.EmbeddingsSpec(
+            **self.nodes.frame("embeddings", {**self.training.chain(checkpoint), specs.TOKENS: tokens}),
+            form=task.form,
+            pooling=pooling,
+            numerics=self.training.numerics(recipe["target"], arm.model),
+        )
+        parents = {specs.EMBEDDINGS: self.nodes.add(label, embeddings), specs.PREPARED: prepared}
+        retrieval = specs.RetrievalSpec(
+            **self.nodes.frame("retrieval", parents),
+            form=task.form,
+            settings={key: recipe["bitext"][key] for key in form.retrieval},
+        )
+        return self.nodes.add(label, retrieval)

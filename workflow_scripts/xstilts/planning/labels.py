@@ -1,0 +1,108 @@
+"""The readable part of a node's name: a function of its spec and those of its parents, never of a study's own names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from xstilts.references import in_language
+from xstilts.store import specs
+from xstilts.store.specs import Spec
+
+# tasks that a label lists before it only counts them, and its length at most: file names have 255 bytes
+_LISTED, _LONGEST = 3, 160
+
+
+class Labelled(Protocol):
+    """A node that has its label."""
+
+    @property
+    def label(self) -> str:
+        """The readable part of its name."""
+
+    @property
+    def spec(self) -> Spec:
+        """Its spec."""
+
+
+def label(spec: Spec, parents: Mapping[str, Labelled]) -> str:
+    """Return what a spec says in a few words, in characters that file names may have.
+
+    Args:
+        spec: the spec.
+        parents: the parents by role.
+    """
+    text = _text(spec, parents)
+    return re.sub(r"[^A-Za-z0-9_.+@-]", "_", text)[:_LONGEST]
+
+
+def _text(spec: Spec, parents: Mapping[str, Labelled]) -> str:
+    match spec:
+        case specs.DataSpec(source=source):
+            return _files(source)
+        case specs.ModelSpec(source=source):
+            return _weights(source)
+        case specs.TokenizerSpec():
+            return f"unigram{spec.vocabulary_size}"
+        case specs.PreparedSpec():
+            return _rows(spec)
+        case specs.TokensSpec():
+            model = parents[specs.MODEL].label
+            return f"{parents[specs.PREPARED].label}.{spec.lengths['max_length']:g}.{model}"
+        case specs.PretrainedSpec(shape=shape):
+            return f"xlm-r-{shape.layers}x{shape.hidden_size}.{spec.sampling.steps}steps.s{spec.seed}"
+        case specs.TrainingSpec():
+            return _training(spec, parents[specs.MODEL])
+        case specs.PredictionsSpec() | specs.EmbeddingsSpec():
+            return f"{parents[specs.MODEL].label}.on.{_evaluated(parents[specs.TOKENS])}"
+        case _:
+            return parents[specs.EMBEDDINGS].label
+
+
+def _files(source: specs.Content) -> str:
+    names = sorted(source.files)
+    if source.repository is not None:
+        return source.repository.rpartition("/")[2]
+    folder = names[0].partition("/")[0]
+    return names[0].replace("/", ".") if len(names) == 1 else f"{folder}.{len(names)}files"
+
+
+def _weights(source: specs.Content) -> str:
+    if source.repository is not None:
+        return source.repository.rpartition("/")[2]
+    if source.shape is not None:
+        return f"random-{source.shape['layers']}x{source.shape['hidden_size']}"
+    return source.kind
+
+
+def _rows(spec: specs.PreparedSpec) -> str:
+    match spec:
+        case specs.TrainingDataSpec():
+            return f"{in_language(spec.task, spec.language)}.training"
+        case specs.UnionSpec(shuffled_labels=True):
+            return f"{in_language(spec.task, spec.language)}.shuffled"
+        case specs.UnionSpec():
+            return f"{in_language(spec.task, spec.language)}.{len(spec.members)}sets"
+        case specs.EvaluationDataSpec():
+            languages = list(spec.languages)
+            return f"{spec.task}.{languages[0] if len(languages) == 1 else f'{len(languages)}languages'}"
+    return spec.task
+
+
+def _training(spec: specs.TrainingSpec, start: Labelled) -> str:
+    """Return the model's label, and what this training adds to it: method and seed stand once where they are the same."""
+    before, seed = start.label, f".s{spec.seed}"
+    method = spec.method.name
+    if isinstance(start.spec, specs.IntermediateSpec | specs.TargetSpec):
+        before = before.removesuffix(seed)
+        method = "" if method == start.spec.method.name else method
+    end = f"{seed}.grid" if isinstance(spec, specs.LearningRatesSpec) else seed
+    return ".".join(filter(None, [before, method, _tasks([task.task for task in spec.tasks])])) + end
+
+
+def _tasks(names: Sequence[str]) -> str:
+    return "+".join(names) if len(names) <= _LISTED else f"{len(names)}tasks"
+
+
+def _evaluated(tokens: Labelled) -> str:
+    """Return the task of evaluation data, with which the label of its tokens begins."""
+    return tokens.label.partition(".")[0]

@@ -1,0 +1,261 @@
+"""The nodes of models and their training: pretrained models, the intermediate phase, the stages of the target phase."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xstilts.errors import UserError
+from xstilts.forms import FORMS
+from xstilts.phase import Optimisation
+from xstilts.planning import recipe as recipes
+from xstilts.planning.data_nodes import DataPlanner
+from xstilts.planning.mixtures import NONE, Mixture
+from xstilts.planning.nodes import Node, Nodes
+from xstilts.planning.registry import Registry, Task
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import Limits, Study
+from xstilts.store import specs
+from xstilts.store.sampling import Sampling
+from xstilts.store.specs import Content, EarlyStopping, Method, Numerics, Shape, TaskSpec, TrainingSpec, role
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One combination of the study's axes: what a result is of."""
+
+    model: str
+    recipe: str
+    mixture: str
+    seed: int
+
+    def name(self, *more: str, seed: bool = True) -> str:
+        """Return what the study calls a node of this arm."""
+        return ".".join([self.model, self.recipe, self.mixture, *([f"s{self.seed}"] if seed else []), *more])
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a training and the search for its learning rate have in common.
+
+    Attributes:
+        parents: tokens and the pretrained model, as far as they are read.
+        tasks: what is trained on.
+        sampling: how tasks are drawn.
+        phase: the recipe's phase.
+        settings: those of the phase for the task, with its learning rate.
+        early_stopping: None for none.
+        warm_start_head: the task whose head is trained further.
+    """
+
+    parents: Mapping[str, Node]
+    tasks: Sequence[TaskSpec]
+    sampling: Sampling
+    phase: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    early_stopping: EarlyStopping | None = None
+    warm_start_head: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlanner:
+    """Plans models and trainings.
+
+    Attributes:
+        study: the study.
+        registry: its models.
+        indexes: what local model folders contain.
+        nodes: the plan's nodes.
+        data: plans what is trained on.
+    """
+
+    study: Study
+    registry: Registry
+    indexes: Indexes
+    nodes: Nodes
+    data: DataPlanner
+
+    def model(self, name: str) -> Node:
+        """Return the node of a model's weights.
+
+        Raises:
+            UserError: if it can neither be downloaded nor made, and no folder is named for it.
+        """
+        name = self.registry.models[name]["weights_of"] or name
+        entry = self.registry.models[name]
+        if name in self.indexes.models:
+            files = self.indexes.models[name]
+            content = Content(kind="folder", files={file: indexed["sha256"] for file, indexed in files.items()})
+        elif entry["pretrained"] is not None:
+            return self._pretrained(name, entry["pretrained"])
+        elif entry["generated"] is not None:
+            shape = dict(entry["generated"])
+            content = Content(kind="tiny", files={}, seed=shape.pop("seed"), shape=shape)
+        elif entry["hub"] is not None and entry["revision"] is not None:
+            content = Content(kind="hub", files={}, repository=entry["hub"], revision=entry["revision"])
+        else:
+            raise UserError(
+                f"model {name}: the registry has no pinned download of it; name a folder with it in config.yaml:"
+                f" model_folders: {{{name}: /path/to/folder}}"
+            )
+        return self.nodes.add(name, specs.ModelSpec(**self.nodes.frame("models", {}), source=content))
+
+    def intermediate(self, arm: Arm, mixture: Mixture, base: Node) -> Node:
+        """Return the model of an arm after its intermediate phase."""
+        phase = self.study.recipes[arm.recipe]["intermediate"]
+        parents: dict[str, Node] = {}
+        tasks = []
+        for member in mixture.tasks:
+            if member.languages:
+                limits = self.study.limits(member.task)
+                rows = self.data.in_languages(self.data.task(member.task), member.languages, limits)
+            else:
+                rows = self.data.training_data(member.task, member.shuffled_labels)
+            task, tokens = self._task(member.task, phase, base, rows, member.weight)
+            tasks.append(task)
+            parents |= {role(specs.TOKENS, member.task): tokens, **head_parents(base, task.form)}
+        training = _Training(parents, tasks, mixture.sampling, phase, phase)
+        searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
+        frame = self._frame("intermediate", base, parents | searched)
+        spec = specs.IntermediateSpec(**frame, **self._settings(training, arm.model, arm.seed))
+        return self.nodes.add(arm.name(), spec)
+
+    def target(self, arm: Arm, stages: Sequence[str], start: Node, base: Node) -> Node:
+        """Return the last of a target's training stages, each a node that starts from the one before.
+
+        A stage of the same form with a head of the same shape trains the head of the stage before further (COPA with
+        SIQA's), as XTREME-R's baseline does; every phase starts with fresh heads.
+
+        Args:
+            arm: the arm.
+            stages: references of what is trained on, one after the other.
+            start: the model before the phase.
+            base: the pretrained model.
+        """
+        recipe = self.study.recipes[arm.recipe]
+        phase, model = recipe["target"], start
+        for index, reference in enumerate(stages):
+            rows = self.data.training_data(reference)
+            task, tokens = self._task(reference, phase, base, rows, weight=1.0)
+            before = stages[index - 1] if index else None
+            shared = before is not None and _share_head(self.data.task(before), self.data.task(reference))
+            training = _Training(
+                {role(specs.TOKENS, reference): tokens, **head_parents(base, task.form)},
+                [task],
+                Sampling(),
+                phase,
+                recipes.settings(phase, reference, self.data.task(reference)),
+                EarlyStopping(**recipe["early_stopping"]),
+                before if shared else None,
+            )
+            label = "+".join(stages[max(0, index - 1) : index + 1])
+            searched: dict[str, Node] = {}
+            if recipes.grid(training.settings):
+                # the same rate for all mixtures and seeds: the one that is best without an intermediate phase
+                plain = Arm(arm.model, arm.recipe, NONE, self.study.seeds[0])
+                untrained = self.target(plain, stages[:index], base, base)
+                searched = self._learning_rate(f"{arm.model}.{arm.recipe}.{label}", arm.model, training, untrained)
+            frame = self._frame("targets", model, {**training.parents, **searched})
+            spec = specs.TargetSpec(**frame, **self._settings(training, arm.model, arm.seed))
+            model = self.nodes.add(arm.name(label), spec)
+        return model
+
+    def chain(self, model: Node) -> dict[str, Node]:
+        """Return a model as the parent of what reads it, and where it is an adapter those below it."""
+        chain = {specs.MODEL: model}
+        if isinstance(model.spec, TrainingSpec) and model.spec.method.name != "full":
+            below = model.spec.parents_of(specs.MODEL)
+            chain |= {role(specs.MODEL, level): self.nodes.by_id[name] for level, name in enumerate(below, 1)}
+        return chain
+
+    def numerics(self, phase: Mapping[str, Any], model: str) -> Numerics:
+        """Return how a model is computed by a phase of a recipe."""
+        return recipes.numerics(phase, self.registry.models[model]["submodel"])
+
+    def _pretrained(self, name: str, entry: Mapping[str, Any]) -> Node:
+        """Return the node of a model that is pretrained here, on the text of several languages as one task.
+
+        Its tokens are those of its tokenizer, so that models that share it share all tokens.
+        """
+        text, phase = entry["text"], entry["phase"]
+        lacking = [language for language in text["languages"] if language not in self.registry.languages]
+        if lacking:
+            raise UserError(
+                f"models: {name} is made from text in {', '.join(lacking)}, which the source {self.study.source!r} has"
+                " not; it needs a study with `source: miniature`"
+            )
+        task, limits = self.data.task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
+        rows = self.data.in_languages(task, text["languages"], limits)
+        frame = self.nodes.frame("tokenizers", {specs.PREPARED: rows})
+        tokenizer = self.nodes.add(text["task"], specs.TokenizerSpec(**frame, **entry["tokenizer"]))
+        tokens = self.data.tokens(rows, tokenizer, task.form, recipes.lengths(phase, task.form))
+        parents = {specs.TOKENIZER: tokenizer, role(specs.TOKENS, task.name): tokens}
+        tasks = [_task_spec(task.name, task, phase, weight=1.0)]
+        training = _Training(parents, tasks, Sampling(steps=entry["steps"]), phase, phase)
+        settings = self._settings(training, name, entry["seed"])
+        frame = self.nodes.frame("pretrained", parents)
+        node = self.nodes.add(name, specs.PretrainedSpec(**frame, **settings, shape=Shape(**entry["shape"])))
+        self.data.tokenizers[node.id] = tokenizer
+        return node
+
+    def _task(
+        self, reference: str, phase: Mapping[str, Any], base: Node, rows: Node, weight: float
+    ) -> tuple[TaskSpec, Node]:
+        """Return what a training's spec says of a task, and the tokens of its rows."""
+        task = self.data.task(reference)
+        settings = recipes.settings(phase, reference, task)
+        tokens = self.data.tokens(rows, base, task.form, recipes.lengths(settings, task.form))
+        return _task_spec(reference, task, settings, weight), tokens
+
+    def _learning_rate(self, name: str, model: str, training: _Training, start: Node) -> dict[str, Node]:
+        """Return the node that finds the best of a grid of learning rates, as a parent; nothing without a grid."""
+        grid = recipes.grid(training.settings)
+        if grid is None:
+            return {}
+        settings = self._settings(training, model, self.study.seeds[0])
+        frame = self._frame("learning_rates", start, training.parents)
+        spec = specs.LearningRatesSpec(**frame, **settings, learning_rates=grid)
+        return {specs.LEARNING_RATE: self.nodes.add(name, spec)}
+
+    def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Any:
+        return self.nodes.frame(stage, {**self.chain(start), **parents})
+
+    def _settings(self, training: _Training, model: str, seed: int) -> dict[str, Any]:
+        """Return the fields that every training's spec has beside version and parents."""
+        rate = training.settings["learning_rate"]
+        return {
+            "tasks": training.tasks,
+            "sampling": training.sampling,
+            "learning_rate": None if isinstance(rate, list) else rate,
+            "optimisation": recipes.group(Optimisation, training.settings),
+            "method": Method(**recipes.method(training.phase)),
+            "numerics": self.numerics(training.phase, model),
+            "early_stopping": training.early_stopping,
+            "warm_start_head": training.warm_start_head,
+            "seed": seed,
+        }
+
+
+def _task_spec(reference: str, task: Task, settings: Mapping[str, Any], weight: float) -> TaskSpec:
+    return TaskSpec(
+        task=reference,
+        form=task.form,
+        labels=task.labels,
+        metric=task.metric,
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        decoding=recipes.decoding(settings, task),
+        scoring=task.scoring,
+        weight=weight,
+    )
+
+
+def head_parents(base: Node, form: str) -> dict[str, Node]:
+    """Return the pretrained model as a parent where its own language-model head is used."""
+    return {specs.BASE: base} if FORMS[form].pretrained_head else {}
+
+
+def _share_head(first: Task, second: Task) -> bool:
+    """Tell whether two tasks can share a head."""
+    form = FORMS[first.form]
+    same_labels = first.labels == second.labels or not form.labelled
+    return first.form == second.form and not form.pretrained_head and same_labels

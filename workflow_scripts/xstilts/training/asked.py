@@ -1,0 +1,71 @@
+"""What a study asks of a trained model, made while the model is in memory: predictions and vectors at their own paths.
+
+The jobs of these nodes find them whole. What cannot be made yet, because its tokens are not there, is left to its job.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from xstilts.errors import UserError
+from xstilts.evaluation import nodes
+from xstilts.models.model import Model
+from xstilts.store import manifest, node, specs
+from xstilts.store.specs import MODEL, TOKENS, EmbeddingsSpec, EvaluatedSpec, PredictionsSpec, TrainingSpec
+
+log = logging.getLogger(__name__)
+
+
+def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: Mapping[str, Any]) -> None:
+    """Make the predictions and vectors that a plan asks of a model.
+
+    Args:
+        output: the manifest of the model's node.
+        spec: its spec.
+        results: the results folder.
+        model: the model, in evaluation mode, as it is read from its files.
+        plan: the content of plan.json.
+    """
+    for path, asked in _asked(output, results, plan):
+        if node.is_whole(path.parent, asked) or not manifest.path_of(results, asked.parents[TOKENS]).exists():
+            continue
+        try:
+            _make(path, asked, spec, results, model)
+        except UserError as error:
+            # its own job says so again, and fails
+            log.warning("%s: %s", path.parent, error)
+
+
+def _asked(
+    output: Path, results: Path, plan: Mapping[str, Any]
+) -> Iterator[tuple[Path, PredictionsSpec | EmbeddingsSpec]]:
+    """Yield manifest and spec of the nodes that a plan has of a model."""
+    model_id = output.parent.relative_to(results).as_posix()
+    for name, planned in plan["nodes"].items():
+        if planned["spec"]["parents"].get(MODEL) == model_id:
+            spec = specs.from_json(planned["spec"])
+            if isinstance(spec, PredictionsSpec | EmbeddingsSpec):
+                yield manifest.path_of(results, name), spec
+
+
+def _make(path: Path, asked: PredictionsSpec | EmbeddingsSpec, spec: TrainingSpec, results: Path, model: Model) -> None:
+    """Make one node, if the model in memory is computed as the node says and has the head that it needs."""
+    trained = {task.task for task in spec.tasks}
+    if asked.numerics != spec.numerics:
+        return
+    if isinstance(asked, EmbeddingsSpec):
+        if asked.pooling.head is None:
+            bare = Model(model.backbone, {}, spec.numerics.precision).eval()
+            nodes.make_embeddings(path, asked, results, lambda: bare)
+        elif asked.pooling.head in trained:
+            nodes.make_embeddings(path, asked, results, lambda: model)
+    elif asked.trained_on in trained:
+        task = EvaluatedSpec(
+            task=str(asked.trained_on),
+            form=asked.form,
+            labels=asked.labels,
+            decoding=asked.decoding,
+            scoring=asked.scoring,
+        )
+        nodes.make_predictions(path, asked, results, lambda: (model, task))

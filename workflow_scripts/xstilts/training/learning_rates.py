@@ -1,0 +1,73 @@
+"""The search for the best learning rate of a grid: a training with each, compared on dev rows of the source language."""
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from xstilts.errors import ExplodedError, UserError
+from xstilts.models.model import Model
+from xstilts.store.manifest import LearningRatesResults, Trial
+from xstilts.store.specs import LearningRatesSpec
+from xstilts.training import checkpoints
+from xstilts.training.loop import Run, dev_scores, fit
+
+log = logging.getLogger(__name__)
+
+
+def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
+    """Train with each learning rate of a grid.
+
+    The score is the best evaluation where the phase stops early, else the mean of the tasks' at the end (without those
+    that are measured by a loss, unless there is no other). Of rates with equal scores the lowest is taken.
+
+    Args:
+        run: as ``loop.prepare`` gives it.
+        spec: its spec, with the grid.
+
+    Raises:
+        UserError: if the loss explodes with every rate.
+    """
+    scores = {rate: _score(run, rate) for rate in sorted(spec.learning_rates)}
+    best = max(scores, key=scores.__getitem__)
+    if scores[best] == -math.inf:
+        raise UserError("recipe: every learning rate of the grid made the loss explode; give lower ones")
+    trials = [
+        Trial(learning_rate=rate, score=score if math.isfinite(score) else None) for rate, score in scores.items()
+    ]
+    return LearningRatesResults(trials=trials, best=best)
+
+
+def _score(run: Run, rate: float) -> float:
+    """Return the dev score of a rate; what an earlier run found of it stands in the work directory."""
+    workplace = run.workplace / f"rate-{rate:g}"
+    done = workplace / "score.json"
+    if not done.exists():
+        workplace.mkdir(exist_ok=True)
+        try:
+            score = _dev_score(run, *fit(run, rate, workplace))
+        except ExplodedError as error:
+            # too high a rate is an answer, too
+            log.warning("learning rate %g: %s", rate, error)
+            score = -math.inf
+        if run.group.leads:
+            checkpoints.remove(workplace)
+            workplace.mkdir()
+            done.write_text(json.dumps(score), encoding="utf-8")
+        run.group.wait()
+    found: float = json.loads(done.read_text(encoding="utf-8"))
+    log.info("learning rate %g: dev %.2f", rate, found)
+    return found
+
+
+def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
+    """Return the one number by which learning rates are compared: the higher, the better."""
+    if run.spec.early_stopping:
+        best: float = max(evaluation["score"] for evaluation in state["evaluations"])
+        return best
+    scores = dev_scores(run, model)
+    measured = [task for task in run.tasks if task.metric != "loss"]
+    values = [scores[task.task].scores[task.metric] for task in measured]
+    values = values or [-scores[task.task].scores["loss"] for task in run.tasks]
+    return sum(values) / len(values)
