@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "workflow_scripts/xstilts"
-BASE = {"", "errors", "references"}
+BASE = {"", "errors", "references", "phase", "hardware"}
 _DECLARED = {"forms", "schema", "store"} | BASE
 _FORMS = {"forms", "tokenization", "metrics", "store", "schema"} | BASE
 _DATA_AND_MODELS = {"data", "models"} | _FORMS
@@ -27,9 +27,7 @@ BELOW = {
     "metrics": BASE,
     "store": BASE,
     "schema": BASE,
-    "errors": set(),
-    "references": set(),
-    "": set(),
+    **dict.fromkeys(sorted(BASE), set()),
     "__main__": {"commands"},
 }
 # declarations outside of forms that planning may import

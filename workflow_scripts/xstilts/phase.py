@@ -53,7 +53,7 @@ class Optimisation:
 
 
 GROUPS: dict[str, type] = {"optimisation": Optimisation}
-_JSON_TYPES = {float: "number", int: "integer", bool: "boolean"}
+_JSON_TYPES: dict[Any, str] = {float: "number", int: "integer", bool: "boolean"}
 
 
 def schema_of(group: str) -> dict[str, dict[str, Any]]:

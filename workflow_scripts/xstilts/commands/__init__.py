@@ -64,7 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     module.add_arguments(parser)
     try:
         parsed = parser.parse_args(arguments[1:])
-        return (_make(module, parsed) if "output" in parsed and "spec" in parsed else module.run(parsed)) or 0
+        if "output" in parsed and "spec" in parsed:
+            _make(module, parsed)
+            return 0
+        return module.run(parsed) or 0
     except UserError as error:
         logging.error("error: %s", error)
         return 2

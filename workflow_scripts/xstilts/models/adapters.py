@@ -11,6 +11,7 @@ A phase after one with LoRA merges the adapter into the weights and starts with 
 prefix trains it further (Vu et al. 2022, SPoT), for neither can be merged.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -134,10 +135,10 @@ def load_adapter(backbone: Backbone, folder: Path) -> None:
     elif backbone.adapter is not None:
         # a later phase trained this one further
         backbone.transformer, backbone.virtual = backbone.transformer.get_base_model(), 0
-    _add_adapter(backbone, peft.PeftConfig.from_pretrained(folder))
+    _add_adapter(backbone, peft.PeftConfig.from_pretrained(str(folder)))
     # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
     weights = {name: value.clone() for name, value in load_file(folder / WEIGHTS).items()}
-    report = peft.set_peft_model_state_dict(backbone.transformer, weights)
+    report: Any = peft.set_peft_model_state_dict(backbone.transformer, weights)
     foreign = sorted(set(report.unexpected_keys) - {_PROMPT})
     if foreign:
         raise UserError(f"{folder}: the adapter has {foreign[0]}, which the model below it lacks")
@@ -147,18 +148,20 @@ def _configuration(method: Method, backbone: Backbone) -> Any:
     """Return the configuration of peft for a method."""
     import peft
 
+    settings: dict[str, Any] = dataclasses.asdict(method)
+
     kind = backbone.prefix_task() if method.name == "prefix" else "FEATURE_EXTRACTION"
     if method.name == "lora":
         return peft.LoraConfig(
-            r=method.rank,
-            lora_alpha=method.alpha,
-            lora_dropout=method.dropout,
-            target_modules=method.modules,
+            r=settings["rank"],
+            lora_alpha=settings["alpha"],
+            lora_dropout=settings["dropout"],
+            target_modules=settings["modules"],
             task_type=kind,
         )
     if method.name == "prompt":
-        return peft.PromptTuningConfig(num_virtual_tokens=method.prompt_length, task_type=kind)
-    return peft.PrefixTuningConfig(num_virtual_tokens=method.prompt_length, task_type=kind)
+        return peft.PromptTuningConfig(num_virtual_tokens=settings["prompt_length"], task_type=kind)
+    return peft.PrefixTuningConfig(num_virtual_tokens=settings["prompt_length"], task_type=kind)
 
 
 def _add_adapter(backbone: Backbone, configuration: Any) -> None:
@@ -166,8 +169,8 @@ def _add_adapter(backbone: Backbone, configuration: Any) -> None:
 
     if configuration.task_type == "SEQ_2_SEQ_LM":
         # peft looks for what only a model with a language-model head has
-        nn.Module.__setattr__(backbone.transformer, "prepare_inputs_for_generation", None)
-        nn.Module.__setattr__(backbone.transformer, "_prepare_encoder_decoder_kwargs_for_generation", None)
+        for name in ("prepare_inputs_for_generation", "_prepare_encoder_decoder_kwargs_for_generation"):
+            object.__setattr__(backbone.transformer, name, None)
     try:
         backbone.transformer = peft.get_peft_model(backbone.transformer, configuration)
     except ValueError as error:

@@ -17,6 +17,7 @@ question answering with BART and T5 (Lewis et al. 2020, BART, section 3).
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -41,14 +42,15 @@ class Backbone(nn.Module):
             UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
         """
         super().__init__()
-        self.transformer = transformer
+        # of transformers, or of peft around it: neither has types
+        self.transformer: Any = transformer
         self.family = _family(transformer)
         # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
         self.adapter: str | None = None
         self.virtual = 0
 
     @property
-    def _config(self):  # noqa: ANN202 (a configuration of transformers, of whatever model)
+    def _config(self) -> Any:
         return self.transformer.config.get_text_config(decoder=self.family == "decoder")
 
     @property
@@ -141,7 +143,7 @@ class Backbone(nn.Module):
             )
 
 
-def _family(transformer: nn.Module) -> str:
+def _family(transformer: Any) -> str:
     """Return ``masked``, ``encoder`` (that of an encoder-decoder model alone), ``decoder`` or ``encoder_decoder``."""
     from transformers.models.auto import modeling_auto
 
@@ -211,7 +213,7 @@ def _class_with_head(backbone: Backbone) -> str:
     return _WITH_HEAD[backbone.family]
 
 
-def _head_on(model: nn.Module, backbone: Backbone) -> heads.LanguageHead:
+def _head_on(model: Any, backbone: Backbone) -> heads.LanguageHead:
     out = model.get_output_embeddings()
     if out.weight is model.get_input_embeddings().weight:
         out.weight = backbone.transformer.get_input_embeddings().weight
@@ -225,7 +227,7 @@ def _head_on(model: nn.Module, backbone: Backbone) -> heads.LanguageHead:
     return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
 
 
-def _read(folder: Path, kind: str, dtype: str = "float32") -> nn.Module:
+def _read(folder: Path, kind: str, dtype: str = "float32") -> Any:
     """Read a model of transformers, shard by shard; ``kind`` is one of its Auto classes."""
     import transformers
 
@@ -233,9 +235,14 @@ def _read(folder: Path, kind: str, dtype: str = "float32") -> nn.Module:
     transformers.logging.disable_progress_bar()
     try:
         model, report = getattr(transformers, kind).from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, weights_only=True,
-            dtype=getattr(torch, dtype), output_loading_info=True,
-        )  # fmt: skip
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            weights_only=True,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+        )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{folder}: not a model that can be loaded: {reason}") from None

@@ -64,6 +64,7 @@ def make_head(head: HeadSpec, backbone: Backbone, seed: int, base: Path | None) 
         base: folder of the pretrained model, where its head is used.
     """
     if FORMS[head.form].pretrained_head:
+        assert base is not None, "a pretrained head has a pretrained model"
         return language_head(base, backbone)
     torch.manual_seed(seed * 1_000_003 + sum(map(ord, head.task)))
     fresh = forms.get(head.form).head(backbone.width, head.labels, backbone.dropout)

@@ -122,7 +122,7 @@ def index_mirror(folder: Path, registry: Registry, read: Reader) -> dict[str, di
 
 def _file_groups(task: Task) -> list[tuple[Source, tuple[str, ...], str, str]]:
     """Return the groups of files that are read together: their source, their names, split and language."""
-    groups = []
+    groups: list[tuple[Source, tuple[str, ...], str, str]] = []
     for source in task.sources:
         if source.kind != "files":
             continue

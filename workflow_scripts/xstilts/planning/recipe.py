@@ -2,15 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
+from xstilts.phase import Optimisation
 from xstilts.planning.registry import Task
 from xstilts.references import parse_reference
 from xstilts.store.specs import Numerics, Pooling
-
-G = TypeVar("G")
 
 # settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
 METHOD_KEYS = {
@@ -36,9 +35,9 @@ def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, 
     return result
 
 
-def group(kind: type[G], settings: Mapping[str, Any]) -> G:
-    """Return a group of settings that reach the spec as they are; see ``phase.py``."""
-    return kind(**{field.name: settings[field.name] for field in dataclasses.fields(kind)})
+def optimisation(settings: Mapping[str, Any]) -> Optimisation:
+    """Return the settings that reach the spec as they are; see ``phase.py``."""
+    return Optimisation(**{field.name: settings[field.name] for field in dataclasses.fields(Optimisation)})
 
 
 def grid(settings: Mapping[str, Any]) -> list[float] | None:

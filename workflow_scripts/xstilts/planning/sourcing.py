@@ -68,8 +68,11 @@ class Sourcing:
         if target.split and target.split not in splits:
             raise UserError(f"{place}.split: {task.title} has no {target.split!r}; {suggestion(target.split, splits)}")
         for source in sources:
-            found = {language: self.split(task, name, source, language, target.split) for language in target.languages}
-            found = {language: split for language, split in found.items() if split is not None}
+            found = {
+                language: split
+                for language in target.languages
+                if (split := self.split(task, name, source, language, target.split)) is not None
+            }
             if found:
                 break
         else:
@@ -144,7 +147,7 @@ class Sourcing:
                 for each in self._sources(member, member.name, task.name)
                 if each.trains() and language in each.training_languages
             ]
-            lacking += min(ways, key=len, default=[f"training data of {member.name}"])
+            lacking += min(ways, key=lambda way: len(way), default=[f"training data of {member.name}"])
         return lacking
 
     def content(

@@ -222,7 +222,7 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
     for phase in PHASES:
         for key, override in recipe[phase]["overrides"].items():
             here = f"{place}: recipes.{name}.{phase}.overrides"
-            check_known(parse_reference(key)[0], {*forms, *registry.tasks}, here, "form or task")
+            check_known(parse_reference(key)[0], dict.fromkeys([*forms, *registry.tasks]), here, "form or task")
             shared = sorted({"learning_rate", "weight_decay", "warmup"} & set(override))
             if phase == "intermediate" and shared:
                 raise UserError(

@@ -103,7 +103,7 @@ def _expected(
     took = {node.id: _seconds(results / f"benchmarks/{node.id}.tsv") for node in done}
     measured = [name for name, value in took.items() if value is not None and value > start[name]]
     computed = sum(work.get(name, 0.0) for name in measured)
-    spent = sum(took[name] - start[name] for name in measured if name in work)
+    spent = sum((took[name] or 0.0) - start[name] for name in measured if name in work)
     speed = computed / spent if computed else _OPERATIONS_PER_SECOND
     return {name: value + work.get(name, 0.0) / speed for name, value in start.items()}
 

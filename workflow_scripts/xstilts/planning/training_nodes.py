@@ -6,7 +6,6 @@ from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.phase import Optimisation
 from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.mixtures import NONE, Mixture
@@ -226,7 +225,7 @@ class TrainingPlanner:
             "tasks": training.tasks,
             "sampling": training.sampling,
             "learning_rate": None if isinstance(rate, list) else rate,
-            "optimisation": recipes.group(Optimisation, training.settings),
+            "optimisation": recipes.optimisation(training.settings),
             "method": Method(**recipes.method(training.phase)),
             "numerics": self.numerics(training.phase, model),
             "early_stopping": training.early_stopping,

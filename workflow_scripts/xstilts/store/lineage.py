@@ -18,7 +18,7 @@ def folders(spec: Spec, results: Path) -> list[Path]:
 
 def fingerprint(spec: Spec, results: Path) -> dict[str, str]:
     """Return the SHA-256 of all weights of the model that a node uses, by file name, below an adapter by level too."""
-    hashes = {}
+    hashes: dict[str, str] = {}
     for level, folder in enumerate(folders(spec, results)):
         prefix = f"{level}/" if level else ""
         files = manifest.read(folder / manifest.MANIFEST).files.items()

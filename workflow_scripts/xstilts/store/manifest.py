@@ -5,7 +5,7 @@ equal work gives an equal manifest. Results that are data in the manifest stand 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -232,9 +232,7 @@ class Manifest:
         return specs.from_json(self.spec_json)
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def text(spec: Spec, files: Mapping[str, File], results: Results) -> str:

@@ -5,7 +5,7 @@ default is its neutral value, which means exactly what the code did before and n
 out where it has that value, and the digest of a node is that of its JSON, so that a new setting moves no result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -449,9 +449,7 @@ _SPECS: dict[str, Any] = {
 } | {PreparedSpec.stage: TrainingDataSpec | UnionSpec | EvaluationDataSpec}
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def to_json(spec: Spec) -> dict[str, Any]:

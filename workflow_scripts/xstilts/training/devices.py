@@ -67,7 +67,7 @@ def claim_gpus(locks: Path, number: int) -> None:
 
 def _free(locks: Path, devices: int) -> dict[int, IO[str]]:
     """Return the lock files of the devices that no other process has, locked by this one."""
-    free = {}
+    free: dict[int, IO[str]] = {}
     for device in range(devices):
         file = open(locks / f"gpu-{device}.lock", "a+", encoding="utf-8")  # noqa: SIM115 (open while it is held)
         try:

@@ -154,7 +154,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
     stated = TrainingResults(
         run=manifest.Run(
             steps_done=state["evaluations"][-1]["step"] if stops else run.schedule.steps,
-            best_step=_best_step(state) if stops else run.schedule.steps,
+            best_step=(_best_step(state) or 0) if stops else run.schedule.steps,
             dev=dev,
             tasks=run.schedule.counts(),
             collapsed=any(scores.collapsed for scores in dev.values()),
@@ -231,7 +231,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         _close_losses(state, run.tasks, schedule.steps)
     if stopping:
         del model, optimiser
-        model = _load(run, _best(workplace, _best_step(state)))
+        model = _load(run, _best(workplace, _best_step(state) or 0))
     return model.eval(), state
 
 
@@ -311,6 +311,7 @@ def _close_losses(state: dict[str, Any], tasks: Sequence[TaskSpec], step: int) -
 def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplace: Path) -> bool:
     """Evaluate on dev rows, keep the weights if they are the best so far, and tell whether to stop."""
     task, stopping = run.tasks[0], run.spec.early_stopping
+    assert stopping is not None
     scores, _ = prediction.evaluate(model, task, run.data[0]["dev"], run.device)
     # of a loss, the lower the better
     score = -scores["loss"] if task.metric == "loss" else scores[task.metric]

@@ -63,11 +63,10 @@ class Batches:
             yield from map(self.at, steps)
             return
         with ThreadPoolExecutor(1) as maker:
-            coming = maker.submit(self.at, first) if first < self._schedule.steps else None
+            coming = [maker.submit(self.at, step) for step in steps[:1]]
             for step in steps:
-                batch = coming.result()
-                if step + 1 < self._schedule.steps:
-                    coming = maker.submit(self.at, step + 1)
+                batch = coming.pop().result()
+                coming += [maker.submit(self.at, after) for after in steps[step + 1 - first : step + 2 - first]]
                 yield batch
 
     def at(self, step: int) -> Batch:
