@@ -5,9 +5,9 @@ import sys
 
 from xstilts.errors import UserError, suggestion
 from xstilts.planning.nodes import Node, Plan
-from xstilts.planning.settings import local, plan_of
+from xstilts.planning.settings import find_nodes, local, plan_of
 from xstilts.store.files import canonical
-from xstilts.store.manifest import MANIFEST, path_of
+from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
 from xstilts.store.stages import STAGES
 
@@ -29,27 +29,13 @@ def run(arguments: argparse.Namespace) -> None:
     plan = plan_of(settings)
     nodes = _chosen(plan, arguments)
     if arguments.node is not None:
-        nodes = _named(plan, nodes, arguments.node)
+        nodes = [node for node in find_nodes(plan, arguments.node) if node in nodes]
     for node in nodes:
         path = path_of(settings.results, node.id)
         mark = "made" if path.exists() else "not made"
         sys.stdout.write(f"{path}\t{mark}\t{', '.join(plan.made.names[node.id])}\n")
         if arguments.spec:
             sys.stdout.write(f"{canonical(to_json(node.spec))}\n")
-
-
-def _named(plan: Plan, nodes: list[Node], asked: str) -> list[Node]:
-    """Return the nodes that a study calls so, or the one at a path.
-
-    Raises:
-        UserError: if there is none.
-    """
-    path = asked.removesuffix(f"/{MANIFEST}").rstrip("/")
-    found = [node for node in nodes if asked in plan.made.names[node.id] or path.endswith(node.id) or path == node.node]
-    if not found:
-        known = [name for name, _ in plan.named()] + [node.node for node in nodes]
-        raise UserError(f"{asked}: no node of study {plan.study.name}; {suggestion(asked, known)}")
-    return found
 
 
 def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:

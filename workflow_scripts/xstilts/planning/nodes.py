@@ -143,6 +143,10 @@ class Plan:
             stages.setdefault(node.stage, {})[node.node] = node
         return stages
 
+    def by_stage(self) -> dict[str, list[str]]:
+        """Return the ids of the nodes by stage."""
+        return {stage: [node.id for node in nodes.values()] for stage, nodes in self._stages.items()}
+
     def named(self) -> Iterator[tuple[str, Node]]:
         """Yield every name that the study has for a node, with the node."""
         for node in self.nodes.values():

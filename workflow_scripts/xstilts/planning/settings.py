@@ -11,9 +11,10 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.planning import index, registry
-from xstilts.planning.nodes import Plan
+from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.study import Study, read_study
+from xstilts.store.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,24 @@ def set_environment(settings: Machine) -> None:
         rest = os.environ.get(name, "").split(os.pathsep)
         os.environ[name] = os.pathsep.join([folder, *(entry for entry in rest if entry and entry != folder)])
     os.environ["XSTILTS_STUDY"] = str(settings.study)
+
+
+def find_nodes(plan: Plan, asked: str) -> list[Node]:
+    """Return the nodes that a study calls so, or the one at a path.
+
+    Raises:
+        UserError: if there is none.
+    """
+    path = asked.removesuffix(f"/{MANIFEST}").rstrip("/")
+    found = [
+        node
+        for node in plan.nodes.values()
+        if asked in plan.made.names[node.id] or path == node.node or f"/{path}".endswith(f"/{node.id}")
+    ]
+    if not found:
+        names = [name for name, _ in plan.named()] + [node.node for node in plan.nodes.values()]
+        raise UserError(f"{asked}: no node of study {plan.study.name}; {suggestion(asked, names)}")
+    return found
 
 
 def link_nodes(plan: Plan, results: Path) -> None:

@@ -147,7 +147,8 @@ class Sourcing:
                 for each in self._sources(member, member.name, task.name)
                 if each.trains() and language in each.training_languages
             ]
-            lacking += min(ways, key=lambda way: len(way), default=[f"training data of {member.name}"])
+            ways = ways or [[f"training data of {member.name}"]]
+            lacking += min(ways, key=lambda names: len(names))
         return lacking
 
     def content(
