@@ -14,7 +14,7 @@ from xstilts.data import dataset
 from xstilts.models.model import load_model, of_spec, without_heads
 from xstilts.store import lineage, manifest
 from xstilts.tokenization.tokens import Tokens
-from xstilts.training.loop import devices
+from xstilts.training import devices
 
 if TYPE_CHECKING:
     import torch

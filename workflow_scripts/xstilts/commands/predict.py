@@ -12,7 +12,7 @@ from xstilts.evaluation.predictions import FILE, frame_of
 from xstilts.models.model import of_node
 from xstilts.store import lineage, manifest
 from xstilts.store.manifest import manifest_path
-from xstilts.training.loop import devices
+from xstilts.training import devices
 
 log = logging.getLogger(__name__)
 

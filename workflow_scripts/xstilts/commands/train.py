@@ -8,7 +8,7 @@ import sys
 from xstilts.commands import add_model_arguments, release, results_of
 from xstilts.store import manifest
 from xstilts.training.checkpoints import lock, remove
-from xstilts.training.loop import devices
+from xstilts.training import devices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
         import torch
 
         from xstilts.models import distributed
-        from xstilts.training.loop import loop, pretraining
+        from xstilts.training import loop, pretraining
 
         torch.set_num_threads(arguments.threads)
         group = distributed.join(arguments.processes)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from xstilts.models import distributed
 from xstilts.store.model_folder import MODEL_FILES
-from xstilts.training.loop import loop
+from xstilts.training import loop
 
 
 def pretrain(
