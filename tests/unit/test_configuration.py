@@ -192,7 +192,7 @@ def test_study_in_readme(tmp_path):
     assert len(plan_of(path).cells) == 3 * 2 * 3
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
     plan = plan_of(path)
-    assert {cell.tuning for cell in plan.cells} == {"lora"} and len(plan.stage("rates")) == 2 + 2
+    assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 2
 
 
 def test_conda_file_has_the_locked_versions():

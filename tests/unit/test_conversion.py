@@ -58,10 +58,10 @@ def test_a_converted_model_is_the_same(tmp_path, family, shards):
     convert(tmp_path / "old", tmp_path / "new")
     after = CLASSES[family].from_pretrained(tmp_path / "new", use_safetensors=True).eval()
     assert torch.equal(outputs(before), outputs(after))
-    # the body alone, and a part of it, find their embeddings too
-    for part in (None, "encoder") if family == "mt5" else (None,):
-        body = load_backbone(tmp_path / "new", part).body
-        assert torch.equal(body.get_input_embeddings().weight, before.get_input_embeddings().weight)
+    # the backbone alone, and its encoder, find their embeddings too
+    for submodel in (None, "encoder") if family == "mt5" else (None,):
+        transformer = load_backbone(tmp_path / "new", submodel).transformer
+        assert torch.equal(transformer.get_input_embeddings().weight, before.get_input_embeddings().weight)
     found = {path.name for path in tmp_path.joinpath("new").iterdir()}
     assert not any(name.endswith(".bin") for name in found)
     assert {"config.json", "tokenizer.json"} < found

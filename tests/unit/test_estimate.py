@@ -20,7 +20,7 @@ from xstilts.planning.study import read_study
 
 MODELS = registry.load().models
 KNOWN = {name: entry for name, entry in MODELS.items() if entry["shape"]}
-LORA = {"method": "lora", "rank": 16, "alpha": 32, "dropout": 0.0, "modules": "all-linear"}
+LORA = {"name": "lora", "rank": 16, "alpha": 32, "dropout": 0.0, "modules": "all-linear"}
 
 
 def count(model):
@@ -35,14 +35,14 @@ def empty(config, kind="AutoModel"):
 @pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry["parameters"]])
 def test_parameters_are_those_of_the_model(name):
     """The body's exactly; and, with a pooler or a matrix of scores beside it, what the registry states."""
-    entry = MODELS[MODELS[name]["weights"] or name]
-    config, part = transformers.AutoConfig.for_model(**entry["shape"]), MODELS[name]["part"]
-    shape = model_size.read(entry["shape"], part)
-    model = empty(config, "AutoModelForTextEncoding" if part else "AutoModel")
+    entry = MODELS[MODELS[name]["weights_of"] or name]
+    config, submodel = transformers.AutoConfig.for_model(**entry["shape"]), MODELS[name]["submodel"]
+    shape = model_size.read(entry["shape"], submodel)
+    model = empty(config, "AutoModelForTextEncoding" if submodel else "AutoModel")
     assert shape.parameters == count(model)
     pooler = sum(one.numel() for key, one in model.named_parameters() if key.startswith("pooler."))
     # transformers ties mT5's scores to its embeddings until it sees weights that differ, as the published ones do
-    scores = 0 if part or shape.tells == model_size.MASKED else shape.language_head
+    scores = 0 if submodel or shape.predicts == model_size.MASKED else shape.language_head
     assert shape.parameters + pooler + scores == MODELS[name]["parameters"]
 
 
@@ -56,7 +56,7 @@ def test_shape_of_the_tiny_model(tmp_path):
 def test_language_head_is_that_of_the_model(name):
     config = transformers.AutoConfig.for_model(**KNOWN[name]["shape"])
     shape = model_size.read(KNOWN[name]["shape"])
-    kind = "AutoModelForCausalLM" if shape.tells == model_size.CAUSAL else "AutoModelForMaskedLM"
+    kind = "AutoModelForCausalLM" if shape.predicts == model_size.CAUSAL else "AutoModelForMaskedLM"
     assert shape.parameters + shape.language_head == count(empty(config, kind))
 
 
@@ -73,9 +73,9 @@ def test_registered_models_can_be_had():
     for name, entry in MODELS.items():
         assert entry["revision"] is None or len(entry["revision"]) == 40, name
         assert (entry["hub"] is None) == (entry["revision"] is None), name
-        own = MODELS[entry["weights"] or name]
+        own = MODELS[entry["weights_of"] or name]
         assert own["shape"] or own["pretrained"], name
-        assert entry["part"] is None or model_size.read(own["shape"]).tells == model_size.BOTH, name
+        assert entry["submodel"] is None or model_size.read(own["shape"]).predicts == model_size.BOTH, name
 
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"modernbert"}))
@@ -202,7 +202,7 @@ def test_adapter_by_hand(scale):
     attention = 48 * 2 * 2 * 384 * 4096
     assert found.operations == pytest.approx(found.tokens * (2 * 2 * matrices + 3 * attention))
     assert found.gpus(GPU_TYPES["h100"]) == 2 and found.gpus(GPU_TYPES["h200"]) == 1
-    search, _ = of(scale, "rates", "xlm-roberta-xxl.lora.squad_v1")
+    search, _ = of(scale, "learning_rates", "xlm-roberta-xxl.lora.squad_v1")
     assert search.operations == pytest.approx(3 * found.operations) and search.disk == 0
 
 
@@ -220,23 +220,23 @@ def test_mixture_by_hand(scale):
 
 
 def spec_of(**differences):
-    task = {"task": "text", "form": "mlm", "labels": None, "rate": 1.0, "epochs": 1, "batch_size": 4}
+    task = {"task": "text", "form": "mlm", "labels": None, "weight": 1.0, "epochs": 1, "batch_size": 4}
     spec = {
         "tasks": [task], "sampling": {"kind": "proportional", "cap": None, "temperature": 1, "steps": None},
-        "method": {"method": "full"}, "frozen_embeddings": False, "precision": "float32", "weights": "float32",
+        "method": {"name": "full"}, "frozen_embeddings": False, "precision": "float32", "dtype": "float32",
     }  # fmt: skip
     return {**spec, **differences}
 
 
 def trained(shape, **differences):
     spec = spec_of(**differences)
-    told = 0.15 if spec["tasks"][0]["form"] == "mlm" else 0.0
-    data = [estimate._Data(10, 20.0, 1, 32, "measured", told)]
+    mask_rate = 0.15 if spec["tasks"][0]["form"] == "mlm" else 0.0
+    data = [estimate._Data(10, 20.0, 1, 32, "measured", mask_rate)]
     return estimate._training(spec, shape, data, estimate.Hardware())
 
 
 def test_language_model_by_hand():
-    """The head's matrix is computed at the positions to be told: 15 % in an encoder, all in a decoder."""
+    """The head's matrix is computed at the positions to be mask_rate: 15 % in an encoder, all in a decoder."""
     shape = model_size.read(KNOWN["tiny"]["shape"])
     found = trained(shape)
     assert found.parameters == found.trained == shape.parameters + shape.language_head
@@ -244,14 +244,14 @@ def test_language_model_by_hand():
     assert found.operations == pytest.approx(
         240 * 3 * (2 * (shape.matrices + 0.15 * 186 * 32) + shape.attention(20))
     )  # fmt: skip
-    decoder = replace(shape, tells=model_size.CAUSAL)
+    decoder = replace(shape, predicts=model_size.CAUSAL)
     more = 240 * 3 * 2 * 0.85 * 186 * 32
     assert trained(decoder).operations == pytest.approx(found.operations + more)
     frozen = trained(shape, frozen_embeddings=True)
     assert frozen.trained == found.trained - 186 * 32 and frozen.disk == found.disk
     # beside an adapter the pretrained head stays
-    assert trained(shape, tuning=LORA).trained == shape.lora(16, "all-linear")
-    prompt = trained(shape, tuning={"method": "prompt", "tokens": 5})
+    assert trained(shape, method=LORA).trained == shape.lora(16, "all-linear")
+    prompt = trained(shape, method={"name": "prompt", "prompt_length": 5})
     assert prompt.trained == 5 * 32 and prompt.tokens == 3 * 4 * 25
 
 
@@ -277,14 +277,14 @@ def test_predictions_by_hand(scale):
 
 def test_scale_compares_lora_at_both_sizes(scale):
     plan, _, _ = scale
-    tunings = {(cell.model, cell.tuning) for cell in plan.cells}
+    methods = {(cell.model, cell.method) for cell in plan.cells}
     large = {"xlm-roberta-xxl", "mt5-xxl", "qwen3-14b-base"}
-    assert {model for model, tuning in tunings if tuning == "lora"} == large | {
+    assert {model for model, method in methods if method == "lora"} == large | {
         "xlm-roberta-large", "mt5-base", "qwen3-0_6b-base"
     }  # fmt: skip
-    assert {model for model, tuning in tunings if tuning == "full"} == {"xlm-roberta-large"}
+    assert {model for model, method in methods if method == "full"} == {"xlm-roberta-large"}
     parents = {role for node in plan.stage("targets").values() for role in node.spec["parents"]}
-    assert {"model", "model.1", "rate"} <= parents
+    assert {"model", "model.1", "learning_rate"} <= parents
 
 
 def test_command(tmp_path, monkeypatch, capsys):
@@ -293,7 +293,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert commands.main(["estimate", str(ROOT / "studies/scale.yaml"), "--gpu", "h200"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["node", "params", "trained"]
-    assert {"rates", "intermediate", "targets", "predictions", "embeddings"} <= set(lines)
+    assert {"learning_rates", "intermediate", "targets", "predictions", "embeddings"} <= set(lines)
     (row,) = [line.split() for line in lines if line.startswith("  mt5-xxl.lora.nine.s1 ")]
     assert row[1] == "12.07B" and row[9].startswith("?")
     assert max(map(len, lines)) <= 120

@@ -15,7 +15,7 @@ from xstilts.data.dataset import Split
 from xstilts.data.sources import tiny
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
-from xstilts.models import adapters, backbone
+from xstilts.models import adapters
 from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, save_model, tensors
@@ -26,13 +26,13 @@ from xstilts.training.step import Batch, make_optimiser, take_step
 
 CPU = torch.device("cpu")
 LABELS = ["yes", "no", "maybe"]
-LENGTHS = {"max_length": 32, "stride": 4, "max_question_length": 8, "max_query_length": 16, "told": 0.15}
+LENGTHS = {"max_length": 32, "stride": 4, "max_question_length": 8, "max_query_length": 16, "mask_rate": 0.15}
 OPTIMISER = {"weight_decay": 0.01, "adam_beta2": 0.999, "adam_epsilon": 1e-8}
-TUNINGS = {
-    "full": {"method": "full"},
-    "lora": {"method": "lora", "rank": 2, "alpha": 4, "dropout": 0.0, "modules": "all-linear"},
-    "prompt": {"method": "prompt", "tokens": 3},
-    "prefix": {"method": "prefix", "tokens": 3},
+METHODS = {
+    "full": {"name": "full"},
+    "lora": {"name": "lora", "rank": 2, "alpha": 4, "dropout": 0.0, "modules": "all-linear"},
+    "prompt": {"name": "prompt", "prompt_length": 3},
+    "prefix": {"name": "prefix", "prompt_length": 3},
 }
 # a part of a family's model, and the whole
 MODELS = [*FAMILIES, "mt5-encoder"]
@@ -54,8 +54,8 @@ def part_of_model(name):
     return "encoder" if name.endswith("-encoder") else None
 
 
-def held(name, weights="float32", precision="float32"):
-    return {"part": part_of_model(name), "weights": weights, "precision": precision}
+def numerics(name, dtype="float32", precision="float32"):
+    return {"submodel": part_of_model(name), "dtype": dtype, "precision": precision}
 
 
 def rows_of(form):
@@ -128,21 +128,21 @@ def outputs(model, form, part):
 def fresh(folders, name, form, method, precision="float32"):
     """Return a model before its first step."""
     reduced = precision == "bfloat16" and method != "full"
-    settings = held(name, "bfloat16" if reduced else "float32", precision)
-    body = adapters.load([folders[name]], settings["part"], settings["weights"])
-    adapters.begin(body, TUNINGS[method], 1)
-    model = Model(body, {"task": make_head(entry_of(form), body, 1, folders[name])}, precision)
+    settings = numerics(name, "bfloat16" if reduced else "float32", precision)
+    backbone = adapters.load([folders[name]], settings["submodel"], settings["dtype"])
+    adapters.inject(backbone, METHODS[method], 1)
+    model = Model(backbone, {"task": make_head(entry_of(form), backbone, 1, folders[name])}, precision)
     adapters.freeze(model.backbone, model.heads, False)
     return model, settings
 
 
-@pytest.mark.parametrize("method", TUNINGS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_form_trains_a_step_and_reads_back_equal(folders, parts, tmp_path, name, method):
     if method == "prefix" and name in NO_PREFIX:
-        body = adapters.load([folders[name]], part_of_model(name), "float32")
+        backbone = adapters.load([folders[name]], part_of_model(name), "float32")
         with pytest.raises(UserError, match="a prefix needs a model whose layers take keys and values"):
-            adapters.begin(body, TUNINGS[method], 1)
+            adapters.inject(backbone, METHODS[method], 1)
         return
     for form in TRAINED:
         if form == "mlm" and name in NO_HEAD:
@@ -157,7 +157,7 @@ def test_every_form_trains_a_step_and_reads_back_equal(folders, parts, tmp_path,
         changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
         named = list(model.named_parameters(remove_duplicate=False))
         trained = {key for key, value in named if value.requires_grad}
-        adapter = {key for key in trained if key.startswith("body.")}
+        adapter = {key for key in trained if key.startswith("backbone.")}
         # what is trained changes and nothing else does; of a model with an adapter that is the adapter and fresh heads
         assert changed <= trained and adapter & changed
         assert method == "full" or all("lora" in key or "prompt" in key for key in adapter)
@@ -193,15 +193,15 @@ def test_bfloat16_holds_what_is_not_trained(folders, parts, tmp_path, name):
 def test_padding_changes_nothing(folders, parts, name):
     """The vectors of a text are the same alone and beside a longer one."""
     part = parts[name, "classification"]
-    body = load_backbone(folders[name], part_of_model(name)).eval()
+    backbone = load_backbone(folders[name], part_of_model(name)).eval()
     order = np.argsort(part.tokens.lengths)
     with torch.inference_mode():
-        together = body(tensors(part.tokens.inputs(order), CPU))
-        alone = body(tensors(part.tokens.inputs(order[:1]), CPU))
-    length = alone.positions.shape[1]
-    assert length < together.positions.shape[1]
-    torch.testing.assert_close(together.positions[:1, :length], alone.positions, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(together.sentence[:1], alone.sentence, rtol=1e-4, atol=1e-5)
+        together = backbone(tensors(part.tokens.inputs(order), CPU))
+        alone = backbone(tensors(part.tokens.inputs(order[:1]), CPU))
+    length = alone.hidden_states.shape[1]
+    assert length < together.hidden_states.shape[1]
+    torch.testing.assert_close(together.hidden_states[:1, :length], alone.hidden_states, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.pooled[:1], alone.pooled, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -212,15 +212,15 @@ def test_padding_changes_nothing(folders, parts, name):
 )  # fmt: skip
 def test_sentence_vector_by_family(folders, parts, name, family, first):
     """The first position's of a masked model; of the others the last one's that is no padding."""
-    body = load_backbone(folders[name], part_of_model(name)).eval()
-    assert body.family == family
+    backbone = load_backbone(folders[name], part_of_model(name)).eval()
+    assert backbone.family == family
     tokens = parts[name, "classification"].tokens
     inputs = tensors(tokens.inputs(np.arange(len(tokens))), CPU)
     with torch.inference_mode():
-        states = body(inputs)
+        states = backbone(inputs)
     places = [0 if first else length - 1 for length in inputs["mask"].sum(1).tolist()]
-    assert torch.equal(states.sentence, states.positions[torch.arange(len(places)), places])
-    assert body.depth == 2 and body.width == 16 and len(body.layers(inputs)) == 3
+    assert torch.equal(states.pooled, states.hidden_states[torch.arange(len(places)), places])
+    assert backbone.depth == 2 and backbone.width == 16 and len(backbone.layers(inputs)) == 3
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -231,23 +231,23 @@ def test_no_answer_is_scored_by_the_sentence(folders, parts, name):
     inputs = tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
     head = model.heads["task"]
     with torch.inference_mode():
-        states = model.eval().body(inputs)
+        states = model.eval().backbone(inputs)
         scores = model("task", inputs, len(part.tokens))
-        torch.testing.assert_close(scores[:, 0], head.out(states.sentence))
-        torch.testing.assert_close(scores[:, 1:], head.out(states.positions[:, 1:]))
+        torch.testing.assert_close(scores[:, 0], head.out(states.pooled))
+        torch.testing.assert_close(scores[:, 1:], head.out(states.hidden_states[:, 1:]))
 
 
 def test_decoder_of_an_encoder_decoder_reads_the_text_moved_by_one(folders, parts):
     tokens = parts["mt5", "classification"].tokens
     inputs = tensors(tokens.inputs(np.arange(1)), CPU)
-    body = load_backbone(folders["mt5"]).eval()
+    backbone = load_backbone(folders["mt5"]).eval()
     direct = transformers.MT5Model.from_pretrained(folders["mt5"]).eval()
     moved = torch.cat([torch.zeros(1, 1, dtype=torch.int64), inputs["ids"][:, :-1]], dim=1)
     with torch.inference_mode():
         expected = direct(input_ids=inputs["ids"], attention_mask=inputs["mask"], decoder_input_ids=moved)
-        assert torch.equal(body(inputs).positions, expected.last_hidden_state)
+        assert torch.equal(backbone(inputs).hidden_states, expected.last_hidden_state)
         for one, other in zip(
-            body.layers(inputs),
+            backbone.layers(inputs),
             expected.encoder_hidden_states
             or direct.encoder(
                 input_ids=inputs["ids"], attention_mask=inputs["mask"], output_hidden_states=True
@@ -266,10 +266,10 @@ def test_bert_is_told_the_second_segment(folders, parts):
         first = ids.index(2)
         end = len(ids) - ids[::-1].index(2)
         assert segments == [int(pair and first < place < end) for place in range(len(ids))]
-    body = load_backbone(folders["bert"]).eval()
+    backbone = load_backbone(folders["bert"]).eval()
     with torch.inference_mode():
-        told = body(tensors(inputs, CPU)).positions
-        untold = body(tensors({key: inputs[key] for key in ("ids", "mask")}, CPU)).positions
+        told = backbone(tensors(inputs, CPU)).hidden_states
+        untold = backbone(tensors({key: inputs[key] for key in ("ids", "mask")}, CPU)).hidden_states
     pairs = [number for number, ids in enumerate(inputs["ids"].tolist()) if ids.count(2) == 2]
     assert len(pairs) == 3
     assert [number for number in range(len(told)) if not torch.equal(told[number], untold[number])] == pairs
@@ -301,7 +301,7 @@ def test_language_model_loss_is_that_of_transformers(folders, parts, name):
     if "segments" in inputs:
         arguments["token_type_ids"] = inputs["segments"]
     arguments = {key: torch.from_numpy(value) for key, value in arguments.items()}
-    right = torch.from_numpy(targets["tokens"])
+    right = torch.from_numpy(targets["labels"])
     if name == "mt5":
         arguments["labels"] = right
         expected = direct(**arguments, decoder_attention_mask=torch.from_numpy(inputs["decoder_mask"])).loss
@@ -322,8 +322,8 @@ def test_causal_tells_the_next_piece(parts):
     inputs, targets = masking.causal(tokens, np.arange(2), 0)
     for row in range(2):
         length = int(inputs["mask"][row].sum())
-        assert targets["tokens"][row, : length - 1].tolist() == inputs["ids"][row, 1:length].tolist()
-        assert (targets["tokens"][row, length - 1 :] == -100).all()
+        assert targets["labels"][row, : length - 1].tolist() == inputs["ids"][row, 1:length].tolist()
+        assert (targets["labels"][row, length - 1 :] == -100).all()
 
 
 def test_spans_put_together_again_are_the_text(parts):
@@ -363,7 +363,7 @@ def test_spans_put_together_again_are_the_text(parts):
 )
 def test_number_of_spans(length, share, lost, number):
     tokens = np.arange(1000, 1000 + length)
-    read, told = masking._with_sentinels(tokens, np.arange(100)[::-1], share, masking._chance(1, 2))
+    read, told = masking._with_sentinels(tokens, np.arange(100)[::-1], share, masking._rng(1, 2))
     assert int((told >= 1000).sum()) == lost
     assert int((read < 1000).sum()) == int((told < 1000).sum()) == number
 
@@ -373,9 +373,9 @@ def test_number_of_spans(length, share, lost, number):
 
 def tuned(folders, name, form, method, part, start=None):
     """Return a model after two steps, from a fresh one or from folders."""
-    body = adapters.load(start or [folders[name]], part_of_model(name), "float32")
-    adapters.begin(body, TUNINGS[method], 2)
-    model = Model(body, {"task": make_head(entry_of(form), body, 2, folders[name])})
+    backbone = adapters.load(start or [folders[name]], part_of_model(name), "float32")
+    adapters.inject(backbone, METHODS[method], 2)
+    model = Model(backbone, {"task": make_head(entry_of(form), backbone, 2, folders[name])})
     adapters.freeze(model.backbone, model.heads, False)
     for number in range(2):
         step(model, form, part, number)
@@ -395,17 +395,17 @@ def test_second_phase_starts_from_the_first(folders, parts, tmp_path, name, befo
     start = [one, folders[name]] if before != "full" else [one]
     # what the second phase starts from gives the first one's vectors, though a LoRA adapter is part of the weights now
     inputs = tensors(part.tokens.inputs(np.arange(len(part.tokens))), CPU)
-    body = adapters.load(start, None, "float32")
-    adapters.begin(body, TUNINGS["full" if before != after else after], 2)
+    backbone = adapters.load(start, None, "float32")
+    adapters.inject(backbone, METHODS["full" if before != after else after], 2)
     with torch.inference_mode():
-        expected, found = model.eval().body(inputs).positions, body.eval()(inputs).positions
+        expected, found = model.eval().backbone(inputs).hidden_states, backbone.eval()(inputs).hidden_states
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     later = tuned(folders, name, "classification", after, part, start)
     if after == "full":
         assert all(parameter.requires_grad for parameter in later.parameters())
     save_model(later, two, Group())
     chain = [two, *start] if after != "full" else [two]
-    again = load_model(chain, [entry_of("classification")], held(name), None)
+    again = load_model(chain, [entry_of("classification")], numerics(name), None)
     assert torch.equal(outputs(later, "classification", part), outputs(again, "classification", part))
 
 
@@ -414,9 +414,9 @@ def test_fresh_adapters_depend_on_the_seed_alone(folders):
 
     def adapter(method, seed):
         torch.manual_seed(next(states))
-        body = adapters.load([folders["xlm-r"]], None, "float32")
-        adapters.begin(body, TUNINGS[method], seed)
-        return {key: value for key, value in body.state_dict().items() if "lora_A" in key or "prompt" in key}
+        backbone = adapters.load([folders["xlm-r"]], None, "float32")
+        adapters.inject(backbone, METHODS[method], seed)
+        return {key: value for key, value in backbone.state_dict().items() if "lora_A" in key or "prompt" in key}
 
     for method in ("lora", "prompt", "prefix"):
         first, again, other = adapter(method, 1), adapter(method, 1), adapter(method, 2)
@@ -425,8 +425,8 @@ def test_fresh_adapters_depend_on_the_seed_alone(folders):
 
 
 def test_a_fresh_prompt_is_made_of_pieces(folders):
-    body = adapters.load([folders["xlm-r"]], None, "float32")
-    adapters.begin(body, TUNINGS["prompt"], 1)
+    backbone = adapters.load([folders["xlm-r"]], None, "float32")
+    adapters.inject(backbone, METHODS["prompt"], 1)
     prompt = backbone.transformer.prompt_encoder["default"].embedding.weight
     tokens = backbone.transformer.get_input_embeddings().weight
     assert all((tokens == vector).all(1).any() for vector in prompt)
@@ -437,9 +437,9 @@ def test_fresh_lora_changes_no_output(folders, parts):
     inputs = tensors(part.tokens.inputs(np.arange(3)), CPU)
     plain = load_backbone(folders["xlm-r"]).eval()
     adapted = load_backbone(folders["xlm-r"])
-    adapters.begin(adapted, TUNINGS["lora"], 1)
+    adapters.inject(adapted, METHODS["lora"], 1)
     with torch.inference_mode():
-        assert torch.equal(plain(inputs).positions, adapted.eval()(inputs).positions)
+        assert torch.equal(plain(inputs).hidden_states, adapted.eval()(inputs).hidden_states)
 
 
 def test_saved_adapter_is_peft_s_and_says_nothing_of_this_machine(folders, parts, tmp_path):
@@ -457,15 +457,15 @@ def test_saved_adapter_is_peft_s_and_says_nothing_of_this_machine(folders, parts
     by_peft = peft.PeftModel.from_pretrained(plain, tmp_path).eval()
     with torch.inference_mode():
         expected = by_peft(input_ids=inputs["ids"], attention_mask=inputs["mask"]).last_hidden_state
-        torch.testing.assert_close(model.eval().body(inputs).positions, expected)
+        torch.testing.assert_close(model.eval().backbone(inputs).hidden_states, expected)
 
 
 def test_adapter_has_no_room_beside_a_long_text(folders):
-    body = adapters.load([folders["xlm-r"]], None, "float32")
-    adapters.begin(body, TUNINGS["prompt"], 1)
+    backbone = adapters.load([folders["xlm-r"]], None, "float32")
+    adapters.inject(backbone, METHODS["prompt"], 1)
     ids = torch.full((1, 62), 9)
     with pytest.raises(UserError, match="62 tokens and the 3 of the adapter are more than the 64 positions"):
-        body({"ids": ids, "mask": torch.ones_like(ids)})
+        backbone({"ids": ids, "mask": torch.ones_like(ids)})
 
 
 def test_frozen_embeddings_stay(folders, parts):

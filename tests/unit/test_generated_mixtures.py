@@ -84,7 +84,7 @@ def test_leave_one_out(tmp_path):
         "without-squad_v1": ("mnli", "mnli@de"),
         "without-mnli-de": ("mnli", "squad_v1"),
     }
-    assert made["without-squad_v1"].tasks[0].rate == 3
+    assert made["without-squad_v1"].tasks[0].weight == 3
 
 
 @pytest.mark.parametrize(

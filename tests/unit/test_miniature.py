@@ -57,7 +57,7 @@ def prepared(plan, tmp_path_factory):
         patch.setattr(mewslix, "_LANGUAGES", tuple(table()))
         patch.setattr(miniature, "TEXT_ROWS", 1000)
         for node in plan.stage("prepared").values():
-            if node.spec["part"] != "union":
+            if node.spec["kind"] != "union":
                 folder = tmp_path_factory.mktemp("raw")
                 miniature.fetch_data(plan.nodes[node.spec["parents"]["data"]].spec["source"], folder, PLACE)
                 found[node.name] = prepare(node.spec, folder, ())
@@ -282,13 +282,13 @@ def accuracy(train, test, text):
     return 100 * model.score(words.transform(map(text, test)), [row["label"] for row in test])
 
 
-@pytest.mark.parametrize(("train", "test", "rng"), [("mnli", "xnli", 100 / 3), ("pawsx", "pawsx", 50)])
-def test_no_bag_of_words_solves_a_pair(prepared, train, test, rng):
+@pytest.mark.parametrize(("train", "test", "chance_level"), [("mnli", "xnli", 100 / 3), ("pawsx", "pawsx", 50)])
+def test_no_bag_of_words_solves_a_pair(prepared, train, test, chance_level):
     learnt = rows_of(prepared, f"{train}.training")["train"]
     scored = rows_of(prepared, f"{test}.evaluation")["en"]
     both = lambda row: " ".join([*(f"1:{w}" for w in row["text_a"].split()), row["text_b"]])  # noqa: E731
     for text in (lambda row: row["text_b"], lambda row: row["text_a"], both):
-        assert accuracy(learnt, scored, text) == pytest.approx(rng, abs=3)
+        assert accuracy(learnt, scored, text) == pytest.approx(chance_level, abs=3)
 
 
 def test_no_alternative_is_right_by_itself(prepared):

@@ -20,7 +20,6 @@ from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.forms import bitext, mining, mlm, multiple_choice, retrieval, span, tagging
 from xstilts.forms.heads import BackboneOutput
-from xstilts.models import backbone
 from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, of_node, save_model, tensors
@@ -34,7 +33,7 @@ from xstilts.tokenization.tokens import Tokens
 from xstilts.training.step import Batch, make_optimiser, take_step
 
 CPU = torch.device("cpu")
-HELD = {"part": None, "weights": "float32", "precision": "float32"}
+NUMERICS = {"submodel": None, "dtype": "float32", "precision": "float32"}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def tokenizer(folder):
 
 
 def encode(form, rows, tokenizer, **lengths):
-    return Tokens(forms.get(form).encode(rows, tokenizer, {"told": 0.15, **lengths}), tokenizer.pad)
+    return Tokens(forms.get(form).encode(rows, tokenizer, {"mask_rate": 0.15, **lengths}), tokenizer.pad)
 
 
 def part_of(form, rows, tokenizer, path, **lengths):
@@ -287,7 +286,7 @@ def test_shares_of_what_is_told_masked_and_changed(texts, tokenizer):
     instances, counts = np.arange(len(texts)), np.zeros(5)
     for key in range(20):
         inputs, targets = mlm.batch(texts, instances, key)
-        right, ids, told = targets["tokens"], inputs["ids"], inputs["told"]
+        right, ids, told = targets["labels"], inputs["ids"], inputs["labelled"]
         assert ((right != -100) == told).all()
         assert not told[:, 0].any() and not (told & (inputs["mask"] == 0)).any()
         last = inputs["mask"].sum(1) - 1
@@ -312,9 +311,9 @@ def test_shares_of_what_is_told_masked_and_changed(texts, tokenizer):
 def test_share_of_what_is_told_is_the_recipes(tokenizer):
     text = [{"text": " ".join(["cat"] * 60)}] * 300
     for share in (0.05, 0.4):
-        inputs, _ = mlm.batch(encode("mlm", text, tokenizer, max_length=80, told=share), np.arange(300), 1)
+        inputs, _ = mlm.batch(encode("mlm", text, tokenizer, max_length=80, mask_rate=share), np.arange(300), 1)
         # 18,000 positions: five standard deviations are 0.018 at most
-        assert inputs["told"].sum() / (300 * 60) == pytest.approx(share, abs=0.018)
+        assert inputs["labelled"].sum() / (300 * 60) == pytest.approx(share, abs=0.018)
 
 
 def test_masks_depend_on_key_and_text_alone(texts):
@@ -322,8 +321,8 @@ def test_masks_depend_on_key_and_text_alone(texts):
     alone, _ = mlm.batch(texts, np.array([8]), 7)
     width = alone["ids"].shape[1]
     assert (together["ids"][1, :width] == alone["ids"][0]).all()
-    assert (together["told"][1, :width] == alone["told"][0]).all()
-    assert (mlm.batch(texts, np.array([8]), 8)[0]["told"] != alone["told"]).any()
+    assert (together["labelled"][1, :width] == alone["labelled"][0]).all()
+    assert (mlm.batch(texts, np.array([8]), 8)[0]["labelled"] != alone["labelled"]).any()
 
 
 def test_every_text_has_something_to_tell(tokenizer):
@@ -331,14 +330,14 @@ def test_every_text_has_something_to_tell(tokenizer):
     nothing = SimpleNamespace(
         objective=tokenizer.objective, mask=tokenizer.mask, size=tokenizer.size, unknown=tokenizer.unknown,
         pad=tokenizer.pad, single_overhead=2, single=tokenizer.single,
-        tokens=lambda rows: [SimpleNamespace(ids=[]) for _ in rows]
+        tokenize=lambda rows: [SimpleNamespace(ids=[]) for _ in rows]
     )  # fmt: skip
     for source in (tokenizer, nothing):
         tokens = encode("mlm", [{"text": "cat"}] * 30, source, max_length=8)
         for key in range(5):
             inputs, _ = mlm.batch(tokens, np.arange(30), key)
-            assert inputs["told"].any(1).all()
-            assert not inputs["told"][:, [0, -1]].any()
+            assert inputs["labelled"].any(1).all()
+            assert not inputs["labelled"][:, [0, -1]].any()
 
 
 def test_long_texts_are_cut_into_sequences(tokenizer):
@@ -361,7 +360,7 @@ def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path
     rows = [{"text": " ".join(rng.choice(tiny.LEXICON, 5 + 7 * number)), "language": "en"} for number in range(9)]
     part = part_of("mlm", rows, tokenizer, tmp_path / "en.parquet", max_length=40)
     spec = {"parents": {"model": folder, "base": folder}, "trained_on": None, "form": "mlm", "labels": None,
-            "decoding": {}, "scoring": None, **HELD}  # fmt: skip
+            "decoding": {}, "scoring": None, **NUMERICS}  # fmt: skip
     model, entry = of_node(spec, tmp_path)
     scores, collapsed = prediction.evaluate(model, entry, part, CPU)
     inputs, targets = mlm.batch(part.tokens, np.arange(len(part.tokens)), 0)
@@ -369,7 +368,7 @@ def test_language_model_loss_is_that_of_transformers(folder, tokenizer, tmp_path
     with torch.inference_mode():
         expected = direct(
             input_ids=torch.from_numpy(inputs["ids"]), attention_mask=torch.from_numpy(inputs["mask"]),
-            labels=torch.from_numpy(targets["tokens"]),
+            labels=torch.from_numpy(targets["labels"]),
         ).loss  # fmt: skip
     assert scores["loss"] == pytest.approx(float(expected), rel=1e-5)
     assert not collapsed
@@ -379,8 +378,8 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     rows = [{"text": "the farmer sees a cat in the old garden .", "language": "en"}] * 4
     part = part_of("mlm", rows, tokenizer, tmp_path / "train.parquet", max_length=40)
     entry = {"task": "text", "form": "mlm", "labels": None}
-    body = load_backbone(folder)
-    model = Model(body, {"text": make_head(entry, body, 1, folder)}).train()
+    backbone = load_backbone(folder)
+    model = Model(backbone, {"text": make_head(entry, backbone, 1, folder)}).train()
     embeddings = backbone.transformer.get_input_embeddings().weight
     before = embeddings.detach().clone()
     optimiser = make_optimiser(model, {"weight_decay": 0, "adam_beta2": 0.999, "adam_epsilon": 1e-8})
@@ -395,7 +394,7 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(folder, tokenizer,
     names = set(load_file(saved / "heads.safetensors"))
     assert "text.layers.dense.weight" in names and "text.layers.bias" in names
     assert not any(name.endswith("decoder.weight") for name in names)
-    again = load_model([saved], [entry], HELD, folder)
+    again = load_model([saved], [entry], NUMERICS, folder)
     assert again.heads["text"].layers.decoder.weight is again.backbone.transformer.get_input_embeddings().weight
     inputs = tensors(mlm.batch(part.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
@@ -415,12 +414,12 @@ def test_multiple_choice_with_any_number_of_choices(folder, tokenizer, tmp_path,
         record = {"context": "the cat .", "question": "where ?", "choices": choices, "label": number % count}
         rows.append({**multiple_choice.normalise(record, labels), "language": "en"})
     part = part_of("multiple_choice", rows, tokenizer, tmp_path / "dev.parquet", max_length=32)
-    body = load_backbone(folder)
+    backbone = load_backbone(folder)
     torch.manual_seed(0)
-    head = multiple_choice.head(body.width, labels, 0.0)
+    head = multiple_choice.head(backbone.width, labels, 0.0)
     torch.nn.init.normal_(head.out.weight)
     torch.nn.init.normal_(head.dense.weight)
-    model = Model(body, {"task": head}).eval()
+    model = Model(backbone, {"task": head}).eval()
     entry = {"task": "task", "form": "multiple_choice", "labels": labels, "decoding": {}, "scoring": None}
     expected = []
     for row in rows:
@@ -428,8 +427,8 @@ def test_multiple_choice_with_any_number_of_choices(folder, tokenizer, tmp_path,
         for choice in row["choices"]:
             ids = tokenizer.pair(*(tokenizer.tokenize([text])[0].ids for text in ("the cat . where ?", choice)))
             with torch.inference_mode():
-                states = body({"ids": torch.tensor([ids]), "mask": torch.ones(1, len(ids), dtype=torch.int64)})
-                scores.append(float(head.out(torch.tanh(head.dense(states.positions[:, 0])))))
+                states = backbone({"ids": torch.tensor([ids]), "mask": torch.ones(1, len(ids), dtype=torch.int64)})
+                scores.append(float(head.out(torch.tanh(head.dense(states.hidden_states[:, 0])))))
         expected.append(labels[int(np.argmax(scores))])
     assert len(set(expected)) > 1
     assert prediction.predict(model, entry, part, CPU) == expected
@@ -610,6 +609,6 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
     for name, value in first.items():
         assert torch.allclose(value, second[name.replace("siqa", "copa")], atol=1e-12), name
     # a head of its own would be another one
-    body = load_backbone(results / by_name["siqa+copa"].id)
-    fresh = make_head({"task": "copa", "form": "multiple_choice", "labels": None}, body, 1, None)
+    backbone = load_backbone(results / by_name["siqa+copa"].id)
+    fresh = make_head({"task": "copa", "form": "multiple_choice", "labels": None}, backbone, 1, None)
     assert not torch.allclose(fresh.dense.weight, second["copa.dense.weight"], atol=1e-3)

@@ -100,7 +100,7 @@ def test_own_task_is_prepared_and_tokenised(project):
             prepared = make(plan, node.spec["parents"]["prepared"], project.results)
             facts = make(plan, node.id, project.results)
             instances |= {part: entry["instances"] for part, entry in facts["splits"].items()}
-            if prepared["spec"]["part"] == "training":
+            if prepared["spec"]["kind"] == "training":
                 # of 24 rows four are for early stopping; 10,000 should be there
                 assert prepared["sample"] and set(prepared["splits"]["train"]["labels"]) == {"negative", "positive"}
             else:

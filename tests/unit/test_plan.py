@@ -31,8 +31,8 @@ def test_same_plan_twice(study):
 
 def test_no_heavy_imports():
     code = (
-        "import sys; from xstilts import machine;"
-        "machine.plan_of(machine.from_config({'study': 'tests/studies/matrix.yaml'}));"
+        "import sys; from xstilts.planning import settings;"
+        "settings.plan_of(settings.from_config({'study': 'tests/studies/matrix.yaml'}));"
         "print([name for name in ('torch', 'transformers', 'datasets', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -43,7 +43,7 @@ def test_stages_and_parents(study):
     plan = study()
     assert {node.stage for node in plan.nodes.values()} == set(VERSIONS) - {
         "studies",
-        "rates",
+        "learning_rates",
         "tokenizers",
         "pretrained",
     }

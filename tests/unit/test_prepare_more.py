@@ -434,8 +434,8 @@ def test_content_from_addresses_is_checksums(mirror):
     elsewhere = dataclasses.replace(task.sources[0], urls=("https://example.org/{file}",))
     moved = dataclasses.replace(known, tasks={**known.tasks, "lareqa": dataclasses.replace(task, sources=(elsewhere,))})
     changed = dataclasses.replace(known, checksums={**known.checksums, "lareqa/de.json": "0" * 64})
-    plans = [make_plan(read_study(mirror.study, registry), registry, Indexes()) for registry in (moved, changed)]
-    assert plans[0].addresses[node.id] == {"lareqa/de.json": ["https://example.org/lareqa/de.json"]}
+    plans = [make_plan(read_study(mirror.study, variant), variant, Indexes()) for variant in (moved, changed)]
+    assert plans[0].urls[node.id] == {"lareqa/de.json": ["https://example.org/lareqa/de.json"]}
     assert set(plans[0].nodes) == set(plan.nodes)
     assert node.id not in plans[1].nodes
 
@@ -487,7 +487,7 @@ FORMS = {
 }  # fmt: skip
 
 
-def spec_of(name, part, file, **reading):
+def spec_of(name, kind, file, **reading):
     """Return the spec of training or evaluation data in one file, which stands for dev rows too."""
     form, labels, own, row = FORMS[name]
     own = {**READING, **own, **reading}
@@ -495,7 +495,7 @@ def spec_of(name, part, file, **reading):
     entry = {"file": file, "rows": None, "sample": False}
     language = {"split": "test", "official": True, "files": [file], "threshold": [], "where": None, "published": None}
     return {
-        "task": "task", "form": form, "labels": labels, "part": part, "reading": {**own, "columns": columns},
+        "task": "task", "form": form, "labels": labels, "kind": kind, "reading": {**own, "columns": columns},
         "language": "en", "splits": {"train": [entry], "dev": [entry]}, "where": None, "train_rows": None,
         "published": None, "dev_rows": 100, "languages": {"en": {**language, "rows": None, "sample": False}},
         "test_rows": None, "cluster_rows": 1, "parallel": True,

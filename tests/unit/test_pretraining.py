@@ -21,7 +21,7 @@ from xstilts.training.loop import Hardware
 
 MADE = {
     "text": {"languages": ["en", "de"], "dev_rows": 8},
-    "tokenizer": {"tokens": 200, "positions": 40},
+    "tokenizer": {"vocabulary_size": 200, "positions": 40},
     "shape": {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32},
     "steps": 30,
     "phase": {"batch_size": 16, "max_length": 32, "learning_rate": 1e-2},

@@ -46,7 +46,7 @@ def test_difference_and_interval_of_paired_answers():
     expected = 2 * 1.96 * 100 * (one - other).std() / math.sqrt(2000)
     assert width(found) == pytest.approx(expected, rel=0.1)
     assert found["low"] < found["difference"] < found["high"]
-    assert found["verdict"] == ("higher" if found["low"] > 0 else "not told apart")
+    assert found["verdict"] == ("higher" if found["low"] > 0 else "no difference shown")
     turned = compare((side(other), side(one)))
     assert (turned["low"], turned["high"]) == pytest.approx((-found["high"], -found["low"]))
 
@@ -54,7 +54,7 @@ def test_difference_and_interval_of_paired_answers():
 def test_same_answers_have_no_difference_and_no_interval():
     one, _ = two_sides(100)
     found = compare((side(one), side(one)))
-    assert (found["difference"], found["low"], found["high"], found["verdict"]) == (0, 0, 0, "not told apart")
+    assert (found["difference"], found["low"], found["high"], found["verdict"]) == (0, 0, 0, "no difference shown")
 
 
 def test_verdicts():
@@ -162,7 +162,7 @@ def test_contrasts(plan, tmp_path):
     assert list(found.index) == [("gain", "a", ""), ("gain", "b", ""), ("size", "", "none"), ("size", "", "nine")]
     assert found["difference"].tolist() == [25, 0, -50, -75]
     assert found["seeds"].tolist() == [2, 1, 2, 1]
-    assert found["verdict"].tolist() == ["higher", "not told apart", "lower", "lower"]
+    assert found["verdict"].tolist() == ["higher", "no difference shown", "lower", "lower"]
     assert found["outcome"].tolist() == ["emerged", "did not emerge", "the opposite", "the opposite"]
 
 
@@ -194,4 +194,4 @@ def test_bound_of_zero_is_no_difference(monkeypatch):
     noise = np.full(1 + statistics.DRAWS, 1e-15)
     monkeypatch.setattr(statistics, "_scores", lambda *_: noise * (1 if next(turn) else 0))
     turn = iter([True, False])
-    assert compare((side([1] * 5), side([1] * 5)))["verdict"] == "not told apart"
+    assert compare((side([1] * 5), side([1] * 5)))["verdict"] == "no difference shown"

@@ -17,7 +17,7 @@ PLAN = {
     "study": "test",
     "benchmark": BENCHMARK,
     "tables": ("main",),
-    "source": "mirror",
+    "made_up": False,
     "mixtures": {"none": [], "mnli": ["mnli"]},
 }
 

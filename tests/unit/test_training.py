@@ -34,7 +34,7 @@ QUICK = {
     "learning_rate": 3e-3,
     "overrides": {"span": {"max_length": 48}},
 }
-LORA = {"method": "lora", "rank": 2}
+LORA = {"name": "lora", "rank": 2}
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts"), "OMP_NUM_THREADS": "1"}
 STUDY = {
     "description": "Training of every kind, as short as can be.",
@@ -291,12 +291,14 @@ def test_a_batch_in_parts_has_all_of_it_once(trained):
         return [batches.at(step) for step in range(schedule.steps)]
 
     for whole, divided in zip(instances(Group(), None), instances(Group(), 100), strict=True):
-        assert len(whole.parts) == 1 and sum(part[2] for part in divided.parts) == whole.parts[0][2]
-        assert sum(part[3] for part in divided.parts) == whole.parts[0][3]
-        rows = sorted(tuple(row[row != 1]) for part in divided.parts for row in part[0]["ids"])
-        assert rows == sorted(tuple(row[row != 1]) for row in whole.parts[0][0]["ids"])
-        assert all(len(part[0]["ids"]) == 1 or part[0]["ids"].size <= 100 or len(part[0]["ids"]) == 5
-                   for part in divided.parts)  # fmt: skip
+        (alone,) = whole.micro_batches
+        assert sum(instances for _, _, instances, _ in divided.micro_batches) == alone[2]
+        assert sum(terms for *_, terms in divided.micro_batches) == alone[3]
+        rows = sorted(tuple(row[row != 1]) for inputs, *_ in divided.micro_batches for row in inputs["ids"])
+        assert rows == sorted(tuple(row[row != 1]) for row in alone[0]["ids"])
+        # one instance is never divided, though it may be five sequences
+        ids = [inputs["ids"] for inputs, *_ in divided.micro_batches]
+        assert all(len(one) in (1, 5) or one.size <= 100 for one in ids)
 
 
 @pytest.mark.parametrize("size", [2, 3, 8])
@@ -313,17 +315,17 @@ def test_processes_divide_every_batch(trained, size):
         alone = batches(0, 1).at(step)
         shares = [batches(rank, size).at(step) for rank in range(size)]
         assert {share.task for share in shares} == {alone.task}
-        counted = [share.parts[0] for share in shares if share.parts[0][3]]
-        assert sum(part[3] for part in counted) == alone.parts[0][3]
-        rows = [tuple(row[row != 1]) for part in counted for row in part[0]["ids"]]
-        assert rows == [tuple(row[row != 1]) for row in alone.parts[0][0]["ids"]]
+        counted = [share.micro_batches[0] for share in shares if share.micro_batches[0][3]]
+        assert sum(micro_batch[3] for micro_batch in counted) == alone.micro_batches[0][3]
+        rows = [tuple(row[row != 1]) for micro_batch in counted for row in micro_batch[0]["ids"]]
+        assert rows == [tuple(row[row != 1]) for row in alone.micro_batches[0][0]["ids"]]
 
 
 TWO = """
 import pathlib, sys
 import torch
 from xstilts.models import distributed
-from xstilts.training.loop import loop
+from xstilts.training import loop
 torch.set_num_threads(1)
 group = distributed.join(2)
 for spec, results, place in eval(sys.argv[1]):
@@ -448,11 +450,11 @@ def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
 @pytest.mark.parametrize("name", ["tiny.reduced.four.s1"])
 def test_bfloat16_trains_and_reads_back_equal(trained, tmp_path, name):
     spec = node_of(trained, "intermediate", name).spec
-    assert spec["weights"] == spec["precision"] == "bfloat16"
+    assert spec["dtype"] == spec["precision"] == "bfloat16"
     facts, files = run(trained, spec, tmp_path / "one")
     assert "adapter_model.safetensors" in files and "model.safetensors" not in files
     assert facts["parameters"]["trained"] < facts["parameters"]["all"] / 2
-    _, full = run(trained, {**spec, "precision": "float32", "weights": "float32"}, tmp_path / "two")
+    _, full = run(trained, {**spec, "precision": "float32", "dtype": "float32"}, tmp_path / "two")
     assert losses(files) == pytest.approx(losses(full), rel=0.05) and losses(files) != losses(full)
 
 
@@ -479,24 +481,24 @@ def test_second_phase_reads_the_adapter_below_it(trained, tmp_path):
 
 def test_grid_is_searched_once_for_all_mixtures_and_seeds(trained):
     plan, _ = trained
-    searches = {node.name: node for node in plan.stage("rates").values()}
+    searches = {node.name: node for node in plan.stage("learning_rates").values()}
     assert set(searches) == {"tiny.grid.four", "tiny.grid.retrieval", "tiny.grid.mnli", "tiny.grid.udpos"}
     for mixture_name in ("none", "four", "retrieval"):
         target = node_of(trained, "targets", f"tiny.grid.{mixture_name}.s1.mnli")
-        assert target.spec["parents"]["rate"] == searches["tiny.grid.mnli"].id
+        assert target.spec["parents"]["learning_rate"] == searches["tiny.grid.mnli"].id
         assert "learning_rate" not in target.spec["optimiser"]
-    assert searches["tiny.grid.mnli"].spec["rates"] == [1e-9, 3e-3, 1e9]
+    assert searches["tiny.grid.mnli"].spec["learning_rates"] == [1e-9, 3e-3, 1e9]
 
 
 def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
     """One that trains nothing, one that does, and one that explodes; killed in between, it goes on with the next."""
     plan, results = trained
-    spec = node_of(trained, "rates", "tiny.grid.udpos").spec
+    spec = node_of(trained, "learning_rates", "tiny.grid.udpos").spec
     workplace = tmp_path / "work"
     workplace.mkdir()
     facts = loop.choose_rate(spec, results, workplace, Hardware(), Group())
     assert facts["best"] == 3e-3
-    scores = {entry["learning_rate"]: entry["score"] for entry in facts["rates"]}
+    scores = {entry["learning_rate"]: entry["score"] for entry in facts["learning_rates"]}
     assert scores[3e-3] > scores[1e-9] and scores[1e9] is None
     tried = []
     fit = loop._fit
@@ -507,13 +509,13 @@ def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="every learning rate of the grid"):
         shutil.rmtree(workplace)
         workplace.mkdir()
-        loop.choose_rate({**spec, "rates": [1e20, 1e30]}, results, workplace, Hardware(), Group())
+        loop.choose_rate({**spec, "learning_rates": [1e20, 1e30]}, results, workplace, Hardware(), Group())
 
 
 def test_rate_of_the_search_is_trained_with(trained, tmp_path):
     plan, results = trained
     node = node_of(trained, "intermediate", "tiny.grid.retrieval.s1")
-    search = manifest_path(results, node.spec["parents"]["rate"])
+    search = manifest_path(results, node.spec["parents"]["learning_rate"])
     search.parent.mkdir(parents=True, exist_ok=True)
     search.write_text(json.dumps({"best": 3e-3}))
     facts, files = run(trained, node.spec, tmp_path / "grid")

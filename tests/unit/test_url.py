@@ -219,7 +219,7 @@ def test_goes_on_after_the_process_was_killed(server, fetch, tmp_path):
     server.files, server.cuts = {"/x": DATA}, {"/x": [40_000]}
     address = f"{server.address}/x"
     script = (
-        "import sys; from pathlib import Path; from xstilts.sources import Place, url\n"
+        "import sys; from pathlib import Path; from xstilts.data.sources import Place, url\n"
         "sha256, address, out = sys.argv[1:]\n"
         "place = Place(None, False, {'x': [address]}, Path(out, 'downloads'))\n"
         "url.fetch_data({'files': {'x': sha256}}, Path(out, 'out'), place)\n"

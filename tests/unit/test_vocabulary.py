@@ -19,7 +19,7 @@ def test_words_are_pieces_and_special_ones_are_xlm_rs(tmp_path):
     # with few tokens words are made of several, and nothing is unknown
     train_tokenizer.make(TEXTS, 60, tmp_path)
     small = ModelTokenizer(tmp_path)
-    (encoding,) = small.tokens(["farmer helps teacher"])
+    (encoding,) = small.tokenize(["farmer helps teacher"])
     assert small.size <= 60 and len(encoding.ids) > 3 and small.unknown not in encoding.ids
 
 
@@ -33,5 +33,5 @@ def test_same_text_same_files(tmp_path):
 
 
 def test_fewer_pieces_than_characters(tmp_path):
-    with pytest.raises(train_tokenizer.UserError, match="tokens: 12 cannot be made from the text"):
+    with pytest.raises(train_tokenizer.UserError, match="vocabulary_size: 12 cannot be made from the text"):
         train_tokenizer.make(TEXTS, 12, tmp_path)

@@ -34,7 +34,7 @@ def start(results, name):
 
 
 def test_all_is_wanted_parents_first(plan, tmp_path):
-    found = [node.id for node in time_left.wanted(plan, tmp_path)]
+    found = [node.id for node in time_left.missing_nodes(plan, tmp_path)]
     # a training set's contexts are excluded by data that no prediction reads, but all nodes lead to one
     assert sorted(found) == sorted(plan.nodes)
     for place, name in enumerate(found):
@@ -46,7 +46,7 @@ def test_what_only_a_result_needed_is_not_wanted(plan, tmp_path):
     name = next(name for name in plan.predictions() if "four.s1.udpos" in name)
     make(tmp_path, name)
     (model,) = [parent for parent in plan.nodes[name].parents if parent.startswith("targets/")]
-    found = {node.id for node in time_left.wanted(plan, tmp_path)}
+    found = {node.id for node in time_left.missing_nodes(plan, tmp_path)}
     assert set(plan.nodes) - found == {name, model, *(set(plan.nodes[name].parents) - found)}
 
 
@@ -69,7 +69,7 @@ def test_line(plan, tmp_path, watched):
     results = plan.predictions()
     for name in results[1:]:
         make(tmp_path, name, 1.0)
-    left = time_left.wanted(plan, tmp_path)
+    left = time_left.missing_nodes(plan, tmp_path)
     assert watched.line().startswith(f"{len(nodes) - len(left)} of {len(nodes)} jobs done")
     assert len(left) < len(nodes) / 2
     make(tmp_path, results[0], 1.0)
@@ -110,7 +110,7 @@ def test_operations_are_known_of_what_computes_with_a_model(watched):
 
 def test_time_left_follows_what_was_measured(plan, tmp_path):
     """Jobs that took ten times as long make what is left take ten times as long, but for their starts."""
-    nodes = time_left.wanted(plan, tmp_path)
+    nodes = time_left.missing_nodes(plan, tmp_path)
     work = {node.id: 1e9 for node in nodes if node.stage == "targets"}
     done = next(node for node in nodes if node.id in work)
     others = [name for name in work if name != done.id]
@@ -123,7 +123,7 @@ def test_time_left_follows_what_was_measured(plan, tmp_path):
 
 
 def test_jobs_that_wait_for_each_other_are_no_faster_together(plan, tmp_path):
-    nodes = time_left.wanted(plan, tmp_path)
+    nodes = time_left.missing_nodes(plan, tmp_path)
     left = {node.id: 10.0 for node in nodes}
     depth = 0
     name = next(name for name in plan.predictions() if "four.s1.udpos" in name)

@@ -17,7 +17,7 @@ from xstilts.planning.settings import Machine, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import summary
 from xstilts.store.manifest import path_of
-from xstilts.training.loop import devices
+from xstilts.training import devices
 
 log = logging.getLogger(__name__)
 

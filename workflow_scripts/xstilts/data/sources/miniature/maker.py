@@ -1,4 +1,4 @@
-"""What a writer of files has at hand: a world, its languages, and a stream of chance for each data set and split."""
+"""What a writer of files has at hand: a world, its languages, and a stream of random numbers for each data set and split."""
 
 import random
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ PARTS = {"train": TRAIN, "dev": DEV, "test": TEST}
 class Maker:
     """Makes the files of one world.
 
-    The chance of a data set and split is the same in every language, so that what is parallel there is so here.
+    The random numbers of a data set and split are the same in every language, so that what is parallel there is so here.
     """
 
     seed: int
@@ -33,8 +33,8 @@ class Maker:
         """Return a language of the world."""
         return languages(self.seed)[code]
 
-    def chance(self, stream: str) -> random.Random:
-        """Return the chance of a stream."""
+    def rng(self, stream: str) -> random.Random:
+        """Return the generator of a stream."""
         return random.Random(f"{self.seed} {stream}")
 
     def teller(self, stream: str, split: str) -> Teller:
