@@ -1,39 +1,93 @@
 # The training phases, and the search for their learning rates: one command line, a rule a phase.
 # in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
 # out: results/{pretrained,learning_rates,intermediate,targets}/{node}/manifest.json
-# With a gpu_type in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What most
-# other jobs wait for goes first.
-for phase, stage, longest, urgency in [
-    ("pretrain", "pretrained", 1440, 2),
-    ("learning_rates", "learning_rates", 1440, 1),
-    ("intermediate", "intermediate", 1440, 1),
-    ("target", "targets", 720, 0),
-]:
+# With a gpu_type in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What
+# most other jobs wait for goes first.
+rule pretrain:
+    input:
+        parents("pretrained"),
+    output:
+        f"{results}/pretrained/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/pretrained/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/pretrained/{{node}}.tsv"
+    priority: 2
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=gpus("pretrained"),
+        cpus_per_task=1,
+        mem_mb=memory(16000, "pretrained"),
+        runtime=minutes(1440, "pretrained"),
+    params:
+        spec=spec("pretrained"),
+        retention=retention,
+        hardware=hardware,
+    shell:
+        "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.retention:q}"
+        " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"
 
-    rule:
-        name:
-            phase
-        input:
-            parents(stage),
-        output:
-            f"{results}/{stage}/{{node}}/manifest.json",
-        log:
-            f"{results}/logs/{stage}/{{node}}.log",
-        benchmark:
-            f"{results}/benchmarks/{stage}/{{node}}.tsv"
-        priority: urgency
-        conda:
-            "../envs/xstilts.yaml"
-        threads: 1
-        resources:
-            gpu=gpus(stage),
-            cpus_per_task=1,
-            mem_mb=memory(16000, stage),
-            runtime=minutes(longest, stage),
-        params:
-            spec=spec(stage),
-            retention=retention,
-            hardware=hardware,
-        shell:
-            "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.retention:q}"
-            " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"
+
+use rule pretrain as learning_rates with:
+    input:
+        parents("learning_rates"),
+    output:
+        f"{results}/learning_rates/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/learning_rates/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/learning_rates/{{node}}.tsv"
+    priority: 1
+    resources:
+        gpu=gpus("learning_rates"),
+        cpus_per_task=1,
+        mem_mb=memory(16000, "learning_rates"),
+        runtime=minutes(1440, "learning_rates"),
+    params:
+        spec=spec("learning_rates"),
+        retention=retention,
+        hardware=hardware,
+
+
+use rule pretrain as intermediate with:
+    input:
+        parents("intermediate"),
+    output:
+        f"{results}/intermediate/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/intermediate/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/intermediate/{{node}}.tsv"
+    priority: 1
+    resources:
+        gpu=gpus("intermediate"),
+        cpus_per_task=1,
+        mem_mb=memory(16000, "intermediate"),
+        runtime=minutes(1440, "intermediate"),
+    params:
+        spec=spec("intermediate"),
+        retention=retention,
+        hardware=hardware,
+
+
+use rule pretrain as target with:
+    input:
+        parents("targets"),
+    output:
+        f"{results}/targets/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/targets/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/targets/{{node}}.tsv"
+    priority: 0
+    resources:
+        gpu=gpus("targets"),
+        cpus_per_task=1,
+        mem_mb=memory(16000, "targets"),
+        runtime=minutes(720, "targets"),
+    params:
+        spec=spec("targets"),
+        retention=retention,
+        hardware=hardware,

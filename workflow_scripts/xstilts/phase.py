@@ -1,8 +1,8 @@
 """The settings of a training phase that decide its result as they stand in a recipe, each declared once, here.
 
-The schema of recipes takes name, type, default and description from here (``x-settings`` in ``schemas/phase.yaml``), the
-planner copies the values into the spec, and training reads them there. So a new setting costs a line here, and the code
-that it changes.
+The schema of recipes takes name, type, default and description from here (``x-settings`` in ``schemas/phase.yaml``),
+the planner copies the values into the spec, and training reads them there. So a new setting costs a line here, and the
+code that it changes.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """What a node will cost: memory, disk, operations and time, from configurations alone; no torch, no weights.
 
-Formulas of sizes are those of ``model_size.py``. What is assumed: texts as long as in the tokens that exist, else as the
-recipe allows; as many rows as are published; a training that does not stop early; the throughput of ``gpu_types.py``.
-Evaluations on dev rows during training are left out, and so is what the files of predictions take.
+Formulas of sizes are those of ``model_size.py``. What is assumed: texts as long as in the tokens that exist, else as
+the recipe allows; as many rows as are published; a training that does not stop early; the throughput of
+``gpu_types.py``. Evaluations on dev rows during training are left out, and so is what the files of predictions take.
 """
 
 import json
@@ -202,9 +202,9 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
 def _work(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], again: int) -> tuple[float, float]:
     """Return the positions that a training computes, and its operations.
 
-    A forward pass has 2 operations for each number of a matrix. A backward pass has as many for the gradient of what the
-    matrix reads and, where it is trained, for its own (Kaplan et al. 2020, section 2.1). Attention has no weights, so
-    both of its inputs have gradients.
+    A forward pass has 2 operations for each number of a matrix. A backward pass has as many for the gradient of the
+    matrix's input and, where the matrix is trained, for its own gradient (Kaplan et al. 2020, section 2.1). Attention
+    has no weights, so both of its inputs have gradients.
 
     Args:
         spec: the training.

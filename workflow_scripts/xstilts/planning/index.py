@@ -39,7 +39,7 @@ def _elsewhere(folder: Path, results: Path) -> Path:
 
 
 def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return the index of a folder: file name -> facts.
+    """Return the index of a folder: what is known of each file, by its name.
 
     Args:
         folder: the mirror or model folder.
@@ -60,7 +60,7 @@ def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mappi
     files = content.get("files") if isinstance(content, dict) else None
     needed = {"sha256", "tasks"} if name == "mirror.yaml" else {"sha256"}
     if not isinstance(files, dict) or not all(
-        isinstance(facts, dict) and needed <= set(facts) for facts in files.values()
+        isinstance(indexed, dict) and needed <= set(indexed) for indexed in files.values()
     ):
         raise UserError(f"{path}: not an index; delete it and run: {command}")
     return files
@@ -111,10 +111,10 @@ def index_mirror(folder: Path, registry: Registry, read: Reader) -> dict[str, di
                 if name not in files:
                     files[name] = {"sha256": file_sha256(folder / name), "tasks": {}}
                 files[name]["tasks"].setdefault(task.name, {"split": split, "rows": rows, "language": language})
-    for entry in files.values():
-        for name, facts in entry["tasks"].items():
-            published = registry.tasks[name].published(facts["split"], facts["language"])
-            facts["sample"] = published is not None and totals[name, facts["split"], facts["language"]] < published
+    for file in files.values():
+        for name, use in file["tasks"].items():
+            published = registry.tasks[name].published(use["split"], use["language"])
+            use["sample"] = published is not None and totals[name, use["split"], use["language"]] < published
     if not files:
         raise UserError(f"{folder}: none of the registry's files is here; see `sources` in registry/tasks")
     return files

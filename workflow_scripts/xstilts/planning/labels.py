@@ -89,7 +89,7 @@ def _rows(spec: specs.PreparedSpec) -> str:
 
 
 def _training(spec: specs.TrainingSpec, start: Labelled) -> str:
-    """Return the model's label, and what this training adds to it: method and seed stand once where they are the same."""
+    """Return the model's label, and what this training adds; method and seed stand once where they are the same."""
     before, seed = start.label, f".s{spec.seed}"
     method = spec.method.name
     if isinstance(start.spec, specs.IntermediateSpec | specs.TargetSpec):

@@ -62,7 +62,7 @@ class Shape:
         predicts: ``masked``, ``causal`` or ``both`` (an encoder-decoder).
         stacks: the encoder's or the decoder's layers, or both.
         vocabulary: number of tokens.
-        around: parameters outside of the stacks, but for the tokens' embeddings.
+        around: parameters outside of the stacks, but for the token embeddings.
         tied: whether the language-model head's matrix is that of the embeddings.
     """
 
@@ -79,7 +79,7 @@ class Shape:
 
     @property
     def embeddings(self) -> int:
-        """Parameters of the tokens' embeddings."""
+        """Parameters of the token embeddings."""
         return self.vocabulary * self.width
 
     @property
@@ -89,7 +89,7 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All parameters of the body."""
+        """All parameters of the backbone."""
         layers = sum(stack.layers * stack.vectors + stack.outside for stack in self.stacks)
         return self.embeddings + self.around + self.matrices + layers
 
@@ -192,9 +192,17 @@ def _encoder(config: Mapping[str, Any]) -> Shape:
     linears |= {"output.dense": (inner, width)}
     biases = sum(outputs for _, outputs in linears.values())
     stack = Stack(
-        config["num_hidden_layers"], linears, biases + 4 * width, 0, width, width, width,
-        kept=6 * width + 2 * inner, kept_norms=2 * width, masks=2 * width,
-    )  # fmt: skip
+        layers=config["num_hidden_layers"],
+        linears=linears,
+        vectors=biases + 4 * width,
+        outside=0,
+        width=width,
+        queries=width,
+        keys=width,
+        kept=6 * width + 2 * inner,
+        kept_norms=2 * width,
+        masks=2 * width,
+    )
     places = config["max_position_embeddings"] + config["type_vocab_size"]
     return Shape(MASKED, (stack,), config["vocab_size"], places * width + 2 * width, tied=True)
 
@@ -215,9 +223,19 @@ def _encoder_decoder(config: Mapping[str, Any]) -> Shape:
     def stack(layers: int, linears: dict[str, tuple[int, int]], attentions: int, **more: bool) -> Stack:
         norms = (attentions + 1) * width
         return Stack(
-            layers, linears, norms, outside, width, size, size, kept_norms=2 * norms, masks=norms + inner,
-            kept=attentions * (width + 4 * size) + width + 7 * inner, maps=attentions * heads, **more,
-        )  # fmt: skip
+            layers=layers,
+            linears=linears,
+            vectors=norms,
+            outside=outside,
+            width=width,
+            queries=size,
+            keys=size,
+            kept=attentions * (width + 4 * size) + width + 7 * inner,
+            kept_norms=2 * norms,
+            masks=norms + inner,
+            maps=attentions * heads,
+            **more,
+        )
 
     stacks = (
         stack(config["num_layers"], encoder, attentions=1),
@@ -237,10 +255,17 @@ def _decoder(config: Mapping[str, Any]) -> Shape:
     # norms of hidden vectors in a layer, and whether each head's queries and keys have one
     norms, of_heads = {"llama": (2, False), "qwen3": (2, True), "gemma2": (4, False)}[config["model_type"]]
     stack = Stack(
-        config["num_hidden_layers"], linears, norms * width + 2 * head * of_heads, width, width, queries, keys,
+        layers=config["num_hidden_layers"],
+        linears=linears,
+        vectors=norms * width + 2 * head * of_heads,
+        outside=width,
+        width=width,
+        queries=queries,
+        keys=keys,
         kept=2 * width + 2 * queries + 2 * keys + 4 * inner,
-        kept_norms=2 * (norms * width + (queries + keys) * of_heads), causal=True,
-    )  # fmt: skip
+        kept_norms=2 * (norms * width + (queries + keys) * of_heads),
+        causal=True,
+    )
     return Shape(CAUSAL, (stack,), config["vocab_size"], 0, config["tie_word_embeddings"])
 
 

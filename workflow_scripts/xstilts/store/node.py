@@ -1,8 +1,8 @@
 """How a node of the DAG is made: files, then its record and manifest, written last and atomically.
 
-A node's folder is ``results/<stage>/<node>/``. ``record.json`` is the node's own; ``manifest.json``, which rules declare
-and Snakemake deletes before a job, is a copy of it. So a job that finds its node whole writes the copy again, and
-nothing else. Host, time, versions and cost go to ``provenance.json``.
+A node's folder is ``results/<stage>/<node>/``. ``record.json`` is the node's own; ``manifest.json``, which rules
+declare and Snakemake deletes before a job, is a copy of it. So a job that finds its node whole writes the copy again,
+and nothing else. Host, time, versions and cost go to ``provenance.json``.
 """
 
 import contextlib

@@ -31,7 +31,7 @@ _KEPT = 2
 def lock(work: Path) -> Iterator[None]:
     """Hold the work directory for this process alone; wait, and say so, while another one has it.
 
-    The operating system lets go of the lock when its process ends, however it ends.
+    The operating system releases the lock when its process ends, however it ends.
     """
     work.mkdir(parents=True, exist_ok=True)
     with open(work / "lock", "a+", encoding="utf-8") as file:
@@ -59,9 +59,13 @@ def remove(work: Path) -> None:
 
 
 def save_checkpoint(
-    work: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
+    work: Path,
+    step: int,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: dict[str, Any],
     group: distributed.Group,
-) -> None:  # fmt: skip
+) -> None:
     """Write a checkpoint whole, then delete those before the last two; all processes call it, the first one writes.
 
     Args:

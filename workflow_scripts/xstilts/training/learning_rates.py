@@ -1,4 +1,4 @@
-"""The search for the best learning rate of a grid: a training with each, compared on dev rows of the source language."""
+"""The search for the best learning rate of a grid: one training with each, compared by their scores on dev rows."""
 
 import json
 import logging

@@ -27,11 +27,28 @@ _WINDOW, _FACTOR, _LIMIT = 20, 5.0, 20.0
 
 
 @dataclass(frozen=True)
+class MicroBatch:
+    """What is computed at once.
+
+    Attributes:
+        inputs: arrays that the model reads.
+        targets: arrays that the loss needs.
+        instances: number of instances.
+        terms: number of terms that the loss is a mean over; 0 where it does not count.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    targets: Mapping[str, np.ndarray]
+    instances: int
+    terms: int
+
+
+@dataclass(frozen=True)
 class Batch:
-    """What one process computes of a step; micro-batches of it, each with the number of terms that its loss is a mean over."""
+    """What one process computes of a step: the index of its task, micro-batches, and the key of its random draws."""
 
     task: int
-    micro_batches: list[tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray], int, int]]
+    micro_batches: list[MicroBatch]
     key: int
 
 
@@ -39,10 +56,16 @@ class Batches:
     """The batches of a run for one process, each found from its step alone, and on a GPU made while it computes."""
 
     def __init__(
-        self, schedule: Schedule, tasks: Sequence[TaskSpec], data: Sequence[Mapping[str, Split]], seed: int,
-        group: distributed.Group, max_tokens_per_device: int | None, ahead: bool,
-    ) -> None:  # fmt: skip
-        """Say whose share of what is to be computed.
+        self,
+        schedule: Schedule,
+        tasks: Sequence[TaskSpec],
+        data: Sequence[Mapping[str, Split]],
+        seed: int,
+        group: distributed.Group,
+        max_tokens_per_device: int | None,
+        ahead: bool,
+    ) -> None:
+        """Say which share of which batches is computed.
 
         Args:
             schedule: the instances of every step.
@@ -54,7 +77,7 @@ class Batches:
             ahead: whether a batch is made while the one before it is computed.
         """
         self._schedule, self._tasks, self._data, self._seed = schedule, tasks, data, seed
-        self._group, self._device_pieces, self._ahead = group, max_tokens_per_device, ahead
+        self._group, self._max_tokens, self._ahead = group, max_tokens_per_device, ahead
 
     def from_step(self, first: int) -> Iterator[Batch]:
         """Yield the batches from a step on to the last."""
@@ -70,21 +93,22 @@ class Batches:
                 yield batch
 
     def at(self, step: int) -> Batch:
-        """Return this process's part of a step's batch."""
+        """Return this process's share of a step's batch."""
         task, instances = self._schedule.batch(step)
         form, tokens = self._tasks[task].form, self._data[task]["train"].tokens
         key = self._seed * 1_000_003 + step
         counted = 1
         if FORMS[form].separable:
-            shares = np.array_split(instances, self._group.size)
-            # a process without a instance computes one that does not count, for all have to take part
-            instances, counted = (shares[self._group.rank], 1) if len(shares[self._group.rank]) else (instances[:1], 0)
-        limit = self._device_pieces if FORMS[form].separable else None
+            share = np.array_split(instances, self._group.size)[self._group.rank]
+            # a process without an instance computes one that does not count, for all have to take part
+            instances, counted = (share, 1) if len(share) else (instances[:1], 0)
+        limit = self._max_tokens if FORMS[form].separable else None
         module = forms.get(form)
         micro_batches = []
-        for some in _divided(tokens, instances, limit):
-            inputs, targets = module.batch(tokens, some, key)
-            micro_batches.append((inputs, targets, len(some), counted * module.terms(targets, len(some))))
+        for chosen in _divided(tokens, instances, limit):
+            inputs, targets = module.batch(tokens, chosen, key)
+            terms = counted * module.terms(targets, len(chosen))
+            micro_batches.append(MicroBatch(inputs, targets, len(chosen), terms))
         return Batch(task, micro_batches, key)
 
 
@@ -110,8 +134,8 @@ def make_optimiser(model: nn.Module, settings: Optimisation) -> torch.optim.Adam
     """Return AdamW for what is trained, with weight decay on matrices only, not on biases and norms."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [one for one in trained if one.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, betas=(0.9, settings.adam_beta2), eps=settings.adam_epsilon, fused=True)
 
@@ -126,16 +150,22 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
 
 
 def take_step(
-    model: Model, optimiser: torch.optim.Optimizer, task: TaskSpec, batch: Batch, rate: float,
-    gradient_norm: float, group: distributed.Group, device: torch.device,
-) -> float:  # fmt: skip
+    model: Model,
+    optimiser: torch.optim.Optimizer,
+    task: TaskSpec,
+    batch: Batch,
+    rate: float,
+    gradient_norm: float,
+    group: distributed.Group,
+    device: torch.device,
+) -> float:
     """Do one optimiser step and return its loss, the mean over the terms of the whole batch.
 
     Args:
         model: in training mode, on the device.
         optimiser: of its weights.
         task: the batch's task.
-        batch: this process's part of the batch.
+        batch: this process's share of the batch.
         rate: the learning rate.
         gradient_norm: gradients are scaled down to this norm.
         group: the processes that take the step together.
@@ -146,24 +176,24 @@ def take_step(
     # dropout depends on seed, step and process alone
     torch.manual_seed(batch.key + group.rank * 1_000_000_007)
     form = forms.get(task.form)
-    own = sum(terms for *_, terms in batch.micro_batches)
-    # a batch that cannot be divided is computed by all, and counts as one of each
-    total = group.sum(own)
+    # a batch that cannot be divided is computed by all, and counts once for each
+    total = group.sum(sum(micro.terms for micro in batch.micro_batches))
     value = torch.zeros((), device=device)
-    for arrays, targets, instances, terms in batch.micro_batches:
-        outputs = model(task.task, tensors(arrays, device), instances)
-        loss = form.loss(outputs, tensors(targets, device)) * (terms / total)
+    for micro in batch.micro_batches:
+        outputs = model(task.task, tensors(micro.inputs, device), micro.instances)
+        loss = form.loss(outputs, tensors(micro.targets, device)) * (micro.terms / total)
         # processes' gradients are averaged
         (loss * group.size).backward()
         value += loss.detach()
-    torch.nn.utils.clip_grad_norm_([one for one in model.parameters() if one.grad is not None], gradient_norm)
+    trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    torch.nn.utils.clip_grad_norm_(trained, gradient_norm)
     optimiser.step()
     optimiser.zero_grad()
     return group.sum(value.item())
 
 
 def check_loss(state: dict[str, Any], task: str, loss: float, step: int, rate: float) -> None:
-    """Stop a run whose loss is not finite, or has exploded: it stays in ``state`` what the task's losses were.
+    """Stop a run whose loss is not finite or has exploded, and note the loss in ``state``.
 
     Raises:
         ExplodedError: with step, task and learning rate.
