@@ -22,7 +22,7 @@ from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
 from xstilts.planning.nodes import Node
 from xstilts.planning.plan import make_plan
 from xstilts.planning.registry import Registry, Task
-from xstilts.planning.settings import Machine, local
+from xstilts.planning.settings import Settings, local
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, ModelUse, Study, Target
 from xstilts.references import SOURCE_LANGUAGE
@@ -97,7 +97,7 @@ def _facts(task: Task) -> Iterator[str]:
     yield f"citation: {task.citation or 'not stated'}"
 
 
-def _nodes(task: Task, kind: str, known: Registry, settings: Machine) -> tuple[list[tuple[Node, Node]], list[str]]:
+def _nodes(task: Task, kind: str, known: Registry, settings: Settings) -> tuple[list[tuple[Node, Node]], list[str]]:
     """Return the nodes of the task's prepared data, each with that of its raw data, and what the source lacks."""
     mirror = None
     if kind == "mirror" and settings.mirror is not None:
@@ -151,7 +151,7 @@ def _study(kind: str, known: Registry, mixtures: Mapping[str, Mixture | None], t
 
 
 @contextlib.contextmanager
-def _raw(data: Node, settings: Machine) -> Iterator[Path | None]:
+def _raw(data: Node, settings: Settings) -> Iterator[Path | None]:
     """Give the folder of the raw files: the mirror, what has been downloaded (else None), or files made up for now."""
     kind = data.spec.source.kind
     if kind == "mirror":

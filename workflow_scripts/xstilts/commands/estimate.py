@@ -15,7 +15,7 @@ from xstilts.planning.estimate import Estimate
 from xstilts.planning.gpu_types import GPU_TYPES, UTILISATION, GpuType
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import Indexes, make_plan
-from xstilts.planning.settings import Machine, local
+from xstilts.planning.settings import Settings, local
 from xstilts.planning.study import Study, read_study
 from xstilts.store.stages import COMPUTING
 
@@ -141,7 +141,7 @@ def _checked(nodes: Sequence[Node], plan: Plan, known: registry.Registry, result
     return len(models)
 
 
-def _plan(study: Study, known: registry.Registry, settings: Machine) -> Plan:
+def _plan(study: Study, known: registry.Registry, settings: Settings) -> Plan:
     """Plan a study whose models and mirror need not be here: configurations alone count."""
     named = {known.models[model]["weights_of"] or model for model in study.models}
     # a model with a download has its usual address, under which it and its tokens may be here

@@ -13,7 +13,7 @@ from xstilts.commands import read_plan
 from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.planning import index, registry, time_left
-from xstilts.planning.settings import Machine, local, plan_of
+from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import summary
 from xstilts.store.manifest import path_of
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _index(settings: Machine) -> None:
+def _index(settings: Settings) -> None:
     """Write the indexes that the study needs and that are not there yet."""
     known = registry.load(settings.own_tasks)
     study = read_study(settings.study, known)
@@ -86,7 +86,7 @@ def _index(settings: Machine) -> None:
             index.write(folder, "model.yaml", settings.results, index.index_model(folder))
 
 
-def _order_times(settings: Machine) -> None:
+def _order_times(settings: Settings) -> None:
     """Give manifests that were copied here file times in the order of the plan.
 
     What stands at an address is right, but without its own records Snakemake goes by file times, and a copy that did

@@ -1,7 +1,7 @@
 """Contrasts and their intervals: whether one model or mixture is better than another, beyond the noise of examples.
 
 Both sides predict the same examples, so the bootstrap is paired (Efron and Tibshirani 1993, An Introduction to the
-Bootstrap, chapters 13 and 16; Koehn 2004, Statistical Significance Tests for Machine Translation Evaluation): examples
+Bootstrap, chapters 13 and 16; Koehn 2004, Statistical Significance Tests for Settings Translation Evaluation): examples
 are drawn with replacement, the same for both sides and all seeds, and the interval is that between the percentiles of
 the difference. What is drawn are clusters of examples (questions about one paragraph); where the languages have the
 same examples in translation, they are drawn in all languages at once. The interval says nothing of other seeds.

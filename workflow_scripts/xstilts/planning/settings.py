@@ -18,7 +18,7 @@ from xstilts.store.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
-class Machine:
+class Settings:
     """Checked machine settings; see ``schemas/config.yaml``."""
 
     study: Path
@@ -33,21 +33,21 @@ class Machine:
     keep_models: str
 
 
-def from_config(config: Mapping[str, Any], place: str = "config.yaml") -> Machine:
+def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Settings:
     """Check the content of config.yaml, environment variables filled in.
 
     Raises:
         UserError: naming the key that is wrong.
     """
-    value = schema.check(_expand(dict(config)), "config.yaml", place)
+    value = schema.check(_expand(dict(config)), "config.yaml", location)
     if Path(value["results"]).exists() and not Path(value["results"]).is_dir():
-        raise UserError(f"{place}: results: {value['results']} is a file, not a folder")
+        raise UserError(f"{location}: results: {value['results']} is a file, not a folder")
     own_tasks = Path(value["own_tasks"]) if value["own_tasks"] else None
-    known = registry.load(own_tasks).models
+    models = registry.load(own_tasks).models
     for name in value["model_folders"]:
-        if name not in known:
-            raise UserError(f"{place}: model_folders: unknown model {name!r}; {suggestion(name, known)}")
-    return Machine(
+        if name not in models:
+            raise UserError(f"{location}: model_folders: unknown model {name!r}; {suggestion(name, models)}")
+    return Settings(
         study=Path(value["study"]),
         results=Path(value["results"]),
         mirror=Path(value["mirror"]) if value["mirror"] else None,
@@ -76,26 +76,26 @@ def _expand(value: Any) -> Any:
     return value
 
 
-def plan_of(machine: Machine, study: Study | None = None) -> Plan:
+def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     """Read the study and the indexes it needs, and plan it.
 
     Raises:
         UserError: for anything wrong in study, registry or indexes.
     """
-    known = registry.load(machine.own_tasks)
-    study = study or read_study(machine.study, known)
+    entries = registry.load(settings.own_tasks)
+    study = study or read_study(settings.study, entries)
     mirror = None
-    if study.uses("mirror") and machine.mirror is not None:
-        mirror = index.read(machine.mirror, "mirror.yaml", machine.results, "mirror")
+    if study.uses("mirror") and settings.mirror is not None:
+        mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
     models = {
-        name: index.read(folder, "model.yaml", machine.results, f"model_folders.{name}")
-        for name, folder in machine.model_folders.items()
-        if name in {known.models[model]["weights_of"] or model for model in study.models}
+        name: index.read(folder, "model.yaml", settings.results, f"model_folders.{name}")
+        for name, folder in settings.model_folders.items()
+        if name in {entries.models[model]["weights_of"] or model for model in study.models}
     }
-    return make_plan(study, known, Indexes(mirror, models))
+    return make_plan(study, entries, Indexes(mirror, models))
 
 
-def local(config: Mapping[str, Any] | None = None) -> Machine:
+def local(config: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings that hold in this folder: those of ./config.yaml, with XSTILTS_STUDY on top."""
     path = Path("config.yaml")
     content = config if config is not None else schema.read_yaml(path)
@@ -107,7 +107,7 @@ def local(config: Mapping[str, Any] | None = None) -> Machine:
     return from_config(content, str(path))
 
 
-def set_environment(settings: Machine) -> None:
+def set_environment(settings: Settings) -> None:
     """Make the processes of rules use this Python, this checkout's library and this study, whatever is activated."""
     front = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(Path(__file__).parents[2])}
     for name, folder in front.items():
@@ -157,7 +157,7 @@ def point_latest(folder: Path) -> None:
 
 
 def unknown_node(plan: Plan, stage: str, node: str) -> str:
-    """Return the line that says that an address is not one of the plan's."""
+    """Return the line that says that a node is not one of the plan's."""
     hint = suggestion(node, plan.stage(stage))
-    hint = hint if hint.startswith("did you mean") else "xstilts where lists the addresses"
-    return f"{stage}/{node}: no such address in the plan of study {plan.study.name}; {hint}"
+    hint = hint if hint.startswith("did you mean") else "xstilts where lists them"
+    return f"{stage}/{node}: no such node in the plan of study {plan.study.name}; {hint}"

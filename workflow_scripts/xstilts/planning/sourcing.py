@@ -38,22 +38,22 @@ class Sourcing:
     indexes: Indexes
     notes: list[str]
 
-    def _sources(self, task: Task, reference: str, place: str) -> list[Source]:
+    def _sources(self, task: Task, reference: str, location: str) -> list[Source]:
         """Return the sources of a task that the study allows, in the task's order of preference."""
         kind = self.study.source_of(reference)
         if kind == "mirror" and self.indexes.mirror is None:
-            raise UserError(f"{place}: its data comes from a mirror; set `mirror` in config.yaml to a folder")
+            raise UserError(f"{location}: its data comes from a mirror; set `mirror` in config.yaml to a folder")
         allowed = _allowed(task, kind)
         if not allowed:
-            others = [other for other in ("mirror", "download") if other != kind]
+            instead = "download" if kind == "mirror" else "mirror"
             raise UserError(
-                f"{place}: {task.title} cannot be had from the source {kind!r}; give it another one under `tasks`, "
-                f"such as {task.name}: {{source: {others[0]}}}"
+                f"{location}: {task.title} cannot be had from the source {kind!r}; give it another one under `tasks`, "
+                f"such as {task.name}: {{source: {instead}}}"
             )
         return allowed
 
     def _has(self, kind: str, source: Source, task: Task, name: str) -> bool:
-        """Tell whether a file can be had; what a hub has is not known before it is asked."""
+        """Tell whether a file can be had; what a hub has is unknown before it is asked."""
         if source.kind == "hub":
             return True
         if kind == "mirror":
@@ -62,11 +62,13 @@ class Sourcing:
 
     def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, SplitFiles]]:
         """Return the source of a target, and for every language the split to score with its files."""
-        task, place = self.registry.tasks[target.task], f"targets.{name}"
-        sources = [source for source in self._sources(task, name, place) if source.evaluation]
+        task, location = self.registry.tasks[target.task], f"targets.{name}"
+        sources = [source for source in self._sources(task, name, location) if source.evaluation]
         splits = [entry.split for source in sources for entry in source.evaluation]
         if target.split and target.split not in splits:
-            raise UserError(f"{place}.split: {task.title} has no {target.split!r}; {suggestion(target.split, splits)}")
+            raise UserError(
+                f"{location}.split: {task.title} has no {target.split!r}; {suggestion(target.split, splits)}"
+            )
         for source in sources:
             found = {
                 language: split
@@ -77,7 +79,7 @@ class Sourcing:
                 break
         else:
             raise UserError(
-                f"{place}: none of the languages {', '.join(target.languages)} is there for {task.title} in the source "
+                f"{location}: none of the languages {', '.join(target.languages)} is there for {task.title} in the source "
                 f"{self.study.source_of(name)!r}"
                 + (
                     "; add its files and run xstilts index-mirror again"
@@ -88,7 +90,7 @@ class Sourcing:
         left_out = [language for language in target.languages if language not in found]
         if left_out and target.strict:
             raise UserError(
-                f"{place}.languages: the source {self.study.source_of(name)!r} has no {left_out[0]!r} for {task.title}"
+                f"{location}.languages: the source {self.study.source_of(name)!r} has no {left_out[0]!r} for {task.title}"
             )
         if left_out:
             self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
@@ -111,21 +113,21 @@ class Sourcing:
         return None
 
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:
-        """Return what is known of a file's rows before it is read: their number, and whether it is a sample."""
-        facts = {}
+        """Return what the index says of a file's rows before it is read: their number, and whether it is a sample."""
+        indexed: Mapping[str, Any] = {}
         if self.study.source_of(reference) == "mirror":
-            facts = self._mirror.get(name, {}).get("tasks", {}).get(task.name, {})
-        return {"rows": facts.get("rows"), "sample": facts.get("sample", False)}
+            indexed = self._mirror.get(name, {}).get("tasks", {}).get(task.name, {})
+        return {"rows": indexed.get("rows"), "sample": indexed.get("sample", False)}
 
     def training(self, task: Task, reference: str, language: str) -> Source:
         """Return the first source with training data in a language, all of whose files are there."""
         kind = self.study.source_of(reference)
         sources = [source for source in self._sources(task, reference, reference) if source.trains()]
-        known = sorted({known for source in sources for known in source.training_languages})
+        available = sorted({code for source in sources for code in source.training_languages})
         sources = [source for source in sources if language in source.training_languages]
         if not sources:
-            found = suggestion(language, known) if known else f"nor in any other from the source {kind!r}"
-            raise UserError(f"{reference}: no training data in {language!r}; {found}")
+            hint = suggestion(language, available) if available else f"nor in any other from the source {kind!r}"
+            raise UserError(f"{reference}: no training data in {language!r}; {hint}")
         missing: list[str] = []
         for source in sources:
             lacking = self._lacking(task, reference, source, language)

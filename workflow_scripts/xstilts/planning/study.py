@@ -117,29 +117,29 @@ def read_study(path: Path, registry: Registry) -> Study:
     """Read and check a study file.
 
     Raises:
-        UserError: naming the file, the path of the key, what was found and the mend.
+        UserError: naming the file, the path of the key, what was found and what to do.
     """
-    place = str(path)
+    location = str(path)
     raw = schema.read_yaml(path)
-    value = schema.check(raw, "study.yaml", place)
+    value = schema.check(raw, "study.yaml", location)
     if not _NAME.fullmatch(path.stem):
-        raise UserError(f"{place}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
+        raise UserError(f"{location}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
     registry = registry.of(value["source"])
     for language in value["languages"]:
-        check_known(language, registry.languages, f"{place}: languages", "language")
+        check_known(language, registry.languages, f"{location}: languages", "language")
     for name in value["tasks"]:
-        check_reference(name, registry, f"{place}: tasks")
+        check_reference(name, registry, f"{location}: tasks")
     default_limits = Limits(**value["limits"])
-    mixtures = study_mixtures.read(value["mixtures"], registry, place)
-    models = _models(value, mixtures, registry, place)
-    targets = _targets(value, registry, place)
+    mixtures = study_mixtures.read(value["mixtures"], registry, location)
+    models = _models(value, mixtures, registry, location)
+    targets = _targets(value, registry, location)
     return Study(
         name=path.stem,
         description=" ".join(value["description"].split()),
         source=value["source"],
         world=value["world"],
         models=models,
-        recipes={name: _recipe(name, recipe, registry, place) for name, recipe in value["recipes"].items()},
+        recipes={name: _recipe(name, recipe, registry, location) for name, recipe in value["recipes"].items()},
         mixtures=mixtures,
         benchmark=value["benchmark"],
         targets=targets,
@@ -148,17 +148,17 @@ def read_study(path: Path, registry: Registry) -> Study:
         # what a task does not say is the study's own limit, not the schema's default
         task_limits={name: _limits(name, value) for name in value["tasks"]},
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
-        contrasts=_contrasts(value["contrasts"], {"model": models, "mixture": mixtures}, targets, place),
+        contrasts=_contrasts(value["contrasts"], {"model": models, "mixture": mixtures}, targets, location),
         figures=value["figures"],
     )
 
 
 def _contrasts(
-    entries: Mapping[str, Any], axes: Mapping[str, Mapping[str, Any]], targets: Mapping[str, Target], place: str
+    entries: Mapping[str, Any], axes: Mapping[str, Mapping[str, Any]], targets: Mapping[str, Target], location: str
 ) -> dict[str, Contrast]:
-    found = {}
+    contrasts = {}
     for name, entry in entries.items():
-        here = f"{place}: contrasts.{name}"
+        here = f"{location}: contrasts.{name}"
         named = [axis for axis in axes if entry[axis]]
         if len(named) != 1:
             raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
@@ -168,43 +168,43 @@ def _contrasts(
         for target in entry["targets"] or ():
             check_known(target, targets, f"{here}.targets", "target")
         if not _meet(axis, entry[axis], axes["model"]):
-            other = "mixture or recipe" if axis == "model" else "model"
-            raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {other} in common")
+            lacking = "mixture or recipe" if axis == "model" else "model"
+            raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {lacking} in common")
         asked = tuple(entry["targets"]) if entry["targets"] else None
-        found[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
-    return found
+        contrasts[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
+    return contrasts
 
 
 def _meet(axis: str, pair: Sequence[str], models: Mapping[str, ModelUse]) -> bool:
     """Tell whether both sides of a contrast have results with all else equal."""
     if axis == "mixture":
         return any(set(pair) <= set(use.mixtures) for use in models.values())
-    one, other = (models[name] for name in pair)
-    return bool(set(one.mixtures) & set(other.mixtures) and set(one.recipes) & set(other.recipes))
+    first, second = (models[name] for name in pair)
+    return bool(set(first.mixtures) & set(second.mixtures) and set(first.recipes) & set(second.recipes))
 
 
 def _models(
-    value: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], registry: Registry, place: str
+    value: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], registry: Registry, location: str
 ) -> dict[str, ModelUse]:
-    found = {}
+    uses = {}
     for name in value["models"]:
-        check_known(name, registry.models, f"{place}: models", "model")
+        check_known(name, registry.models, f"{location}: models", "model")
         settings = (value["models"][name] if isinstance(value["models"], dict) else None) or {}
         recipe_names = settings.get("recipes") or value["recipes"]
         for recipe in recipe_names:
-            check_known(recipe, value["recipes"], f"{place}: models.{name}.recipes", "recipe")
+            check_known(recipe, value["recipes"], f"{location}: models.{name}.recipes", "recipe")
         chosen: list[str] = []
         for asked in settings.get("mixtures") or mixtures:
-            # an entry that makes several stands for all of them
+            # an entry that makes several mixtures stands for all of them
             made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.entry == asked)]
             if not made:
-                known = {**mixtures, **value["mixtures"]}
+                names = {**mixtures, **value["mixtures"]}
                 raise UserError(
-                    f"{place}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, known)}"
+                    f"{location}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, names)}"
                 )
             chosen += made
-        found[name] = ModelUse(tuple(recipe_names), tuple(dict.fromkeys(chosen)))
-    return found
+        uses[name] = ModelUse(tuple(recipe_names), tuple(dict.fromkeys(chosen)))
+    return uses
 
 
 def _limits(name: str, value: Mapping[str, Any]) -> Limits:
@@ -214,14 +214,14 @@ def _limits(name: str, value: Mapping[str, Any]) -> Limits:
     return Limits(**{key: limit for key, limit in limits.items() if key != "source"})
 
 
-def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, place: str) -> Mapping[str, Any]:
+def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, location: str) -> Mapping[str, Any]:
     if recipe is None:
-        check_known(name, registry.recipes, f"{place}: recipes", "recipe")
+        check_known(name, registry.recipes, f"{location}: recipes", "recipe")
         recipe = registry.recipes[name]
     forms = {task.form for task in registry.tasks.values()}
     for phase in PHASES:
         for key, override in recipe[phase]["overrides"].items():
-            here = f"{place}: recipes.{name}.{phase}.overrides"
+            here = f"{location}: recipes.{name}.{phase}.overrides"
             check_known(parse_reference(key)[0], dict.fromkeys([*forms, *registry.tasks]), here, "form or task")
             shared = sorted({"learning_rate", "weight_decay", "warmup"} & set(override))
             if phase == "intermediate" and shared:
@@ -229,8 +229,8 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
                     f"{here}.{key}.{shared[0]}: the intermediate phase has one {shared[0]} for all its tasks"
                 )
             task = registry.tasks.get(parse_reference(key)[0])
-            facts = FORMS[task.form if task is not None else key]
-            if facts.embedded and not facts.trained:
+            form = FORMS[task.form if task is not None else key]
+            if form.embedded and not form.trained:
                 raise UserError(
                     f"{here}.{key}: {key} is not trained; its length stands in the recipe's `bitext` section"
                 )
@@ -239,37 +239,37 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, pla
                 raise UserError(
                     f"{here}.{key}.{training[0]}: {key} is trained on {', '.join(task.trained_on)}; set it there"
                 )
-    recipes.check_phases(recipe, f"{place}: recipes.{name}")
+    recipes.check_phases(recipe, f"{location}: recipes.{name}")
     return recipe
 
 
-def _targets(value: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Target]:
+def _targets(value: Mapping[str, Any], registry: Registry, location: str) -> dict[str, Target]:
     """Return the targets that the study names, or those of its benchmark."""
     languages, targets = value["languages"], value["targets"]
     of_benchmark: Mapping[str, Any] = {}
     if value["benchmark"] is not None:
-        check_known(value["benchmark"], registry.benchmarks, f"{place}: benchmark", "benchmark")
+        check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
         of_benchmark = registry.benchmarks[value["benchmark"]]["tasks"]
         targets = targets or dict.fromkeys(of_benchmark)
     if not targets:
-        raise UserError(f"{place}: targets: needs at least one target, or a `benchmark`")
-    found = {}
+        raise UserError(f"{location}: targets: needs at least one target, or a `benchmark`")
+    read = {}
     for name, target in targets.items():
-        task = registry.tasks[check_reference(name, registry, f"{place}: targets")[0]]
+        task = registry.tasks[check_reference(name, registry, f"{location}: targets")[0]]
         usual = of_benchmark.get(task.name, {}).get("languages", languages or task.languages)
         if languages:
             usual = [language for language in usual if language in languages]
             if not usual:
-                raise UserError(f"{place}: targets.{name}: has none of the study's languages in its benchmark")
-        found[name] = _target(name, target, usual, registry, place)
-    return found
+                raise UserError(f"{location}: targets.{name}: has none of the study's languages in its benchmark")
+        read[name] = _target(name, target, usual, registry, location)
+    return read
 
 
 def _target(
-    name: str, target: Mapping[str, Any] | None, usual: Sequence[str], registry: Registry, place: str
+    name: str, target: Mapping[str, Any] | None, usual: Sequence[str], registry: Registry, location: str
 ) -> Target:
-    here = f"{place}: targets.{name}"
-    task_name, language = check_reference(name, registry, f"{place}: targets")
+    here = f"{location}: targets.{name}"
+    task_name, language = check_reference(name, registry, f"{location}: targets")
     task = registry.tasks[task_name]
     if not any(source.evaluation for source in task.sources):
         raise UserError(f"{here}: the task has no evaluation data, so it cannot be a target")
@@ -284,7 +284,7 @@ def _target(
 
 def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Registry, here: str) -> tuple[str, ...]:
     """Return the training stages of a target: what the study asks for, or the task's own in the source language."""
-    facts = FORMS[task.form]
+    form = FORMS[task.form]
     if asked is None:
         usual = (task.name,) if task.trained_on is None else task.trained_on
         return tuple(in_language(name, language) for name in usual)
@@ -292,10 +292,10 @@ def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Re
         stage = registry.tasks[check_reference(reference, registry, f"{here}.trained_on")[0]]
         if not stage.trains():
             raise UserError(f"{here}.trained_on: {reference!r} has no training data of its own")
-    if asked and facts.trained:
+    if asked and form.trained:
         last = registry.tasks[parse_reference(asked[-1])[0]]
-        if last.form != task.form or (facts.labelled and last.labels != task.labels):
+        if last.form != task.form or (form.labelled and last.labels != task.labels):
             raise UserError(f"{here}.trained_on: {asked[-1]!r} has another form or other labels than {task.name}")
-    if not asked and facts.trained and not facts.pretrained_head:
+    if not asked and form.trained and not form.pretrained_head:
         raise UserError(f"{here}.trained_on: a target of the form {task.form} cannot do without training")
     return tuple(asked)

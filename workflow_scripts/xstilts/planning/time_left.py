@@ -12,7 +12,7 @@ from xstilts.errors import UserError
 from xstilts.hardware import Hardware
 from xstilts.planning import estimate, registry
 from xstilts.planning.nodes import Node, Plan
-from xstilts.planning.settings import Machine
+from xstilts.planning.settings import Settings
 from xstilts.store.manifest import path_of
 from xstilts.store.stages import COMPUTING
 
@@ -40,7 +40,7 @@ def missing_nodes(plan: Plan, results: Path) -> list[Node]:
 class Watch:
     """What is known of a run while it lasts."""
 
-    def __init__(self, plan: Plan, settings: Machine) -> None:
+    def __init__(self, plan: Plan, settings: Settings) -> None:
         """Begin with what has to be made now."""
         self.nodes = missing_nodes(plan, settings.results)
         self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)

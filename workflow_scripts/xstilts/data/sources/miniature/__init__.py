@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.data.sources.miniature import bitext, choices, pairs, reading, tagging, text
