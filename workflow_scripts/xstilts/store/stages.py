@@ -24,7 +24,8 @@ STAGES = {
     "data": Stage(1),
     "models": Stage(2),
     "prepared": Stage(2),
-    "tokens": Stage(2),
+    # 3: arrays have other names
+    "tokens": Stage(3),
     "tokenizers": Stage(2),
     "pretrained": Stage(1, trains=True, computes=True),
     "learning_rates": Stage(1, trains=True, computes=True),
