@@ -7,6 +7,7 @@ takes the time of starting it and that of its operations (``estimate.py``), at t
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from xstilts.errors import UserError
 from xstilts.hardware import Hardware
@@ -20,6 +21,8 @@ from xstilts.store.stages import COMPUTING
 _START, _START_WITH_MODEL, _OPERATIONS_PER_SECOND = 1.5, 6.0, 5e10
 # what texts have of the longest input, before they are counted
 _LENGTH = 0.3
+# rules that make a study's own outputs, and files of theirs in the study's folder
+PRODUCTS = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
 
 
 def missing_nodes(plan: Plan, results: Path) -> list[Node]:
@@ -37,8 +40,22 @@ def missing_nodes(plan: Plan, results: Path) -> list[Node]:
     return list(found.values())
 
 
+class Progress(NamedTuple):
+    """How far a run is.
+
+    Attributes:
+        stages: jobs done and jobs in all, by stage; the last are the study's own outputs.
+        running: for how many seconds each job that runs has run, by stage and label.
+        left: about how long the rest takes, in words.
+    """
+
+    stages: Mapping[str, tuple[int, int]]
+    running: Mapping[str, float]
+    left: str
+
+
 class Watch:
-    """What is known of a run while it lasts."""
+    """Follows a run while it lasts."""
 
     def __init__(self, plan: Plan, settings: Settings) -> None:
         """Begin with what has to be made now."""
@@ -49,24 +66,38 @@ class Watch:
         self._began: dict[str, float] = {}
         self._measured: dict[str, float] = {}
 
-    def line(self) -> str:
-        """Return a line on how far the run is."""
+    def progress(self) -> Progress:
+        """Return how far the run is now."""
         now, results = time.time(), self._settings.results
-        # not by manifests: that of a model goes when the model is let go
+        # not by manifests: that of a model goes when the model is deleted
         missing = {node.id for node in missing_nodes(self._plan, results)}
         done = [node for node in self.nodes if node.id not in missing]
-        for node in self.nodes:
+        logs = {node.id: results / f"logs/{node.id}.log" for node in self.nodes if node.id in missing}
+        study = results / self._plan.folder
+        products = {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
+        logs |= {f"studies/{rule}": study / f"logs/{rule}.log" for rule in products}
+        for name, log in logs.items():
             # file times are coarser than the clock
-            if node.id in missing and _changed(results / f"logs/{node.id}.log") > self._since - 1:
-                self._began.setdefault(node.id, now)
-        running = {name: now - began for name, began in self._began.items() if name in missing}
+            if _changed(log) > self._since - 1:
+                self._began.setdefault(name, now)
+        running = {name: now - began for name, began in self._began.items() if name in logs}
         work = self._operations()
         seconds = _expected(self.nodes, done, work, results)
         left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in seconds if name in missing}
         rest = _rest(self.nodes, left, max(1, len(running)))
-        names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
-        about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
-        return f"{len(done)} of {len(self.nodes)} jobs done, about {about} left; running: {names}"
+        stages: dict[str, tuple[int, int]] = {}
+        for node in self.nodes:
+            count, total = stages.get(node.stage, (0, 0))
+            stages[node.stage] = (count + (node.id not in missing), total + 1)
+        stages["studies"] = (len(PRODUCTS) - len(products), len(PRODUCTS))
+        ages = {
+            _label(self._plan.nodes[name]) if name in self._plan.nodes else name: age for name, age in running.items()
+        }
+        return Progress(stages, ages, _in_words(rest))
+
+    def labels(self) -> dict[str, str]:
+        """Return stage and label of each node that has to be made, by the path of its manifest."""
+        return {str(path_of(self._settings.results, node.id)): _label(node) for node in self.nodes}
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""
@@ -85,6 +116,14 @@ class Watch:
             else:
                 found[node.id] = _LENGTH * cost.operations
         return {**self._measured, **found}
+
+
+def _label(node: Node) -> str:
+    return f"{node.stage}/{node.name}"
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{10 * max(1, round(seconds / 10))} s"
 
 
 def _changed(path: Path) -> float:
