@@ -78,16 +78,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _follow(process: subprocess.Popen, watch: time_left.Watch, reader: messages.Reader, view: live_view.View) -> int:
     """Show how far Snakemake is and what it says until it ends, and return its exit code."""
-    labels = watch.labels()
+    labels, failed = watch.labels(), set()
     code, due = None, 0.0
     while code is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(_SECONDS)
         for message in reader.new(to_the_end=code is not None):
-            view.tell(message, labels.get(message.output[0]) if message.output else None)
+            label = labels.get(message.output[0]) if message.output else None
+            failed.add(label)
+            view.tell(message, label)
         started = time.monotonic()
         if started >= due or code is not None:
-            view.show(*watch.progress())
+            stages, running, left = watch.progress()
+            running = {} if code is not None else {job: running[job] for job in running if job not in failed}
+            view.show(stages, running, left)
             # of a study of thousands of jobs a look takes seconds
             due = started + max(view.seconds, 20 * (time.monotonic() - started))
     return code

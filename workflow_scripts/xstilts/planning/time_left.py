@@ -5,6 +5,7 @@ takes the time of starting it and that of its operations (``estimate.py``), at t
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +16,14 @@ from xstilts.planning import estimate, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import Settings
 from xstilts.store.manifest import path_of
-from xstilts.store.stages import COMPUTING
+from xstilts.store.stages import COMPUTING, STAGES
 
 # before any job is done: seconds to start one, without and with a model, and operations a second of one core
 _START, _START_WITH_MODEL, _OPERATIONS_PER_SECOND = 1.5, 6.0, 5e10
 # what texts have of the longest input, before they are counted
 _LENGTH = 0.3
-# rules that make a study's own outputs, and files of theirs in the study's folder
+STUDY = "study"
+# the rules that make a study's own outputs, and files of theirs in the study's folder
 PRODUCTS = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
 
 
@@ -75,7 +77,7 @@ class Watch:
         logs = {node.id: results / f"logs/{node.id}.log" for node in self.nodes if node.id in missing}
         study = results / self._plan.folder
         products = {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
-        logs |= {f"studies/{rule}": study / f"logs/{rule}.log" for rule in products}
+        logs |= {f"{STUDY}/{rule}": study / f"logs/{rule}.log" for rule in products}
         for name, log in logs.items():
             # file times are coarser than the clock
             if _changed(log) > self._since - 1:
@@ -85,11 +87,9 @@ class Watch:
         seconds = _expected(self.nodes, done, work, results)
         left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in seconds if name in missing}
         rest = _rest(self.nodes, left, max(1, len(running)))
-        stages: dict[str, tuple[int, int]] = {}
-        for node in self.nodes:
-            count, total = stages.get(node.stage, (0, 0))
-            stages[node.stage] = (count + (node.id not in missing), total + 1)
-        stages["studies"] = (len(PRODUCTS) - len(products), len(PRODUCTS))
+        all_jobs, done_jobs = Counter(node.stage for node in self.nodes), Counter(node.stage for node in done)
+        stages = {stage: (done_jobs[stage], all_jobs[stage]) for stage in STAGES if all_jobs[stage]}
+        stages[STUDY] = (len(PRODUCTS) - len(products), len(PRODUCTS))
         ages = {
             _label(self._plan.nodes[name]) if name in self._plan.nodes else name: age for name, age in running.items()
         }

@@ -91,7 +91,7 @@ class LiveView:
     The cursor is never hidden, so that a run which is killed leaves the terminal as it was.
     """
 
-    seconds = 1
+    seconds = 2
 
     def __init__(self, console: Console) -> None:
         """Begin a view of a run that begins now."""
@@ -155,7 +155,11 @@ def _bars(stages: Mapping[str, tuple[int, int]], width: int) -> Table:
     """Return a row for each stage: its name, a bar where the terminal is wide enough, and its counts."""
     table = Table.grid(padding=(0, 2))
     for stage, (done, total) in stages.items():
-        bar = [ProgressBar(total, done, width=_BAR_WIDTH)] if width > 2 * _BAR_WIDTH + 10 else []
+        bar = (
+            [ProgressBar(total, done, width=_BAR_WIDTH, complete_style="cyan", finished_style="green")]
+            if width > 2 * _BAR_WIDTH + 10
+            else []
+        )
         table.add_row(_cut(f"  {stage}"), *bar, _cut(f"{done}/{total}"))
     return table
 
