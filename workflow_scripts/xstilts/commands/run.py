@@ -59,10 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     for note in () if verbose else plan.notes:
         log.info(note)
     began = time.time()
-    with tempfile.TemporaryFile() as output, live_view.LogView() if verbose else live_view.of_terminal() as view:
+    with tempfile.TemporaryFile() as output, live_view.View() if verbose else live_view.of_terminal() as view:
         process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"}, stderr=None if verbose else output)
         # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
-        before = signal.signal(signal.SIGINT, lambda *_: view.warn("interrupted; the jobs that run are being ended"))
+        before = signal.signal(signal.SIGINT, lambda *_: view.interrupt())
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             code = _follow(process, time_left.Watch(plan, settings), messages.Reader(output), view)

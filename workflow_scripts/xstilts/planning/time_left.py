@@ -61,8 +61,9 @@ class Watch:
 
     def __init__(self, plan: Plan, settings: Settings) -> None:
         """Begin with what has to be made now."""
-        self.nodes = missing_nodes(plan, settings.results)
         self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)
+        # where there are scores, nothing before them is made again
+        self.nodes = missing_nodes(plan, settings.results) if "scores" in self._missing_products() else []
         self._since = time.time()
         # when each job was first seen to run, and the operations of those whose data are measured
         self._began: dict[str, float] = {}
@@ -75,9 +76,8 @@ class Watch:
         missing = {node.id for node in missing_nodes(self._plan, results)}
         done = [node for node in self.nodes if node.id not in missing]
         logs = {node.id: results / f"logs/{node.id}.log" for node in self.nodes if node.id in missing}
-        study = results / self._plan.folder
-        products = {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
-        logs |= {f"{STUDY}/{rule}": study / f"logs/{rule}.log" for rule in products}
+        products = self._missing_products()
+        logs |= {f"{STUDY}/{rule}": results / self._plan.folder / f"logs/{rule}.log" for rule in products}
         for name, log in logs.items():
             # file times are coarser than the clock
             if _changed(log) > self._since - 1:
@@ -94,6 +94,11 @@ class Watch:
             _label(self._plan.nodes[name]) if name in self._plan.nodes else name: age for name, age in running.items()
         }
         return Progress(stages, ages, _in_words(rest))
+
+    def _missing_products(self) -> set[str]:
+        """Return the rules whose files are missing in the study's folder."""
+        study = self._settings.results / self._plan.folder
+        return {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
 
     def labels(self) -> dict[str, str]:
         """Return stage and label of each node that has to be made, by the path of its manifest."""

@@ -33,7 +33,7 @@ def of_terminal() -> "View":
     """Return the view for this process's stderr: in place on a terminal that can move its cursor, else lines."""
     if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return LiveView(Console(file=sys.stderr, force_terminal=True, highlight=False))
-    return LogView()
+    return View()
 
 
 def line(stages: Mapping[str, tuple[int, int]], running: Mapping[str, float], left: str) -> str:
@@ -56,10 +56,14 @@ def text_of(message: Message, label: str | None) -> str:
     return "\n".join(lines)
 
 
-class LogView:
-    """Lines in the log, one on the progress every 20 seconds."""
+class View:
+    """Lines in the log: one on the progress every 20 seconds, and what Snakemake says."""
 
     seconds = _PAUSE
+
+    def __init__(self) -> None:
+        """Begin a view of a run that begins now."""
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -68,24 +72,31 @@ class LogView:
         pass
 
     def show(self, stages: Mapping[str, tuple[int, int]], running: Mapping[str, float], left: str) -> None:
-        """Write a line on the progress."""
+        """Show how far the run is."""
         log.info(line(stages, running, left))
 
     def warn(self, text: str) -> None:
-        """Write a warning."""
+        """Show a warning."""
         log.warning("warning: %s", text)
 
+    def write(self, title: str, text: str) -> None:
+        """Write a text that stays."""
+        log.info("%s%s", title, text)
+
+    def interrupt(self) -> None:
+        """Say that the run is being ended; jobs that fail from now on have been interrupted."""
+        self._interrupted = True
+        self.warn("interrupted; the jobs that run are being ended")
+
     def tell(self, message: Message, label: str | None) -> None:
-        """Write a message; ``label`` is a failed job's."""
+        """Show a message of Snakemake; ``label`` is a failed job's."""
         if message.level == "warning":
             self.warn(message.text)
-        elif message.level == "error":
-            log.error("error: %s", text_of(message, label))
-        else:
-            log.info(message.text)
+        elif not (self._interrupted and message.rule):
+            self.write("error: " if message.level == "error" else "", text_of(message, label))
 
 
-class LiveView:
+class LiveView(View):
     """A view that is drawn in place, below errors.
 
     The cursor is never hidden, so that a run which is killed leaves the terminal as it was.
@@ -95,6 +106,7 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         """Begin a view of a run that begins now."""
+        super().__init__()
         self._console = console
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
         self._began = time.monotonic()
@@ -129,16 +141,9 @@ class LiveView:
         """Show a warning from the next drawing on, in place of the one before."""
         self._warning = text.splitlines()[0]
 
-    def tell(self, message: Message, label: str | None) -> None:
-        """Write a message above the view, where it stays, but for a warning; ``label`` is a failed job's."""
-        if message.level == "warning":
-            self.warn(message.text)
-            return
-        title = ("error: ", "bold red") if message.level == "error" else ""
-        self._console.print(Text.assemble(title, text_of(message, label)), soft_wrap=True)
-
-
-View = LiveView | LogView
+    def write(self, title: str, text: str) -> None:
+        """Write a text above the view."""
+        self._console.print(Text.assemble((title, "bold red"), text), soft_wrap=True)
 
 
 def _sums(stages: Mapping[str, tuple[int, int]]) -> tuple[int, int]:

@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import IO
 
 _SEPARATOR = "\x1e"
-# what Snakemake says at its end after a failed job, which has been told of by then
-_EPILOGUES = ("Exiting because a job execution failed", "WorkflowError:\nAt least one job did not complete")
+# how records begin that say once more that a job has failed
+_REPEATED = (
+    "RuleException:\nCalledProcessError",
+    "Exiting because a job execution failed",
+    "WorkflowError:\nAt least one job did not complete",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def of_record(record: logging.LogRecord) -> Message | None:
             "error", fields["rule_msg"] or "", fields["rule_name"], tuple(fields["output"]), tuple(fields["log"])
         )
     text = record.getMessage().strip()
-    if not text or text.startswith(_EPILOGUES):
+    if not text or text.startswith(_REPEATED):
         return None
     return Message("error" if record.levelno >= logging.ERROR else "warning", text)
 
