@@ -47,7 +47,7 @@ class Progress(NamedTuple):
 
     Attributes:
         stages: jobs done and jobs in all, by stage; the last are the study's own outputs.
-        running: for how many seconds each job that runs has run, by stage and label.
+        running: for how many seconds each job that runs has run, by its stage and name.
         left: about how long the rest takes, in words.
     """
 
@@ -90,9 +90,7 @@ class Watch:
         all_jobs, done_jobs = Counter(node.stage for node in self.nodes), Counter(node.stage for node in done)
         stages = {stage: (done_jobs[stage], all_jobs[stage]) for stage in STAGES if all_jobs[stage]}
         stages[STUDY] = (len(PRODUCTS) - len(products), len(PRODUCTS))
-        ages = {
-            _label(self._plan.nodes[name]) if name in self._plan.nodes else name: age for name, age in running.items()
-        }
+        ages = {self._label(name): age for name, age in running.items()}
         return Progress(stages, ages, _in_words(rest))
 
     def _missing_products(self) -> set[str]:
@@ -101,8 +99,13 @@ class Watch:
         return {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
 
     def labels(self) -> dict[str, str]:
-        """Return stage and label of each node that has to be made, by the path of its manifest."""
-        return {str(path_of(self._settings.results, node.id)): _label(node) for node in self.nodes}
+        """Return what each node that has to be made is called, by the path of its manifest."""
+        return {str(path_of(self._settings.results, node.id)): self._label(node.id) for node in self.nodes}
+
+    def _label(self, name: str) -> str:
+        """Return the stage of a node and the study's first name for it; of the study's own outputs the name alone."""
+        node = self._plan.nodes.get(name)
+        return f"{node.stage}/{self._plan.made.names[name][0]}" if node else name
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""
@@ -121,10 +124,6 @@ class Watch:
             else:
                 found[node.id] = _LENGTH * cost.operations
         return {**self._measured, **found}
-
-
-def _label(node: Node) -> str:
-    return f"{node.stage}/{node.name}"
 
 
 def _in_words(seconds: float) -> str:
