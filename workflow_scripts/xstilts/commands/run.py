@@ -78,15 +78,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _follow(process: subprocess.Popen, watch: time_left.Watch, reader: messages.Reader, view: live_view.View) -> int:
     """Show how far Snakemake is and what it says until it ends, and return its exit code."""
-    labels, failed = watch.labels(), set()
+    names, failed = watch.names(), set()
     code, due = None, 0.0
     while code is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(_SECONDS)
         for message in reader.new(to_the_end=code is not None):
-            label = labels.get(message.output[0]) if message.output else None
-            failed.add(label)
-            view.tell(message, label)
+            name = names.get(message.output[0]) if message.output else None
+            failed.add(name)
+            view.tell(message, name)
         started = time.monotonic()
         if started >= due or code is not None:
             stages, running, left = watch.progress()

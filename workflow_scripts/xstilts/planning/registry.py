@@ -6,7 +6,7 @@ The science lives there; the code knows forms of tasks, not tasks.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,11 @@ class Registry:
 
     def of(self, source: str) -> "Registry":
         """Return the registry as it is for studies of a source: the miniature world has languages of its own."""
-        return self if source != MINIATURE else _in_miniature(self)
+        return self._in_miniature if source == MINIATURE else self
+
+    @cached_property
+    def _in_miniature(self) -> "Registry":
+        return _in_miniature(self)
 
     def task(self, name: str, place: str) -> Task:
         """Return a task by name.

@@ -90,7 +90,7 @@ class Watch:
         all_jobs, done_jobs = Counter(node.stage for node in self.nodes), Counter(node.stage for node in done)
         stages = {stage: (done_jobs[stage], all_jobs[stage]) for stage in STAGES if all_jobs[stage]}
         stages[STUDY] = (len(PRODUCTS) - len(products), len(PRODUCTS))
-        ages = {self._label(name): age for name, age in running.items()}
+        ages = {self._name(name): age for name, age in running.items()}
         return Progress(stages, ages, _in_words(rest))
 
     def _missing_products(self) -> set[str]:
@@ -98,14 +98,14 @@ class Watch:
         study = self._settings.results / self._plan.folder
         return {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
 
-    def labels(self) -> dict[str, str]:
+    def names(self) -> dict[str, str]:
         """Return what each node that has to be made is called, by the path of its manifest."""
-        return {str(path_of(self._settings.results, node.id)): self._label(node.id) for node in self.nodes}
+        return {str(path_of(self._settings.results, node.id)): self._name(node.id) for node in self.nodes}
 
-    def _label(self, name: str) -> str:
+    def _name(self, node_id: str) -> str:
         """Return the stage of a node and the study's first name for it; of the study's own outputs the name alone."""
-        node = self._plan.nodes.get(name)
-        return f"{node.stage}/{self._plan.made.names[name][0]}" if node else name
+        node = self._plan.nodes.get(node_id)
+        return f"{node.stage}/{self._plan.made.names[node_id][0]}" if node else node_id
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""

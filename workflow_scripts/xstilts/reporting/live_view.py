@@ -125,14 +125,14 @@ class LiveView(View):
         done, total = _sums(stages)
         headline = f"{done} of {total} jobs done in {_clock(time.monotonic() - self._began)}"
         rows: list[RenderableType] = [_cut(headline if done == total else f"{headline}, about {left} left", "bold")]
-        free = self._console.height - 3
+        free = self._console.height - 1 - bool(self._warning)
         if free > len(stages) + 1:
             rows.append(_bars(stages, self._console.width))
             free -= len(stages)
-        shown = list(running.items())[: max(1, free - 1)]
-        rows += [_cut(f"  {label}  {_clock(seconds)}") for label, seconds in shown]
-        if len(running) > len(shown):
-            rows.append(_cut(f"  and {len(running) - len(shown)} more"))
+        jobs = [f"  {job}  {_clock(seconds)}" for job, seconds in running.items()]
+        if len(jobs) > free:
+            jobs = [*jobs[: free - 1], f"  and {len(jobs) - free + 1} more"]
+        rows += [_cut(job) for job in jobs]
         if self._warning:
             rows.append(_cut(f"warning: {self._warning}", "yellow"))
         self._live.update(Group(*rows), refresh=True)

@@ -49,7 +49,7 @@ def of_record(record: logging.LogRecord) -> Message | None:
         return Message(
             "error", fields["rule_msg"] or "", fields["rule_name"], tuple(fields["output"]), tuple(fields["log"])
         )
-    text = record.getMessage().strip()
+    text = record.getMessage().strip() if record.msg else ""
     if not text or text.startswith(_REPEATED):
         return None
     return Message("error" if record.levelno >= logging.ERROR else "warning", text)
