@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _follow(process: subprocess.Popen, watch: time_left.Watch, reader: messages.Reader, view: live_view.View) -> int:
     """Show how far Snakemake is and what it says until it ends, and return its exit code."""
-    names, failed = watch.names(), set()
+    names = watch.names()
+    failed: set[str | None] = set()
     code, due = None, 0.0
     while code is None:
         with contextlib.suppress(subprocess.TimeoutExpired):

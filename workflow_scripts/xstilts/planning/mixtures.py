@@ -68,19 +68,23 @@ def read(definitions: Mapping[str, Any] | Sequence[str], registry: Registry, stu
     scope = _Scope(definitions, registry, f"{study}: mixtures.", of_registry)
     mixtures: dict[str, Mixture | None] = {}
     for key, definition in definitions.items():
-        where = f"{study}: mixtures.{key}"
+        location = f"{study}: mixtures.{key}"
         if key == NONE:
             if definition is not None:
-                raise UserError(f"{where}: 'none' is reserved for no intermediate phase; leave it empty or rename it")
+                raise UserError(
+                    f"{location}: 'none' is reserved for no intermediate phase; leave it empty or rename it"
+                )
             mixtures[NONE] = None
             continue
         for name, mixture in scope.define(key).items():
             if name in mixtures or (name != key and name in definitions):
                 raise UserError(
-                    f"{where}: would make a mixture {name!r}, which is there already; rename one of the two"
+                    f"{location}: would make a mixture {name!r}, which is there already; rename one of the two"
                 )
-            if scope.has_outer(name) and mixture.tasks != scope.outer_mixture(name, where).tasks:
-                raise UserError(f"{where}: {name!r} means other tasks in the registry; give this mixture another name")
+            if scope.has_outer(name) and mixture.tasks != scope.outer_mixture(name, location).tasks:
+                raise UserError(
+                    f"{location}: {name!r} means other tasks in the registry; give this mixture another name"
+                )
             mixtures[name] = mixture
     return mixtures
 
@@ -101,24 +105,26 @@ class _Scope:
         """Tell whether a name means something outside of these definitions."""
         return parse_reference(name)[0] in self.registry.tasks or bool(self.outer and name in self.outer.definitions)
 
-    def outer_mixture(self, name: str, where: str) -> Mixture:
+    def outer_mixture(self, name: str, location: str) -> Mixture:
         """Return the mixture that a name means outside of these definitions; that of a task has this task alone."""
         if self.outer and name in self.outer.definitions:
-            return self.outer.mixture(name, where)
-        definition = schema.check({"tasks": [{"task": name}]}, "mixture.yaml", where)
-        return Mixture(self._tasks(definition["tasks"], where, ()), _sampling(definition))
+            return self.outer.mixture(name, location)
+        definition = schema.check({"tasks": [{"task": name}]}, "mixture.yaml", location)
+        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition))
 
-    def mixture(self, name: str, where: str, path: tuple[str, ...] = ()) -> Mixture:
+    def mixture(self, name: str, location: str, path: tuple[str, ...] = ()) -> Mixture:
         """Return the mixture that a name means."""
         if name == NONE:
-            raise UserError(f"{where}: 'none' has no tasks to choose from or to contain; name another mixture")
+            raise UserError(f"{location}: 'none' has no tasks to choose from or to contain; name another mixture")
         # a mixture can contain the outer one of its own name
         if self.has_outer(name) and (name in path or name not in self.definitions):
-            return self.outer_mixture(name, where)
+            return self.outer_mixture(name, location)
         if name in self.definitions:
             mixtures = self.define(name, path)
             if name not in mixtures:
-                raise UserError(f"{where}: {name!r} makes several mixtures; name one, such as {next(iter(mixtures))!r}")
+                raise UserError(
+                    f"{location}: {name!r} makes several mixtures; name one, such as {next(iter(mixtures))!r}"
+                )
             return mixtures[name]
         for key, definition in self.definitions.items():
             # what is made by drawing or leaving out is named <key>-<suffix>
@@ -127,7 +133,7 @@ class _Scope:
                 if name in mixtures:
                     return mixtures[name]
         names = {*self.registry.tasks, *self.mixture_names()}
-        raise UserError(f"{where}: unknown task or mixture {name!r}; {suggestion(name, names)}")
+        raise UserError(f"{location}: unknown task or mixture {name!r}; {suggestion(name, names)}")
 
     def mixture_names(self) -> set[str]:
         """Return the names of all definitions, the outer ones too."""
@@ -135,58 +141,58 @@ class _Scope:
 
     def define(self, key: str, path: tuple[str, ...] = ()) -> dict[str, Mixture]:
         """Return the mixtures that a key makes, by name: one of its own name, or several that are made from another."""
-        where, definition = f"{self.prefix}{key}", self.definitions[key]
+        location, definition = f"{self.prefix}{key}", self.definitions[key]
         if key in path:
             circle = " > ".join((*path[path.index(key) :], key))
-            raise UserError(f"{where}: contains itself ({circle}); take one of these names out")
+            raise UserError(f"{location}: contains itself ({circle}); take one of these names out")
         path = (*path, key)
         if definition is None:
             if not self.has_outer(key):
-                raise UserError(f"{where}: has no tasks, and the registry has no task or mixture of this name")
+                raise UserError(f"{location}: has no tasks, and the registry has no task or mixture of this name")
             definition = [key]
         if isinstance(definition, list):
-            definition = schema.check({"tasks": definition}, "mixture.yaml", where)
+            definition = schema.check({"tasks": definition}, "mixture.yaml", location)
         ways = [way for way in _WAYS if definition[way] is not None]
         if len(ways) != 1:
-            raise UserError(f"{where}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
+            raise UserError(f"{location}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
         if ways == ["tasks"]:
-            tasks = self._tasks(definition["tasks"], where, path)
+            tasks = self._tasks(definition["tasks"], location, path)
             return {key: Mixture(tasks, _sampling(definition), key)}
         source = definition["leave_one_out"] or definition["subsets"]["of"]
-        whole = self.mixture(source, where, path)
-        choices = _choices(definition, source, whole.tasks, where)
+        whole = self.mixture(source, location, path)
+        choices = _choices(definition, source, whole.tasks, location)
         return {f"{key}-{suffix}": replace(whole, tasks=tasks, key=key) for suffix, tasks in choices.items()}
 
-    def _tasks(self, members: Sequence[Any], where: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
+    def _tasks(self, members: Sequence[Any], location: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
         """Return the tasks of a mixture, those of contained mixtures in their place."""
         tasks: dict[str, MixtureTask] = {}
         for member in members:
-            for task in self._member(member, where, path):
+            for task in self._member(member, location, path):
                 if task.task in tasks:
                     paths = [" > ".join((*same.within, same.task)) for same in (tasks[task.task], task)]
                     raise UserError(
-                        f"{where}: {task.task!r} is given twice ({' and '.join(paths)}); give it once, with a rate"
+                        f"{location}: {task.task!r} is given twice ({' and '.join(paths)}); give it once, with a rate"
                     )
                 tasks[task.task] = task
         return tuple(tasks.values())
 
-    def _member(self, member: Any, where: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
+    def _member(self, member: Any, location: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
         if isinstance(member, str):
             kind = "task" if parse_reference(member)[0] in self.registry.tasks else "mixture"
-            member = schema.check({kind: member}, "mixture_task.yaml", where)
+            member = schema.check({kind: member}, "mixture_task.yaml", location)
         name = member["mixture"]
         if (member["task"] is None) == (name is None):
-            raise UserError(f"{where}: a member of a mixture needs one of `task` and `mixture`")
+            raise UserError(f"{location}: a member of a mixture needs one of `task` and `mixture`")
         if name is None:
             if member["task"] not in self.registry.tasks and member["task"] in self.mixture_names():
-                raise UserError(f"{where}: {member['task']!r} is a mixture; write `mixture: {member['task']}`")
-            return (_task(member, self.registry, where),)
+                raise UserError(f"{location}: {member['task']!r} is a mixture; write `mixture: {member['task']}`")
+            return (_task(member, self.registry, location),)
         if member["languages"] or member["shuffled_labels"]:
             raise UserError(
-                f"{where}: {name}: `languages` and `shuffled_labels` are settings of a task, not of a mixture"
+                f"{location}: {name}: `languages` and `shuffled_labels` are settings of a task, not of a mixture"
             )
         rate = float(member["rate"])
-        contained = self.mixture(name, where, path)
+        contained = self.mixture(name, location, path)
         return tuple(replace(task, weight=rate * task.weight, within=(name, *task.within)) for task in contained.tasks)
 
 
@@ -194,48 +200,48 @@ def _sampling(definition: Mapping[str, Any]) -> Sampling:
     return Sampling(definition["sampling"], definition["cap"], float(definition["temperature"]), definition["steps"])
 
 
-def _task(member: Mapping[str, Any], registry: Registry, where: str) -> MixtureTask:
+def _task(member: Mapping[str, Any], registry: Registry, location: str) -> MixtureTask:
     """Return one task of a mixture, checked against the registry."""
     reference = member["task"]
-    name, _ = check_reference(reference, registry, where)
+    name, _ = check_reference(reference, registry, location)
     if not registry.tasks[name].trains():
-        raise UserError(f"{where}: {reference!r} has no training data of its own, so it cannot be intermediate")
+        raise UserError(f"{location}: {reference!r} has no training data of its own, so it cannot be intermediate")
     if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].one_label:
-        raise UserError(f"{where}: {reference!r} has not one label an example, so none can be shuffled")
+        raise UserError(f"{location}: {reference!r} has not one label an example, so none can be shuffled")
     languages = tuple(member["languages"] or ())
     for language in languages:
-        check_known(language, registry.languages, f"{where}: {reference}.languages", "language")
+        check_known(language, registry.languages, f"{location}: {reference}.languages", "language")
     if languages and (member["shuffled_labels"] or reference != name):
         other = "`shuffled_labels`" if member["shuffled_labels"] else f"{reference!r}, which names a language"
-        raise UserError(f"{where}: `languages` does not go together with {other}")
+        raise UserError(f"{location}: `languages` does not go together with {other}")
     return MixtureTask(reference, float(member["rate"]), member["shuffled_labels"], languages)
 
 
 def _choices(
-    definition: Mapping[str, Any], source: str, tasks: tuple[MixtureTask, ...], where: str
+    definition: Mapping[str, Any], source: str, tasks: tuple[MixtureTask, ...], location: str
 ) -> dict[str, tuple[MixtureTask, ...]]:
     """Return the subsets of a mixture's tasks, or its tasks without each in turn, by the end of their names."""
     if definition["leave_one_out"]:
         if len(tasks) < 2:
-            raise UserError(f"{where}: {source!r} has one task only, and without it nothing is left")
+            raise UserError(f"{location}: {source!r} has one task only, and without it nothing is left")
         return {left.task.replace("@", "-"): tuple(task for task in tasks if task != left) for left in tasks}
     subsets = definition["subsets"]
     choices = {}
-    for size in _sizes(subsets["sizes"], f"{where}.subsets.sizes"):
+    for size in _sizes(subsets["sizes"], f"{location}.subsets.sizes"):
         if not 1 <= size <= len(tasks):
-            raise UserError(f"{where}.subsets.sizes: {size} is not possible; {source!r} has {len(tasks)} tasks")
+            raise UserError(f"{location}.subsets.sizes: {size} is not possible; {source!r} has {len(tasks)} tasks")
         for draw, indices in enumerate(_draws(len(tasks), size, subsets["draws"], subsets["seed"]), 1):
             choices[f"{size}-{draw}"] = tuple(tasks[i] for i in indices)
     return choices
 
 
-def _sizes(sizes: Sequence[int] | str, where: str) -> Sequence[int]:
+def _sizes(sizes: Sequence[int] | str, location: str) -> Sequence[int]:
     """Return the sizes of subsets, given as a list or as ``first..last``."""
     if not isinstance(sizes, str):
         return sizes
     first, last = map(int, sizes.split(".."))
     if first > last:
-        raise UserError(f"{where}: {sizes} has no number in it; write {last}..{first}")
+        raise UserError(f"{location}: {sizes} has no number in it; write {last}..{first}")
     return range(first, last + 1)
 
 
