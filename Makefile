@@ -10,7 +10,7 @@ endif
 .PHONY: study test test-all lint reference golden
 
 study: $(BIN)/.installed
-	$(BIN)/python -m xstilts run --cores $(CORES)
+	@$(BIN)/python -m xstilts run --cores $(CORES)
 
 test: $(BIN)/.installed lint
 	$(BIN)/python -m pytest -m "not long"

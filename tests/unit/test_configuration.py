@@ -47,7 +47,10 @@ BAD = {
     ),
     "no target": (lambda study: study.pop("targets"), r"targets: needs at least one target, or a `benchmark`"),
     "unknown benchmark": (set_at("benchmark", "xtrem"), r"unknown benchmark 'xtrem'; did you mean 'xtreme'\?"),
-    "unknown task": (set_at("mixtures", "new", ["mnly"]), r"mixtures\.new: unknown task 'mnly'; did you mean 'mnli'\?"),
+    "unknown task": (
+        set_at("mixtures", "new", ["mnly"]),
+        r"mixtures\.new: unknown task or mixture 'mnly'; did you mean 'mnli'\?",
+    ),
     "unknown target": (set_at("targets", "xnly", None), r"unknown task 'xnly'; did you mean 'xnli'\?"),
     "unknown language": (set_at("languages", ["en", "xx"]), r"languages: unknown language 'xx'"),
     "unknown model": (set_at("models", ["tinny"]), r"models: unknown model 'tinny'; did you mean 'tiny'\?"),

@@ -90,7 +90,7 @@ def test_leave_one_out(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"a": {"leave_one_out": "nine"}}, r"mixtures\.a: 'nine' is no mixture written above it"),
+        ({"a": {"leave_one_out": "ten"}}, r"mixtures\.a: unknown task or mixture 'ten'"),
         ({"a": ["mnli"], "b": {"leave_one_out": "a"}}, r"'a' has one task only"),
         ({"a": ["mnli"], "b": {"subsets": {"of": "a", "sizes": [2]}}}, r"sizes: 2 is not possible; 'a' has 1 tasks"),
         ({"a": ["mnli"], "b": {"subsets": {"of": "a", "sizes": "1-2"}}}, r"'1-2' is not of the form 1\.\.9"),

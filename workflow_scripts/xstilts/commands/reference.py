@@ -7,7 +7,7 @@ from typing import Any
 
 from xstilts import schema
 
-_PAGES = ("config.yaml", "study.yaml", "task.yaml", "models.yaml", "languages.yaml")
+_PAGES = ("config.yaml", "study.yaml", "task.yaml", "mixtures.yaml", "models.yaml", "languages.yaml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,11 +1,13 @@
 """Run the configured study: index what it needs, clear up after a crash, call Snakemake."""
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,20 +17,23 @@ from xstilts.errors import UserError
 from xstilts.planning import index, registry, time_left
 from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
-from xstilts.reporting import summary
+from xstilts.reporting import live_view, messages, summary
 from xstilts.store.manifest import path_of
 from xstilts.training import devices
 
 log = logging.getLogger(__name__)
 
-# between two lines on how far the run is
-_SECONDS = 20
+# between two looks at what Snakemake says
+_SECONDS = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("--cores", default="all", help="cores for local jobs")
-    parser.add_argument("snakemake", nargs="*", help="further arguments for snakemake, after --")
+    parser.add_argument("--verbose", action="store_true", help="Snakemake's own output in place of a view of the run")
+    parser.add_argument(
+        "snakemake", nargs="*", help="further arguments for snakemake, after --; they mean --verbose too"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,26 +52,49 @@ def run(arguments: argparse.Namespace) -> int:
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
     command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
+    verbose = arguments.verbose or bool(arguments.snakemake)
+    if not verbose:
+        command += ["--logger", "xstilts"]
     plan = plan_of(settings)
-    watched = time_left.Watch(plan, settings)
-    process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"})
-    # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    try:
-        code, pause = None, _SECONDS
-        while code is None:
-            try:
-                code = process.wait(pause)
-            except subprocess.TimeoutExpired:
-                started = time.monotonic()
-                log.info(watched.line())
-                # of a study of thousands of jobs the line takes seconds
-                pause = max(_SECONDS, 20 * (time.monotonic() - started))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    for note in () if verbose else plan.notes:
+        log.info(note)
+    began = time.time()
+    with tempfile.TemporaryFile() as output, live_view.View() if verbose else live_view.of_terminal() as view:
+        process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"}, stderr=None if verbose else output)
+        # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
+        before = signal.signal(signal.SIGINT, lambda *_: view.interrupt())
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            code = _follow(process, time_left.Watch(plan, settings), messages.Reader(output), view)
+        finally:
+            signal.signal(signal.SIGINT, before)
+    for path in () if verbose else sorted(Path(".snakemake/log").glob("*.log"))[-1:]:
+        if path.stat().st_mtime >= began:
+            log.info("Snakemake's log: %s", path)
     if code == 0 and not arguments.snakemake:
         sys.stdout.write(summary.text(*read_plan(settings.results / plan.folder / "plan.json")[::2]))
+    return code
+
+
+def _follow(process: subprocess.Popen, watch: time_left.Watch, reader: messages.Reader, view: live_view.View) -> int:
+    """Show how far Snakemake is and what it says until it ends, and return its exit code."""
+    names = watch.names()
+    failed: set[str | None] = set()
+    code, due = None, 0.0
+    while code is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(_SECONDS)
+        for message in reader.new(to_the_end=code is not None):
+            name = names.get(message.output[0]) if message.output else None
+            failed.add(name)
+            view.tell(message, name)
+        started = time.monotonic()
+        if started >= due or code is not None:
+            stages, running, left = watch.progress()
+            running = {} if code is not None else {job: running[job] for job in running if job not in failed}
+            view.show(stages, running, left)
+            # of a study of thousands of jobs a look takes seconds
+            due = started + max(view.seconds, 20 * (time.monotonic() - started))
     return code
 
 
@@ -95,8 +123,7 @@ def _order_times(settings: Settings) -> None:
     plan = plan_of(settings)
     study = settings.results / plan.folder
     groups = [[path_of(settings.results, name), settings.results / f"benchmarks/{name}.tsv"] for name in plan.nodes]
-    products = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
-    for rule, pattern in products.items():
+    for rule, pattern in time_left.PRODUCTS.items():
         groups.append([*study.glob(pattern), study / f"benchmarks/{rule}.tsv"])
     # a second apart, the last one now
     first = time.time() - len(groups)

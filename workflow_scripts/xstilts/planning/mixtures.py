@@ -1,19 +1,26 @@
-"""The intermediate mixtures of a study: those that are written out, and those that are made from them."""
+"""The intermediate mixtures of a study: named, written out, or made from another mixture.
+
+A name has one meaning: it is a task's, a mixture's of the registry, or a mixture's of the study. A study may use a name
+of the registry as a key, to say how the tasks are sampled, but not for other tasks.
+"""
 
 import itertools
 import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
+from xstilts.planning import registry as registries
 from xstilts.planning.registry import Registry, check_known, check_reference
+from xstilts.references import parse_reference
 from xstilts.store.sampling import Sampling
 
 NONE = "none"
+_WAYS = ("tasks", "subsets", "leave_one_out")
 
 
 @dataclass(frozen=True)
@@ -25,112 +32,225 @@ class MixtureTask:
         weight: the factor on its probability of being drawn.
         shuffled_labels: whether its rows have each other's labels.
         languages: those that are trained on together, as one task; none for the reference's own.
+        within: names of the contained mixtures that it comes from, outermost first; for messages only.
     """
 
     task: str
     weight: float = 1
     shuffled_labels: bool = False
     languages: tuple[str, ...] = ()
+    within: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Intermediate tasks that are trained together, how they are sampled, and the study's entry that made it."""
+    """Intermediate tasks that are trained together, how they are sampled, and the study's key that made the mixture."""
 
     tasks: tuple[MixtureTask, ...]
     sampling: Sampling = Sampling()
-    entry: str = ""
+    key: str = ""
 
 
-def read(entries: Mapping[str, Any], registry: Registry, place: str) -> dict[str, Mixture | None]:
-    """Return all mixtures by name: those that are written out, and those that are made from them."""
-    found: dict[str, Mixture | None] = {}
-    for name, entry in entries.items():
-        here = f"{place}: mixtures.{name}"
-        if name == NONE:
-            if entry is not None:
-                raise UserError(f"{here}: 'none' is reserved for no intermediate phase; leave it empty or rename it")
-            found[NONE] = None
+def read(definitions: Mapping[str, Any] | Sequence[str], registry: Registry, study: str) -> dict[str, Mixture | None]:
+    """Return all mixtures of a study by name, in its order.
+
+    Args:
+        definitions: the study's ``mixtures``, as ``schemas/study.yaml`` has them: definitions by name, or names.
+        registry: the tasks and mixtures that can be named.
+        study: what to call the study's file in an error.
+
+    Raises:
+        UserError: naming the key of the first wrong mixture.
+    """
+    if not isinstance(definitions, Mapping):
+        definitions = dict.fromkeys(definitions)
+    of_registry = _Scope(registry.mixtures, registry, f"{registries.FOLDER / 'mixtures.yaml'}: ")
+    scope = _Scope(definitions, registry, f"{study}: mixtures.", of_registry)
+    mixtures: dict[str, Mixture | None] = {}
+    for key, definition in definitions.items():
+        location = f"{study}: mixtures.{key}"
+        if key == NONE:
+            if definition is not None:
+                raise UserError(
+                    f"{location}: 'none' is reserved for no intermediate phase; leave it empty or rename it"
+                )
+            mixtures[NONE] = None
             continue
-        if entry is None:
-            raise UserError(f"{here}: has no tasks; list at least one, such as [mnli]")
-        entry = schema.check({"tasks": entry}, "mixture.yaml", here) if isinstance(entry, list) else entry
-        ways = [way for way in ("tasks", "subsets", "leave_one_out") if entry[way] is not None]
+        for name, mixture in scope.define(key).items():
+            if name in mixtures or (name != key and name in definitions):
+                raise UserError(
+                    f"{location}: would make a mixture {name!r}, which is there already; rename one of the two"
+                )
+            if scope.has_outer(name) and mixture.tasks != scope.outer_mixture(name, location).tasks:
+                raise UserError(
+                    f"{location}: {name!r} means other tasks in the registry; give this mixture another name"
+                )
+            mixtures[name] = mixture
+    return mixtures
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """Definitions of mixtures by name, and the outer ones that they can name: a study's and the registry's.
+
+    ``path`` is in every method the names of the mixtures that are being defined, each of which names the next.
+    """
+
+    definitions: Mapping[str, Any]
+    registry: Registry
+    prefix: str
+    outer: "_Scope | None" = None
+
+    def has_outer(self, name: str) -> bool:
+        """Tell whether a name means something outside of these definitions."""
+        return parse_reference(name)[0] in self.registry.tasks or bool(self.outer and name in self.outer.definitions)
+
+    def outer_mixture(self, name: str, location: str) -> Mixture:
+        """Return the mixture that a name means outside of these definitions; that of a task has this task alone."""
+        if self.outer and name in self.outer.definitions:
+            return self.outer.mixture(name, location)
+        definition = schema.check({"tasks": [{"task": name}]}, "mixture.yaml", location)
+        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition))
+
+    def mixture(self, name: str, location: str, path: tuple[str, ...] = ()) -> Mixture:
+        """Return the mixture that a name means."""
+        if name == NONE:
+            raise UserError(f"{location}: 'none' has no tasks to choose from or to contain; name another mixture")
+        # a mixture can contain the outer one of its own name
+        if self.has_outer(name) and (name in path or name not in self.definitions):
+            return self.outer_mixture(name, location)
+        if name in self.definitions:
+            mixtures = self.define(name, path)
+            if name not in mixtures:
+                raise UserError(
+                    f"{location}: {name!r} makes several mixtures; name one, such as {next(iter(mixtures))!r}"
+                )
+            return mixtures[name]
+        for key, definition in self.definitions.items():
+            # what is made by drawing or leaving out is named <key>-<suffix>
+            if name.startswith(f"{key}-") and isinstance(definition, dict) and definition["tasks"] is None:
+                mixtures = self.define(key, path)
+                if name in mixtures:
+                    return mixtures[name]
+        names = {*self.registry.tasks, *self.mixture_names()}
+        raise UserError(f"{location}: unknown task or mixture {name!r}; {suggestion(name, names)}")
+
+    def mixture_names(self) -> set[str]:
+        """Return the names of all definitions, the outer ones too."""
+        return {*self.definitions, *(self.outer.definitions if self.outer else ())}
+
+    def define(self, key: str, path: tuple[str, ...] = ()) -> dict[str, Mixture]:
+        """Return the mixtures that a key makes, by name: one of its own name, or several that are made from another."""
+        location, definition = f"{self.prefix}{key}", self.definitions[key]
+        if key in path:
+            circle = " > ".join((*path[path.index(key) :], key))
+            raise UserError(f"{location}: contains itself ({circle}); take one of these names out")
+        path = (*path, key)
+        if definition is None:
+            if not self.has_outer(key):
+                raise UserError(f"{location}: has no tasks, and the registry has no task or mixture of this name")
+            definition = [key]
+        if isinstance(definition, list):
+            definition = schema.check({"tasks": definition}, "mixture.yaml", location)
+        ways = [way for way in _WAYS if definition[way] is not None]
         if len(ways) != 1:
-            raise UserError(f"{here}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
-        made = {name: _mixture(entry, registry, here)} if ways == ["tasks"] else _generated(name, entry, found, here)
-        for new, mixture in made.items():
-            if new in found or (new != name and new in entries):
-                raise UserError(f"{here}: would make a mixture {new!r}, which is there already; rename one of the two")
-            found[new] = replace(mixture, entry=name)
-    return found
+            raise UserError(f"{location}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
+        if ways == ["tasks"]:
+            tasks = self._tasks(definition["tasks"], location, path)
+            return {key: Mixture(tasks, _sampling(definition), key)}
+        source = definition["leave_one_out"] or definition["subsets"]["of"]
+        whole = self.mixture(source, location, path)
+        choices = _choices(definition, source, whole.tasks, location)
+        return {f"{key}-{suffix}": replace(whole, tasks=tasks, key=key) for suffix, tasks in choices.items()}
+
+    def _tasks(self, members: Sequence[Any], location: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
+        """Return the tasks of a mixture, those of contained mixtures in their place."""
+        tasks: dict[str, MixtureTask] = {}
+        for member in members:
+            for task in self._member(member, location, path):
+                if task.task in tasks:
+                    paths = [" > ".join((*same.within, same.task)) for same in (tasks[task.task], task)]
+                    raise UserError(
+                        f"{location}: {task.task!r} is given twice ({' and '.join(paths)}); give it once, with a rate"
+                    )
+                tasks[task.task] = task
+        return tuple(tasks.values())
+
+    def _member(self, member: Any, location: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
+        if isinstance(member, str):
+            kind = "task" if parse_reference(member)[0] in self.registry.tasks else "mixture"
+            member = schema.check({kind: member}, "mixture_task.yaml", location)
+        name = member["mixture"]
+        if (member["task"] is None) == (name is None):
+            raise UserError(f"{location}: a member of a mixture needs one of `task` and `mixture`")
+        if name is None:
+            if member["task"] not in self.registry.tasks and member["task"] in self.mixture_names():
+                raise UserError(f"{location}: {member['task']!r} is a mixture; write `mixture: {member['task']}`")
+            return (_task(member, self.registry, location),)
+        if member["languages"] or member["shuffled_labels"]:
+            raise UserError(
+                f"{location}: {name}: `languages` and `shuffled_labels` are settings of a task, not of a mixture"
+            )
+        rate = float(member["rate"])
+        contained = self.mixture(name, location, path)
+        return tuple(replace(task, weight=rate * task.weight, within=(name, *task.within)) for task in contained.tasks)
 
 
-def _mixture(entry: Mapping[str, Any], registry: Registry, here: str) -> Mixture:
-    tasks = []
-    for member in entry["tasks"]:
-        member = member if isinstance(member, dict) else schema.check({"task": member}, "mixture_task.yaml", here)
-        name, _ = check_reference(member["task"], registry, here)
-        if not registry.tasks[name].trains():
-            raise UserError(f"{here}: {member['task']!r} has no training data of its own, so it cannot be intermediate")
-        if member["task"] in [known.task for known in tasks]:
-            raise UserError(f"{here}: {member['task']!r} is given twice; give it once, with a rate")
-        if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].one_label:
-            raise UserError(f"{here}: {member['task']!r} has not one label an example, so none can be shuffled")
-        languages = tuple(member["languages"] or ())
-        for language in languages:
-            check_known(language, registry.languages, f"{here}: {member['task']}.languages", "language")
-        if languages and (member["shuffled_labels"] or member["task"] != name):
-            other = "`shuffled_labels`" if member["shuffled_labels"] else f"{member['task']!r}, which names a language"
-            raise UserError(f"{here}: `languages` does not go together with {other}")
-        tasks.append(MixtureTask(member["task"], float(member["rate"]), member["shuffled_labels"], languages))
-    sampling = Sampling(entry["sampling"], entry["cap"], float(entry["temperature"]), entry["steps"])
-    return Mixture(tuple(tasks), sampling)
+def _sampling(definition: Mapping[str, Any]) -> Sampling:
+    return Sampling(definition["sampling"], definition["cap"], float(definition["temperature"]), definition["steps"])
 
 
-def _generated(
-    name: str, entry: Mapping[str, Any], known: Mapping[str, Mixture | None], here: str
-) -> dict[str, Mixture]:
-    """Return the subsets of a mixture, or the mixtures that each lack one of its tasks, by name."""
-    of = entry["leave_one_out"] or entry["subsets"]["of"]
-    if of == NONE:
-        raise UserError(f"{here}: 'none' has no tasks to choose from; name a mixture written above it")
-    whole = known.get(of)
-    if whole is None:
-        raise UserError(f"{here}: {of!r} is no mixture written above it; {suggestion(of, known)}")
-    size = len(whole.tasks)
-    if entry["leave_one_out"]:
-        if size < 2:
-            raise UserError(f"{here}: {of!r} has one task only, and without it nothing is left")
-        names = {f"{name}-{_short(left.task)}": [task for task in whole.tasks if task != left] for left in whole.tasks}
-        return {new: replace(whole, tasks=tuple(tasks)) for new, tasks in names.items()}
-    sizes = entry["subsets"]["sizes"]
-    if isinstance(sizes, str):
-        first, last = map(int, sizes.split(".."))
-        if first > last:
-            raise UserError(f"{here}.subsets.sizes: {sizes} has no number in it; write {last}..{first}")
-        sizes = list(range(first, last + 1))
-    made: dict[str, Mixture] = {}
-    for number in sizes:
-        if not 1 <= number <= size:
-            raise UserError(f"{here}.subsets.sizes: {number} is not possible; {of!r} has {size} tasks")
-        draws = _draws(size, number, entry["subsets"]["draws"], entry["subsets"]["seed"])
-        for place, chosen in enumerate(draws, 1):
-            tasks = tuple(whole.tasks[task] for task in chosen)
-            made[f"{name}-{number}-{place}"] = replace(whole, tasks=tasks)
-    return made
+def _task(member: Mapping[str, Any], registry: Registry, location: str) -> MixtureTask:
+    """Return one task of a mixture, checked against the registry."""
+    reference = member["task"]
+    name, _ = check_reference(reference, registry, location)
+    if not registry.tasks[name].trains():
+        raise UserError(f"{location}: {reference!r} has no training data of its own, so it cannot be intermediate")
+    if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].one_label:
+        raise UserError(f"{location}: {reference!r} has not one label an example, so none can be shuffled")
+    languages = tuple(member["languages"] or ())
+    for language in languages:
+        check_known(language, registry.languages, f"{location}: {reference}.languages", "language")
+    if languages and (member["shuffled_labels"] or reference != name):
+        other = "`shuffled_labels`" if member["shuffled_labels"] else f"{reference!r}, which names a language"
+        raise UserError(f"{location}: `languages` does not go together with {other}")
+    return MixtureTask(reference, float(member["rate"]), member["shuffled_labels"], languages)
 
 
-def _short(reference: str) -> str:
-    """Return a reference as part of a mixture's name."""
-    return reference.replace("@", "-")
+def _choices(
+    definition: Mapping[str, Any], source: str, tasks: tuple[MixtureTask, ...], location: str
+) -> dict[str, tuple[MixtureTask, ...]]:
+    """Return the subsets of a mixture's tasks, or its tasks without each in turn, by the end of their names."""
+    if definition["leave_one_out"]:
+        if len(tasks) < 2:
+            raise UserError(f"{location}: {source!r} has one task only, and without it nothing is left")
+        return {left.task.replace("@", "-"): tuple(task for task in tasks if task != left) for left in tasks}
+    subsets = definition["subsets"]
+    choices = {}
+    for size in _sizes(subsets["sizes"], f"{location}.subsets.sizes"):
+        if not 1 <= size <= len(tasks):
+            raise UserError(f"{location}.subsets.sizes: {size} is not possible; {source!r} has {len(tasks)} tasks")
+        for draw, indices in enumerate(_draws(len(tasks), size, subsets["draws"], subsets["seed"]), 1):
+            choices[f"{size}-{draw}"] = tuple(tasks[i] for i in indices)
+    return choices
 
 
-def _draws(size: int, number: int, draws: int, seed: int) -> list[tuple[int, ...]]:
-    """Return different random subsets of a size, each in ascending order: all of them if there are no more."""
-    if math.comb(size, number) <= draws:
-        return list(itertools.combinations(range(size), number))
-    rng, found = random.Random(f"{seed} {size} {number}"), {}
-    while len(found) < draws:
-        found[tuple(sorted(rng.sample(range(size), number)))] = None
-    return list(found)
+def _sizes(sizes: Sequence[int] | str, location: str) -> Sequence[int]:
+    """Return the sizes of subsets, given as a list or as ``first..last``."""
+    if not isinstance(sizes, str):
+        return sizes
+    first, last = map(int, sizes.split(".."))
+    if first > last:
+        raise UserError(f"{location}: {sizes} has no number in it; write {last}..{first}")
+    return range(first, last + 1)
+
+
+def _draws(total: int, size: int, draws: int, seed: int) -> list[tuple[int, ...]]:
+    """Return different random subsets of the indices below ``total``, each in ascending order; all if so few exist."""
+    if math.comb(total, size) <= draws:
+        return list(itertools.combinations(range(total), size))
+    rng = random.Random(f"{seed} {total} {size}")
+    subsets: dict[tuple[int, ...], None] = {}
+    while len(subsets) < draws:
+        subsets[tuple(sorted(rng.sample(range(total), size)))] = None
+    return list(subsets)

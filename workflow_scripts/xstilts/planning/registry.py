@@ -1,12 +1,12 @@
-"""The registry: tasks, models, recipes and languages, read from the YAML files in ``registry/``.
+"""The registry: tasks, mixtures, models, recipes and languages, read from the YAML files in ``registry/``.
 
 The science lives there; the code knows forms of tasks, not tasks.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,7 @@ class Registry:
     """Everything that can be named in a study."""
 
     tasks: Mapping[str, Task]
+    mixtures: Mapping[str, Sequence[Any]]
     models: Mapping[str, Mapping[str, Any]]
     recipes: Mapping[str, Mapping[str, Any]]
     languages: Mapping[str, Mapping[str, Any]]
@@ -114,7 +115,11 @@ class Registry:
 
     def of(self, source: str) -> "Registry":
         """Return the registry as it is for studies of a source: the miniature world has languages of its own."""
-        return self if source != MINIATURE else _in_miniature(self)
+        return self._in_miniature if source == MINIATURE else self
+
+    @cached_property
+    def _in_miniature(self) -> "Registry":
+        return _in_miniature(self)
 
     def task(self, name: str, place: str) -> Task:
         """Return a task by name.
@@ -184,6 +189,10 @@ def load(own_tasks: Path | None = None) -> Registry:
         if path.stem in tasks:
             raise UserError(f"{path}: {path.stem!r} is a task of the registry already; give the file another name")
         tasks[path.stem] = read_task(path)
+    mixtures = _table("mixtures.yaml")
+    for name in mixtures:
+        if name in tasks:
+            raise UserError(f"task {name}: a mixture of the registry has this name; give the task another one")
     languages = _table("languages.yaml")
     recipes = {
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
@@ -196,7 +205,14 @@ def load(own_tasks: Path | None = None) -> Registry:
     for task in tasks.values():
         _check_task(task, tasks, languages)
     return Registry(
-        tasks, _table("models.yaml"), recipes, languages, benchmarks, _table("checksums.yaml"), _table("miniature.yaml")
+        tasks=tasks,
+        mixtures=mixtures,
+        models=_table("models.yaml"),
+        recipes=recipes,
+        languages=languages,
+        benchmarks=benchmarks,
+        checksums=_table("checksums.yaml"),
+        miniature=_table("miniature.yaml"),
     )
 
 

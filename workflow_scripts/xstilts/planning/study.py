@@ -195,10 +195,10 @@ def _models(
             check_known(recipe, value["recipes"], f"{location}: models.{name}.recipes", "recipe")
         chosen: list[str] = []
         for asked in settings.get("mixtures") or mixtures:
-            # an entry that makes several mixtures stands for all of them
-            made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.entry == asked)]
+            # a key that makes several mixtures stands for all of them
+            made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.key == asked)]
             if not made:
-                names = {**mixtures, **value["mixtures"]}
+                names = {*mixtures, *value["mixtures"]}
                 raise UserError(
                     f"{location}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, names)}"
                 )

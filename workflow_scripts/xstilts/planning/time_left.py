@@ -5,8 +5,10 @@ takes the time of starting it and that of its operations (``estimate.py``), at t
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from xstilts.errors import UserError
 from xstilts.hardware import Hardware
@@ -14,12 +16,15 @@ from xstilts.planning import estimate, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import Settings
 from xstilts.store.manifest import path_of
-from xstilts.store.stages import COMPUTING
+from xstilts.store.stages import COMPUTING, STAGES
 
 # before any job is done: seconds to start one, without and with a model, and operations a second of one core
 _START, _START_WITH_MODEL, _OPERATIONS_PER_SECOND = 1.5, 6.0, 5e10
 # what texts have of the longest input, before they are counted
 _LENGTH = 0.3
+STUDY = "study"
+# the rules that make a study's own outputs, and files of theirs in the study's folder
+PRODUCTS = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
 
 
 def missing_nodes(plan: Plan, results: Path) -> list[Node]:
@@ -37,36 +42,70 @@ def missing_nodes(plan: Plan, results: Path) -> list[Node]:
     return list(found.values())
 
 
+class Progress(NamedTuple):
+    """How far a run is.
+
+    Attributes:
+        stages: jobs done and jobs in all, by stage; the last are the study's own outputs.
+        running: for how many seconds each job that runs has run, by its stage and name.
+        left: about how long the rest takes, in words.
+    """
+
+    stages: Mapping[str, tuple[int, int]]
+    running: Mapping[str, float]
+    left: str
+
+
 class Watch:
-    """What is known of a run while it lasts."""
+    """Follows a run while it lasts."""
 
     def __init__(self, plan: Plan, settings: Settings) -> None:
         """Begin with what has to be made now."""
-        self.nodes = missing_nodes(plan, settings.results)
         self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)
+        # where there are scores, nothing before them is made again
+        self.nodes = missing_nodes(plan, settings.results) if "scores" in self._missing_products() else []
         self._since = time.time()
         # when each job was first seen to run, and the operations of those whose data are measured
         self._began: dict[str, float] = {}
         self._measured: dict[str, float] = {}
 
-    def line(self) -> str:
-        """Return a line on how far the run is."""
+    def progress(self) -> Progress:
+        """Return how far the run is now."""
         now, results = time.time(), self._settings.results
-        # not by manifests: that of a model goes when the model is let go
+        # not by manifests: that of a model goes when the model is deleted
         missing = {node.id for node in missing_nodes(self._plan, results)}
         done = [node for node in self.nodes if node.id not in missing]
-        for node in self.nodes:
+        logs = {node.id: results / f"logs/{node.id}.log" for node in self.nodes if node.id in missing}
+        products = self._missing_products()
+        logs |= {f"{STUDY}/{rule}": results / self._plan.folder / f"logs/{rule}.log" for rule in products}
+        for name, log in logs.items():
             # file times are coarser than the clock
-            if node.id in missing and _changed(results / f"logs/{node.id}.log") > self._since - 1:
-                self._began.setdefault(node.id, now)
-        running = {name: now - began for name, began in self._began.items() if name in missing}
+            if _changed(log) > self._since - 1:
+                self._began.setdefault(name, now)
+        running = {name: now - began for name, began in self._began.items() if name in logs}
         work = self._operations()
         seconds = _expected(self.nodes, done, work, results)
         left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in seconds if name in missing}
         rest = _rest(self.nodes, left, max(1, len(running)))
-        names = ", ".join(name.rpartition("-")[0] for name in running) or "none"
-        about = f"{rest / 60:.0f} min" if rest >= 90 else f"{10 * max(1, round(rest / 10))} s"
-        return f"{len(done)} of {len(self.nodes)} jobs done, about {about} left; running: {names}"
+        all_jobs, done_jobs = Counter(node.stage for node in self.nodes), Counter(node.stage for node in done)
+        stages = {stage: (done_jobs[stage], all_jobs[stage]) for stage in STAGES if all_jobs[stage]}
+        stages[STUDY] = (len(PRODUCTS) - len(products), len(PRODUCTS))
+        ages = {self._name(name): age for name, age in running.items()}
+        return Progress(stages, ages, _in_words(rest))
+
+    def _missing_products(self) -> set[str]:
+        """Return the rules whose files are missing in the study's folder."""
+        study = self._settings.results / self._plan.folder
+        return {rule for rule, pattern in PRODUCTS.items() if not any(study.glob(pattern))}
+
+    def names(self) -> dict[str, str]:
+        """Return what each node that has to be made is called, by the path of its manifest."""
+        return {str(path_of(self._settings.results, node.id)): self._name(node.id) for node in self.nodes}
+
+    def _name(self, node_id: str) -> str:
+        """Return the stage of a node and the study's first name for it; of the study's own outputs the name alone."""
+        node = self._plan.nodes.get(node_id)
+        return f"{node.stage}/{self._plan.made.names[node_id][0]}" if node else node_id
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""
@@ -85,6 +124,10 @@ class Watch:
             else:
                 found[node.id] = _LENGTH * cost.operations
         return {**self._measured, **found}
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{10 * max(1, round(seconds / 10))} s"
 
 
 def _changed(path: Path) -> float:
