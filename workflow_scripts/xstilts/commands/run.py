@@ -14,7 +14,7 @@ from pathlib import Path
 from xstilts.commands import read_plan
 from xstilts.data import readers
 from xstilts.errors import UserError
-from xstilts.planning import index, registry, time_left
+from xstilts.planning import differences, index, registry, time_left
 from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import live_view, messages, summary
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not verbose:
         command += ["--logger", "xstilts"]
     plan = plan_of(settings)
-    for note in () if verbose else plan.notes:
-        log.info(note)
+    for line in [*(() if verbose else plan.notes), *differences.changes(plan, settings.results)]:
+        log.info(line)
     began = time.time()
     with tempfile.TemporaryFile() as output, live_view.View() if verbose else live_view.of_terminal() as view:
         process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"}, stderr=None if verbose else output)

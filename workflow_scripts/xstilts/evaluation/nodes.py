@@ -38,13 +38,14 @@ def make_predictions(
         output: its manifest.
         spec: its spec.
         results: the results folder.
-        load: gives the model and the task of its head; by default they are read from the parents.
+        load: gives the model and the task of its head to the job that trained it; by default they are read from the
+            parents, by the node's own job.
     """
     weights, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
     splits = dataset.splits(results, spec.parents[TOKENS])
     prepared = manifest.read(manifest.path_of(results, spec.parents[TOKENS])).parents[PREPARED]
     described = manifest.results_of(results, prepared, PreparedResults).splits
-    with node.making(output, spec) as made:
+    with node.making(output, spec, ahead=load is not None) as made:
         frames = _predictions_of_siblings(output, spec, splits, weights)
         if missing := {name: split for name, split in splits.items() if name not in frames}:
             model, task = load() if load is not None else for_predictions(spec, results)
@@ -107,11 +108,11 @@ def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Cal
         output: its manifest.
         spec: its spec.
         results: the results folder.
-        load: gives the model; by default it is read from the parents.
+        load: gives the model to the job that trained it; by default it is read from the parents, by the node's own job.
     """
     weights, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
     splits = dataset.splits(results, spec.parents[TOKENS])
-    with node.making(output, spec) as made:
+    with node.making(output, spec, ahead=load is not None) as made:
         missing, layer = dict(splits), None
         for sibling in lineage.siblings(output, spec, weights):
             for name in [name for name in _shared(sibling, splits) if name in missing]:

@@ -62,7 +62,7 @@ def adopt(output: Path, spec: Spec) -> bool:
 
 
 @contextlib.contextmanager
-def making(output: Path, spec: Spec) -> Iterator[Making]:
+def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
     """Give a scratch folder; on success, move what is in it into the node's folder, the manifest last.
 
     Nothing of a failed run stays. Whatever an earlier run left in the node's folder is replaced.
@@ -70,6 +70,8 @@ def making(output: Path, spec: Spec) -> Iterator[Making]:
     Args:
         output: the manifest to write.
         spec: the node's spec.
+        ahead: whether another job makes the node before its own runs; that one will write the manifest, which
+            Snakemake must not find before.
     """
     started = time.time()
     target = output.parent
@@ -88,7 +90,8 @@ def making(output: Path, spec: Spec) -> Iterator[Making]:
         text = manifest.text(spec, files, node.results)
         write_atomically(scratch / PROVENANCE, json.dumps(provenance(started), indent=1) + "\n")
         write_atomically(scratch / RECORD, text)
-        write_atomically(scratch / MANIFEST, text)
+        if not ahead:
+            write_atomically(scratch / MANIFEST, text)
         _move_into(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
