@@ -14,7 +14,7 @@ Four premises tell one of the four each:
     =========  ===========  ===============  =======
 
 Every premise and every hypothesis stands once with each label, word for word. So negation, antonyms and quantifiers,
-which both texts may have, are as frequent in all three labels, and a classifier of either text alone is at rng.
+which both texts may have, are as frequent in all three labels, and a classifier of either text alone is at chance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -135,7 +135,7 @@ def _fields(event: Event) -> list[str]:
 
 
 def _values(teller: Teller, event: Event, field: str) -> tuple[str | bool, str | bool]:
-    """Return two values that exclude each other; which comes first is left to rng."""
+    """Return two values that exclude each other; which comes first is left to chance."""
     rng, world = teller.rng, teller.world
     if field == "negated":
         values: tuple[str | bool, str | bool] = (False, True)
