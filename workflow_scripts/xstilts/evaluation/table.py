@@ -90,9 +90,7 @@ class Table:
         try:
             frame = pd.read_parquet(path)
         except FileNotFoundError:
-            raise UserError(
-                f"{path}: no such file; the stage that makes the table of {self.name} has not run"
-            ) from None
+            raise UserError(f"{path}: missing; the stage that makes the table of {self.name} has not run") from None
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"{path}: not a table of {self.name}: {reason}; delete it and run again") from None
