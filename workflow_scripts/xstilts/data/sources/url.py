@@ -48,6 +48,10 @@ _BROKEN = (
 )  # fmt: skip
 
 
+# opens a member of an archive, which is None where it is no plain file
+Opener = Callable[[], IO[bytes] | None]
+
+
 class _FetchError(Exception):
     """Why an address does not give a file; ``passing`` if another try may help."""
 
@@ -83,7 +87,8 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """
     candidates = {name: _candidates(name, sha256, place) for name, sha256 in content.files.items()}
     downloads = place.downloads or folder
-    missing, problems = set(candidates), {}
+    missing = set(candidates)
+    problems: dict[_Candidate, str] = {}
     try:
         for name, own in candidates.items():
             for candidate in own:
@@ -297,11 +302,19 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects, but never to another protocol, except from http to https."""
 
-    def redirect_request(self, request, response, code, message, headers, address):
-        before, after = urlsplit(request.full_url).scheme, urlsplit(address).scheme
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after != before and (before, after) != ("http", "https"):
             raise _FetchError(f"redirects from {before} to {after}, which is not followed")
-        return super().redirect_request(request, response, code, message, headers, address)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _unpack(path: Path, sought: Sequence[_Candidate], folder: Path) -> dict[_Candidate, str]:
@@ -320,10 +333,10 @@ def _unpack(path: Path, sought: Sequence[_Candidate], folder: Path) -> dict[_Can
     return problems
 
 
-def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Callable[[], IO[bytes]]]]:
+def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Opener]]:
     """Yield the members of a file that are sought, in its own order: name, what is wrong, how to open it."""
     if "" in members:
-        yield "", "", functools.partial(open, path, "rb")
+        yield "", "", lambda: path.open("rb")
     if members != {""}:
         with _reading():
             for name, size, plain, opener in _archive(path):
@@ -332,12 +345,12 @@ def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Callable
                     yield member, large if plain else "the member is a link or a folder, not a file", opener
 
 
-def _archive(path: Path) -> Iterator[tuple[str, int, bool, Callable[[], IO[bytes]]]]:
+def _archive(path: Path) -> Iterator[tuple[str, int, bool, Opener]]:
     """Yield the members of a tar (compressed or not) or zip: name, bytes, whether a plain file, how to open it."""
     if tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
-            for entry in tar:
-                yield entry.name, entry.size, entry.isreg(), functools.partial(tar.extractfile, entry)
+            for member in tar:
+                yield member.name, member.size, member.isreg(), functools.partial(tar.extractfile, member)
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
@@ -348,7 +361,7 @@ def _archive(path: Path) -> Iterator[tuple[str, int, bool, Callable[[], IO[bytes
         raise _FetchError("it is neither a tar nor a zip archive")
 
 
-def _write(opener: Callable[[], IO[bytes]], sha256: str, target: Path) -> str:
+def _write(opener: Opener, sha256: str, target: Path) -> str:
     """Write a file under another name and give it its own if the content is right; return what is wrong, or nothing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.part")
@@ -357,7 +370,10 @@ def _write(opener: Callable[[], IO[bytes]], sha256: str, target: Path) -> str:
         with contextlib.ExitStack() as opened:
             file = opened.enter_context(open(scratch, "wb"))
             with _reading():
-                stream = opened.enter_context(opener())
+                stream = opener()
+                if stream is None:
+                    raise _FetchError("is not a plain file")
+                opened.enter_context(stream)
             while True:
                 with _reading():
                     chunk = stream.read(_CHUNK)
