@@ -68,12 +68,16 @@ def _paragraphs(
 
 
 def _written(maker: Maker, code: str, paragraphs: Iterable[Paragraph], version: str, sentences: bool = False) -> str:
-    content = []
+    content: list[dict[str, Any]] = []
     for number, found in enumerate(paragraphs):
         laid = layout(maker.language(code), found.context)
         rows = []
         for place, question in enumerate(found.questions):
-            row = {"id": f"{number}-{place}", "question": maker.say(code, question.sentence), "answers": []}
+            row: dict[str, Any] = {
+                "id": f"{number}-{place}",
+                "question": maker.say(code, question.sentence),
+                "answers": [],
+            }
             if question.noun:
                 first, last = located(laid, question)
                 row["answers"] = [{"text": laid.text[first:last], "answer_start": first}]

@@ -105,7 +105,11 @@ def _told(teller: Teller, learning: bool) -> Event:
 def _has_name(sentence: Sentence) -> bool:
     if isinstance(sentence, Joined):
         return _has_name(sentence.one) or _has_name(sentence.other)
-    nouns = [sentence.noun] if isinstance(sentence, Being) else sentence.event[:5]
+    nouns: Sequence[str | None] = ()
+    if isinstance(sentence, Being):
+        nouns = (sentence.noun,)
+    elif isinstance(sentence, Clause):
+        nouns = sentence.event[:5]
     return any(noun is not None and noun.split(" ")[0] in NAMES for noun in nouns)
 
 

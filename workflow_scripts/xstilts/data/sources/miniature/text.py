@@ -41,8 +41,7 @@ def _causes(teller: Teller) -> Document:
     event = rules.moving_event(teller)
     rule = rules.feeling(teller, teller.stated(event, 0.2))
     if rng.random() < 0.35:
-        state = rule.effect.quality
-        rule = rules.reaction(teller.world, rule.effect.noun, state)
+        rule = rules.reaction(teller.world, rules.felt_by(event), teller.world.feeling[event.verb])
     shape = rng.random()
     if shape < 0.4:
         return [Joined(rule.cause, "so", rule.effect)]
