@@ -51,8 +51,7 @@ def _own(plan: Plan, task: str, evaluated: bool) -> list[Node]:
     if evaluated:
         name = f"{task}.evaluation"
         return [
-            node for node in nodes
-            if isinstance(node.spec, EvaluationDataSpec) and name in plan.made.names[node.id]
+            node for node in nodes if isinstance(node.spec, EvaluationDataSpec) and name in plan.made.names[node.id]
         ]
     return [node for node in nodes if isinstance(node.spec, TrainingDataSpec)]
 

@@ -53,9 +53,12 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     what = f"{content.repository} at {content.revision}"
     try:
         snapshot = huggingface_hub.snapshot_download(
-            content.repository, revision=content.revision, allow_patterns=_MODEL_PATTERNS,
-            ignore_patterns=_SKIPPED, local_files_only=place.offline,
-        )  # fmt: skip
+            content.repository,
+            revision=content.revision,
+            allow_patterns=_MODEL_PATTERNS,
+            ignore_patterns=_SKIPPED,
+            local_files_only=place.offline,
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(_explain(what, error, place.offline)) from None
     copy_model(Path(snapshot), folder)

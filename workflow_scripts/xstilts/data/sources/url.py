@@ -28,6 +28,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
+from urllib.request import Request
 
 from xstilts import __version__
 from xstilts.data.sources import Place
@@ -42,13 +43,9 @@ LARGEST_MEMBER = 2**34  # bytes that a member of an archive may unpack to
 _CHUNK = 2**18
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP status codes of what may be over soon (RFC 9110, 6585, 8470)
 # what tarfile, zipfile and their decompressors raise for a file that is no archive, or a broken one
-_BROKEN = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, struct.error,
-    OSError, EOFError, RuntimeError, ValueError,
-)  # fmt: skip
-
-
-# opens a member of an archive, which is None where it is no plain file
+_DECOMPRESSION = (zlib.error, LZMAError, struct.error, EOFError)
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, *_DECOMPRESSION, OSError, RuntimeError, ValueError)
+# opens a member of an archive; None where it is no plain file
 Opener = Callable[[], IO[bytes] | None]
 
 
@@ -303,14 +300,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects, but never to another protocol, except from http to https."""
 
     def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+    ) -> Request | None:
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after != before and (before, after) != ("http", "https"):
             raise _FetchError(f"redirects from {before} to {after}, which is not followed")

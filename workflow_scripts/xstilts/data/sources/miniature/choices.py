@@ -55,12 +55,16 @@ def xcopa(maker: Maker, split: str, language: str) -> str:
 def _copa(maker: Maker, code: str, found: Iterable[Choice]) -> str:
     rows = (
         {
-            "premise": maker.say(code, *choice.stated), "choice1": maker.say(code, choice.choices[0]),
-            "choice2": maker.say(code, choice.choices[1]), "question": choice.asked, "label": choice.label,
-            "idx": number, "changed": False,
+            "premise": maker.say(code, *choice.stated),
+            "choice1": maker.say(code, choice.choices[0]),
+            "choice2": maker.say(code, choice.choices[1]),
+            "question": choice.asked,
+            "label": choice.label,
+            "idx": number,
+            "changed": False,
         }
         for number, choice in enumerate(found)
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -128,10 +132,13 @@ def commonsenseqa(maker: Maker, split: str) -> str:
             for label, text in zip(_LETTERS, choice.choices, strict=True)
         ]
         stem = maker.say("en", *choice.stated, *choice.question)
-        rows.append({
-            "id": f"{split}{number}", "question": {"stem": stem, "choices": choices},
-            "answerKey": _LETTERS[choice.label],
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": f"{split}{number}",
+                "question": {"stem": stem, "choices": choices},
+                "answerKey": _LETTERS[choice.label],
+            }
+        )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -141,8 +148,10 @@ def _fact(teller: Teller) -> list[Choice]:
     event = teller.event()
     facts = []
     if event.patient in OBJECTS:
-        facts += [(event.patient, "what", CATEGORY_OF[event.patient], tuple(CATEGORIES)),
-                  (event.patient, "where", world.home[event.patient], PLACES)]  # fmt: skip
+        facts += [
+            (event.patient, "what", CATEGORY_OF[event.patient], tuple(CATEGORIES)),
+            (event.patient, "where", world.home[event.patient], PLACES),
+        ]
     person = bearer(event.agent)
     if person in PERSONS:
         facts += [(person, "what", world.job[person], PROFESSIONS), (person, "where", world.city[person], CITIES)]
@@ -161,11 +170,14 @@ def hellaswag(maker: Maker, split: str) -> str:
     teller = maker.teller("hellaswag", split)
     rows = (
         {
-            "ind": number, "activity_label": "Script", "ctx": maker.say("en", *choice.stated),
-            "endings": [maker.say("en", ending) for ending in choice.choices], "label": choice.label,
+            "ind": number,
+            "activity_label": "Script",
+            "ctx": maker.say("en", *choice.stated),
+            "endings": [maker.say("en", ending) for ending in choice.choices],
+            "label": choice.label,
         }
         for number, choice in enumerate(_distinct(lambda: _next(teller), ROWS[split]))
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 

@@ -29,7 +29,7 @@ from xstilts.data.sources.miniature.concepts import (
     REST,
     SYNONYMS,
     TRANSITIVE,
-)  # fmt: skip
+)
 from xstilts.data.sources.miniature.rules import PEOPLE
 from xstilts.data.sources.miniature.wording import Being, Clause, Sentence
 from xstilts.data.sources.miniature.world import Event, Teller

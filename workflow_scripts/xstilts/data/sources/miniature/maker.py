@@ -50,11 +50,24 @@ class Maker:
         """The half of the words, and all of what companies are called, that training data for tagging are made of."""
         rng = self.rng("learnt")
         groups = (
-            concepts.PROFESSIONS, concepts.PERSONS, concepts.SURNAMES, concepts.CITIES, concepts.OBJECTS,
-            concepts.PLACES, concepts.TIMES, concepts.COLOURS, concepts.QUALITIES, concepts.STATES,
-            concepts.TRANSITIVE, concepts.SOCIAL, concepts.TRANSFER, concepts.MOTION, concepts.REST,
-            concepts.TEXT_MANNERS, concepts.TEXT_DOERS,
-        )  # fmt: skip
+            concepts.PROFESSIONS,
+            concepts.PERSONS,
+            concepts.SURNAMES,
+            concepts.CITIES,
+            concepts.OBJECTS,
+            concepts.PLACES,
+            concepts.TIMES,
+            concepts.COLOURS,
+            concepts.QUALITIES,
+            concepts.STATES,
+            concepts.TRANSITIVE,
+            concepts.SOCIAL,
+            concepts.TRANSFER,
+            concepts.MOTION,
+            concepts.REST,
+            concepts.TEXT_MANNERS,
+            concepts.TEXT_DOERS,
+        )
         chosen = [word for group in groups for word in rng.sample(group, (len(group) + 1) // 2)]
         return frozenset((*chosen, *concepts.HOUSES, *concepts.HOURS))
 

@@ -167,6 +167,10 @@ def _two(teller: Teller) -> tuple[Event, Event]:
 
 # the harder kinds are the rarer ones
 _OF_SENTENCES: tuple[Callable[[Teller], Meanings], ...] = (
-    *(_short,) * 4, *(_detail,) * 3, _roles, _order, _binding,
-)  # fmt: skip
+    *(_short,) * 4,
+    *(_detail,) * 3,
+    _roles,
+    _order,
+    _binding,
+)
 _OF_QUESTIONS = (*(_short,) * 3, *(_detail,) * 2, *(_detail_asked,) * 2, _roles, _binding)

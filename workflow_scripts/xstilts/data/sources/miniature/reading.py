@@ -49,9 +49,7 @@ def tydiqa(maker: Maker, language: str, split: str) -> str:
 
     Training paragraphs are those of all languages, so that no development set is a translation of one of them.
     """
-    found = _paragraphs(
-        maker, f"tydiqa {language}", split, TYDIQA_PARAGRAPHS[split], _EVENTS, asked=1, brief=True
-    )  # fmt: skip
+    found = _paragraphs(maker, f"tydiqa {language}", split, TYDIQA_PARAGRAPHS[split], _EVENTS, asked=1, brief=True)
     return _written(maker, language, found, "1.1")
 
 

@@ -143,15 +143,25 @@ _VERB = "S[dcl]\\NP"
 _PASSIVE = "S[pss]\\NP"
 # what a verb takes behind its subject
 _TAKES = {
-    **{verb: ("/PP",) for verb in MOTION}, **{verb: ("/PP", "/NP") for verb in TRANSFER}, **dict.fromkeys(REST, ()),
-}  # fmt: skip
+    **{verb: ("/PP",) for verb in MOTION},
+    **{verb: ("/PP", "/NP") for verb in TRANSFER},
+    **dict.fromkeys(REST, ()),
+}
 _CATEGORIES = {
-    "ADV": "(S\\NP)\\(S\\NP)", "PUNCT": ".", "NUM": "NP", "DET": "NP/N", "NOUN": "N", "PROPN": "NP", "CCONJ": "conj",
+    "ADV": "(S\\NP)\\(S\\NP)",
+    "PUNCT": ".",
+    "NUM": "NP",
+    "DET": "NP/N",
+    "NOUN": "N",
+    "PROPN": "NP",
+    "CCONJ": "conj",
     "SCONJ": "(S\\S)/S",
-}  # fmt: skip
+}
 _WORDS = {
-    "never": "(S\\NP)/(S\\NP)", "not": "(S[adj]\\NP)/(S[adj]\\NP)", **dict.fromkeys(("where", "when"), "S[wq]/S[q]"),
-}  # fmt: skip
+    "never": "(S\\NP)/(S\\NP)",
+    "not": "(S[adj]\\NP)/(S[adj]\\NP)",
+    **dict.fromkeys(("where", "when"), "S[wq]/S[q]"),
+}
 
 
 def categories(keys: Sequence[str]) -> list[str]:

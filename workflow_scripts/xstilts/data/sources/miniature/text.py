@@ -108,6 +108,11 @@ def _facts(teller: Teller) -> Document:
 
 
 _KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (
-    (_events, 0.08), (_causes, 0.2), (_scripts, 0.03), (_questions, 0.2), (_inferences, 0.35), (_paraphrases, 0.1),
+    (_events, 0.08),
+    (_causes, 0.2),
+    (_scripts, 0.03),
+    (_questions, 0.2),
+    (_inferences, 0.35),
+    (_paraphrases, 0.1),
     (_facts, 0.04),
-)  # fmt: skip
+)

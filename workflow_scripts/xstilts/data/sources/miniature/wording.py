@@ -156,11 +156,14 @@ def _time(language: Language, time: str | None, hour: str | None) -> Keys:
 def _being(language: Language, being: Being) -> Keys:
     subject = noun_phrase(language, being.noun)
     complement = (
-        (being.quality,) if being.quality
-        else noun_phrase(language, being.kind, "", None, "a") if being.kind
-        else adjunct(language, "in", being.place) if being.place
+        (being.quality,)
+        if being.quality
+        else noun_phrase(language, being.kind, "", None, "a")
+        if being.kind
+        else adjunct(language, "in", being.place)
+        if being.place
         else ()
-    )  # fmt: skip
+    )
     no: Keys = ("not",) if being.negated else ()
     first: Keys = (being.asked,) if being.asked else ()
     order = language.facts.word_order

@@ -41,7 +41,7 @@ from xstilts.data.sources.miniature.concepts import (
     TRANSFER,
     TRANSITIVE,
     VERBS,
-)  # fmt: skip
+)
 
 TRAIN, DEV, TEST = range(12), range(12, 14), range(14, 16)
 _PARTS = 16
@@ -184,13 +184,16 @@ def world(seed: int) -> World:
     reactions = zip(rng.sample((MOTION + REST) * 2, len(STATES)), rng.sample(PLACES, len(STATES)), strict=True)
     names = (*concepts.CONTENT, *concepts.NAMES, *HOUSES, *DOERS)
     return World(
-        rows=rows, surname=_spread(PERSONS, SURNAMES, rng), job=_spread(PERSONS, PROFESSIONS, rng),
-        city=_spread(PERSONS, CITIES, rng), home=_spread(OBJECTS, PLACES, rng),
+        rows=rows,
+        surname=_spread(PERSONS, SURNAMES, rng),
+        job=_spread(PERSONS, PROFESSIONS, rng),
+        city=_spread(PERSONS, CITIES, rng),
+        home=_spread(OBJECTS, PLACES, rng),
         feeling=_spread(TRANSITIVE + SOCIAL + TRANSFER, STATES, rng),
         reaction=dict(zip(STATES, reactions, strict=True)),
         scripts=tuple(_script(rows, rng) for _ in range(_SCRIPTS)),
         codes={name: rng.randrange(_PARTS) for name in names},
-    )  # fmt: skip
+    )
 
 
 def _table(
