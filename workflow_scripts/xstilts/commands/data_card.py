@@ -11,7 +11,7 @@ from xstilts.planning import index, registry
 from xstilts.planning.registry import Task
 from xstilts.planning.settings import local
 from xstilts.planning.sourcing import Indexes
-from xstilts.planning.task_data import data_nodes
+from xstilts.planning.task_data import data_of
 from xstilts.reporting import data_card
 from xstilts.store.manifest import path_of
 
@@ -34,21 +34,21 @@ def run(arguments: argparse.Namespace) -> None:
     mirror = None
     if source == "mirror" and settings.mirror is not None:
         mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
-    nodes, lacking = data_nodes(task, source, tasks, Indexes(mirror))
+    data, lacking = data_of(task, source, tasks, Indexes(mirror))
     lines, data_sets = [*_about(task), "", f"source: {source}"], []
-    for prepared, data in nodes:
-        lines.append(data_card.origin(data.spec.source))
-        with raw_files(data.spec.source, settings.mirror, path_of(settings.results, data.id)) as folder:
+    for each in data:
+        lines.append(data_card.origin(each.source))
+        with raw_files(each.source, settings.mirror, path_of(settings.results, each.raw)) as folder:
             if folder is None:
-                lines.append(f"{prepared.label}: not downloaded yet; a study that uses it downloads it")
+                lines.append(f"{each.label}: not downloaded yet; a study that uses it downloads it")
                 continue
             try:
-                tables, metadata = prepare(prepared.spec, folder, ())
+                tables, metadata = prepare(each.spec, folder, ())
             except UserError as error:
                 lines.append(f"cannot be used: {error}")
                 continue
-        member = "" if prepared.spec.task == task.name else prepared.spec.task
-        data_sets.append(data_card.DataSet(prepared.spec, tables, metadata, member))
+        member = "" if each.spec.task == task.name else each.spec.task
+        data_sets.append(data_card.DataSet(each.spec, tables, metadata, member))
         lines += data_sets[-1].left_out
     if lacking:
         lines.append(f"not in this source: {', '.join(lacking)}")

@@ -1,25 +1,41 @@
-"""The nodes of one task's data, by plans of small studies that use the task in every way it can be used."""
+"""The data of one task, by plans of small studies that use the task in every way it can be used."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
-from xstilts.planning.nodes import Node, Plan
+from xstilts.planning.nodes import Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.registry import Registry, Task
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, ModelUse, Study, Target
 from xstilts.references import SOURCE_LANGUAGE, in_language
-from xstilts.store.specs import DATA, EvaluationDataSpec, TrainingDataSpec
+from xstilts.store.specs import DATA, Content, DataSpec, EvaluationDataSpec, TrainingDataSpec
 
 _NO_LIMITS = Limits(train_rows=None, dev_rows=10**9, test_rows=None)
 
 
-def data_nodes(
-    task: Task, source: str, registry: Registry, indexes: Indexes
-) -> tuple[list[tuple[Node, Node]], list[str]]:
-    """Return the nodes of the task's prepared data, each with that of its raw data, and what the source lacks.
+@dataclass(frozen=True)
+class TaskData:
+    """Data of a task.
+
+    Attributes:
+        label: that of the node of prepared data.
+        spec: its spec.
+        source: where the raw files are from.
+        raw: the id of the node of raw files.
+    """
+
+    label: str
+    spec: TrainingDataSpec | EvaluationDataSpec
+    source: Content
+    raw: str
+
+
+def data_of(task: Task, source: str, registry: Registry, indexes: Indexes) -> tuple[list[TaskData], list[str]]:
+    """Return the data of a task in a source, and what the source lacks.
 
     Args:
         task: the task.
@@ -30,7 +46,7 @@ def data_nodes(
     Raises:
         UserError: if the source has none of the task's data.
     """
-    nodes: list[tuple[Node, Node]] = []
+    data: list[TaskData] = []
     lacking, reasons = [], []
     for use, study in _studies(task, source, registry):
         try:
@@ -38,22 +54,23 @@ def data_nodes(
         except UserError as error:
             lacking.append(use)
             reasons.append(str(error))
-            continue
-        nodes += [(node, plan.nodes[node.spec.parents[DATA]]) for node in _own(plan, task.name, bool(study.targets))]
-    if not nodes:
+        else:
+            data += _data_in(plan, f"{task.name}.evaluation" if study.targets else None)
+    if not data:
         raise UserError(reasons[0])
-    return nodes, lacking
+    return data, lacking
 
 
-def _own(plan: Plan, task: str, evaluated: bool) -> list[Node]:
-    """Return the nodes of the task's own data; other evaluation data is there for its contexts."""
-    nodes = plan.stage("prepared").values()
-    if evaluated:
-        name = f"{task}.evaluation"
-        return [
-            node for node in nodes if isinstance(node.spec, EvaluationDataSpec) and name in plan.made.names[node.id]
-        ]
-    return [node for node in nodes if isinstance(node.spec, TrainingDataSpec)]
+def _data_in(plan: Plan, evaluation: str | None) -> Iterator[TaskData]:
+    """Yield the training data of a plan, or the evaluation data of this name; others are there for their contexts."""
+    for node in plan.stage("prepared").values():
+        spec = node.spec
+        if isinstance(spec, EvaluationDataSpec) and evaluation not in plan.made.names[node.id]:
+            continue
+        if isinstance(spec, TrainingDataSpec if evaluation is None else EvaluationDataSpec):
+            raw = plan.nodes[spec.parents[DATA]]
+            assert isinstance(raw.spec, DataSpec)
+            yield TaskData(node.label, spec, raw.spec.source, raw.id)
 
 
 def _studies(task: Task, source: str, registry: Registry) -> Iterator[tuple[str, Study]]:

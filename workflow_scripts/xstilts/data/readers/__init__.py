@@ -37,7 +37,7 @@ class Format(Protocol):
     """What is to be known of files to read them: the name of the reader, and the header of files without one."""
 
     @property
-    def reader(self) -> str:
+    def reader(self) -> str | None:
         """A key of ``_READERS``."""
 
     @property
@@ -56,6 +56,7 @@ def read(source: Format, folder: Path, names: Iterable[str]) -> Iterator[dict[st
     Raises:
         UserError: naming the file and the row that cannot be read.
     """
+    assert source.reader is not None  # only sources without files have none
     paths = [folder / name for name in names]
     try:
         for path in paths:

@@ -31,7 +31,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request
 
 from xstilts import __version__
-from xstilts.data.sources import Place
+from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
 from xstilts.store.specs import Content
 
@@ -82,7 +82,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
         UserError: if an address or a name is not possible, a file needs the network and the machine is offline, or no
             address of a file gives it.
     """
-    candidates = {name: _candidates(name, sha256, place) for name, sha256 in content.files.items()}
+    candidates = {name: _candidates(name, sha256, place) for name, sha256 in hashes(content).items()}
     downloads = place.downloads or folder
     missing = set(candidates)
     problems: dict[_Candidate, str] = {}
