@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines.append(data_card.origin(each.source))
         with raw_files(each.source, settings.mirror, path_of(settings.results, each.raw)) as folder:
             if folder is None:
-                lines.append(f"{each.label}: not downloaded yet; a study that uses it downloads it")
+                lines.append(f"{each.name}: not downloaded yet; a study that uses it downloads it")
                 continue
             try:
                 tables, metadata = prepare(each.spec, folder, ())

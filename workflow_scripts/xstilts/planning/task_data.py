@@ -22,13 +22,13 @@ class TaskData:
     """Data of a task.
 
     Attributes:
-        label: that of the node of prepared data.
+        name: what a study calls the node of prepared data.
         spec: its spec.
         source: where the raw files are from.
         raw: the id of the node of raw files.
     """
 
-    label: str
+    name: str
     spec: TrainingDataSpec | EvaluationDataSpec
     source: Content
     raw: str
@@ -70,7 +70,7 @@ def _data_in(plan: Plan, evaluation: str | None) -> Iterator[TaskData]:
         if isinstance(spec, TrainingDataSpec if evaluation is None else EvaluationDataSpec):
             raw = plan.nodes[spec.parents[DATA]]
             assert isinstance(raw.spec, DataSpec)
-            yield TaskData(node.label, spec, raw.spec.source, raw.id)
+            yield TaskData(plan.made.names[node.id][0], spec, raw.spec.source, raw.id)
 
 
 def _studies(task: Task, source: str, registry: Registry) -> Iterator[tuple[str, Study]]:
