@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT
 from xstilts.evaluation import statistics
 from xstilts.planning import registry
-from xstilts.reporting import tables
+from xstilts.reporting import layout, tables
 
 WORLDS = [4, 6]
 
@@ -16,13 +16,13 @@ def table(world, name):
     scores = pd.read_parquet(folder / "scores.parquet")
     languages = registry.load().of("miniature").languages
     distance = {code: facts["distance"] for code, facts in languages.items()}
-    header, rows = {
+    cells = {
         "main": lambda: tables.main_rows(tables.main_frame(scores)),
         "by_language": lambda: tables.language_rows(tables.language_frame(scores)),
         "contrasts": lambda: tables.contrast_rows(pd.read_csv(folder / "contrasts.csv")),
         "distance": lambda: tables.distance_rows(statistics.distances(scores, distance)),
     }[name]()
-    return tables.markdown(header, rows, "", legend="").strip()
+    return layout.markdown(cells, "").strip()
 
 
 def test_readme_shows_the_headline_table_of_the_default_study():

@@ -10,13 +10,13 @@ import transformers
 from conftest import ROOT, plan_of
 from families import FAMILIES
 from xstilts import commands, forms
-from xstilts.commands.estimate import _plan
 from xstilts.data.sources import Place, tiny
 from xstilts.forms import FORMS
 from xstilts.planning import estimate, model_size, registry
 from xstilts.planning.estimate import GPU_TYPES, Estimate
 from xstilts.planning.settings import from_config
 from xstilts.planning.study import read_study
+from xstilts.planning.unindexed import plan_unindexed
 
 MODELS = registry.load().models
 KNOWN = {name: entry for name, entry in MODELS.items() if entry["shape"]}
@@ -154,7 +154,7 @@ def scale(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scale")
     known = registry.load()
     study = read_study(ROOT / "studies/scale.yaml", known)
-    return _plan(study, known, from_config({"results": str(folder / "results")})), known, folder / "results"
+    return plan_unindexed(study, known, from_config({"results": str(folder / "results")})), known, folder / "results"
 
 
 def of(scale, stage, name, **hardware):

@@ -14,6 +14,8 @@ from xstilts.errors import UserError
 from xstilts.evaluation import scores, xtreme_format
 from xstilts.evaluation.predictions import frame_of
 from xstilts.planning import registry
+from xstilts.store import specs
+from xstilts.store.specs import Numerics, PredictionsSpec
 
 # For each folder: predictions and labels of one language. English and German differ where a second entry says so.
 SQUAD_LABELS = {
@@ -363,6 +365,14 @@ def rows_of(task: registry.Task, language: str, drawn: random.Random) -> list[tu
     return rows
 
 
+SPEC = specs.to_json(
+    PredictionsSpec(
+        version=1, parents={}, form="classification", labels=None, trained_on=None, decoding={}, scoring="",
+        numerics=Numerics(dtype="float32", precision="float32", submodel=None),
+    )
+)  # fmt: skip
+
+
 @pytest.fixture
 def study(tmp_path) -> Path:
     """Write a results folder with predictions of two seeds, and return plan.json."""
@@ -382,8 +392,8 @@ def study(tmp_path) -> Path:
             official = {"split": "test", "official": True, "sample": False}
             parts = {language: official for language in LANGUAGES if language in task.languages}
             parts["de"] = {"split": "dev", "official": False, "sample": True}
-            facts = {"spec": {}, "splits": parts, "collapsed": False}
-            (folder / "manifest.json").write_text(json.dumps(facts))
+            made = {"fingerprint": {}, "training": {}, "splits": parts, "collapsed": False}
+            (folder / "manifest.json").write_text(json.dumps({"spec": SPEC, "files": {}, **made}))
     plan = results / "studies/mine/0123/plan.json"
     plan.parent.mkdir(parents=True)
     content = {"study": "mine", "source": "mirror", "benchmark": None, "targets": targets, "cells": cells, "nodes": {}}

@@ -20,7 +20,7 @@ def scores(gain):
 
 @pytest.mark.parametrize(("gain", "largest"), [(0.0, 1.0), (-3.0, 3.0)])
 def test_no_gain_has_the_colour_in_the_middle(gain, largest):
-    figure = figures._gains(scores(gain), PLAN, PLAN["figures"])
+    figure = figures.gains(scores(gain), PLAN)
     assert figure.axes[0].collections[0].get_clim() == (-largest, largest)
 
 

@@ -28,6 +28,8 @@ BELOW = {
     "store": BASE,
     "schema": BASE,
     **dict.fromkeys(sorted(BASE), set()),
+    # xstilts.load, imported when it is called
+    "": {"reporting"},
     "__main__": {"commands"},
 }
 # declarations outside of forms that planning may import

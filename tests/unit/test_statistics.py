@@ -18,7 +18,8 @@ def side(correct, language="de", clusters=None, ids=None):
     return pd.DataFrame(
         {
             "example_id": [str(one) for one in ids or rows], "cluster_id": [str(one) for one in clusters or rows],
-            "language": language, "stat_correct": np.asarray(correct, dtype=float),
+            "language": language, "split": "test", "prediction": "", "gold": "",
+            "stat_correct": np.asarray(correct, dtype=float),
         }
     )  # fmt: skip
 

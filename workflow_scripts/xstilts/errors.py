@@ -1,24 +1,24 @@
-"""Errors for people: one line that names the place, what was found and what to do."""
+"""Errors for people: one line that names file, key or row, what was found and what to do."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something in the configuration, the data or the machine that its user can mend."""
+    """Something in the configuration, the data or the machine that its user can fix."""
 
 
 class ExplodedError(UserError):
-    """The loss of a training run is no number, or far above what it was."""
+    """The loss of a training run is not a number, or far above what it was."""
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``did you mean 'xnli'?`` if a known name is close, else the list of known names."""
-    known = sorted(map(str, known))
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """Return ``did you mean 'xnli'?`` if one of the possible names is close, else the list of them."""
+    possible = sorted(map(str, names))
+    close = difflib.get_close_matches(str(name), possible, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(known)}" if known else "none is known"
+    return f"known: {', '.join(possible)}" if possible else "none is known"
 
 
 class TerminatedError(Exception):

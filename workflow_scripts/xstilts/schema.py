@@ -1,7 +1,7 @@
-"""Ring one of the checks: the shape of every YAML file, by strict JSON Schema with defaults.
+"""Ring one of the checks: the structure of every YAML file, by strict JSON Schema with defaults.
 
 Schemas stand in ``schemas/``; they are JSON Schema written as YAML. Errors name the file, the path of the key, what
-was found and the mend.
+was found and how to fix it.
 """
 
 import copy
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from xstilts import phase
@@ -22,18 +22,19 @@ from xstilts.errors import UserError, suggestion
 
 SCHEMAS = Path(__file__).parent / "schemas"
 REGISTRY = Path(__file__).parent / "registry"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# the C loader, where libyaml is there: the same result, several times faster
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _UniqueKeys(_Loader):
+class _UniqueKeys(_Loader):  # type: ignore[valid-type, misc]
     """YAML in which a key given twice is an error, and ``no`` (Norwegian) is a word, not False."""
 
 
-def _mapping(loader: Any, node: yaml.MappingNode) -> dict:
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for place, key in enumerate(keys):
-        if key in keys[:place]:
-            mark = node.value[place][0].start_mark
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            mark = node.value[index][0].start_mark
             raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", mark)
     return loader.construct_mapping(node, deep=True)
 
@@ -66,53 +67,55 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        line = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
 
 
 @cache
-def _schemas() -> dict[str, dict]:
-    found = {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in SCHEMAS.glob("*.yaml")}
-    for content in found.values():
+def _schemas() -> dict[str, dict[str, Any]]:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in SCHEMAS.glob("*.yaml")}
+    schemas: dict[str, dict[str, Any]] = {name: yaml.load(text, Loader=_Loader) for name, text in texts.items()}
+    for content in schemas.values():
         for group in content.pop("x-settings", ()):
             content["properties"] |= phase.schema_of(group)
-    return found
+    return schemas
 
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    resources = [(key, Resource(contents=value, specification=DRAFT202012)) for key, value in _schemas().items()]
-    return Draft202012Validator(_schemas()[name], registry=Registry().with_resources(resources))
+    resources = [(key, DRAFT202012.create_resource(value)) for key, value in _schemas().items()]
+    registry: Registry[Any] = Registry().with_resources(resources)
+    return Draft202012Validator(_schemas()[name], registry=registry)
 
 
-def check(value: Any, name: str, place: str) -> Any:
+def check(value: Any, name: str, file: str) -> Any:
     """Check a value against ``schemas/<name>`` and return it with defaults filled in.
 
     Args:
         value: what a YAML file holds.
         name: file name of the schema, such as ``study.yaml``.
-        place: what to call the file in an error.
+        file: what to call the file in an error.
 
     Raises:
         UserError: naming the path of the first wrong key.
     """
-    _refuse_endless_numbers(value, "", place)
+    _refuse_infinite_numbers(value, "", file)
     error = best_match(_validator(name).iter_errors(value))
     if error is not None:
-        raise UserError(f"{place}: {_explain(error)}")
+        raise UserError(f"{file}: {_explain(error)}")
     return with_defaults(value, _schemas()[name])
 
 
-def _refuse_endless_numbers(value: Any, path: str, place: str) -> None:
+def _refuse_infinite_numbers(value: Any, path: str, file: str) -> None:
     """Refuse NaN and infinities, which YAML can write and no setting means."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{place}: {path}: {value} is not a number that can be used")
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in parts:
-        _refuse_endless_numbers(inner, f"{path}.{key}".lstrip("."), place)
+        raise UserError(f"{file}: {path}: {value} is not a number that can be used")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        _refuse_infinite_numbers(inner, f"{path}.{key}".lstrip("."), file)
 
 
-def with_defaults(value: Any, schema: dict) -> Any:
+def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
     """Return the value with every default that the schema states and it lacks, equal numbers written alike."""
     schema = resolve(schema)
     if isinstance(value, float) and value.is_integer():
@@ -132,7 +135,7 @@ def with_defaults(value: Any, schema: dict) -> Any:
     return value
 
 
-def resolve(schema: dict) -> dict:
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
     """Follow a ``$ref`` to another schema file; keys beside it (description, default) win."""
     if "$ref" in schema:
         return {**_schemas()[schema["$ref"]], **{key: item for key, item in schema.items() if key != "$ref"}}
@@ -140,12 +143,12 @@ def resolve(schema: dict) -> dict:
 
 
 def _explain(error: ValidationError) -> str:
-    path = ".".join(str(part) for part in error.absolute_path) or "(top level)"
+    path = ".".join(map(str, error.absolute_path)) or "(top level)"
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = sorted(str(key) for key in error.instance if key not in known)
+        keys = error.schema.get("properties", {})
+        unknown = sorted(str(key) for key in error.instance if key not in keys)
         key = ".".join([*map(str, error.absolute_path), unknown[0]])
-        return f"{key}: unknown key; {suggestion(unknown[0], known)}"
+        return f"{key}: unknown key; {suggestion(unknown[0], keys)}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{path}: needs the key {missing[0]!r}"

@@ -131,3 +131,11 @@ def read_plan(path: Path) -> tuple[dict[str, Any], Path, Path]:
         return json.loads(path.read_text(encoding="utf-8")), path.parents[3], path.parent
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable plan ({error}); run snakemake again") from None
+
+
+def configured_plan() -> Path:
+    """Return the path of the configured study's plan.json, whether it is there or not."""
+    from xstilts.planning.settings import local, plan_of
+
+    settings = local()
+    return settings.results / plan_of(settings).folder / "plan.json"

@@ -2,9 +2,8 @@
 
 import argparse
 
-import pandas as pd
-
 from xstilts.commands import add_study_arguments, read_plan
+from xstilts.evaluation import scores
 from xstilts.reporting import figures
 
 add_arguments = add_study_arguments
@@ -13,4 +12,4 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, _, folder = read_plan(arguments.plan)
-    figures.write(pd.read_parquet(folder / "scores.parquet"), plan, folder / "figures")
+    figures.write(scores.read(folder / scores.FILE), plan, folder / "figures")

@@ -12,7 +12,5 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
-    partial = folder / ".scores.parquet"
-    scores.collect(plan, results).to_parquet(partial, index=False)
-    partial.replace(folder / "scores.parquet")
+    scores.write(scores.collect(plan, results), folder / scores.FILE)
     point_latest(folder)

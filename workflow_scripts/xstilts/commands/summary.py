@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from xstilts.commands import read_plan
+from xstilts.commands import configured_plan, read_plan
 from xstilts.errors import UserError
-from xstilts.planning.settings import local, plan_of
+from xstilts.evaluation import scores
 from xstilts.reporting import summary
 
 
@@ -17,13 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    path = arguments.plan
-    if path is None:
-        settings = local()
-        path = settings.results / plan_of(settings).folder / "plan.json"
-    if arguments.plan is not None and not path.exists():
-        raise UserError(f"{path}: no such plan")
-    if not (path.parent / "scores.parquet").exists():
+    if arguments.plan is not None and not arguments.plan.exists():
+        raise UserError(f"{arguments.plan}: no such plan; give the path of a study's plan.json")
+    path = arguments.plan or configured_plan()
+    if not (path.parent / scores.FILE).exists():
         sys.stdout.write("The study has no scores yet; make study, or snakemake --cores all, makes them.\n")
         return
     plan, _, folder = read_plan(path)

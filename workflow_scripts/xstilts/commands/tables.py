@@ -2,10 +2,8 @@
 
 import argparse
 
-import pandas as pd
-
 from xstilts.commands import add_study_arguments, read_plan
-from xstilts.evaluation import scores, statistics
+from xstilts.evaluation import layers, scores, statistics
 from xstilts.reporting import tables
 
 add_arguments = add_study_arguments
@@ -14,6 +12,6 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
-    layers = scores.collect_layers(plan, results) if plan["swept"] else None
-    found = statistics.contrasts(plan, results) if plan["contrasts"] else None
-    tables.write(pd.read_parquet(folder / "scores.parquet"), layers, found, plan, folder / "tables")
+    by_layer = layers.collect(plan, results) if plan["swept"] else None
+    contrasts = statistics.contrasts(plan, results) if plan["contrasts"] else None
+    tables.write(scores.read(folder / scores.FILE), by_layer, contrasts, plan, folder / "tables")

@@ -14,8 +14,7 @@ import pandas as pd
 from xstilts import forms
 from xstilts.data import dataset
 from xstilts.data.dataset import Split
-from xstilts.evaluation import embedding, prediction
-from xstilts.evaluation.predictions import FILE, frame_of
+from xstilts.evaluation import embedding, prediction, predictions
 from xstilts.models import distributed
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
@@ -51,7 +50,7 @@ def make_predictions(
             model, task = load() if load is not None else for_predictions(spec, results)
             frames |= _predicted(spec, model.to(distributed.device()), task, missing)
         frame = pd.concat([frames[name] for name in splits], ignore_index=True)
-        frame.to_parquet(made.scratch / FILE, index=False)
+        predictions.write(frame, made.scratch / predictions.FILE)
         made.results = EvaluationResults(
             fingerprint=weights,
             training=runs,
@@ -76,7 +75,7 @@ def _predictions_of_siblings(
     for sibling in lineage.siblings(output, spec, weights):
         same = [name for name in _shared(sibling, splits) if name not in frames]
         if same:
-            frame = pd.read_parquet(sibling.folder / FILE)
+            frame = predictions.read(sibling.folder / predictions.FILE)
             frames |= {name: frame[frame["language"] == name] for name in same}
             log.info("taken over from %s: %s", sibling.folder.name, ", ".join(same))
     return frames
@@ -95,9 +94,9 @@ def _predicted(
     form, frames = forms.get(spec.form), {}
     for name, split in splits.items():
         log.info("predicting %s: %d rows", name, len(split.rows))
-        predictions = prediction.predict(model, task, split, distributed.device())
+        predicted = prediction.predict(model, task, split, distributed.device())
         gold = prediction.gold_answers(form, split, task.labels)
-        frames[name] = frame_of(form, split.rows, predictions, gold, spec.scoring)
+        frames[name] = predictions.frame_of(form, split.rows, predicted, gold, spec.scoring)
     return frames
 
 

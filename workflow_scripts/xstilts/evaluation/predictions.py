@@ -1,4 +1,7 @@
-"""The table of predictions: one row an example."""
+"""The table of predictions: one row an example.
+
+Beside the columns below it has those of the form's statistics, ``stat_<name>``, from which scores are computed.
+"""
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -6,18 +9,49 @@ from typing import Any
 
 import pandas as pd
 
+from xstilts.evaluation.table import Column, Table
+
 FILE = "predictions.parquet"
+STATISTIC = "stat_"
+COLUMNS = (
+    Column("example_id", "text", "the example; the same for an example and its translations"),
+    Column("cluster_id", "text", "the same for examples that share a text, and so are no independent draws"),
+    Column("language", "text", "ISO 639-1 code, or that of a made-up language"),
+    Column("split", "text", "the split that the example is from"),
+    Column("prediction", "text", "the prediction in the notation of the task's form"),
+    Column("gold", "text", "the right answer in the same notation"),
+    Column(f"{STATISTIC}*", "number", "a statistic of the example, named by the form"),
+)
+TABLE = Table("predictions", COLUMNS)
+write, read = TABLE.write, TABLE.read
+_COPIED = ["example_id", "cluster_id", "language", "split"]
 
 
 def frame_of(
-    form: ModuleType, rows: Sequence[Mapping[str, Any]], predictions: Sequence[str], gold: Sequence[str],
+    form: ModuleType,
+    rows: Sequence[Mapping[str, Any]],
+    predictions: Sequence[str],
+    gold: Sequence[str],
     rules: str | None,
-) -> pd.DataFrame:  # fmt: skip
-    """Return one row an example: ids, language, split, prediction, gold, and the form's statistics as ``stat_...``."""
-    frame = pd.DataFrame(rows)[["example_id", "cluster_id", "language", "split"]]
-    frame = frame.assign(prediction=predictions, gold=gold)
+) -> pd.DataFrame:
+    """Return the table of predictions for some rows.
+
+    Args:
+        form: the module of the task's form.
+        rows: prepared rows.
+        predictions: the prediction for each row.
+        gold: the right answer of each row.
+        rules: the rules by which answers are compared, where the task names some.
+    """
+    frame = pd.DataFrame(rows)[_COPIED].assign(prediction=predictions, gold=gold)
     statistics = [
-        form.statistics(prediction, gold, {"rules": rules, "language": row["language"]})
-        for row, prediction, gold in zip(rows, predictions, gold, strict=True)
+        form.statistics(prediction, answer, {"rules": rules, "language": row["language"]})
+        for row, prediction, answer in zip(rows, predictions, gold, strict=True)
     ]
-    return frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix("stat_"))
+    return frame.join(pd.DataFrame(statistics, dtype="float64").add_prefix(STATISTIC))
+
+
+def statistics_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of the statistics under the names that the form gives them."""
+    names = [name for name in frame.columns if name.startswith(STATISTIC)]
+    return frame[names].rename(columns=lambda name: name.removeprefix(STATISTIC))

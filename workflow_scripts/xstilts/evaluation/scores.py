@@ -1,4 +1,4 @@
-"""Scores: one row for each model x recipe x method x mixture x seed x target x language x metric."""
+"""The table of scores: one row for each model x recipe x method x mixture x seed x target x language x metric."""
 
 import math
 from collections.abc import Mapping
@@ -8,14 +8,41 @@ from typing import Any
 import pandas as pd
 
 from xstilts import forms
+from xstilts.evaluation import predictions
+from xstilts.evaluation.table import Column, Table
 from xstilts.references import parse_reference
 from xstilts.store import manifest
 from xstilts.store.manifest import EvaluationResults, path_of
 from xstilts.store.specs import RetrievalSpec
 
-# beside the predictions of a retrieval node whose recipe asks for all layers
-LAYERS = "layers.parquet"
-AXES = ["model", "recipe", "method", "mixture", "seed", "target"]
+FILE = "scores.parquet"
+_AXES = (
+    Column("model", "text", "the study's name of the pretrained model"),
+    Column("recipe", "text", "the study's name of the recipe"),
+    Column("method", "text", "fine-tuning methods of the phases, joined by +"),
+    Column("mixture", "text", "the study's name of the intermediate mixture; none without an intermediate phase"),
+    Column("seed", "integer", "the seed of training"),
+    Column("target", "text", "the target, as task or task@language"),
+)
+# what a cell of a study is named by
+AXES = [column.name for column in _AXES]
+COLUMNS = (
+    *_AXES,
+    Column("language", "text", "the language that is predicted"),
+    Column("metric", "text", "the metric"),
+    Column("headline", "flag", "whether it is the target's headline metric"),
+    Column("score", "number", "in percent; a loss in nats"),
+    Column("n", "integer", "examples"),
+    Column("split", "text", "the split of the examples"),
+    Column("official", "flag", "whether that is the task's official test split"),
+    Column("sample", "flag", "whether the examples are a sample of the published ones"),
+    Column("layer", "integer", "the layer whose vectors are compared, 0 for the embeddings", optional=True),
+    Column("direction", "text", "from which language translations are retrieved", optional=True),
+    Column("collapsed", "flag", "whether a training run behind the model collapsed"),
+    Column("source", "text", "where the target's data is from: mirror, download, tiny or miniature"),
+)
+TABLE = Table("scores", COLUMNS)
+write, read = TABLE.write, TABLE.read
 
 
 def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
@@ -41,7 +68,7 @@ def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[di
     made = manifest.read(path_of(results, node))
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
     direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
-    frame = pd.read_parquet(results / node / "predictions.parquet")
+    frame = predictions.read(results / node / predictions.FILE)
     statistics = [name for name in frame.columns if name.startswith("stat_")]
     rows = []
     for language, part in frame.groupby("language", sort=False):
@@ -65,18 +92,6 @@ def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[di
                 }
             )
     return rows
-
-
-def collect_layers(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
-    """Return the headline scores of all layers of the targets that are scored so, with the axes, layer and language."""
-    rows = []
-    for cell in plan["cells"]:
-        path = results / cell["node"] / LAYERS
-        if path.exists():
-            frame = pd.read_parquet(path).rename(columns={plan["targets"][cell["target"]]["metric"]: "score"})
-            axes = {axis: cell[axis] for axis in AXES}
-            rows += [{**axes, **row} for row in frame[["layer", "language", "score"]].to_dict("records")]
-    return pd.DataFrame(rows)
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:

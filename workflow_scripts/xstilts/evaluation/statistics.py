@@ -1,7 +1,7 @@
 """Contrasts and their intervals: whether one model or mixture is better than another, beyond the noise of examples.
 
 Both sides predict the same examples, so the bootstrap is paired (Efron and Tibshirani 1993, An Introduction to the
-Bootstrap, chapters 13 and 16; Koehn 2004, Statistical Significance Tests for Settings Translation Evaluation): examples
+Bootstrap, chapters 13 and 16; Koehn 2004, Statistical Significance Tests for Machine Translation Evaluation): examples
 are drawn with replacement, the same for both sides and all seeds, and the interval is that between the percentiles of
 the difference. What is drawn are clusters of examples (questions about one paragraph); where the languages have the
 same examples in translation, they are drawn in all languages at once. The interval says nothing of other seeds.
@@ -18,6 +18,7 @@ from scipy import stats
 
 from xstilts import forms
 from xstilts.errors import UserError
+from xstilts.evaluation import predictions
 from xstilts.evaluation.scores import AXES, headline, is_source_language
 
 DRAWS, LEVEL = 1000, 0.95
@@ -78,7 +79,7 @@ def _with(key: Sequence[str], axis: str, value: str) -> tuple[str, ...]:
 
 
 def _predictions(results: Path, node: str) -> pd.DataFrame:
-    return pd.read_parquet(results / node / "predictions.parquet")
+    return predictions.read(results / node / predictions.FILE)
 
 
 def _parallel(plan: Mapping[str, Any], node: str) -> bool:

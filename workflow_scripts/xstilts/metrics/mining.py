@@ -14,9 +14,13 @@ from xstilts.metrics.retrieval import BLOCK, Neighbours, top_both_ways, unit
 
 
 def mine(
-    source: np.ndarray, target: np.ndarray, source_texts: Sequence[str], target_texts: Sequence[str],
-    neighbours: int = 4, block: int = BLOCK,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    source: np.ndarray,
+    target: np.ndarray,
+    source_texts: Sequence[str],
+    target_texts: Sequence[str],
+    neighbours: int = 4,
+    block: int = BLOCK,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the best-scoring one-to-one pairs, best first, and their scores.
 
     The score of a pair is the ratio margin: its cosine, divided by the mean of the two sentences' mean cosines to their
@@ -26,7 +30,7 @@ def mine(
 
     Of a sentence that stands several times in its language only the first takes part in mining (``text_load_unify`` of
     XTREME, ``TextLoadUnify`` of LASER), and a pair with such a sentence is dropped afterwards (``read_sent2id`` of
-    XTREME, ``bucc.py`` of LASER). jiant keeps these pairs, once for each place.
+    XTREME, ``bucc.py`` of LASER). jiant keeps these pairs, once for each occurrence.
 
     Args:
         source: float32 of shape (sources, width).
@@ -37,17 +41,17 @@ def mine(
         block: how many of each are compared at a time; memory depends on it.
 
     Returns:
-        Places in ``source`` and ``target``, int64 of shape (pairs, 2); scores above 0, float64 of shape (pairs,).
+        Indices into ``source`` and ``target``, int64 of shape (pairs, 2); scores above 0, float64 of shape (pairs,).
 
     Raises:
         UserError: if a vector is not finite.
         ValueError: if there are not as many texts as vectors.
     """
-    places, repeated = zip(_distinct(source_texts, source), _distinct(target_texts, target), strict=True)
-    vectors = (unit(side[kept]) for side, kept in zip((source, target), places, strict=True))
-    pairs, scores = matched(*top_both_ways(*vectors, neighbours, block))
-    kept = (scores > 0) & ~repeated[0][pairs[:, 0]] & ~repeated[1][pairs[:, 1]]
-    return np.stack([places[side][pairs[kept, side]] for side in (0, 1)], axis=1), scores[kept]
+    sources, source_repeated = _distinct(source_texts, source)
+    targets, target_repeated = _distinct(target_texts, target)
+    pairs, scores = matched(*top_both_ways(unit(source[sources]), unit(target[targets]), neighbours, block))
+    kept = (scores > 0) & ~source_repeated[pairs[:, 0]] & ~target_repeated[pairs[:, 1]]
+    return np.stack([sources[pairs[kept, 0]], targets[pairs[kept, 1]]], axis=1), scores[kept]
 
 
 def matched(forward: Neighbours, backward: Neighbours) -> tuple[np.ndarray, np.ndarray]:
@@ -58,34 +62,32 @@ def matched(forward: Neighbours, backward: Neighbours) -> tuple[np.ndarray, np.n
         backward: those of each target among the sources.
 
     Returns:
-        Places of sources and targets, int64 of shape (pairs, 2); float64 of shape (pairs,).
+        Indices of sources and targets, int64 of shape (pairs, 2); float64 of shape (pairs,).
     """
     means = [cosines.mean(axis=1, dtype=np.float64) for cosines, _ in (forward, backward)]
     best, best_scores = _best(forward, means[0], means[1])
     best_back, best_back_scores = _best(backward, means[1], means[0])
-    pairs = np.concatenate([
-        np.stack([np.arange(len(best)), best], axis=1),
-        np.stack([best_back, np.arange(len(best_back))], axis=1),
-    ])  # fmt: skip
-    return _one_to_one(pairs, np.concatenate([best_scores, best_back_scores]))
+    sources = np.concatenate([np.arange(len(best)), best_back])
+    targets = np.concatenate([best, np.arange(len(best_back))])
+    return _one_to_one(np.stack([sources, targets], axis=1), np.concatenate([best_scores, best_back_scores]))
 
 
-def best_threshold(scores: np.ndarray, is_right: np.ndarray, gold_total: int) -> float:
+def best_threshold(scores: np.ndarray, is_gold: np.ndarray, gold_total: int) -> float:
     """Return the threshold that gives the best F1 to the pairs that score at least as much.
 
     It lies halfway between the last score above it and the first below it; without one below it is the last score
-    itself. Of equally good thresholds the highest is taken; 0 if no pair is right. Pairs of equal score are never
+    itself. Of equally good thresholds the highest is taken; 0 if no pair is gold. Pairs of equal score are never
     parted.
 
     Args:
         scores: float64 of shape (pairs,).
-        is_right: bool of shape (pairs,).
-        gold_total: how many right pairs there are, found or not.
+        is_gold: whether each is a gold pair; bool of shape (pairs,).
+        gold_total: how many gold pairs there are, mined or not.
     """
     order = np.argsort(-scores, kind="stable")
-    scores, right = scores[order], np.cumsum(is_right[order])
+    scores, hits = scores[order], np.cumsum(is_gold[order])
     can_cut = np.append(scores[1:] < scores[:-1], True)[: len(scores)]
-    f1s = np.where(can_cut, 2 * right / (np.arange(1, len(scores) + 1) + gold_total), 0.0)
+    f1s = np.where(can_cut, 2 * hits / (np.arange(1, len(scores) + 1) + gold_total), 0.0)
     if not f1s.any():
         return 0.0
     last = int(f1s.argmax())
@@ -97,32 +99,35 @@ def best_threshold(scores: np.ndarray, is_right: np.ndarray, gold_total: int) ->
 
 
 def _distinct(texts: Sequence[str], vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of the first of each text, and whether it stands several times; of shape (distinct texts,)."""
+    """Return the index of the first of each text, and whether it stands several times; of shape (distinct texts,)."""
     if len(texts) != len(vectors):
         raise ValueError(f"{len(texts)} texts, but {len(vectors)} vectors")
     texts = [text.strip() for text in texts]
-    counts, first = Counter(texts), {}
-    for place, text in enumerate(texts):
-        first.setdefault(text, place)
+    counts = Counter(texts)
+    first: dict[str, int] = {}
+    for index, text in enumerate(texts):
+        first.setdefault(text, index)
     return np.fromiter(first.values(), np.int64), np.array([counts[text] > 1 for text in first], dtype=bool)
 
 
 def _best(neighbours: Neighbours, means: np.ndarray, other_means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the neighbour of the highest ratio margin, and that margin; both of shape (sentences,)."""
-    cosines, places = neighbours
-    centres = (means[:, None] + other_means[places]) / 2
+    cosines, indices = neighbours
+    centres = (means[:, None] + other_means[indices]) / 2
     margins = np.divide(cosines, centres, out=np.full(centres.shape, -np.inf), where=centres != 0)
     best = margins.argmax(axis=1)[:, None]
-    return np.take_along_axis(places, best, axis=1)[:, 0], np.take_along_axis(margins, best, axis=1)[:, 0]
+    return np.take_along_axis(indices, best, axis=1)[:, 0], np.take_along_axis(margins, best, axis=1)[:, 0]
 
 
 def _one_to_one(pairs: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs that are left when each sentence goes to its first pair from the best down."""
     order = np.argsort(-scores, kind="stable")
-    sources, targets, kept = set(), set(), []
-    for number, (source, target) in zip(order, pairs[order].tolist(), strict=True):
+    sources: set[int] = set()
+    targets: set[int] = set()
+    kept: list[int] = []
+    for index, (source, target) in zip(order.tolist(), pairs[order].tolist(), strict=True):
         if source not in sources and target not in targets:
             sources.add(source)
             targets.add(target)
-            kept.append(number)
+            kept.append(index)
     return pairs[kept], scores[kept]

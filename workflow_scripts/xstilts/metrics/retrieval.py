@@ -15,7 +15,7 @@ BLOCK = 2048
 # groups of candidates a neighbour, whose maxima are a bound before there are neighbours
 _GROUPS = 16
 
-# similarities in falling order and the places of their candidates, both of shape (queries, count)
+# similarities in falling order and the indices of their candidates, both of shape (queries, count)
 Neighbours = tuple[np.ndarray, np.ndarray]
 
 
@@ -53,55 +53,55 @@ def top(queries: np.ndarray, candidates: np.ndarray, count: int, block: int = BL
         UserError: if a vector is not finite.
     """
     _check_finite(queries, candidates)
-    places = np.empty((len(queries), min(count, len(candidates))), np.int64)
+    indices = np.empty((len(queries), min(count, len(candidates))), np.int64)
     for row in range(0, len(queries), block):
-        part = queries[row : row + block]
-        best = _none(part)
+        rows = queries[row : row + block]
+        best = _none(rows)
         for column in range(0, len(candidates), block):
-            best = _better(best, part @ candidates[column : column + block].T, 1, column, count)
-        places[row : row + block] = best[1]
-    return places
+            best = _better(best, rows @ candidates[column : column + block].T, 1, column, count)
+        indices[row : row + block] = best[1]
+    return indices
 
 
-def top_both_ways(one: np.ndarray, other: np.ndarray, count: int, block: int = BLOCK) -> tuple[Neighbours, Neighbours]:
-    """Return the best of ``other`` for each of ``one``, and the reverse, from one product of the two.
+def top_both_ways(a: np.ndarray, b: np.ndarray, count: int, block: int = BLOCK) -> tuple[Neighbours, Neighbours]:
+    """Return the best of ``b`` for each of ``a``, and the reverse, from one product of the two.
 
     Args:
-        one: unit vectors, float32 of shape (ones, width).
-        other: unit vectors, float32 of shape (others, width).
+        a: unit vectors, float32 of shape (vectors of a, width).
+        b: unit vectors, float32 of shape (vectors of b, width).
         count: how many; all there are if there are fewer.
         block: how many of each are compared at a time; memory depends on it.
 
     Raises:
         UserError: if a vector is not finite.
     """
-    _check_finite(one, other)
-    columns = range(0, len(other), block)
-    forward, backward = [], [_none(other[column : column + block]) for column in columns]
-    for row in range(0, len(one), block):
-        part = one[row : row + block]
-        best = _none(part)
-        for number, column in enumerate(columns):
-            cosines = part @ other[column : column + block].T
+    _check_finite(a, b)
+    columns = range(0, len(b), block)
+    forward, backward = [], [_none(b[column : column + block]) for column in columns]
+    for row in range(0, len(a), block):
+        rows = a[row : row + block]
+        best = _none(rows)
+        for index, column in enumerate(columns):
+            cosines = rows @ b[column : column + block].T
             best = _better(best, cosines, 1, column, count)
-            backward[number] = _better(backward[number], cosines, 0, row, count)
+            backward[index] = _better(backward[index], cosines, 0, row, count)
         forward.append(best)
     return _joined(forward), _joined(backward)
 
 
 def average_precision(ranked_is_relevant: Sequence[bool], relevant_total: int, cutoff: int = 20) -> float:
-    """Return AP@cutoff (0 to 1): the sum of the precisions at each right answer, divided by min(right answers, cutoff).
+    """Return AP@cutoff (0 to 1): the sum of the precisions at each gold answer, divided by min(gold answers, cutoff).
 
-    XTREME-R's ``average_precision_at_k`` (third_party/utils_lareqa.py). With one right answer it is the reciprocal of
+    XTREME-R's ``average_precision_at_k`` (third_party/utils_lareqa.py). With one gold answer it is the reciprocal of
     its rank, 0 beyond the cutoff: MRR@20, Mewsli-X's score.
 
     Args:
-        ranked_is_relevant: for each candidate, best first, whether it is a right answer.
-        relevant_total: how many right answers there are, found or not.
+        ranked_is_relevant: for each candidate, best first, whether it is a gold answer.
+        relevant_total: how many gold answers there are, ranked or not.
         cutoff: how many candidates count.
 
     Raises:
-        ValueError: if there is no right answer, or the ranking has more of them than there are.
+        ValueError: if there is no gold answer, or the ranking has more of them than there are.
     """
     if relevant_total < 1:
         raise ValueError("a query without a right answer has no average precision")
@@ -131,7 +131,7 @@ def _none(vectors: np.ndarray) -> Neighbours:
 
 
 def _joined(blocks: Sequence[Neighbours]) -> Neighbours:
-    return np.concatenate([values for values, _ in blocks]), np.concatenate([places for _, places in blocks])
+    return np.concatenate([values for values, _ in blocks]), np.concatenate([indices for _, indices in blocks])
 
 
 def _better(best: Neighbours, cosines: np.ndarray, axis: int, first: int, count: int) -> Neighbours:
@@ -141,20 +141,20 @@ def _better(best: Neighbours, cosines: np.ndarray, axis: int, first: int, count:
         best: those so far.
         cosines: of shape (queries, next candidates) where ``axis`` is 1, (next candidates, queries) where it is 0.
         axis: the candidates' axis.
-        first: the place of the first of the next candidates, which come after all those so far.
+        first: the index of the first of the next candidates, which come after all those so far.
         count: how many.
     """
     above = cosines > np.expand_dims(_bound(best, cosines, axis, count), axis)
-    found = np.unravel_index(np.flatnonzero(above), cosines.shape)
+    nonzero = np.unravel_index(np.flatnonzero(above), cosines.shape)
     so_far = best[0].shape[1]
-    queries = np.concatenate([np.arange(len(best[0])).repeat(so_far), found[1 - axis]])
-    values = np.concatenate([best[0].ravel(), cosines[found]])
-    places = np.concatenate([best[1].ravel(), found[axis] + first])
-    # the sort is stable and places grow, so the first of equals is before the others
+    queries = np.concatenate([np.arange(len(best[0])).repeat(so_far), nonzero[1 - axis]])
+    values = np.concatenate([best[0].ravel(), cosines[nonzero]])
+    indices = np.concatenate([best[1].ravel(), nonzero[axis] + first])
+    # the sort is stable and indices grow, so the first of equals is before the others
     order = np.lexsort((-values, queries))
     firsts = np.searchsorted(queries[order], np.arange(len(best[0])))
     chosen = order[firsts[:, None] + np.arange(min(count, so_far + cosines.shape[axis]))]
-    return values[chosen], places[chosen]
+    return values[chosen], indices[chosen]
 
 
 def _bound(best: Neighbours, cosines: np.ndarray, axis: int, count: int) -> np.ndarray:

@@ -13,16 +13,16 @@ _NOTHING = ("O", "O")
 
 def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     """Return the spans of a sentence as (type, first word, last word)."""
-    found = set()
+    spans_of_tags = set()
     before, begin = _NOTHING, 0
-    for place, tag in enumerate([*tags, "O"]):
+    for index, tag in enumerate([*tags, "O"]):
         this = (tag[0], tag.rsplit("-", 1)[-1])
         if _ends(before, this):
-            found.add((before[1], begin, place - 1))
+            spans_of_tags.add((before[1], begin, index - 1))
         if _starts(before, this):
-            begin = place
+            begin = index
         before = this
-    return found
+    return spans_of_tags
 
 
 def _ends(before: tuple[str, str], this: tuple[str, str]) -> bool:

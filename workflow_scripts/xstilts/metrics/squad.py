@@ -1,7 +1,7 @@
 """Exact match and F1 of SQuAD v1.1 and v2.0, after the official scripts (evaluate-v1.1.py, evaluate-v2.0.py).
 
 XQuAD and TyDiQA use v1.1's rules in every language. v2.0 differs where there is nothing to compare: a question without
-answers is unanswerable, and a prediction of which normalisation leaves nothing is right. v2.0 also leaves out answers
+answers is unanswerable, and a prediction of which normalisation leaves nothing is correct. v2.0 also leaves out answers
 of which nothing is left (``answers_of_v2``); v1.1 keeps them: they can match exactly, but with an F1 of 0.
 """
 
@@ -43,10 +43,10 @@ def f1(prediction: str, answers: Sequence[str]) -> float:
     return max(overlap(predicted, normalise(answer).split()) for answer in answers)
 
 
-def overlap(predicted: Sequence[str], right: Sequence[str]) -> float:
+def overlap(predicted: Sequence[str], gold: Sequence[str]) -> float:
     """Return the F1 (0 to 1) of two bags of words; 0 if they share none, two empty ones too."""
-    common = sum((Counter(predicted) & Counter(right)).values())
+    common = sum((Counter(predicted) & Counter(gold)).values())
     if common == 0:
         return 0.0
-    precision, recall = common / len(predicted), common / len(right)
+    precision, recall = common / len(predicted), common / len(gold)
     return 2 * precision * recall / (precision + recall)

@@ -1,5 +1,9 @@
 """Names and formats of a study's products, for the rules that declare them and the code that writes them."""
 
 TABLE_FORMATS = ("md", "csv", "tex")
-FIGURES = ("gains", "gains_by_language")
 FIGURE_FORMATS = ("pdf", "svg", "png")
+# name of the figure: module of this room, and its function that draws the figure
+FIGURES = {
+    "gains": "figures.gains",
+    "gains_by_language": "figures.gains_by_language",
+}

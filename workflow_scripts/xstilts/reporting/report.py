@@ -7,16 +7,19 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from xstilts.evaluation import scores
+from xstilts.evaluation.table import records
 from xstilts.reporting import tables
 from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
-from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, path_of
+from xstilts.store.manifest import DevScores, EvaluationResults, PreparedResults, Run, path_of
 
 _OUTCOMES = {
-    "emerged": "emerged", "did not emerge": "did not emerge (the interval includes 0)",
+    "emerged": "emerged",
+    "did not emerge": "did not emerge (the interval includes 0)",
     "the opposite": "went the other way",
-}  # fmt: skip
+}
 
 
 def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) -> None:
@@ -28,31 +31,44 @@ def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) ->
         folder: the study's outputs: scores, tables and figures.
         output: the HTML file.
     """
-    scores = pd.read_parquet(folder / "scores.parquet")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    # an SVG file opens with a declaration that has no place inside HTML
-    figures = {name: (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in FIGURES}
-    found = {
-        name: pd.read_csv(folder / "tables" / f"{name}.csv") for name in ("contrasts", "distance")
-        if name in plan["tables"]
-    }  # fmt: skip
     html = environment.get_template("report.html").render(
         plan=plan,
+        sources={target["source"] for target in plan["targets"].values()},
         legend=tables.LEGEND,
-        main=tables.main_rows(tables.main_frame(scores)),
-        benchmark=plan["benchmark"] and tables.benchmark_rows(tables.benchmark_frame(scores, plan)),
-        languages=tables.language_rows(tables.language_frame(scores)),
-        contrasts="contrasts" in found and tables.contrast_rows(found["contrasts"]),
-        expectations="contrasts" in found and _expectations(found["contrasts"]),
-        distance="distance" in found and len(found["distance"]) and tables.distance_rows(found["distance"]),
-        figures={name: text[text.index("<svg") :] for name, text in figures.items()},
+        figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
         data=_data(plan, results),
         runs=_runs(plan, results),
-        address=folder.relative_to(results).as_posix(),
+        folder=folder.relative_to(results).as_posix(),
+        **_tables(plan, folder),
     )
     write_atomically(output, html)
+
+
+def _svg(path: Path) -> str:
+    """Return a figure's SVG element, without the file's declaration, which HTML does not allow."""
+    text = path.read_text(encoding="utf-8")
+    return text[text.index("<svg") :]
+
+
+def _tables(plan: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return header and rows of each table that the study has, and a sentence on its expected differences."""
+    frame = scores.read(folder / scores.FILE)
+    cells: dict[str, Any] = {
+        "main": tables.main_rows(tables.main_frame(frame)),
+        "languages": tables.language_rows(tables.language_frame(frame)),
+    }
+    if plan["benchmark"]:
+        cells["benchmark"] = tables.benchmark_rows(tables.benchmark_frame(frame, plan))
+    if "contrasts" in plan["tables"]:
+        contrasts = pd.read_csv(folder / "tables/contrasts.csv")
+        cells |= {"contrasts": tables.contrast_rows(contrasts), "expectations": _expectations(contrasts)}
+    if "distance" in plan["tables"]:
+        distances = pd.read_csv(folder / "tables/distance.csv")
+        cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}
+    return cells
 
 
 def _expectations(contrasts: pd.DataFrame) -> str:
@@ -61,41 +77,42 @@ def _expectations(contrasts: pd.DataFrame) -> str:
     if expected.empty:
         return ""
     counts = expected["outcome"].value_counts()
-    parts = [f"{counts[name]} {what}" for name, what in _OUTCOMES.items() if counts.get(name)]
+    outcomes = [f"{counts[outcome]} {text}" for outcome, text in _OUTCOMES.items() if counts.get(outcome)]
     missed = expected[expected["outcome"] != "emerged"]
-    names = [f"{row['contrast']} on {row['target']}" for row in missed.to_dict("records")]
+    names = [f"{row['contrast']} on {row['target']}" for row in records(missed)]
     which = f" Not as expected: {', '.join(dict.fromkeys(names))}." if names else ""
-    return f"Expected differences: {len(expected)}, of which {', '.join(parts)}.{which}"
+    return f"Expected differences: {len(expected)}, of which {', '.join(outcomes)}.{which}"
 
 
-def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
+def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, str]]:
     """Return a line for each prepared data set: rows, and what was left out of it."""
     lines = []
-    for name, node in plan["nodes"].items():
-        if name.startswith("prepared/") and path_of(results, name).exists():
-            prepared = manifest.results_of(results, name, PreparedResults)
-            rows = ", ".join(f"{split} {entry.rows}" for split, entry in prepared.splits.items())
-            left_out = ", ".join(f"{count} {why}" for why, count in prepared.left_out.items() if count)
-            lines.append({"name": node["names"][0], "rows": rows, "left_out": left_out})
+    for node, entry in plan["nodes"].items():
+        if node.startswith("prepared/") and path_of(results, node).exists():
+            prepared = manifest.results_of(results, node, PreparedResults)
+            rows = ", ".join(f"{name} {split.rows}" for name, split in prepared.splits.items())
+            left_out = ", ".join(f"{count} {reason}" for reason, count in prepared.left_out.items() if count)
+            lines.append({"name": entry["names"][0], "rows": rows, "left_out": left_out})
     return lines
 
 
 def _runs(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
-    """Return a line for each training run, as the manifests of what was predicted with it tell."""
+    """Return a line for each training run, by what the manifests of predictions say about the runs behind them."""
     runs: dict[str, Run] = {}
-    for name in dict.fromkeys(cell["node"] for cell in plan["cells"]):
-        runs |= manifest.results_of(results, name, EvaluationResults).training
+    for node in dict.fromkeys(cell["node"] for cell in plan["cells"]):
+        runs |= manifest.results_of(results, node, EvaluationResults).training
     return [
         {
-            "name": plan["nodes"][name]["names"][0] if name in plan["nodes"] else name,
+            "name": plan["nodes"][node]["names"][0] if node in plan["nodes"] else node,
             "steps": run.steps_done,
             "best_step": run.best_step,
-            "dev": "; ".join(
-                f"{task} " + ", ".join(f"{metric} {value:.1f}" for metric, value in dev.scores.items())
-                for task, dev in run.dev.items()
-            ),
+            "dev": "; ".join(f"{task} {_dev_scores(dev)}" for task, dev in run.dev.items()),
             "tasks": "; ".join(f"{task} {counts.examples}" for task, counts in run.tasks.items()),
             "collapsed": run.collapsed,
         }
-        for name, run in runs.items()
+        for node, run in runs.items()
     ]
+
+
+def _dev_scores(dev: DevScores) -> str:
+    return ", ".join(f"{metric} {value:.1f}" for metric, value in dev.scores.items())

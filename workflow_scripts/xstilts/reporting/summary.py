@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from xstilts.evaluation import scores
 from xstilts.reporting import tables
+from xstilts.reporting.layout import markdown
 
 
 def text(plan: Mapping[str, Any], folder: Path) -> str:
@@ -16,11 +16,11 @@ def text(plan: Mapping[str, Any], folder: Path) -> str:
         plan: the content of plan.json.
         folder: the study's outputs.
     """
-    header, rows = tables.main_rows(tables.main_frame(pd.read_parquet(folder / "scores.parquet")))
+    cells = tables.main_rows(tables.main_frame(scores.read(folder / scores.FILE)))
     title = (
         f"{tables.study_title(plan)}: zero-shot means, in percent; in brackets the gain over no intermediate training."
     )
-    lines = [tables.markdown(header, rows, title), *(f"{note}\n" for note in plan["notes"])]
+    lines = [markdown(cells, title, tables.LEGEND), *(f"{note}\n" for note in plan["notes"])]
     if (folder / "report.html").exists():
         lines.append(f"Report: {folder / 'report.html'}\n")
     return "\n" + "".join(lines)

@@ -5,14 +5,17 @@ run among those averaged.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from xstilts.evaluation import benchmarks, statistics
-from xstilts.evaluation.scores import headline, is_source_language, with_gain
+from xstilts.evaluation.scores import AXES, headline, is_source_language, with_gain
+from xstilts.evaluation.table import records
+from xstilts.reporting import layout
+from xstilts.reporting.layout import Cells
 
 LEGEND = (
     "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed: one prediction for all"
@@ -20,7 +23,10 @@ LEGEND = (
 )
 # tables whose cells have marks
 _MARKED = ("main", "by_language", "benchmark")
-_LATEX = {"†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&": r"\&", "Δ": r"$\Delta$"}
+# how the flags of several scores become one
+_FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}
+_MODEL_AXES = ["model", "recipe", "method", "mixture"]
+_CELL_AXES = [axis for axis in AXES if axis != "seed"]
 
 
 def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
@@ -32,37 +38,38 @@ def main_frame(scores: pd.DataFrame) -> pd.DataFrame:
     """
     frame = with_gain(headline(scores))
     frame = frame.assign(is_source=is_source_language(frame))
-    groups = ["model", "recipe", "method", "mixture", "target"]
     rows = []
-    for key, part in frame.groupby(groups, sort=False):
-        others, source = part[~part["is_source"]], part[part["is_source"]]
-        shown = others if len(others) else part
-        rows.append(
-            dict(zip(groups, key, strict=True))
-            | {
-                "metric": part["metric"].iloc[0],
-                "zero_shot": others["score"].mean(), "gain": others["gain"].mean(), "source": source["score"].mean(),
-                "languages": others["language"].nunique(), "seeds": part["seed"].nunique(), "n": int(part["n"].sum()),
-                "official": bool(shown["official"].all()), "sample": bool(shown["sample"].any()),
-                "collapsed": bool(shown["collapsed"].any()),
-            }
-        )  # fmt: skip
+    for key, cell in frame.groupby(_CELL_AXES, sort=False):
+        zero_shot, source = cell[~cell["is_source"]], cell[cell["is_source"]]
+        means = {
+            "metric": cell["metric"].iloc[0],
+            "zero_shot": zero_shot["score"].mean(),
+            "gain": zero_shot["gain"].mean(),
+            "source": source["score"].mean(),
+            "languages": zero_shot["language"].nunique(),
+            "seeds": cell["seed"].nunique(),
+            "n": int(cell["n"].sum()),
+        }
+        rows.append(dict(zip(_CELL_AXES, key, strict=True)) | means | _flags(zero_shot if len(zero_shot) else cell))
     return pd.DataFrame(rows)
 
 
 def language_frame(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the headline scores and gains with the mean over seeds."""
-    groups = ["model", "recipe", "method", "mixture", "target", "language", "metric", "split"]
-    frame = with_gain(headline(scores)).groupby(groups, sort=False, as_index=False)
-    return frame.agg(
-        score=("score", "mean"), gain=("gain", "mean"), seeds=("seed", "nunique"), n=("n", "first"),
-        official=("official", "all"), sample=("sample", "any"), collapsed=("collapsed", "any"),
-    )  # fmt: skip
+    groups = [*_CELL_AXES, "language", "metric", "split"]
+    how = {"score": "mean", "gain": "mean", "seeds": "nunique", "n": "first", **_FLAGS}
+    frame = with_gain(headline(scores))
+    return frame.assign(seeds=frame["seed"]).groupby(groups, sort=False, as_index=False).agg(how)
 
 
 def in_percent(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose scores are in percent, and so can be averaged and compared in points."""
     return frame[frame["metric"] != "loss"]
+
+
+def _flags(scores: pd.DataFrame) -> dict[str, bool]:
+    """Return whether all scores are official, and whether any is of a sample or of a collapsed run."""
+    return {name: bool(getattr(scores[name], how)()) for name, how in _FLAGS.items()}
 
 
 def _marks(row: Mapping[str, Any]) -> str:
@@ -82,67 +89,47 @@ def _cell(row: Mapping[str, Any], value: float) -> str:
     return f"{value:.{digits}f}{gain}{_marks(row)}"
 
 
-def main_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def main_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the main table: mixtures by targets."""
     targets = list(dict.fromkeys(frame["target"]))
-    header = ["model", "recipe", "mixture", *targets, "mean"]
     rows = []
-    for (model, recipe, _, mixture), part in frame.groupby(["model", "recipe", "method", "mixture"], sort=False):
-        cells = {row["target"]: _cell(row, row["zero_shot"]) for row in part.to_dict("records")}
-        percents = in_percent(part)
-        gain = percents["gain"].mean()
-        delta = "" if mixture == "none" or pd.isna(gain) else f" ({gain:+.1f})"
-        averaged = percents.dropna(subset=["zero_shot"])
-        marks = {
-            "official": averaged["official"].all(),
-            **{name: averaged[name].any() for name in ("sample", "collapsed")},
-        }
-        mean = f"{_number(percents['zero_shot'].mean())}{delta}{_marks(marks) if len(averaged) else ''}"
-        rows.append([model, recipe, mixture, *[cells.get(target, "–") for target in targets], mean])
-    return header, rows
+    for key, cells in frame.groupby(_MODEL_AXES, sort=False):
+        model, recipe, _, mixture = map(str, key)
+        texts = {row["target"]: _cell(row, row["zero_shot"]) for row in records(cells)}
+        shown = [texts.get(target, "–") for target in targets]
+        rows.append([model, recipe, mixture, *shown, _mean_of_targets(cells)])
+    return ["model", "recipe", "mixture", *targets, "mean"], rows
 
 
-def language_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def _mean_of_targets(cells: pd.DataFrame) -> str:
+    """Return the mean over the targets that are in percent, its gain and its marks."""
+    cells = in_percent(cells)
+    averaged = cells.dropna(subset=["zero_shot"])
+    if averaged.empty:
+        return "–"
+    gain = cells["gain"].mean()
+    shown = "" if (cells["mixture"] == "none").all() or pd.isna(gain) else f" ({gain:+.1f})"
+    return f"{averaged['zero_shot'].mean():.1f}{shown}{_marks(_flags(averaged))}"
+
+
+def language_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table by language: targets and mixtures by languages."""
     languages = list(dict.fromkeys(frame["language"]))
-    header = ["model", "recipe", "target", "split", "mixture", *languages]
+    targets = list(dict.fromkeys(frame["target"]))
     rows = []
-    groups = ["model", "recipe", "method", "target", "mixture"]
-    for (model, recipe, _, target, mixture), part in frame.groupby(groups, sort=False):
-        cells = {row["language"]: _cell(row, row["score"]) for row in part.to_dict("records")}
-        splits = "/".join(dict.fromkeys(part["split"]))
-        rows.append([model, recipe, target, splits, mixture, *[cells.get(language, "–") for language in languages]])
-    return header, sorted(rows, key=lambda row: (row[0], row[1], [*dict.fromkeys(frame["target"])].index(row[2])))
+    for key, cells in frame.groupby(["model", "recipe", "method", "target", "mixture"], sort=False):
+        model, recipe, _, target, mixture = map(str, key)
+        splits = "/".join(dict.fromkeys(cells["split"]))
+        texts = {row["language"]: _cell(row, row["score"]) for row in records(cells)}
+        shown = [texts.get(language, "–") for language in languages]
+        rows.append([model, recipe, target, splits, mixture, *shown])
+    rows.sort(key=lambda row: (row[0], row[1], targets.index(row[2])))
+    return ["model", "recipe", "target", "split", "mixture", *languages], rows
 
 
 def study_title(plan: Mapping[str, Any]) -> str:
     """Return the name of a study as tables have it, which says where its data are made up."""
     return f"Study {plan['study']}" + (" (made-up data)" if plan["made_up"] else "")
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, legend: str = LEGEND) -> str:
-    """Return a Markdown table with its title and, where its cells have marks, their legend."""
-    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in [header, *rows]]
-    lines.insert(1, ["-" * width for width in widths])
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{title}\n\n{table}\n" + (f"\n{legend}\n" if legend else "")
-
-
-def latex(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, legend: str = LEGEND) -> str:
-    """Return a LaTeX tabular (booktabs) with its title and, where its cells have marks, their legend as comments."""
-    columns = "l" * len(header)
-    body = "\n".join(" & ".join(map(_escape, row)) + r" \\" for row in rows)
-    head = " & ".join(map(_escape, header)) + r" \\"
-    comments = "".join(f"% {line}\n" for line in (title, legend) if line)
-    return (
-        f"{comments}\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\n\\midrule\n{body}\n"
-        "\\bottomrule\n\\end{tabular}\n"
-    )
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
@@ -153,146 +140,133 @@ def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFra
     ``gap`` is the mean transfer gap. ``missing`` counts the languages of tasks that have no score: with any, ``all`` is
     no score of the benchmark.
     """
-    benchmark, groups = plan["benchmark"], ["model", "recipe", "method", "mixture"]
-    rows = []
-    for (*axes, _), part in scores.assign(task=scores["target"]).groupby([*groups, "seed"], sort=False):
-        axes = dict(zip(groups, axes, strict=True))
-        whole = benchmarks.overall(part, benchmark)
-        means = {
-            "all": whole,
-            "without English": benchmarks.without_english(part, benchmark),
-            "without retrieval": benchmarks.without_retrieval(part, benchmark),
-            "without same data": benchmarks.without_same_data(part, benchmark, plan["mixtures"][axes["mixture"]]),
-        }
-        gaps = [gap for gap in benchmarks.transfer_gaps(part, benchmark).values() if gap is not None]
-        rows.append(
-            axes
-            | {task: found.score for task, found in benchmarks.task_scores(part, benchmark).items()}
-            | {f"{task}.{name}": flag for task, flags in _flags(part).items() for name, flag in flags.items()}
-            | {name: mean.score for name, mean in means.items()}
-            | {
-                "gap": sum(gaps) / len(gaps) if gaps else None,
-                "missing": sum(map(len, whole.missing.values())),
-            }
-        )
+    scores = scores.assign(task=scores["target"])
+    rows = [
+        dict(zip(_MODEL_AXES, key, strict=False)) | _benchmark_scores(run, plan)
+        for key, run in scores.groupby([*_MODEL_AXES, "seed"], sort=False)
+    ]
     frame = pd.DataFrame(rows)
-    how = {
-        name: {"official": "all", "sample": "any", "collapsed": "any"}.get(name.rpartition(".")[2], "mean")
-        for name in frame.columns
-        if name not in groups
+    how = {name: _FLAGS.get(name.rpartition(".")[2], "mean") for name in frame.columns if name not in _MODEL_AXES}
+    return frame.groupby(_MODEL_AXES, sort=False, as_index=False).agg(how)
+
+
+def _benchmark_scores(run: pd.DataFrame, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the benchmark's scores of one model with one mixture and seed; see ``benchmark_frame``."""
+    benchmark, (mixture,) = plan["benchmark"], set(run["mixture"])
+    overall = benchmarks.overall(run, benchmark)
+    gaps = [gap for gap in benchmarks.transfer_gaps(run, benchmark).values() if gap is not None]
+    tasks = {task: score.score for task, score in benchmarks.task_scores(run, benchmark).items()}
+    flags = {
+        f"{task}.{name}": flag
+        for task in dict.fromkeys(run["task"])
+        for name, flag in _flags(run[run["task"] == task]).items()
     }
-    return frame.groupby(groups, sort=False, as_index=False).agg(how)
+    return {
+        **tasks,
+        **flags,
+        "all": overall.score,
+        "without English": benchmarks.without_english(run, benchmark).score,
+        "without retrieval": benchmarks.without_retrieval(run, benchmark).score,
+        "without same data": benchmarks.without_same_data(run, benchmark, plan["mixtures"][mixture]).score,
+        "gap": sum(gaps) / len(gaps) if gaps else None,
+        "missing": sum(map(len, overall.missing.values())),
+    }
 
 
-def _flags(scores: pd.DataFrame) -> dict[str, dict[str, bool]]:
-    """Return for each task whether all its scores are official, and whether any is of a sample or a collapsed run."""
-    found = {}
-    for task, part in scores.groupby("task", sort=False):
-        found[task] = {
-            "official": bool(part["official"].all()), "sample": bool(part["sample"].any()),
-            "collapsed": bool(part["collapsed"].any()),
-        }  # fmt: skip
-    return found
-
-
-def benchmark_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def benchmark_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the benchmark's table: mixtures by tasks and means."""
     names = [name for name in frame.columns if name not in ("method", "missing") and "." not in name]
     rows = []
-    for row in frame.to_dict("records"):
+    for row in records(frame):
         cells = []
         for name in names:
-            flags = {
-                flag: row[f"{name}.{flag}"] for flag in ("official", "sample", "collapsed") if f"{name}.{flag}" in row
-            }
-            number = row[name] if isinstance(row[name], str) else _number(row[name])
-            cells.append(number + (_marks(flags) if f"{name}.official" in row else ""))
+            marked = f"{name}.official" in row
+            marks = _marks({flag: row[f"{name}.{flag}"] for flag in _FLAGS}) if marked else ""
+            cells.append((row[name] if isinstance(row[name], str) else _number(row[name])) + marks)
         rows.append([*cells, "" if row["missing"] == 0 else f"{row['missing']:.0f} missing"])
     return [*names, ""], rows
 
 
 def layer_frame(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the scores by layer, means over languages and seeds."""
-    groups = ["model", "recipe", "method", "mixture", "target", "layer"]
-    return layers.groupby(groups, sort=False, as_index=False).agg(
+    return layers.groupby([*_CELL_AXES, "layer"], sort=False, as_index=False).agg(
         score=("score", "mean"), languages=("language", "nunique"), seeds=("seed", "nunique")
     )
 
 
-def layer_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def layer_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of layers: targets and mixtures by layers."""
-    numbers = sorted(set(frame["layer"]))
+    layers = sorted(set(frame["layer"]))
     rows = []
-    groups = ["model", "recipe", "method", "target", "mixture"]
-    for (model, recipe, _, target, mixture), part in frame.groupby(groups, sort=False):
-        cells = dict(zip(part["layer"], part["score"], strict=True))
-        rows.append([model, recipe, target, mixture, *[_number(cells.get(number, math.nan)) for number in numbers]])
-    return ["model", "recipe", "target", "mixture", *map(str, numbers)], rows
+    for key, cells in frame.groupby(["model", "recipe", "method", "target", "mixture"], sort=False):
+        model, recipe, _, target, mixture = map(str, key)
+        scores = dict(zip(cells["layer"], cells["score"], strict=True))
+        rows.append([model, recipe, target, mixture, *[_number(scores.get(layer, math.nan)) for layer in layers]])
+    return ["model", "recipe", "target", "mixture", *map(str, layers)], rows
 
 
-def contrast_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def contrast_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of contrasts."""
     axes = [axis for axis in ("model", "recipe", "mixture") if axis in frame.columns]
     header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
     rows = []
-    for row in frame.fillna("").to_dict("records"):
+    for row in records(frame.fillna("")):
         digits = 3 if row["metric"] == "loss" else 1
         difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
         sides = f"{row['contrast']}: {row['one']} − {row['other']}"
-        others = [row[axis] or "–" for axis in axes]
-        said = [row[name] for name in ("verdict", "expected", "outcome")]
-        rows.append([sides, *others, row["target"], difference, f"{low} to {high}", *said])
+        shared = [row[axis] or "–" for axis in axes]
+        verdicts = [row[name] for name in ("verdict", "expected", "outcome")]
+        rows.append([sides, *shared, row["target"], difference, f"{low} to {high}", *verdicts])
     return header, rows
 
 
-def distance_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def distance_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of rank correlations with the declared distance."""
     header = ["model", "recipe", "target", "languages", "rank correlation", "p"]
-    return header, [
-        [row["model"], row["recipe"], row["target"], str(row["languages"]), f"{row['correlation']:+.2f}",
-         f"{row['p']:.3f}"]
-        for row in frame.to_dict("records")
-    ]  # fmt: skip
+    rows = []
+    for row in records(frame):
+        correlation, p = f"{row['correlation']:+.2f}", f"{row['p']:.3f}"
+        rows.append([row["model"], row["recipe"], row["target"], str(row["languages"]), correlation, p])
+    return header, rows
 
 
 def write(
-    scores: pd.DataFrame, layers: pd.DataFrame | None, contrasts: pd.DataFrame | None, plan: Mapping[str, Any],
+    scores: pd.DataFrame,
+    layers: pd.DataFrame | None,
+    contrasts: pd.DataFrame | None,
+    plan: Mapping[str, Any],
     folder: Path,
-) -> None:  # fmt: skip
+) -> None:
     """Write a study's tables as .md, .csv and .tex into a folder.
 
     Args:
-        scores: all scores, as ``scores.collect`` gives them.
+        scores: the table of scores.
         layers: those of all layers, where the study asks for them.
         contrasts: as ``statistics.contrasts`` gives them, where the study states some.
         plan: the content of plan.json.
         folder: where to.
     """
-    shown = "in percent; in brackets the gain over no intermediate training, where the study has that."
-    kinds = {
-        "main": (
-            main_frame(scores),
-            main_rows,
-            f"zero-shot mean over languages other than the source language, {shown}",
-        ),
-        "by_language": (language_frame(scores), language_rows, f"scores by language, {shown}"),
+    in_brackets = "in percent; in brackets the gain over no intermediate training, where the study has that."
+    caption = f"zero-shot mean over languages other than the source language, {in_brackets}"
+    tables: dict[str, tuple[pd.DataFrame, Callable[[pd.DataFrame], Cells], str]] = {
+        "main": (main_frame(scores), main_rows, caption),
+        "by_language": (language_frame(scores), language_rows, f"scores by language, {in_brackets}"),
     }
     if plan["benchmark"] is not None:
-        what = f"{plan['benchmark']['title']}, means over languages, English included unless named, in percent."
-        kinds["benchmark"] = (benchmark_frame(scores, plan), benchmark_rows, what)
+        caption = f"{plan['benchmark']['title']}, means over languages, English included unless named, in percent."
+        tables["benchmark"] = (benchmark_frame(scores, plan), benchmark_rows, caption)
     if layers is not None:
-        what = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
-        kinds["layers"] = (layer_frame(layers), layer_rows, what)
+        caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
+        tables["layers"] = (layer_frame(layers), layer_rows, caption)
     if contrasts is not None:
-        what = "one minus the other, zero-shot means in points; intervals are paired bootstraps over examples."
-        kinds["contrasts"] = (contrasts, contrast_rows, what)
+        caption = "one minus the other, zero-shot means in points; intervals are paired bootstraps over examples."
+        tables["contrasts"] = (contrasts, contrast_rows, caption)
     if "distance" in plan["tables"]:
-        what = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
-        kinds["distance"] = (statistics.distances(scores, plan["distance"]), distance_rows, what)
-    for name, (frame, layout, what) in kinds.items():
-        title = f"{study_title(plan)}: {what}"
-        header, rows = layout(frame)
+        caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
+        tables["distance"] = (statistics.distances(scores, plan["distance"]), distance_rows, caption)
+    for name, (frame, rows_of, caption) in tables.items():
+        cells, title = rows_of(frame), f"{study_title(plan)}: {caption}"
         legend = LEGEND if name in _MARKED else ""
-        (folder / f"{name}.md").write_text(markdown(header, rows, title, legend), encoding="utf-8")
-        (folder / f"{name}.tex").write_text(latex(header, rows, title, legend), encoding="utf-8")
+        (folder / f"{name}.md").write_text(layout.markdown(cells, title, legend), encoding="utf-8")
+        (folder / f"{name}.tex").write_text(layout.latex(cells, title, legend), encoding="utf-8")
         frame.to_csv(folder / f"{name}.csv", index=False)

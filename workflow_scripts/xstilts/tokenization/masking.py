@@ -93,12 +93,15 @@ def _with_sentinels(
     kept_lengths = _random_lengths(len(ids) - lost + 2, number + 1, rng)
     kept_lengths[0] -= 1
     kept_lengths[-1] -= 1
-    read, removed, place = [], [], 0
-    for sentinel, kept, gone in zip(sentinels, kept_lengths, _random_lengths(lost, number, rng), strict=False):
-        read += [ids[place : place + kept], [sentinel]]
-        removed += [[sentinel], ids[place + kept : place + kept + gone]]
-        place += kept + gone
-    return np.concatenate([*read, ids[place:]]).astype(np.int64), np.concatenate(removed).astype(np.int64)
+    read: list[np.ndarray] = []
+    removed: list[np.ndarray] = []
+    start = 0
+    for index, (kept, gone) in enumerate(zip(kept_lengths, _random_lengths(lost, number, rng), strict=False)):
+        sentinel, end = sentinels[index : index + 1], start + kept
+        read += [ids[start:end], sentinel]
+        removed += [sentinel, ids[end : end + gone]]
+        start = end + gone
+    return np.concatenate([*read, ids[start:]]).astype(np.int64), np.concatenate(removed).astype(np.int64)
 
 
 def _random_lengths(total: int, number: int, rng: np.random.Generator) -> list[int]:

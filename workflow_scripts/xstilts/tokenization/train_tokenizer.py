@@ -40,10 +40,18 @@ def make(texts: Iterable[str], vocabulary_size: int, folder: Path) -> None:
         try:
             # the trainer's own special tokens are three; two more come below
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts), model_writer=model, model_type="unigram", vocab_size=vocabulary_size - 2,
-                character_coverage=1.0, hard_vocab_limit=False, normalization_rule_name="identity", num_threads=1,
-                minloglevel=2, seed_sentencepieces_file=seeds.name, input_sentence_size=0,
-            )  # fmt: skip
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=vocabulary_size - 2,
+                character_coverage=1.0,
+                hard_vocab_limit=False,
+                normalization_rule_name="identity",
+                num_threads=1,
+                minloglevel=2,
+                seed_sentencepieces_file=seeds.name,
+                input_sentence_size=0,
+            )
         except RuntimeError as error:
             raise UserError(
                 f"vocabulary_size: {vocabulary_size} cannot be made from the text: {error}".strip()

@@ -5,14 +5,14 @@ A reader knows a format, not a task; which column means what stands in the task'
 A row has the names of the file's own columns. No reader leaves out anything that its docstring does not name.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from xstilts.data.readers import columns, conllu, json_files, mewslix, parquet, plain, retrieval
 from xstilts.errors import UserError
 
-_READERS = {
+_READERS: Mapping[str, Callable[[Sequence[Path], Sequence[str] | None], Iterator[dict[str, Any]]]] = {
     "tsv": plain.read_tsv,
     "csv": plain.read_csv,
     "text": plain.read_text,
@@ -56,6 +56,7 @@ def read(source: Format, folder: Path, names: Iterable[str]) -> Iterator[dict[st
     Raises:
         UserError: naming the file and the row that cannot be read.
     """
+    assert source.reader is not None  # only sources without files have none
     paths = [folder / name for name in names]
     try:
         for path in paths:
@@ -75,11 +76,11 @@ def value(row: Any, column: str) -> Any:
         KeyError: if the row has no such column.
         TypeError: if what the name goes into is no object, or what it gathers from is no list.
     """
-    for place, part in enumerate(parts := column.split(".")):
-        if part.endswith("[]"):
-            items, rest = row[part[:-2]], ".".join(parts[place + 1 :])
+    for index, key in enumerate(keys := column.split(".")):
+        if key.endswith("[]"):
+            items, rest = row[key[:-2]], ".".join(keys[index + 1 :])
             if not isinstance(items, list):
-                raise TypeError(f"{part[:-2]} is not a list")
+                raise TypeError(f"{key[:-2]} is not a list")
             return [value(item, rest) for item in items] if rest else list(items)
-        row = row[part]
+        row = row[key]
     return row

@@ -59,11 +59,15 @@ def read_squad(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[
                 sentences = _sentences(paragraph, context, paragraph_place)
                 for place, question in _objects(paragraph, "qas", paragraph_place):
                     yield {
-                        "id": _field(question, "id", (str, int), place), "title": title, "context": context,
+                        "id": _field(question, "id", (str, int), place),
+                        "title": title,
+                        "context": context,
                         "question": _field(question, "question", (str,), place),
                         "answers": _answers(question, place),
-                        "article": article_number, "paragraph": number, **sentences,
-                    }  # fmt: skip
+                        "article": article_number,
+                        "paragraph": number,
+                        **sentences,
+                    }
 
 
 def _answers(question: Mapping[str, Any], place: str) -> dict[str, list[Any]]:

@@ -67,17 +67,25 @@ def read_mewslix(paths: Sequence[Path], header: Sequence[str] | None) -> Iterato
             _check_new(identity, mentions, "mention", place)
             mentioned.setdefault(entity, f"{place}: mention {short(identity)}")
             yield {
-                "id": identity, "query": _query(mention, text, sentences, place), "text": None, "keys": [entity],
-                "part": f"{language}/", "cluster": f"article {number}",
-            }  # fmt: skip
+                "id": identity,
+                "query": _query(mention, text, sentences, place),
+                "text": None,
+                "keys": [entity],
+                "part": f"{language}/",
+                "cluster": f"article {number}",
+            }
     entities: set[str] = set()
     for place, row in _rows(paths[1]):
         entity, language = (_field(row, key, str, place) for key in ("entity_id", "description_language"))
         _check_new(entity, entities, "entity", place)
         yield {
-            "id": entity, "query": None, "text": _candidate(row, place), "keys": [entity],
-            "part": f"{language if language in _LANGUAGES else _ELSEWHERE}/", "cluster": None,
-        }  # fmt: skip
+            "id": entity,
+            "query": None,
+            "text": _candidate(row, place),
+            "keys": [entity],
+            "part": f"{language if language in _LANGUAGES else _ELSEWHERE}/",
+            "cluster": None,
+        }
     for entity, place in mentioned.items():
         if entity not in entities:
             raise UserError(f"{place} means the entity {short(entity)}, which is not in {paths[1].name}")

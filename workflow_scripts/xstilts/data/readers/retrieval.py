@@ -35,17 +35,24 @@ def read_xquad_r(paths: Sequence[Path], header: Sequence[str] | None) -> Iterato
                         f"{path}: question {short(str(row['id']))}: its paragraph states no sentence_breaks"
                     )
                 yield {
-                    "id": row["id"], "query": row["question"], "text": None, "context": None, "keys": [row["id"]],
+                    "id": row["id"],
+                    "query": row["question"],
+                    "text": None,
+                    "context": None,
+                    "keys": [row["id"]],
                     "cluster": f"paragraph {paragraph}",
-                }  # fmt: skip
+                }
             starts = [(row["id"], _start(row, path)) for row in questions]
             context = questions[0]["context"]
             for number, (first, last) in enumerate(questions[0]["sentence_breaks"]):
                 yield {
-                    "id": f"sentence.{paragraph}.{number}", "query": None, "text": context[first:last],
-                    "context": context, "cluster": f"paragraph {paragraph}",
+                    "id": f"sentence.{paragraph}.{number}",
+                    "query": None,
+                    "text": context[first:last],
+                    "context": context,
+                    "cluster": f"paragraph {paragraph}",
                     "keys": [identity for identity, start in starts if first <= start < last],
-                }  # fmt: skip
+                }
 
 
 def read_squad_sentences(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xstilts.errors import UserError
+from xstilts.store.specs import Content
+
 
 @dataclass(frozen=True)
 class Place:
@@ -21,3 +24,16 @@ class Place:
     offline: bool
     urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     downloads: Path | None = None
+
+
+def hashes(content: Content) -> dict[str, str]:
+    """Return the SHA-256 of each file, which the plan states for sources whose files are checked.
+
+    Raises:
+        UserError: if it does not.
+    """
+    stated = {name: sha256 for name, sha256 in content.files.items() if sha256 is not None}
+    for name in content.files:
+        if name not in stated:
+            raise UserError(f"{name}: the plan has no SHA-256 of this file; run snakemake again")
+    return stated

@@ -50,12 +50,16 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     _set_offline(place.offline)
     import huggingface_hub
 
+    assert content.repository is not None  # that of a hub's content is
     what = f"{content.repository} at {content.revision}"
     try:
         snapshot = huggingface_hub.snapshot_download(
-            content.repository, revision=content.revision, allow_patterns=_MODEL_PATTERNS,
-            ignore_patterns=_SKIPPED, local_files_only=place.offline,
-        )  # fmt: skip
+            content.repository,
+            revision=content.revision,
+            allow_patterns=_MODEL_PATTERNS,
+            ignore_patterns=_SKIPPED,
+            local_files_only=place.offline,
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(_explain(what, error, place.offline)) from None
     copy_model(Path(snapshot), folder)
@@ -84,7 +88,7 @@ def _check_revision(content: Content, rows: Any, offline: bool) -> None:
 
     Where the hub cannot be asked, its library takes the newest copy that it has, whatever revision that is.
     """
-    if content.revision is None:
+    if content.repository is None or content.revision is None:
         return
     import huggingface_hub
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from xstilts.data.sources import Place
+from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
 from xstilts.store.files import file_sha256
 from xstilts.store.specs import Content
@@ -17,7 +17,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
     """
     if place.folder is None:
         raise UserError("mirror: not set in config.yaml, but this study's data comes from a mirror")
-    for name, sha256 in content.files.items():
+    for name, sha256 in hashes(content).items():
         _copy(place.folder, name, folder, sha256, f"xstilts index-mirror {place.folder}")
 
 
@@ -31,7 +31,7 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     """
     if place.folder is None:
         raise UserError("model_folders: this model was planned from a local folder that config.yaml no longer names")
-    for name, sha256 in content.files.items():
+    for name, sha256 in hashes(content).items():
         _copy(place.folder, name, folder, sha256, f"xstilts index-model {place.folder}")
 
 

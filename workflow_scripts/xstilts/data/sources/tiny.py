@@ -72,9 +72,12 @@ def _say(words: list[str], language: str) -> str:
 def _event(rng: random.Random) -> dict[str, str]:
     subject, object_ = rng.sample(_NOUNS, 2)
     return {
-        "subject": subject, "verb": rng.choice(_VERBS), "adjective": rng.choice(_ADJECTIVES), "object": object_,
+        "subject": subject,
+        "verb": rng.choice(_VERBS),
+        "adjective": rng.choice(_ADJECTIVES),
+        "object": object_,
         "place": rng.choice(_PLACES),
-    }  # fmt: skip
+    }
 
 
 def _sentence(event: Mapping[str, str], negated: bool = False) -> list[str]:
@@ -190,16 +193,26 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     tokenizer = _tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
     special = {
-        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
-    }  # fmt: skip
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "mask_token": "<mask>",
+    }
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 254, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     config = transformers.XLMRobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(), hidden_size=shape["hidden_size"],
-        num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
-        intermediate_size=2 * shape["hidden_size"], max_position_embeddings=256, type_vocab_size=1,
-        pad_token_id=1, bos_token_id=0, eos_token_id=2,
-    )  # fmt: skip
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=shape["hidden_size"],
+        num_hidden_layers=shape["layers"],
+        num_attention_heads=shape["heads"],
+        intermediate_size=2 * shape["hidden_size"],
+        max_position_embeddings=256,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
     torch.manual_seed(content.seed)
     model = transformers.XLMRobertaForMaskedLM(config)
     model.save_pretrained(folder)

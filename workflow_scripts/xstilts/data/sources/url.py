@@ -28,9 +28,10 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
+from urllib.request import Request
 
 from xstilts import __version__
-from xstilts.data.sources import Place
+from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
 from xstilts.store.specs import Content
 
@@ -42,10 +43,10 @@ LARGEST_MEMBER = 2**34  # bytes that a member of an archive may unpack to
 _CHUNK = 2**18
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP status codes of what may be over soon (RFC 9110, 6585, 8470)
 # what tarfile, zipfile and their decompressors raise for a file that is no archive, or a broken one
-_BROKEN = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, struct.error,
-    OSError, EOFError, RuntimeError, ValueError,
-)  # fmt: skip
+_DECOMPRESSION = (zlib.error, LZMAError, struct.error, EOFError)
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, *_DECOMPRESSION, OSError, RuntimeError, ValueError)
+# opens a member of an archive; None where it is no plain file
+Opener = Callable[[], IO[bytes] | None]
 
 
 class _FetchError(Exception):
@@ -81,9 +82,10 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
         UserError: if an address or a name is not possible, a file needs the network and the machine is offline, or no
             address of a file gives it.
     """
-    candidates = {name: _candidates(name, sha256, place) for name, sha256 in content.files.items()}
+    candidates = {name: _candidates(name, sha256, place) for name, sha256 in hashes(content).items()}
     downloads = place.downloads or folder
-    missing, problems = set(candidates), {}
+    missing = set(candidates)
+    problems: dict[_Candidate, str] = {}
     try:
         for name, own in candidates.items():
             for candidate in own:
@@ -297,11 +299,13 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects, but never to another protocol, except from http to https."""
 
-    def redirect_request(self, request, response, code, message, headers, address):
-        before, after = urlsplit(request.full_url).scheme, urlsplit(address).scheme
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+    ) -> Request | None:
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after != before and (before, after) != ("http", "https"):
             raise _FetchError(f"redirects from {before} to {after}, which is not followed")
-        return super().redirect_request(request, response, code, message, headers, address)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _unpack(path: Path, sought: Sequence[_Candidate], folder: Path) -> dict[_Candidate, str]:
@@ -320,10 +324,10 @@ def _unpack(path: Path, sought: Sequence[_Candidate], folder: Path) -> dict[_Can
     return problems
 
 
-def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Callable[[], IO[bytes]]]]:
+def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Opener]]:
     """Yield the members of a file that are sought, in its own order: name, what is wrong, how to open it."""
     if "" in members:
-        yield "", "", functools.partial(open, path, "rb")
+        yield "", "", lambda: path.open("rb")
     if members != {""}:
         with _reading():
             for name, size, plain, opener in _archive(path):
@@ -332,12 +336,12 @@ def _entries(path: Path, members: set[str]) -> Iterator[tuple[str, str, Callable
                     yield member, large if plain else "the member is a link or a folder, not a file", opener
 
 
-def _archive(path: Path) -> Iterator[tuple[str, int, bool, Callable[[], IO[bytes]]]]:
+def _archive(path: Path) -> Iterator[tuple[str, int, bool, Opener]]:
     """Yield the members of a tar (compressed or not) or zip: name, bytes, whether a plain file, how to open it."""
     if tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
-            for entry in tar:
-                yield entry.name, entry.size, entry.isreg(), functools.partial(tar.extractfile, entry)
+            for member in tar:
+                yield member.name, member.size, member.isreg(), functools.partial(tar.extractfile, member)
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
@@ -348,7 +352,7 @@ def _archive(path: Path) -> Iterator[tuple[str, int, bool, Callable[[], IO[bytes
         raise _FetchError("it is neither a tar nor a zip archive")
 
 
-def _write(opener: Callable[[], IO[bytes]], sha256: str, target: Path) -> str:
+def _write(opener: Opener, sha256: str, target: Path) -> str:
     """Write a file under another name and give it its own if the content is right; return what is wrong, or nothing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.part")
@@ -357,7 +361,10 @@ def _write(opener: Callable[[], IO[bytes]], sha256: str, target: Path) -> str:
         with contextlib.ExitStack() as opened:
             file = opened.enter_context(open(scratch, "wb"))
             with _reading():
-                stream = opened.enter_context(opener())
+                stream = opener()
+                if stream is None:
+                    raise _FetchError("is not a plain file")
+                opened.enter_context(stream)
             while True:
                 with _reading():
                     chunk = stream.read(_CHUNK)

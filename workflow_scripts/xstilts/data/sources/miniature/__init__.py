@@ -7,7 +7,7 @@ Essential for BERT's Multilinguality). All of it is synthetic, and no score on i
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
     Raises:
         UserError: if the miniature world has no such file.
     """
+    assert content.seed is not None  # that of a made-up world is
     maker = Maker(content.seed)
     for name in content.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -62,11 +62,14 @@ def _entities(teller: Teller, prefix: str, number: int) -> list[Entity]:
     rng = teller.rng
     return [
         Entity(
-            f"{prefix}{place}", f"{rng.choice(PERSONS)} {rng.choice(SURNAMES)}", rng.choice(PROFESSIONS),
-            rng.choice(CITIES), teller.event(TRANSITIVE),
+            f"{prefix}{place}",
+            f"{rng.choice(PERSONS)} {rng.choice(SURNAMES)}",
+            rng.choice(PROFESSIONS),
+            rng.choice(CITIES),
+            teller.event(TRANSITIVE),
         )
         for place in range(number)
-    ]  # fmt: skip
+    ]
 
 
 def mewslix_pairs(maker: Maker, split: str) -> str:
@@ -78,7 +81,7 @@ def mewslix_pairs(maker: Maker, split: str) -> str:
             "entity": _description(maker, "en", entity),
         }
         for entity in _entities(teller, split, MEWSLIX_ROWS[split])
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -121,11 +124,14 @@ def _mention(maker: Maker, teller: Teller, code: str, entity: Entity, identity: 
 
 def _description(maker: Maker, code: str, entity: Entity) -> dict[str, Any]:
     stated = (
-        Being(entity.name, kind=entity.job), Being(entity.name, place=entity.city),
+        Being(entity.name, kind=entity.job),
+        Being(entity.name, place=entity.city),
         Clause(entity.event._replace(agent=entity.name)),
-    )  # fmt: skip
+    )
     text = maker.say(code, *stated)
     return {
-        "entity_id": entity.identity, "description_language": code, "description": text,
+        "entity_id": entity.identity,
+        "description_language": code,
+        "description": text,
         "sentence_spans": [{"start": 0, "end": len(text)}],
-    }  # fmt: skip
+    }

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from xstilts.data.sources.miniature import rules
@@ -27,12 +27,16 @@ _LETTERS = "ABCDE"
 
 
 class Choice(NamedTuple):
-    """What is stated, a question (its sentence, or COPA's name for it), texts to choose from, and the right one."""
+    """What is stated, a question, texts to choose from, and the index of the right one.
+
+    ``question`` is a sentence, or none; ``asked`` is COPA's name for it: ``cause`` or ``effect``.
+    """
 
     stated: tuple[Sentence, ...]
-    question: Sentence | str
+    question: tuple[Sentence, ...]
     choices: tuple[Sentence, ...]
     label: int
+    asked: str = ""
 
 
 def copa(maker: Maker, split: str) -> str:
@@ -51,12 +55,16 @@ def xcopa(maker: Maker, split: str, language: str) -> str:
 def _copa(maker: Maker, code: str, found: Iterable[Choice]) -> str:
     rows = (
         {
-            "premise": maker.say(code, *choice.stated), "choice1": maker.say(code, choice.choices[0]),
-            "choice2": maker.say(code, choice.choices[1]), "question": choice.question, "label": choice.label,
-            "idx": number, "changed": False,
+            "premise": maker.say(code, *choice.stated),
+            "choice1": maker.say(code, choice.choices[0]),
+            "choice2": maker.say(code, choice.choices[1]),
+            "question": choice.asked,
+            "label": choice.label,
+            "idx": number,
+            "changed": False,
         }
         for number, choice in enumerate(found)
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -67,18 +75,18 @@ def _causal(maker: Maker, stream: str, split: str, rows: int, known: frozenset[s
     def pair() -> list[Choice]:
         one, other = _moving_two(teller, known)
         who = rules.felt_by(one)
-        causes = [Clause(teller.stated(event, 0.2)) for event in (one, other)]
-        effects = [Being(who, teller.world.feeling[event.verb]) for event in (one, other)]
+        states = [teller.world.feeling[event.verb] for event in (one, other)]
+        causes: list[Sentence] = [Clause(teller.stated(event, 0.2)) for event in (one, other)]
+        effects: list[Sentence] = [Being(who, state) for state in states]
         if teller.rng.random() < 0.35:
-            states = [effect.quality for effect in effects]
             if known is not None and not known.issuperset(states):
                 return []
             causes = [Joined(cause, "so", effect) for cause, effect in zip(causes, effects, strict=True)]
             effects = [rules.reaction(teller.world, who, state).effect for state in states]
-        stated, choices, question = causes, effects, "effect"
+        stated, choices, asked = causes, effects, "effect"
         if teller.rng.random() < 0.5:
-            stated, choices, question = effects, causes, "cause"
-        block = [Choice((sentence,), question, tuple(choices), place) for place, sentence in enumerate(stated)]
+            stated, choices, asked = effects, causes, "cause"
+        block = [Choice((sentence,), (), tuple(choices), index, asked) for index, sentence in enumerate(stated)]
         return block if teller.rng.random() < 0.5 else block[::-1]
 
     return _distinct(pair, rows)
@@ -96,10 +104,11 @@ def _moving_two(teller: Teller, known: frozenset[str] | None) -> tuple[Event, Ev
 
 
 def _shuffled(
-    teller: Teller, stated: tuple[Sentence, ...], question: Sentence | str, choices: list[Sentence], right: int
+    teller: Teller, stated: tuple[Sentence, ...], question: tuple[Sentence, ...], choices: Sequence[Sentence]
 ) -> Choice:
+    """Return a choice in a random order; the first of the choices is the right one."""
     order = teller.rng.sample(range(len(choices)), len(choices))
-    return Choice(stated, question, tuple(choices[place] for place in order), order.index(right))
+    return Choice(stated, question, tuple(choices[index] for index in order), order.index(0))
 
 
 def _distinct(block: Callable[[], list[Choice]], rows: int) -> Iterator[Choice]:
@@ -107,7 +116,7 @@ def _distinct(block: Callable[[], list[Choice]], rows: int) -> Iterator[Choice]:
     seen: set[tuple] = set()
     while len(seen) < rows:
         found = block()
-        new = {(choice.stated, choice.question, frozenset(choice.choices)) for choice in found}
+        new = {(choice.stated, choice.question, choice.asked, frozenset(choice.choices)) for choice in found}
         if len(new) == len(found) and seen.isdisjoint(new):
             yield from found[: rows - len(seen)]
             seen |= new
@@ -122,11 +131,14 @@ def commonsenseqa(maker: Maker, split: str) -> str:
             {"label": label, "text": maker.say("en", text).removesuffix(" .").lower()}
             for label, text in zip(_LETTERS, choice.choices, strict=True)
         ]
-        stem = maker.say("en", *choice.stated, choice.question)
-        rows.append({
-            "id": f"{split}{number}", "question": {"stem": stem, "choices": choices},
-            "answerKey": _LETTERS[choice.label],
-        })  # fmt: skip
+        stem = maker.say("en", *choice.stated, *choice.question)
+        rows.append(
+            {
+                "id": f"{split}{number}",
+                "question": {"stem": stem, "choices": choices},
+                "answerKey": _LETTERS[choice.label],
+            }
+        )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -136,8 +148,10 @@ def _fact(teller: Teller) -> list[Choice]:
     event = teller.event()
     facts = []
     if event.patient in OBJECTS:
-        facts += [(event.patient, "what", CATEGORY_OF[event.patient], tuple(CATEGORIES)),
-                  (event.patient, "where", world.home[event.patient], PLACES)]  # fmt: skip
+        facts += [
+            (event.patient, "what", CATEGORY_OF[event.patient], tuple(CATEGORIES)),
+            (event.patient, "where", world.home[event.patient], PLACES),
+        ]
     person = bearer(event.agent)
     if person in PERSONS:
         facts += [(person, "what", world.job[person], PROFESSIONS), (person, "where", world.city[person], CITIES)]
@@ -146,8 +160,8 @@ def _fact(teller: Teller) -> list[Choice]:
     noun, word, answer, answers = rng.choice(facts)
     others = rng.sample([other for other in answers if other != answer], 4)
     texts = [Fragment(noun=text, preposition="in" if word == "where" else "") for text in (answer, *others)]
-    question = Being(noun, asked=word)
-    return [_shuffled(teller, (Clause(teller.stated(event, 0.3)),), question, texts, 0)]
+    question = (Being(noun, asked=word),)
+    return [_shuffled(teller, (Clause(teller.stated(event, 0.3)),), question, texts)]
 
 
 def hellaswag(maker: Maker, split: str) -> str:
@@ -156,11 +170,14 @@ def hellaswag(maker: Maker, split: str) -> str:
     teller = maker.teller("hellaswag", split)
     rows = (
         {
-            "ind": number, "activity_label": "Script", "ctx": maker.say("en", *choice.stated),
-            "endings": [maker.say("en", ending) for ending in choice.choices], "label": choice.label,
+            "ind": number,
+            "activity_label": "Script",
+            "ctx": maker.say("en", *choice.stated),
+            "endings": [maker.say("en", ending) for ending in choice.choices],
+            "label": choice.label,
         }
         for number, choice in enumerate(_distinct(lambda: _next(teller), ROWS[split]))
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -181,7 +198,7 @@ def _next(teller: Teller) -> list[Choice]:
     if len(set(endings)) < len(endings):
         return []
     stated = (Led("first", Clause(steps[0])), *(Led("then", Clause(step)) for step in steps[1:length]))
-    return [_shuffled(teller, stated, "", endings, 0)]
+    return [_shuffled(teller, stated, (), endings)]
 
 
 def cosmosqa(maker: Maker, split: str) -> str:
@@ -194,7 +211,7 @@ def cosmosqa(maker: Maker, split: str) -> str:
     for number, choice in enumerate(_distinct(lambda: _reason(teller), ROWS[split])):
         texts = [
             maker.say("en", *choice.stated),
-            *(maker.say("en", text) for text in (choice.question, *choice.choices)),
+            *(maker.say("en", text) for text in (*choice.question, *choice.choices)),
         ]
         writer.writerow([f"{split}{number}", *texts, choice.label])
     return file.getvalue()
@@ -205,7 +222,7 @@ def _reason(teller: Teller) -> list[Choice]:
     world, rng = teller.world, teller.rng
     event, aside = rules.moving_event(teller), teller.stated(teller.event(), 0.3)
     who, state = rules.felt_by(event), world.feeling[event.verb]
-    stated = [Clause(teller.stated(event, 0.3)), Clause(aside)]
+    stated: list[Sentence] = [Clause(teller.stated(event, 0.3)), Clause(aside)]
     # wrong answers are as likely of this person as the right one
     others = [rules.moving_event(teller, who) for _ in range(3)]
     states = [world.feeling[other.verb] for other in others]
@@ -214,11 +231,11 @@ def _reason(teller: Teller) -> list[Choice]:
     if rng.random() < 0.5:
         stated[0] = Being(who, state)
         question: Sentence = Being(who, state, asked="why")
-        answers = [Clause(cause) for cause in (event, *others)]
+        answers: list[Sentence] = [Clause(cause) for cause in (event, *others)]
     else:
         question = Fragment("effect?")
         answers = [rules.reaction(world, who, each).effect for each in (state, *states)]
     if len(set(answers)) < len(answers):
         return []
     rng.shuffle(stated)
-    return [_shuffled(teller, tuple(stated), question, answers, 0)]
+    return [_shuffled(teller, tuple(stated), (question,), answers)]

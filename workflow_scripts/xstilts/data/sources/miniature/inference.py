@@ -14,11 +14,11 @@ Four premises tell one of the four each:
     =========  ===========  ===============  =======
 
 Every premise and every hypothesis stands once with each label, word for word. So negation, antonyms and quantifiers,
-which both texts may have, are as frequent in all three labels, and a classifier of either text alone is at rng.
+which both texts may have, are as frequent in all three labels, and a classifier of either text alone is at chance.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xstilts.data.sources.miniature.concepts import (
     CATEGORY_OF,
@@ -29,7 +29,7 @@ from xstilts.data.sources.miniature.concepts import (
     REST,
     SYNONYMS,
     TRANSITIVE,
-)  # fmt: skip
+)
 from xstilts.data.sources.miniature.rules import PEOPLE
 from xstilts.data.sources.miniature.wording import Being, Clause, Sentence
 from xstilts.data.sources.miniature.world import Event, Teller
@@ -64,11 +64,11 @@ IN_TEXT, IN_TASKS = Wording(0.1, 0.1, 0.1, 0.2), Wording(0.25, 0.2, 0.2, 0.3)
 
 
 class Topic(NamedTuple):
-    """What a field of one of the events tells: one of two values, which exclude each other."""
+    """What a field of one of the events tells: one of two values, texts or booleans, which exclude each other."""
 
     event: int
     field: str
-    values: tuple[str | bool, str | bool]
+    values: tuple[Any, Any]
 
 
 def examples(teller: Teller, rows: int, events: Sequence[int]) -> Iterator[Example]:
@@ -134,19 +134,22 @@ def _fields(event: Event) -> list[str]:
     return fields
 
 
-def _values(teller: Teller, event: Event, field: str) -> tuple[str | bool, str | bool]:
-    """Return two values that exclude each other; which comes first is left to rng."""
+def _values(teller: Teller, event: Event, field: str) -> tuple[Any, Any]:
+    """Return two values that exclude each other; which comes first is left to chance."""
     rng, world = teller.rng, teller.world
     if field == "negated":
-        values: tuple[str | bool, str | bool] = (False, True)
+        values: tuple[Any, Any] = (False, True)
     elif field == "quantity":
         values = ("every", "no")
     elif field in ("colour", "place"):
         given = event.patient if field == "colour" else event.verb
+        assert given is not None  # colours are of patients
         one = world.draw(field, given, rng)
         values = (one, rng.choice([value for value in (COLOURS if field == "colour" else PLACES) if value != one]))
     else:
-        one = world.draw(field, event.patient if field == "quality" else event.agent, rng)
+        given = event.patient if field == "quality" else event.agent
+        assert given is not None  # qualities are of patients
+        one = world.draw(field, given, rng)
         values = (one, OPPOSITE[one])
     return values if rng.random() < 0.5 else values[::-1]
 
@@ -169,7 +172,7 @@ def _premise(
     field = "adjective" if topic.field in ("colour", "quality") else topic.field
     events = list(fillers)
     value = _synonym(teller, topic.values[number], wording.synonym)
-    events[topic.event] = stated[topic.event]._replace(**{field: value})
+    events[topic.event] = stated[topic.event].changed(field, value)
     return tuple(Clause(event) for event in events)
 
 
@@ -181,7 +184,7 @@ def _hypothesis(teller: Teller, event: Event, topic: Topic, number: int, wording
     patient = event.patient
     if patient and rng.random() < wording.by_category:
         patient = CATEGORY_OF[patient]
-    if topic.field in ("colour", "quality"):
+    if patient and topic.field in ("colour", "quality"):
         return Being(patient, value, negated=negated)
     if topic.field == "mood":
         return Being(event.agent, value, negated=negated)
@@ -195,5 +198,5 @@ def _hypothesis(teller: Teller, event: Event, topic: Topic, number: int, wording
     return Clause(bare._replace(quantity="some" if quantity == "every" and rng.random() < 0.5 else quantity))
 
 
-def _synonym(teller: Teller, value: str | bool, how: float) -> str | bool:
+def _synonym(teller: Teller, value: Any, how: float) -> Any:
     return SYNONYMS[value] if value in SYNONYMS and teller.rng.random() < how else value

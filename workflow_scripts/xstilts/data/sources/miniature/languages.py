@@ -24,9 +24,11 @@ CASES = ("place", "goal", "agent")
 _SUFFIXES = ("manner", "doer")
 # pairs of classes whose words may be one: how many pairs of words in a language
 _HOMOGRAPHS = (
-    (concepts.OBJECTS, concepts.TRANSITIVE + concepts.SOCIAL, 2), (concepts.OBJECTS, concepts.QUALITIES, 2),
-    (concepts.PLACES, concepts.STATES, 1), (concepts.PLACES, concepts.MOTION + concepts.REST, 1),
-)  # fmt: skip
+    (concepts.OBJECTS, concepts.TRANSITIVE + concepts.SOCIAL, 2),
+    (concepts.OBJECTS, concepts.QUALITIES, 2),
+    (concepts.PLACES, concepts.STATES, 1),
+    (concepts.PLACES, concepts.MOTION + concepts.REST, 1),
+)
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,9 @@ def _made(code: str, facts: Facts, english: Mapping[str, str], taken: set[str], 
         words[word] = words[word].capitalize()
     words |= {short: words[short.partition("/")[0]] for short in concepts.SHORT.values()}
     for nouns, others, count in _HOMOGRAPHS:
-        pairs = zip(*(rng.sample([word for word in side if word not in shared], count) for side in (nouns, others)),
-                    strict=True)  # fmt: skip
+        pairs = zip(
+            *(rng.sample([word for word in side if word not in shared], count) for side in (nouns, others)), strict=True
+        )
         words |= {noun: words[other] for noun, other in pairs}
     suffixes = {suffix: new(1, 1) for suffix in (*_SUFFIXES, *CASES)}
     return Language(code, facts, _Forms({**words, **_same()}, suffixes, english=False), shared)

@@ -1,4 +1,4 @@
-"""What a writer of files has at hand: a world, its languages, and a stream of random numbers for each data set and split."""
+"""What a writer of files has at hand: a world, its languages, and a random generator for each data set and split."""
 
 import random
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from xstilts.data.sources.miniature.wording import Sentence, say
 from xstilts.data.sources.miniature.world import DEV, TEST, TRAIN, Event, Teller, World, world
 from xstilts.references import SOURCE_LANGUAGE
 
-# part of the rules about causes that is in training data
+# share of the rules about causes that is in training data
 _KNOWN = 0.75
 PARTS = {"train": TRAIN, "dev": DEV, "test": TEST}
 
@@ -19,7 +19,7 @@ PARTS = {"train": TRAIN, "dev": DEV, "test": TEST}
 class Maker:
     """Makes the files of one world.
 
-    The random numbers of a data set and split are the same in every language, so that what is parallel there is so here.
+    The random generator of a data set and split is the same in every language: what is parallel there is so here.
     """
 
     seed: int
@@ -34,7 +34,7 @@ class Maker:
         return languages(self.seed)[code]
 
     def rng(self, stream: str) -> random.Random:
-        """Return the generator of a stream."""
+        """Return the random generator of a stream."""
         return random.Random(f"{self.seed} {stream}")
 
     def teller(self, stream: str, split: str) -> Teller:
@@ -50,11 +50,24 @@ class Maker:
         """The half of the words, and all of what companies are called, that training data for tagging are made of."""
         rng = self.rng("learnt")
         groups = (
-            concepts.PROFESSIONS, concepts.PERSONS, concepts.SURNAMES, concepts.CITIES, concepts.OBJECTS,
-            concepts.PLACES, concepts.TIMES, concepts.COLOURS, concepts.QUALITIES, concepts.STATES,
-            concepts.TRANSITIVE, concepts.SOCIAL, concepts.TRANSFER, concepts.MOTION, concepts.REST,
-            concepts.TEXT_MANNERS, concepts.TEXT_DOERS,
-        )  # fmt: skip
+            concepts.PROFESSIONS,
+            concepts.PERSONS,
+            concepts.SURNAMES,
+            concepts.CITIES,
+            concepts.OBJECTS,
+            concepts.PLACES,
+            concepts.TIMES,
+            concepts.COLOURS,
+            concepts.QUALITIES,
+            concepts.STATES,
+            concepts.TRANSITIVE,
+            concepts.SOCIAL,
+            concepts.TRANSFER,
+            concepts.MOTION,
+            concepts.REST,
+            concepts.TEXT_MANNERS,
+            concepts.TEXT_DOERS,
+        )
         chosen = [word for group in groups for word in rng.sample(group, (len(group) + 1) // 2)]
         return frozenset((*chosen, *concepts.HOUSES, *concepts.HOURS))
 

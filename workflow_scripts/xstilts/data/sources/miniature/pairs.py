@@ -42,11 +42,12 @@ def snli(maker: Maker, split: str) -> str:
 def _json_lines(maker: Maker, examples: Iterator[inference.Example]) -> str:
     rows = (
         {
-            "gold_label": example.label, "sentence1": maker.say("en", *example.premise),
+            "gold_label": example.label,
+            "sentence1": maker.say("en", *example.premise),
             "sentence2": maker.say("en", example.hypothesis),
         }
         for example in examples
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -55,11 +56,13 @@ def anli(maker: Maker, number: str, split: str) -> str:
     found = inference.examples(maker.teller(f"anli {number}", split), ANLI_ROWS[split], _ANLI[number])
     rows = (
         {
-            "uid": f"r{number}-{place}", "context": maker.say("en", *example.premise),
-            "hypothesis": maker.say("en", example.hypothesis), "label": example.label[0],
+            "uid": f"r{number}-{place}",
+            "context": maker.say("en", *example.premise),
+            "hypothesis": maker.say("en", example.hypothesis),
+            "label": example.label[0],
         }
         for place, example in enumerate(found)
-    )  # fmt: skip
+    )
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 

@@ -23,6 +23,7 @@ from xstilts.data.sources.miniature.wording import Clause, Joined, Led, Sentence
 from xstilts.data.sources.miniature.world import Event, Teller
 
 Wordings = tuple[Sentence, Sentence]
+Meanings = tuple[Wordings, Wordings]
 
 
 class Pair(NamedTuple):
@@ -56,15 +57,15 @@ def block(teller: Teller, questions: bool = False) -> list[Pair]:
     return pairs
 
 
-def two_meanings(teller: Teller, questions: bool = False) -> tuple[Wordings, Wordings]:
+def two_meanings(teller: Teller, questions: bool = False) -> Meanings:
     """Return the four sentences of a block: two meanings, each in two wordings."""
     if not questions:
         return teller.rng.choice(_OF_SENTENCES)(teller)
-    meanings = teller.rng.choice(_OF_QUESTIONS)(teller)
-    return tuple(tuple(_asked(sentence) for sentence in wordings) for wordings in meanings)
+    (one, other), (third, fourth) = teller.rng.choice(_OF_QUESTIONS)(teller)
+    return (_asked(one), _asked(other)), (_asked(third), _asked(fourth))
 
 
-def plain_meanings(teller: Teller) -> tuple[Wordings, Wordings]:
+def plain_meanings(teller: Teller) -> Meanings:
     """Return four sentences of the kinds that text has: those in which one word differs."""
     return teller.rng.choice((_short, _detail))(teller)
 
@@ -74,77 +75,82 @@ def _asked(sentence: Sentence) -> Sentence:
     return sentence if asks else Led("whether", sentence)
 
 
-def _roles(teller: Teller) -> tuple[Wordings, Wordings]:
+def _roles(teller: Teller) -> Meanings:
     """Who does something to whom, in the active and in the passive."""
     while True:
         event = teller.event(SOCIAL, PEOPLE)
-        if event.patient in PEOPLE:
+        if (patient := event.patient) in PEOPLE:
             break
     event = _placed(teller, event)
     front = teller.rng.choice(("", "place"))
-    turned = event._replace(agent=event.patient, patient=event.agent)
-    return tuple((Clause(who, front=front), Clause(who, passive=True)) for who in (event, turned))
-
-
-def _order(teller: Teller) -> tuple[Wordings, Wordings]:
-    """What comes first: one before the other, or the other after the one."""
-    one, other = _two(teller)
-    return tuple(
-        (Joined(Clause(first), "before", Clause(second)), Joined(Clause(second), "after", Clause(first)))
-        for first, second in ((one, other), (other, one))
+    turned = event._replace(agent=patient, patient=event.agent)
+    return (
+        (Clause(event, front=front), Clause(event, passive=True)),
+        (Clause(turned, front=front), Clause(turned, passive=True)),
     )
 
 
-def _binding(teller: Teller) -> tuple[Wordings, Wordings]:
+def _order(teller: Teller) -> Meanings:
+    """What comes first: one before the other, or the other after the one."""
+    one, other = map(Clause, _two(teller))
+    return (
+        (Joined(one, "before", other), Joined(other, "after", one)),
+        (Joined(other, "before", one), Joined(one, "after", other)),
+    )
+
+
+def _binding(teller: Teller) -> Meanings:
     """What is of which quality, or where: two events in one order and in the other."""
     one, other = _two(teller)
     field, values = "place", teller.rng.sample(PLACES, 2)
     if one.patient and other.patient and teller.rng.random() < 0.5:
         field, values = "adjective", teller.rng.sample(COLOURS, 2)
-    stated = []
-    for pair in (values, values[::-1]):
-        first, second = (
-            Clause(event._replace(**{field: value})) for event, value in zip((one, other), pair, strict=True)
-        )
-        stated.append((Joined(first, "and", second), Joined(second, "and", first)))
-    return tuple(stated)
+
+    def wordings(value: str, other_value: str) -> Wordings:
+        first, second = Clause(one.changed(field, value)), Clause(other.changed(field, other_value))
+        return Joined(first, "and", second), Joined(second, "and", first)
+
+    return wordings(*values), wordings(*values[::-1])
 
 
-def _short(teller: Teller) -> tuple[Wordings, Wordings]:
+def _short(teller: Teller) -> Meanings:
     """Where or when someone does something: that comes last, or first."""
     event, field = teller.event(REST, PEOPLE), teller.rng.choice(("place", "time"))
     values = teller.rng.sample(PLACES if field == "place" else TIMES, 2)
-    stated = [Clause(event._replace(**{field: value})) for value in values]
-    return tuple((clause, clause._replace(front=field)) for clause in stated)
+    one, other = (Clause(event.changed(field, value)) for value in values)
+    return (one, one._replace(front=field)), (other, other._replace(front=field))
 
 
-def _detail(teller: Teller) -> tuple[Wordings, Wordings]:
+def _detail(teller: Teller) -> Meanings:
     """One word that is another, in the active and in the passive, with synonyms and the place first."""
     event = _placed(teller, teller.event(TRANSITIVE))
     field = teller.rng.choice(("adjective", "place", "time"))
     if field == "adjective":
+        assert event.patient is not None  # what a transitive verb has
         one = teller.adjective(event.patient)
         other = OPPOSITE[one] if one in QUALITIES else teller.rng.choice([word for word in COLOURS if word != one])
         values = [one, other]
     else:
         values = teller.rng.sample(PLACES if field == "place" else TIMES, 2)
-    stated = []
-    for value in values:
-        changed = event._replace(**{field: value})
-        stated.append((Clause(changed, front="place"), Clause(teller.varied(changed, 0.1), passive=True)))
-    return tuple(stated)
+
+    def wordings(value: str) -> Wordings:
+        changed = event.changed(field, value)
+        return Clause(changed, front="place"), Clause(teller.varied(changed, 0.1), passive=True)
+
+    return wordings(values[0]), wordings(values[1])
 
 
-def _detail_asked(teller: Teller) -> tuple[Wordings, Wordings]:
+def _detail_asked(teller: Teller) -> Meanings:
     """A question about an event in which one word is another, with synonyms and another order."""
     event = _placed(teller, teller.event(TRANSITIVE))
     asked = teller.rng.choice(("agent", "patient"))
     values = teller.rng.sample(TIMES, 2)
-    stated = []
-    for value in values:
+
+    def wordings(value: str) -> Wordings:
         changed = event._replace(time=value)
-        stated.append((Clause(changed, front="time", asked=asked), Clause(teller.varied(changed), asked=asked)))
-    return tuple(stated)
+        return Clause(changed, front="time", asked=asked), Clause(teller.varied(changed), asked=asked)
+
+    return wordings(values[0]), wordings(values[1])
 
 
 def _placed(teller: Teller, event: Event) -> Event:
@@ -160,7 +166,11 @@ def _two(teller: Teller) -> tuple[Event, Event]:
 
 
 # the harder kinds are the rarer ones
-_OF_SENTENCES: tuple[Callable[[Teller], tuple[Wordings, Wordings]], ...] = (
-    *(_short,) * 4, *(_detail,) * 3, _roles, _order, _binding,
-)  # fmt: skip
+_OF_SENTENCES: tuple[Callable[[Teller], Meanings], ...] = (
+    *(_short,) * 4,
+    *(_detail,) * 3,
+    _roles,
+    _order,
+    _binding,
+)
 _OF_QUESTIONS = (*(_short,) * 3, *(_detail,) * 2, *(_detail_asked,) * 2, _roles, _binding)

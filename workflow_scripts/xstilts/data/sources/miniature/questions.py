@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from xstilts.data.sources.miniature.concepts import MOTION, REST, SOCIAL, TRANSFER, TRANSITIVE
 from xstilts.data.sources.miniature.languages import Language
-from xstilts.data.sources.miniature.wording import Clause, Sentence, keys_of, mark_of, words
+from xstilts.data.sources.miniature.wording import Clause, Keys, Sentence, keys_of, mark_of, words
 from xstilts.data.sources.miniature.world import Event, Teller
 
 _ASKED = ("agent", "patient", "recipient", "place", "time")
@@ -96,7 +96,9 @@ def _unstated(stated: list[Event], verb: str) -> list[str]:
 def layout(language: Language, context: tuple[Sentence, ...]) -> Layout:
     """Return a context as text, in a language."""
     parts: list[str] = []
-    keys, spans, reached = [], [], 0
+    keys: list[Keys] = []
+    spans: list[list[tuple[int, int]]] = []
+    reached = 0
     for sentence in context:
         keys.append((*keys_of(language, sentence), mark_of(sentence)))
         spans.append([])

@@ -49,9 +49,7 @@ def tydiqa(maker: Maker, language: str, split: str) -> str:
 
     Training paragraphs are those of all languages, so that no development set is a translation of one of them.
     """
-    found = _paragraphs(
-        maker, f"tydiqa {language}", split, TYDIQA_PARAGRAPHS[split], _EVENTS, asked=1, brief=True
-    )  # fmt: skip
+    found = _paragraphs(maker, f"tydiqa {language}", split, TYDIQA_PARAGRAPHS[split], _EVENTS, asked=1, brief=True)
     return _written(maker, language, found, "1.1")
 
 
@@ -68,12 +66,16 @@ def _paragraphs(
 
 
 def _written(maker: Maker, code: str, paragraphs: Iterable[Paragraph], version: str, sentences: bool = False) -> str:
-    content = []
+    content: list[dict[str, Any]] = []
     for number, found in enumerate(paragraphs):
         laid = layout(maker.language(code), found.context)
         rows = []
         for place, question in enumerate(found.questions):
-            row = {"id": f"{number}-{place}", "question": maker.say(code, question.sentence), "answers": []}
+            row: dict[str, Any] = {
+                "id": f"{number}-{place}",
+                "question": maker.say(code, question.sentence),
+                "answers": [],
+            }
             if question.noun:
                 first, last = located(laid, question)
                 row["answers"] = [{"text": laid.text[first:last], "answer_start": first}]

@@ -28,9 +28,11 @@ class Rule(NamedTuple):
 
 def felt_by(event: Event) -> str:
     """Return whom an event moves: who does something to a thing, to whom it is done, or who is given a thing."""
-    if event.verb in SOCIAL:
-        return event.patient
-    return event.recipient if event.verb in TRANSFER else event.agent
+    if event.verb not in (*SOCIAL, *TRANSFER):
+        return event.agent
+    name = event.patient if event.verb in SOCIAL else event.recipient
+    assert name is not None  # such verbs have one
+    return name
 
 
 def feeling(teller: Teller, event: Event) -> Rule:

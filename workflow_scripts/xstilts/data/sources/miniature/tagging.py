@@ -105,7 +105,11 @@ def _told(teller: Teller, learning: bool) -> Event:
 def _has_name(sentence: Sentence) -> bool:
     if isinstance(sentence, Joined):
         return _has_name(sentence.one) or _has_name(sentence.other)
-    nouns = [sentence.noun] if isinstance(sentence, Being) else sentence.event[:5]
+    nouns: Sequence[str | None] = ()
+    if isinstance(sentence, Being):
+        nouns = (sentence.noun,)
+    elif isinstance(sentence, Clause):
+        nouns = sentence.event[:5]
     return any(noun is not None and noun.split(" ")[0] in NAMES for noun in nouns)
 
 
@@ -139,15 +143,25 @@ _VERB = "S[dcl]\\NP"
 _PASSIVE = "S[pss]\\NP"
 # what a verb takes behind its subject
 _TAKES = {
-    **{verb: ("/PP",) for verb in MOTION}, **{verb: ("/PP", "/NP") for verb in TRANSFER}, **dict.fromkeys(REST, ()),
-}  # fmt: skip
+    **{verb: ("/PP",) for verb in MOTION},
+    **{verb: ("/PP", "/NP") for verb in TRANSFER},
+    **dict.fromkeys(REST, ()),
+}
 _CATEGORIES = {
-    "ADV": "(S\\NP)\\(S\\NP)", "PUNCT": ".", "NUM": "NP", "DET": "NP/N", "NOUN": "N", "PROPN": "NP", "CCONJ": "conj",
+    "ADV": "(S\\NP)\\(S\\NP)",
+    "PUNCT": ".",
+    "NUM": "NP",
+    "DET": "NP/N",
+    "NOUN": "N",
+    "PROPN": "NP",
+    "CCONJ": "conj",
     "SCONJ": "(S\\S)/S",
-}  # fmt: skip
+}
 _WORDS = {
-    "never": "(S\\NP)/(S\\NP)", "not": "(S[adj]\\NP)/(S[adj]\\NP)", **dict.fromkeys(("where", "when"), "S[wq]/S[q]"),
-}  # fmt: skip
+    "never": "(S\\NP)/(S\\NP)",
+    "not": "(S[adj]\\NP)/(S[adj]\\NP)",
+    **dict.fromkeys(("where", "when"), "S[wq]/S[q]"),
+}
 
 
 def categories(keys: Sequence[str]) -> list[str]:

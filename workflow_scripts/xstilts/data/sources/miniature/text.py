@@ -41,8 +41,7 @@ def _causes(teller: Teller) -> Document:
     event = rules.moving_event(teller)
     rule = rules.feeling(teller, teller.stated(event, 0.2))
     if rng.random() < 0.35:
-        state = rule.effect.quality
-        rule = rules.reaction(teller.world, rule.effect.noun, state)
+        rule = rules.reaction(teller.world, rules.felt_by(event), teller.world.feeling[event.verb])
     shape = rng.random()
     if shape < 0.4:
         return [Joined(rule.cause, "so", rule.effect)]
@@ -109,6 +108,11 @@ def _facts(teller: Teller) -> Document:
 
 
 _KINDS: tuple[tuple[Callable[[Teller], Document], float], ...] = (
-    (_events, 0.08), (_causes, 0.2), (_scripts, 0.03), (_questions, 0.2), (_inferences, 0.35), (_paraphrases, 0.1),
+    (_events, 0.08),
+    (_causes, 0.2),
+    (_scripts, 0.03),
+    (_questions, 0.2),
+    (_inferences, 0.35),
+    (_paraphrases, 0.1),
     (_facts, 0.04),
-)  # fmt: skip
+)

@@ -4,9 +4,9 @@ A sentence is of no language. Worded in one or another it means the same: only o
 prepositions differ. Keys are concepts, so that they also say what part of speech a word is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from xstilts.data.sources.miniature.concepts import MOTION, NAMES, OBJECTS, SYNONYMS
 from xstilts.data.sources.miniature.languages import Language
@@ -70,7 +70,7 @@ class Fragment(NamedTuple):
 Sentence = Clause | Being | Joined | Led | Fragment
 
 
-def is_thing(word: str | None) -> bool:
+def is_thing(word: str | None) -> TypeGuard[str]:
     """Tell whether a patient is an object, by whatever synonym, and not a person."""
     return word in _THINGS
 
@@ -156,11 +156,14 @@ def _time(language: Language, time: str | None, hour: str | None) -> Keys:
 def _being(language: Language, being: Being) -> Keys:
     subject = noun_phrase(language, being.noun)
     complement = (
-        (being.quality,) if being.quality
-        else noun_phrase(language, being.kind, "", None, "a") if being.kind
-        else adjunct(language, "in", being.place) if being.place
+        (being.quality,)
+        if being.quality
+        else noun_phrase(language, being.kind, "", None, "a")
+        if being.kind
+        else adjunct(language, "in", being.place)
+        if being.place
         else ()
-    )  # fmt: skip
+    )
     no: Keys = ("not",) if being.negated else ()
     first: Keys = (being.asked,) if being.asked else ()
     order = language.facts.word_order
@@ -187,7 +190,13 @@ def _fragment(language: Language, fragment: Fragment) -> Keys:
     return noun_phrase(language, fragment.noun)
 
 
-_WORDERS = {Clause: _clause, Being: _being, Joined: _joined, Led: _led, Fragment: _fragment}
+_WORDERS: Mapping[type, Callable[[Language, Any], Keys]] = {
+    Clause: _clause,
+    Being: _being,
+    Joined: _joined,
+    Led: _led,
+    Fragment: _fragment,
+}
 
 
 def mark_of(sentence: Sentence) -> str:

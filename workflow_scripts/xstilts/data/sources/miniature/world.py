@@ -13,7 +13,7 @@ from bisect import bisect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xstilts.data.sources.miniature import concepts
 from xstilts.data.sources.miniature.concepts import (
@@ -41,7 +41,7 @@ from xstilts.data.sources.miniature.concepts import (
     TRANSFER,
     TRANSITIVE,
     VERBS,
-)  # fmt: skip
+)
 
 TRAIN, DEV, TEST = range(12), range(12, 14), range(14, 16)
 _PARTS = 16
@@ -74,7 +74,11 @@ class Event(NamedTuple):
 
     def words(self) -> list[str]:
         """Return the concepts and names of it."""
-        return [value for value in self[: self._fields.index("negated")] if value is not None]
+        return [value for value in self[: self._fields.index("negated")] if isinstance(value, str)]
+
+    def changed(self, field: str, value: Any) -> "Event":
+        """Return the event with another value of a field."""
+        return self._replace(**{field: value})
 
 
 class Row(NamedTuple):
@@ -180,13 +184,16 @@ def world(seed: int) -> World:
     reactions = zip(rng.sample((MOTION + REST) * 2, len(STATES)), rng.sample(PLACES, len(STATES)), strict=True)
     names = (*concepts.CONTENT, *concepts.NAMES, *HOUSES, *DOERS)
     return World(
-        rows=rows, surname=_spread(PERSONS, SURNAMES, rng), job=_spread(PERSONS, PROFESSIONS, rng),
-        city=_spread(PERSONS, CITIES, rng), home=_spread(OBJECTS, PLACES, rng),
+        rows=rows,
+        surname=_spread(PERSONS, SURNAMES, rng),
+        job=_spread(PERSONS, PROFESSIONS, rng),
+        city=_spread(PERSONS, CITIES, rng),
+        home=_spread(OBJECTS, PLACES, rng),
         feeling=_spread(TRANSITIVE + SOCIAL + TRANSFER, STATES, rng),
         reaction=dict(zip(STATES, reactions, strict=True)),
         scripts=tuple(_script(rows, rng) for _ in range(_SCRIPTS)),
         codes={name: rng.randrange(_PARTS) for name in names},
-    )  # fmt: skip
+    )
 
 
 def _table(
@@ -220,9 +227,9 @@ class Teller:
     def event(self, verbs: Collection[str] = VERBS, agents: Sequence[str] | None = None) -> Event:
         """Return an event, with one of these verbs and of one of these agents: who does what, and nothing else."""
         world, rng = self.world, self.rng
-        alone = agents is not None and len(agents) == 1
+        only = agents[0] if agents is not None and len(agents) == 1 else None
         while True:
-            agent = agents[0] if alone else world.draw("agent", "", rng)
+            agent = world.draw("agent", "", rng) if only is None else only
             if agents is not None and agent not in agents:
                 continue
             verb = world.draw("verb", agent, rng)
@@ -252,7 +259,8 @@ class Teller:
 
     def stated(self, event: Event, how: float = 0.4) -> Event:
         """Return an event with more that is told of it: each thing with this probability or a part of it."""
-        world, rng, changed = self.world, self.rng, {}
+        world, rng = self.world, self.rng
+        changed: dict[str, Any] = {}
         if event.patient in OBJECTS and rng.random() < how:
             changed["adjective"] = self.adjective(event.patient)
         if event.place is None and rng.random() < how:
@@ -271,7 +279,7 @@ class Teller:
 
     def varied(self, event: Event, how: float = 0.3) -> Event:
         """Return an event with synonyms in place of some words."""
-        changed = {
+        changed: dict[str, Any] = {
             field: concepts.SYNONYMS[value]
             for field, value in zip(_VARIED, (getattr(event, field) for field in _VARIED), strict=True)
             if value in concepts.SYNONYMS and self.rng.random() < how

@@ -1,0 +1,49 @@
+"""The page on adding a figure: its steps, done in a copy of the package, draw the figure."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+from conftest import ROOT
+
+DRAW = """
+import sys
+from pathlib import Path
+
+import pandas as pd
+from xstilts.reporting import figures
+
+rows = [
+    {"model": "m", "recipe": "r", "method": "full", "mixture": mixture, "seed": seed, "target": "xnli",
+     "language": "de", "metric": "accuracy", "headline": True, "score": 50.0 + seed * (mixture != "none"), "n": 10,
+     "split": "test", "official": True, "sample": False, "collapsed": False}
+    for mixture in ("none", "mnli") for seed in (1, 2)
+]
+plan = {"study": "test", "figures": {"palette": "vlag", "width": 7}}
+figures.write(pd.DataFrame(rows), plan, Path(sys.argv[1]))
+"""
+
+
+def test_steps_of_the_page(tmp_path):
+    text = (ROOT / "docs/add-a-figure.md").read_text(encoding="utf-8")
+    function, line = re.findall(r"```python\n(.*?)```", text, re.S)
+    package = tmp_path / "workflow_scripts/xstilts"
+    shutil.copytree(ROOT / "workflow_scripts/xstilts", package, ignore=shutil.ignore_patterns("__pycache__"))
+    new, table = (
+        re.search(rf"`workflow_scripts/xstilts/(reporting/{name}\.py)`", text)[1] for name in ("seeds", "outputs")
+    )
+    (package / new).write_text(function)
+    outputs = (package / table).read_text()
+    assert "FIGURES = {\n" in outputs
+    (package / table).write_text(outputs.replace("FIGURES = {\n", f"FIGURES = {{\n{line}"))
+    (tmp_path / "figures").mkdir()
+    command = [sys.executable, "-W", "ignore", "-c", DRAW, str(tmp_path / "figures")]
+    environment = {"PYTHONPATH": str(package.parent), "PATH": "", "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {
+        f"{name}.{suffix}" for name in ("seeds", "gains", "gains_by_language") for suffix in ("pdf", "svg", "png")
+    }
+    assert "standard deviation (points)" in (tmp_path / "figures/seeds.svg").read_text()

@@ -1,0 +1,76 @@
+"""Scores of all layers of a model, for targets that are scored by the vectors of texts."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xstilts.evaluation.scores import AXES
+from xstilts.evaluation.table import Column, Table
+
+# beside the predictions of a retrieval node whose recipe asks for all layers
+FILE = "layers.parquet"
+COLUMNS = (
+    Column("layer", "integer", "the layer, 0 for the embeddings"),
+    Column("language", "text", "the language"),
+)
+# beside these columns it has one for each metric of the form, in percent
+TABLE = Table("layers", COLUMNS)
+write, read = TABLE.write, TABLE.read
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def vectors_of(folder: Path, languages: Sequence[str], layer: int | None = None) -> dict[str, np.ndarray]:
+    """Return the vectors of an embeddings node by language; float32 of shape (sequences, width).
+
+    Args:
+        folder: the node's folder.
+        languages: the languages.
+        layer: one of all layers; by default the one that the node is about.
+    """
+    suffix = "" if layer is None else f".layer-{layer}"
+    return {language: np.load(folder / f"{language}{suffix}.npy", allow_pickle=False) for language in languages}
+
+
+def scores_of(form: ModuleType, rows: Rows, embeddings: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the scores of each layer of which there are vectors; empty where there are none.
+
+    Args:
+        form: the module of the task's form.
+        rows: prepared rows by language.
+        embeddings: the folder of the embeddings node.
+        settings: the form's settings of retrieval.
+    """
+    first = next(iter(rows))
+    layers = sorted(int(path.stem.rpartition("-")[2]) for path in embeddings.glob(f"{first}.layer-*.npy"))
+    scores = []
+    for layer in layers:
+        retrieved = form.retrieve(rows, vectors_of(embeddings, list(rows), layer), settings)
+        for language, ranked in retrieved.items():
+            sums: Counter[str] = Counter()
+            for index, prediction, gold in ranked:
+                scoring = {"rules": None, "language": rows[language][index]["language"]}
+                sums.update(form.statistics(prediction, gold, scoring))
+            if ranked:
+                scores.append({"layer": layer, "language": language, **form.score(sums, len(ranked))})
+    return pd.DataFrame(scores)
+
+
+def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+    """Return the headline scores of all layers, with the axes, of the targets that have them.
+
+    Args:
+        plan: the content of plan.json.
+        results: the results folder.
+    """
+    frames = []
+    for cell in plan["cells"]:
+        path = results / cell["node"] / FILE
+        if path.exists():
+            frame = read(path).rename(columns={plan["targets"][cell["target"]]["metric"]: "score"})
+            frames.append(frame[["layer", "language", "score"]].assign(**{axis: cell[axis] for axis in AXES}))
+    return pd.concat(frames, ignore_index=True)[[*AXES, "layer", "language", "score"]] if frames else pd.DataFrame()

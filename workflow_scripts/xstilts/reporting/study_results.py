@@ -1,0 +1,131 @@
+"""The results of a study as data frames, for a notebook; ``xstilts.load`` gives them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xstilts.errors import UserError
+from xstilts.evaluation import predictions, scores
+from xstilts.evaluation.scores import AXES
+from xstilts.store import manifest
+from xstilts.store.manifest import EvaluationResults, PreparedResults, TrainingResults, path_of
+from xstilts.store.node import PROVENANCE
+
+_USE = "give the folder of a study's outputs, such as results/studies/<study>/latest"
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The results of a study. Frames are read when they are first asked for.
+
+    Attributes:
+        folder: the folder of the study's outputs, without links.
+        plan: the content of plan.json.
+    """
+
+    folder: Path
+    plan: Mapping[str, Any]
+
+    @property
+    def results(self) -> Path:
+        """The results folder, in which the nodes are."""
+        return self.folder.parents[2]
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The table of scores; see ``evaluation/scores.py`` for its columns.
+
+        Raises:
+            UserError: if the scores have not been made yet.
+        """
+        return scores.read(self.folder / scores.FILE)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """The cells of the plan: each combination of the axes, and the node with its predictions."""
+        return pd.DataFrame(self.plan["cells"], columns=[*AXES, "node"])
+
+    @cached_property
+    def nodes(self) -> pd.DataFrame:
+        """The nodes of the plan, of the study's names for a node the first.
+
+        Columns: ``stage``, ``name``, ``node`` (a path below the results folder) and ``parents`` (such paths).
+        """
+        rows = []
+        for node, entry in self.plan["nodes"].items():
+            parents = list(entry["spec"]["parents"].values())
+            rows.append({"stage": node.partition("/")[0], "name": entry["names"][0], "node": node, "parents": parents})
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def manifests(self) -> pd.DataFrame:
+        """What the nodes' manifests say, a row a node of the plan.
+
+        ``made`` tells whether the node is there; ``bytes`` of its files; ``rows`` of prepared data; ``steps``,
+        ``best_step`` and ``collapsed`` of a training run; ``layer`` of vectors; ``wall_seconds`` that it took.
+        Values that a node does not have are missing.
+        """
+        rows = [_main_values(path_of(self.results, node)) for node in self.nodes["node"]]
+        return self.nodes[["stage", "name", "node"]].join(pd.DataFrame(rows, columns=_VALUES))
+
+    def predictions(self) -> pd.DataFrame:
+        """Read the predictions of all cells: the axes, and the columns of ``evaluation/predictions.py``.
+
+        This may be large: a row for each cell and example. Nothing is kept; take the rows that you need.
+
+        Raises:
+            UserError: if some predictions have not been made yet.
+        """
+        frames = []
+        for node, cells in self.cells.groupby("node", sort=False):
+            frame = predictions.read(self.results / str(node) / predictions.FILE)
+            frames.append(cells[AXES].merge(frame, how="cross"))
+        return pd.concat(frames, ignore_index=True)
+
+
+_VALUES = ["made", "bytes", "rows", "steps", "best_step", "collapsed", "layer", "wall_seconds"]
+
+
+def _main_values(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"made": False}
+    made = manifest.read(path)
+    values: dict[str, Any] = {"made": True, "bytes": sum(file.bytes for file in made.files.values())}
+    if isinstance(made.results, PreparedResults):
+        values["rows"] = sum(split.rows for split in made.results.splits.values())
+    if isinstance(made.results, TrainingResults) and made.results.run is not None:
+        run = made.results.run
+        values |= {"steps": run.steps_done, "best_step": run.best_step, "collapsed": run.collapsed}
+    if isinstance(made.results, EvaluationResults):
+        values |= {"collapsed": made.results.collapsed, "layer": made.results.layer}
+    provenance = path.with_name(PROVENANCE)
+    if provenance.exists():
+        values["wall_seconds"] = json.loads(provenance.read_text(encoding="utf-8"))["wall_seconds"]
+    return values
+
+
+def load(folder: Path) -> StudyResults:
+    """Return the results of a study.
+
+    Args:
+        folder: the folder of the study's outputs, or a link to it.
+
+    Raises:
+        UserError: if there is no such folder, or it is not that of a study's outputs.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; {_USE}")
+    try:
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: has no plan.json, so it is not the outputs of a study; {_USE}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / 'plan.json'}: cannot be read ({error}); run the study again") from None
+    if not isinstance(plan, dict) or not {"cells", "nodes"} <= set(plan):
+        raise UserError(f"{folder / 'plan.json'}: not the plan of a study; {_USE}")
+    return StudyResults(folder.resolve(), plan)
