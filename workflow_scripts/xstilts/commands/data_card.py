@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow
 
 from xstilts.data.prepare import prepare
+from xstilts.data.rows import labels_of
 from xstilts.data.sources import Place
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.errors import UserError
@@ -29,12 +30,6 @@ from xstilts.references import SOURCE_LANGUAGE
 from xstilts.store.manifest import PreparedResults, path_of
 from xstilts.store.specs import DATA, EvaluationDataSpec, TrainingDataSpec
 
-# The texts of a form's rows, whose lengths are told together.
-_TEXTS = {
-    "classification": ("text_a", "text_b"), "multiple_choice": ("context", "question", "choices"),
-    "span": ("context", "question"), "tagging": ("words",), "bitext": ("text", "translation"), "mining": ("text",),
-    "retrieval": ("query", "text", "context"), "mlm": ("text",),
-}  # fmt: skip
 Row = Mapping[str, Any]
 _NO_LIMITS = Limits(train_rows=None, dev_rows=10**9, test_rows=None)
 _HEADER = ["split", "language", "rows", "characters: median", "95 %", "longest", "words: median", "95 %", "longest"]
@@ -70,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
                 lines.append(f"cannot be used: {error}")
                 continue
         # of a union, the rows of each member
-        member = "" if prepared.spec.task == task.name else f"{prepared.spec['task']} "
+        member = "" if prepared.spec.task == task.name else f"{prepared.spec.task} "
         lines += [f"left out, {reason}: {number:,}" for reason, number in facts.left_out.items() if number]
         for (split, language), group in _groups(prepared, parts).items():
             rows.append(_row(prepared, member + split, language, group, facts))
@@ -85,7 +80,10 @@ def _facts(task: Task) -> Iterator[str]:
     """Yield the lines of what the registry knows."""
     yield f"# {task.title} (`{task.name}`, version {task.version})"
     yield ""
-    yield f"form: {task.form}, scored by {task.metric}"
+    metric = FORMS[task.form].metrics[task.metric]
+    chance = metric.chance(len(task.labels)) if metric.chance is not None and task.labels else None
+    by_chance = "" if chance is None else f" ({chance:.1f} by chance)"
+    yield f"form: {task.form}, scored by {task.metric} in {metric.unit}{by_chance}"
     if task.languages:
         yield f"languages: {', '.join(task.languages)}"
     if task.trained_on is not None:
@@ -194,7 +192,7 @@ def _side(row: Row) -> str:
 
 def _row(prepared: Node, split: str, language: str, rows: Sequence[Row], facts: PreparedResults) -> list[str]:
     """Return a row of the table: how many rows there are, how long their texts are together, and marks."""
-    fields = _TEXTS[prepared.spec.form]
+    fields = FORMS[prepared.spec.form].texts
     texts = [" ".join(text for field in fields for text in _texts(row[field])) for row in rows]
     lengths = [*_spread([len(text) for text in texts]), *_spread([len(text.split()) for text in texts])]
     split_facts = facts.splits[language] if isinstance(prepared.spec, EvaluationDataSpec) else facts
@@ -216,7 +214,7 @@ def _labels(prepared: Node, split: str, language: str, rows: Sequence[Row], fact
     """Yield the line of how often each label is there, for tagging by word; none for forms without labels."""
     names = prepared.spec.labels or facts.labels
     if names:
-        counts = Counter(label for row in rows for label in row.get("tags", [row.get("label")]))
+        counts = Counter(label for row in rows for label in labels_of(prepared.spec.form, row))
         found = ", ".join(f"{name} {counts[number]:,}" for number, name in enumerate(names) if counts[number])
         yield f"labels, {split}, {language}: {found}"
 

@@ -12,6 +12,7 @@ from xstilts.commands import read_plan
 from xstilts.errors import UserError, suggestion
 from xstilts.evaluation import xtreme_format
 from xstilts.evaluation.predictions import FILE
+from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.planning.registry import Task
 from xstilts.planning.settings import local, plan_of
@@ -42,13 +43,18 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--benchmark: unknown benchmark {name!r}; {suggestion(name, known.benchmarks)}")
     entries, nodes, targets = _entries(known, name), _nodes(plan, arguments), plan["targets"]
     chosen = [target for target in nodes if _belongs(targets[target], entries)]
+    without_layout = [target for target in chosen if FORMS[targets[target]["form"]].xtreme is None]
+    chosen = [target for target in chosen if target not in without_layout]
     _refuse_collisions(chosen, targets, entries)
-    lines = []
+    lines = [
+        f"not exported: {target}: the form {targets[target]['form']} has no layout of files in XTREME"
+        for target in without_layout
+    ]
     for target in chosen:
         task = known.tasks[targets[target]["task"]]
         asked = entries[task.name]["languages"] if name is not None else task.languages
         lines += _export(task, entries[task.name], results, nodes[target], asked, arguments)
-    lines += [f"not exported: {target}" for target in nodes if target not in chosen]
+    lines += [f"not exported: {target}" for target in nodes if target not in (*chosen, *without_layout)]
     if name is not None:
         there = [targets[target]["task"] for target in chosen]
         lines += [f"missing: {task} is no target of study {plan['study']}" for task in entries if task not in there]

@@ -1,11 +1,9 @@
 """Find what belongs together by the vectors of texts: translations, or the answers to queries."""
 
 import argparse
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -16,6 +14,8 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
 from xstilts.evaluation.predictions import FILE, frame_of
 from xstilts.evaluation.scores import LAYERS
+from xstilts.forms import scoring
+from xstilts.forms.interface import FormModule
 from xstilts.store import manifest, node
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
 from xstilts.store.specs import EMBEDDINGS, PREPARED
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def _layers(form: ModuleType, rows: Mapping[str, Sequence], embeddings: Path, settings: Mapping) -> pd.DataFrame:
+def _layers(form: FormModule, rows: Mapping[str, Sequence], embeddings: Path, settings: Mapping) -> pd.DataFrame:
     """Return the scores of each layer of which there are vectors: layer, language, and the form's metrics."""
     first = next(iter(rows))
     numbers = sorted(int(path.stem.rpartition("-")[2]) for path in embeddings.glob(f"{first}.layer-*.npy"))
@@ -62,10 +62,8 @@ def _layers(form: ModuleType, rows: Mapping[str, Sequence], embeddings: Path, se
     for number in numbers:
         vectors = {name: np.load(embeddings / f"{name}.layer-{number}.npy", allow_pickle=False) for name in rows}
         for name, scored in form.retrieve(rows, vectors, settings).items():
-            sums: Counter[str] = Counter()
-            for place, prediction, gold in scored:
-                language = {"rules": None, "language": rows[name][place]["language"]}
-                sums.update(form.statistics(prediction, gold, language))
             if scored:
-                scores.append({"layer": number, "language": name, **form.score(sums, len(scored))})
+                _, predictions, gold = zip(*scored, strict=True)
+                columns = scoring.columns_of(form, predictions, gold, None, [name] * len(scored))
+                scores.append({"layer": number, "language": name, **scoring.scores(form.FORM, columns)})
     return pd.DataFrame(scores)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from xstilts.errors import UserError
 from xstilts.evaluation import benchmarks, xtreme_format
+from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.store.files import write_atomically
 
@@ -33,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{side}: no such folder: {getattr(arguments, side)}")
     scores, missing = _scores(arguments.predictions, arguments.labels, benchmark)
     result = report(scores, benchmark)
-    sys.stdout.write("\n".join([*_table(result, benchmark), "", *_sums(result, benchmark["title"], missing)]) + "\n")
+    lines = [*_table(result, benchmark), "", *_sums(result, benchmark["title"], missing), *_without_layout(benchmark)]
+    sys.stdout.write("\n".join(lines) + "\n")
     if arguments.json is not None:
         content = {"benchmark": arguments.benchmark, **result, "missing_files": missing}
         write_atomically(arguments.json, json.dumps(content, indent=1) + "\n")
@@ -44,6 +46,8 @@ def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tu
     rows, missing = [], []
     for name, entry in benchmark["tasks"].items():
         task = registry.load().task(name, "benchmark")
+        if FORMS[task.form].xtreme is None:
+            continue
         for language in entry["languages"]:
             place = Path(entry["layout"]) / xtreme_format.file_name(task.form, language)
             absent = [str(folder / place) for folder in (predictions, labels) if not (folder / place).is_file()]
@@ -54,9 +58,19 @@ def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tu
                     {"task": name, "language": language, "metric": metric, "score": value, "n": len(pairs)}
                     for metric, value in xtreme_format.score(task, pairs, language).items()
                 ]
+    if not (rows or missing):
+        raise UserError("nothing to score: no task of the benchmark is of a form with a layout of files in XTREME")
     if not rows:
         raise UserError(f"nothing to score: of {len(missing)} files none is there, such as {missing[0]}")
     return pd.DataFrame(rows), missing
+
+
+def _without_layout(benchmark: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each task whose form has no layout of files."""
+    for name in benchmark["tasks"]:
+        form = registry.load().task(name, "benchmark").form
+        if FORMS[form].xtreme is None:
+            yield f"not scored: {name}: the form {form} has no layout of files in XTREME"
 
 
 def report(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """The table of predictions: one row an example."""
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
+
+from xstilts.forms.interface import AnyForm
 
 FILE = "predictions.parquet"
 
 
 def frame_of(
-    form: ModuleType, rows: Sequence[Mapping[str, Any]], predictions: Sequence[str], gold: Sequence[str],
+    form: AnyForm, rows: Sequence[Mapping[str, Any]], predictions: Sequence[str], gold: Sequence[str],
     rules: str | None,
 ) -> pd.DataFrame:  # fmt: skip
     """Return one row an example: ids, language, split, prediction, gold, and the form's statistics as ``stat_...``."""

@@ -13,6 +13,8 @@ import pandas as pd
 
 from xstilts.evaluation import benchmarks, statistics
 from xstilts.evaluation.scores import headline, is_source_language, with_gain
+from xstilts.forms import metric_named
+from xstilts.forms.declaration import PERCENT
 
 LEGEND = (
     "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed: one prediction for all"
@@ -60,9 +62,13 @@ def language_frame(scores: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def _unit(metric: str) -> str:
+    return metric_named(metric).unit
+
+
 def in_percent(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose scores are in percent, and so can be averaged and compared in points."""
-    return frame[frame["metric"] != "loss"]
+    return frame[frame["metric"].map(_unit) == PERCENT]
 
 
 def _marks(row: Mapping[str, Any]) -> str:
@@ -77,7 +83,7 @@ def _cell(row: Mapping[str, Any], value: float) -> str:
     """Return a score, its gain over `none` in brackets, and the marks."""
     if pd.isna(value):
         return "–"
-    digits = 3 if row["metric"] == "loss" else 1
+    digits = 1 if _unit(row["metric"]) == PERCENT else 3
     gain = "" if row["mixture"] == "none" or pd.isna(row["gain"]) else f" ({row['gain']:+.{digits}f})"
     return f"{value:.{digits}f}{gain}{_marks(row)}"
 
@@ -236,7 +242,7 @@ def contrast_rows(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
     rows = []
     for row in frame.fillna("").to_dict("records"):
-        digits = 3 if row["metric"] == "loss" else 1
+        digits = 1 if _unit(row["metric"]) == PERCENT else 3
         difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
         sides = f"{row['contrast']}: {row['one']} − {row['other']}"
         others = [row[axis] or "–" for axis in axes]
