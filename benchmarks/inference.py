@@ -3,8 +3,8 @@
 Run:  XSTILTS_MIRROR=<raw data sets> XSTILTS_MODEL=<encoder's folder> python benchmarks/inference.py [--rows 2490]
 
 A round is a language: ours (``prediction.predict``), then the same model and the same code with batches in the data's
-order, padded to their own longest sequence: once of as many instances as ours have on average, once of eight, the default
-of transformers' Trainer. The order of the three turns from round to round. Both sides have as many threads as
+order, padded to their own longest sequence: once of as many instances as ours have on average, once of eight, the
+default of transformers' Trainer. The order of the three turns from round to round. Both sides have as many threads as
 OMP_NUM_THREADS says, by default one. Predictions have to be identical. Bar: 1.5x of batches of as many instances.
 """
 

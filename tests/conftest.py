@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -84,6 +86,12 @@ class Project:
 
     def plan(self) -> Plan:
         return plan_of(self.study_file)
+
+
+def score_of_sums(form: ModuleType, sums: Mapping[str, float], examples: int) -> dict[str, float]:
+    """Return the scores of a form's module by those of its metrics that are functions of sums."""
+    metrics = {name: metric.of_sums for name, metric in form.FORM.metrics.items() if metric.of_sums is not None}
+    return {name: function(sums, examples) for name, function in metrics.items()}
 
 
 def pair_f1(found, gold) -> float:

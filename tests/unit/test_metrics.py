@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import pair_f1
+from conftest import pair_f1, score_of_sums
 from xstilts.errors import UserError
 from xstilts.forms import classification, span, tagging
 from xstilts.metrics import mining, mlqa, squad
@@ -42,9 +42,9 @@ def test_tagging_scores():
     assert one == {"words": 3, "correct": 2, "true_positives": 0, "false_positives": 2, "false_negatives": 2}
     two = tagging.statistics("DET NOUN", "DET NOUN", SCORING)
     sums = {key: one[key] + two[key] for key in one}
-    assert tagging.score(sums, 2) == {"f1": pytest.approx(100 * 4 / 8), "accuracy": pytest.approx(80)}
+    assert score_of_sums(tagging, sums, 2) == {"f1": pytest.approx(100 * 4 / 8), "accuracy": pytest.approx(80)}
     nothing = dict.fromkeys(one, 0.0) | {"words": 1.0}
-    assert tagging.score(nothing, 1)["f1"] == 0
+    assert score_of_sums(tagging, nothing, 1)["f1"] == 0
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_span_score():
     assert span.statistics("cat", '["the cat", "dog"]', SCORING) == {"exact_match": 1, "f1": 1}
     assert span.statistics("el gato", '["gato"]', SCORING)["exact_match"] == 0
     assert span.statistics("el gato", '["gato"]', {**SCORING, "rules": "mlqa"}) == {"exact_match": 1, "f1": 1}
-    assert span.score({"exact_match": 1, "f1": 1.5}, 4) == {"f1": 37.5, "exact_match": 25}
+    assert score_of_sums(span, {"exact_match": 1, "f1": 1.5}, 4) == {"f1": 37.5, "exact_match": 25}
 
 
 def test_accuracy():
     assert classification.statistics("neutral", "neutral", SCORING) == {"correct": 1}
-    assert classification.score({"correct": 3}, 4) == {"accuracy": 75}
+    assert score_of_sums(classification, {"correct": 3}, 4) == {"accuracy": 75}
 
 
 def test_nearest_is_by_cosine():

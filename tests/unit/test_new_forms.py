@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 import torch
 import transformers
+from conftest import score_of_sums
 from safetensors.torch import load_file
 from xstilts import forms
 from xstilts.commands import main
@@ -107,7 +108,9 @@ def test_mining_with_perfect_vectors():
 
 def f1_of(scored):
     statistics = [mining.statistics(found, gold, {}) for _, found, gold in scored]
-    return mining.score({name: sum(row[name] for row in statistics) for name in statistics[0]}, len(scored))["f1"]
+    return score_of_sums(mining, {name: sum(row[name] for row in statistics) for name in statistics[0]}, len(scored))[
+        "f1"
+    ]
 
 
 def test_statistics_of_mining():
@@ -116,7 +119,7 @@ def test_statistics_of_mining():
     wrong = mining.statistics("b", "c", {})
     assert wrong == {"true_positives": 0, "false_positives": 1, "false_negatives": 1}
     assert f1_of(scored) == pytest.approx(100 / 3)
-    assert mining.score({"true_positives": 0, "false_positives": 0, "false_negatives": 0}, 5) == {"f1": 0}
+    assert score_of_sums(mining, {"true_positives": 0, "false_positives": 0, "false_negatives": 0}, 5) == {"f1": 0}
 
 
 # Two foreign sentences f1, f2 and two English ones e1 = f1, e2, with the cosines f1.e1 = 1, f2.e1 = 0.3, f1.e2 = 0,
@@ -240,7 +243,7 @@ def test_retrieval_looks_in_the_pool_of_all_languages():
     # right at ranks 2 and 3
     assert english["average_precision"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     total = english["average_precision"] + german["average_precision"]
-    assert retrieval.score({"average_precision": total}, 2)["mean_average_precision"] == pytest.approx(
+    assert score_of_sums(retrieval, {"average_precision": total}, 2)["mean_average_precision"] == pytest.approx(
         100 * (7 / 12 + 1) / 2
     )
 
@@ -347,7 +350,7 @@ def test_long_texts_are_cut_into_sequences(tokenizer):
     assert mlm.predict([{}, {}], tokens, [(1.5, 2), (2.0, 1), (0.5, 1), (3.0, 1)], None, {}) == ["4.0 4", "3.0 1"]
     sums = {"loss": 4.0 + 3.0, "positions": 5}
     assert mlm.statistics("4.0 4", "", {}) == {"loss": 4, "positions": 4}
-    assert mlm.score(sums, 2) == {"loss": 7 / 5}
+    assert score_of_sums(mlm, sums, 2) == {"loss": 7 / 5}
 
 
 def test_tokenizer_without_a_mask():

@@ -182,7 +182,7 @@ def test_what_a_task_cannot_be(project, old, new, message):
         text = text.replace(old, new, 1)
         return text.replace("labels: [negative, positive]\n", "") if "tagging" in new else text
 
-    assert wrong(project, change) == f"task sentiment: {message}"
+    assert wrong(project, change) == f"-/sentiment.yaml: {message}"
 
 
 def test_label_that_the_task_does_not_know(project, caplog):

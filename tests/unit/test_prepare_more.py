@@ -515,7 +515,7 @@ def same(name, raw, row, labels):
     for field, column in own["columns"].items():
         parts = [raw.get(part) for part in column.split("+")]
         expected[field] = parts if len(parts) > 1 else parts[0]
-    found = {field: row[field] for field, _ in forms.get(form).FIELDS}
+    found = {field: row[field] for field in forms.FORMS[form].fields}
     if "label" in found:
         found["label"] = values[found["label"]]
     if "tags" in found:

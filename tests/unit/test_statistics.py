@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.evaluation import statistics
+from xstilts.forms import FORMS
 
-CLASSIFICATION = forms.get("classification")
+CLASSIFICATION = FORMS["classification"]
 
 
 def side(correct, language="de", clusters=None, ids=None):
@@ -25,7 +25,7 @@ def side(correct, language="de", clusters=None, ids=None):
 
 
 def compare(*pairs, joint=False, source="en", form=CLASSIFICATION, metric="accuracy"):
-    return statistics.difference(pairs, form, metric, source, joint)
+    return statistics.difference(pairs, form.metrics[metric], source, joint)
 
 
 def width(found):
@@ -115,7 +115,7 @@ def test_intervals_cover():
 
 def test_metric_is_that_of_all_counts_of_a_draw():
     """F1 is no mean over rows: it is computed anew from the counts of each draw."""
-    tagging = forms.get("tagging")
+    tagging = FORMS["tagging"]
     counts = {"true_positives": [8.0, 0.0], "false_positives": [0.0, 2.0], "false_negatives": [0.0, 2.0]}
     frame = side([0, 0]).drop(columns="stat_correct")
     one = frame.assign(**{f"stat_{name}": value for name, value in counts.items()}, stat_correct=1.0, stat_words=1.0)

@@ -7,13 +7,16 @@ was found and how to fix it.
 import copy
 import math
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -22,6 +25,7 @@ from xstilts.errors import UserError, suggestion
 
 SCHEMAS = Path(__file__).parent / "schemas"
 REGISTRY = Path(__file__).parent / "registry"
+Choices = Mapping[str, Sequence[str]]
 # the C loader, where libyaml is there: the same result, several times faster
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -82,25 +86,35 @@ def _schemas() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def _validator(name: str) -> Draft202012Validator:
+def _registry() -> Registry[Any]:
     resources = [(key, DRAFT202012.create_resource(value)) for key, value in _schemas().items()]
-    registry: Registry[Any] = Registry().with_resources(resources)
-    return Draft202012Validator(_schemas()[name], registry=registry)
+    return Registry().with_resources(resources)
 
 
-def check(value: Any, name: str, file: str) -> Any:
+def _validator(name: str, choices: Choices) -> Validator:
+    """Return a validator that knows the keyword ``x-choices``, an ``enum`` whose values are not in the schema."""
+
+    def chosen(_: Validator, key: str, value: Any, __: Mapping) -> Iterator[ValidationError]:
+        if value not in choices[key]:
+            yield ValidationError("", validator="enum", validator_value=choices[key])
+
+    return validators.extend(Draft202012Validator, {"x-choices": chosen})(_schemas()[name], registry=_registry())
+
+
+def check(value: Any, name: str, file: str, choices: Choices = MappingProxyType({})) -> Any:
     """Check a value against ``schemas/<name>`` and return it with defaults filled in.
 
     Args:
         value: what a YAML file holds.
         name: file name of the schema, such as ``study.yaml``.
         file: what to call the file in an error.
+        choices: the possible values where the schema says ``x-choices``, by the name that it gives there.
 
     Raises:
         UserError: naming the path of the first wrong key.
     """
     _refuse_infinite_numbers(value, "", file)
-    error = best_match(_validator(name).iter_errors(value))
+    error = best_match(_validator(name, choices).iter_errors(value))
     if error is not None:
         raise UserError(f"{file}: {_explain(error)}")
     return with_defaults(value, _schemas()[name])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from xstilts.data.prepare import prepare
 from xstilts.data.sources.raw_files import raw_files
 from xstilts.errors import UserError
+from xstilts.forms import FORMS
 from xstilts.planning import index, registry
 from xstilts.planning.registry import Task
 from xstilts.planning.settings import local
@@ -59,7 +60,10 @@ def _about(task: Task) -> Iterator[str]:
     """Yield the lines of what the registry says."""
     yield f"# {task.title} (`{task.name}`, version {task.version})"
     yield ""
-    yield f"form: {task.form}, scored by {task.metric}"
+    metric = FORMS[task.form].metrics[task.metric]
+    chance = metric.chance(len(task.labels)) if metric.chance is not None and task.labels else None
+    by_chance = "" if chance is None else f" ({chance:.1f} by chance)"
+    yield f"form: {task.form}, scored by {task.metric} in {metric.unit}{by_chance}"
     if task.languages:
         yield f"languages: {', '.join(task.languages)}"
     if task.trained_on is not None:

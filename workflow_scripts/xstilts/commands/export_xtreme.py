@@ -10,6 +10,7 @@ from xstilts.commands import configured_plan, read_plan
 from xstilts.errors import UserError, suggestion
 from xstilts.evaluation.scores import AXES
 from xstilts.evaluation.xtreme_export import Export
+from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.references import SOURCE_LANGUAGE
 
@@ -39,16 +40,23 @@ def run(arguments: argparse.Namespace) -> None:
         for benchmark in ([name] if name is not None else sorted(tasks.benchmarks))
         for task, entry in tasks.benchmarks[benchmark]["tasks"].items()
     }
-    nodes, lines, exported = _nodes(plan, arguments), [], []
+    nodes = _nodes(plan, arguments)
+    lines: list[str] = []
+    exported: list[str] = []
+    unknown: list[str] = []
     for target in _chosen(nodes, plan["targets"], entries):
         task = tasks.tasks[plan["targets"][target]["task"]]
+        if FORMS[task.form].xtreme is None:
+            lines.append(f"not exported: {target}: the form {task.form} has no layout of files in XTREME")
+            unknown.append(target)
+            continue
         layout = entries[task.name]["layout"]
         languages = entries[task.name]["languages"] if name is not None else task.languages
         labels = arguments.labels and arguments.labels / layout
         export = Export(task.name, task, results, nodes[target], languages, arguments.output / layout, labels)
         lines += export.write()
         exported.append(target)
-    lines += [f"not exported: {target}" for target in nodes if target not in exported]
+    lines += [f"not exported: {target}" for target in nodes if target not in (*exported, *unknown)]
     if name is not None:
         present = {plan["targets"][target]["task"] for target in exported}
         lines += [f"missing: {task} is no target of study {plan['study']}" for task in entries if task not in present]

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from xstilts import schema
+from xstilts.planning import registry
 
 _PAGES = ("config.yaml", "study.yaml", "task.yaml", "mixtures.yaml", "models.yaml", "languages.yaml")
 
@@ -46,10 +47,11 @@ def _rows(page: dict[str, Any], prefix: str) -> list[str]:
 
 
 def _row(inner: dict[str, Any], path: str, required: bool) -> list[str]:
-    kind = inner.get("type", "choice" if "enum" in inner else "any")
+    kind = inner.get("type", "any")
     kind = kind if isinstance(kind, str) else " or ".join(kind)
-    if "enum" in inner:
-        kind = " or ".join(json.dumps(value) for value in inner["enum"])
+    values = registry.choices()[inner["x-choices"]] if "x-choices" in inner else inner.get("enum")
+    if values is not None:
+        kind = " or ".join(json.dumps(value) for value in values)
     default = "required" if required else json.dumps(inner["default"]) if "default" in inner else ""
     meaning = inner.get("description", "").replace("|", "\\|")
     items = schema.resolve(inner["items"]) if isinstance(inner.get("items"), dict) else {}

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from xstilts.errors import UserError
 from xstilts.evaluation import xtreme_format
+from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.reporting import benchmark_report
 from xstilts.store.files import write_atomically
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     scores, missing = _scores(arguments.predictions, arguments.labels, benchmark)
     result = benchmark_report.report(scores, benchmark)
     sys.stdout.write(benchmark_report.text(result, benchmark, missing))
+    sys.stdout.write("".join(f"{line}\n" for line in _without_layout(benchmark)))
     if arguments.json is not None:
         content = {"benchmark": arguments.benchmark, **result, "missing_files": missing}
         write_atomically(arguments.json, json.dumps(content, indent=1) + "\n")
@@ -45,6 +47,8 @@ def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tu
     tasks = registry.load()
     for name, entry in benchmark["tasks"].items():
         task = tasks.task(name, "benchmark")
+        if FORMS[task.form].xtreme is None:
+            continue
         for language in entry["languages"]:
             file = Path(entry["layout"]) / xtreme_format.file_name(task.form, language)
             absent = [str(folder / file) for folder in (predictions, labels) if not (folder / file).is_file()]
@@ -54,6 +58,16 @@ def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tu
                 scores = xtreme_format.score(task, pairs, language)
                 common = {"task": name, "language": language, "n": len(pairs)}
                 rows += [{**common, "metric": metric, "score": score} for metric, score in scores.items()]
+    if not (rows or missing):
+        raise UserError("nothing to score: no task of the benchmark is of a form with a layout of files in XTREME")
     if not rows:
         raise UserError(f"nothing to score: of {len(missing)} files none is there, such as {missing[0]}")
     return pd.DataFrame(rows), missing
+
+
+def _without_layout(benchmark: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each task whose form has no layout of files."""
+    for name in benchmark["tasks"]:
+        form = registry.load().task(name, "benchmark").form
+        if FORMS[form].xtreme is None:
+            yield f"not scored: {name}: the form {form} has no layout of files in XTREME"

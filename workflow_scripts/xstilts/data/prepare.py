@@ -16,9 +16,10 @@ import pyarrow
 import pyarrow.parquet
 
 from xstilts import forms
-from xstilts.data.rows import Row, check_count, label_counts, read_rows, refuse_placeholders
+from xstilts.data.rows import Row, check_count, label_counts, read_rows, refuse_placeholders, schema_of
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import Role
 from xstilts.store.manifest import PreparedResults, PreparedSplit
 from xstilts.store.specs import EvaluationDataSpec, TrainingDataSpec, UnionSpec
 
@@ -69,20 +70,18 @@ def unite(
     sample = any(results.sample for results in results_of.values())
     limited, results = _limited(spec, spec.labels, splits, left_out, sample)
     if spec.shuffled_labels:
-        limited["train"] = _shuffled(limited["train"])
+        limited["train"] = _shuffled(limited["train"], *FORMS[spec.form].of_role(Role.LABEL))
     return _tables(spec.form, limited), results
 
 
-def _shuffled(rows: list[Row]) -> list[Row]:
+def _shuffled(rows: list[Row], field: str) -> list[Row]:
     """Return rows with each other's labels: a control, in which texts and labels are the same but have no relation."""
-    labels = [row["label"] for row in sorted(rows, key=lambda row: _hash(row["example_id"]))]
-    return [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]
+    labels = [row[field] for row in sorted(rows, key=lambda row: _hash(row["example_id"]))]
+    return [{**row, field: label} for row, label in zip(rows, labels, strict=True)]
 
 
 def _tables(form: str, splits: Mapping[str, list[Row]]) -> dict[str, pyarrow.Table]:
-    columns = [(name, pyarrow.string()) for name in ("example_id", "cluster_id", "language", "split")]
-    columns = pyarrow.schema([*columns, *forms.get(form).FIELDS])
-    return {split: pyarrow.Table.from_pylist(rows, columns) for split, rows in splits.items()}
+    return {split: pyarrow.Table.from_pylist(rows, schema_of(form)) for split, rows in splits.items()}
 
 
 def _training(
@@ -100,7 +99,7 @@ def _training(
             check_count(count, file.rows, file.file)
             rows += [{**row, "language": spec.language, "split": split} for row in read]
         splits[split] = rows
-    labels = _inventory(splits) if spec.labels is None else spec.labels
+    labels = _inventory(splits, *FORMS[spec.form].of_role(Role.LABELS)) if spec.labels is None else spec.labels
     for split, rows in splits.items():
         kept = [row for row in rows if _normal(row.get("context") or "") not in forbidden]
         left_out["context of an evaluation set"] += len(rows) - len(kept)
@@ -126,7 +125,8 @@ def _limited(
             raise UserError(f"{spec.task}: no {split} rows are left; raise the limits or give the source more rows")
     results = PreparedResults(
         splits={
-            split: PreparedSplit(rows=len(rows), labels=label_counts(labels, rows)) for split, rows in limited.items()
+            split: PreparedSplit(rows=len(rows), labels=label_counts(spec.form, labels, rows))
+            for split, rows in limited.items()
         },
         available=len(splits["train"]),
         left_out=dict(left_out),
@@ -137,13 +137,13 @@ def _limited(
     return limited, results
 
 
-def _inventory(splits: Mapping[str, list[Row]]) -> list[str] | None:
-    """Number the tags of rows that have them as text, in alphabetical order, and return their names."""
-    rows = [row for part in splits.values() for row in part if "tags" in row]
-    names = sorted({tag for row in rows for tag in row["tags"]})
-    numbers = {name: number for number, name in enumerate(names)}
+def _inventory(splits: Mapping[str, list[Row]], *fields: str) -> list[str] | None:
+    """Replace the labels of words, which are text here, by indices in alphabetical order, and return the labels."""
+    rows = [row for of_split in splits.values() for row in of_split]
+    names = sorted({label for row in rows for field in fields for label in row[field]})
+    indices = {name: index for index, name in enumerate(names)}
     for row in rows:
-        row["tags"] = [numbers[tag] for tag in row["tags"]]
+        row.update({field: [indices[label] for label in row[field]] for field in fields})
     return names or None
 
 
@@ -161,7 +161,7 @@ def _evaluation(spec: EvaluationDataSpec, raw: Path) -> tuple[dict[str, list[Row
                 rows += [{**row, "language": language, "split": split} for row in read]
             if split == source.split:
                 check_count(count, source.rows, ", ".join(files))
-                refuse_placeholders(spec.labels, read, ", ".join(files))
+                refuse_placeholders(spec.form, spec.labels, read, ", ".join(files))
                 available[language] = len(read)
         everything[language] = rows
     everything = _choose_evaluation(spec, everything)
@@ -178,7 +178,7 @@ def _evaluated(spec: EvaluationDataSpec, language: str, rows: list[Row], availab
     fewer = source.published is not None and scored < source.published
     return PreparedSplit(
         rows=scored,
-        labels=label_counts(spec.labels, rows),
+        labels=label_counts(spec.form, spec.labels, rows),
         available=available,
         split=source.split,
         official=source.official,
@@ -219,7 +219,7 @@ def _choose_evaluation(spec: EvaluationDataSpec, everything: Mapping[str, list[R
 
 
 def _with_queries(rows: Sequence[Row], is_query: Callable[[Row], bool], limit: int) -> set[int]:
-    """Return the indices of at most ``limit`` queries, by a hash of their clusters, and as large a share of the pool."""
+    """Return the indices of at most ``limit`` queries, by a hash of clusters, and as large a share of the pool."""
     hashes = [_hash(row["cluster_id"]) for row in rows]
     queries = sorted((hashes[index], index) for index, row in enumerate(rows) if is_query(row))
     if len(queries) <= limit:
@@ -235,7 +235,7 @@ def _normal(text: str) -> str:
 
 
 def _contexts(prepared: Iterable[Path]) -> set[str]:
-    contexts = set()
+    contexts: set[str] = set()
     for path in (path for folder in prepared for path in sorted(folder.glob("*.parquet"))):
         texts = pyarrow.parquet.read_table(path, columns=["context"])["context"].drop_null().to_pylist()
         contexts.update(map(_normal, texts))

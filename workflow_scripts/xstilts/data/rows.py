@@ -1,18 +1,44 @@
-"""Raw rows become rows of a form, each checked: one line names the file and the row that is not what it should be."""
+"""Raw rows become rows of a form; an error is one line that names the file, the row and what is wrong with it."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow
 
 from xstilts import forms
 from xstilts.data import readers
 from xstilts.errors import UserError
+from xstilts.forms import FORMS
+from xstilts.forms.declaration import Role
 from xstilts.store.specs import EvaluationDataSpec, Reading, TrainingDataSpec, Where
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
 Row = dict[str, Any]
+# a value of a label in raw files
+LabelValue = str | int | bool
+# indices of labels by type and value: to Python, True equals 1
+LabelIndex = Mapping[tuple[type, LabelValue], int]
+_TYPES = {
+    Role.TEXT: pyarrow.string(),
+    Role.TEXTS: pyarrow.list_(pyarrow.string()),
+    Role.LABEL: pyarrow.int32(),
+    Role.LABELS: pyarrow.list_(pyarrow.int32()),
+    Role.NUMBER: pyarrow.float64(),
+    Role.ANSWERS: pyarrow.list_(pyarrow.struct([("text", pyarrow.string()), ("start", pyarrow.int32())])),
+    Role.CATEGORY: pyarrow.string(),
+    Role.ID: pyarrow.string(),
+    Role.IDS: pyarrow.list_(pyarrow.string()),
+}
+_COMMON = ("example_id", "cluster_id", "language", "split")
+
+
+def schema_of(form: str) -> pyarrow.Schema:
+    """Return the columns of prepared rows of a form."""
+    fields = [(name, _TYPES[field.role]) for name, field in FORMS[form].fields.items()]
+    return pyarrow.schema([*((name, pyarrow.string()) for name in _COMMON), *fields])
 
 
 def read_rows(
@@ -30,13 +56,19 @@ def read_rows(
         spec: the node's spec.
         raw: folder of the files.
         names: files that are read together.
-        split: prefix of ids and clusters for rows that have none of their own.
-        where: the rows that are meant; the others are another language's.
+        split: prefix of ids and clusters for rows that have none in the file.
+        where: which rows are in the language that is read; None for all.
         left_out: counts, by reason, the rows that are left out.
         seen: counts the ids so far; an id that repeats gets a number.
+
+    Raises:
+        UserError: naming the file and the row that cannot be used.
     """
     reading, form = spec.reading, forms.get(spec.form)
-    labels = _label_index(spec.labels, reading)
+    (label,) = form.FORM.of_role(Role.LABEL) or (None,)
+    (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
+    labels = _label_index(reading.labels if reading.labels is not None else spec.labels or ())
+    dropped = _label_index(reading.drop_labels)
     cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
@@ -48,13 +80,13 @@ def read_rows(
         record = _record(raw_row, reading, place)
         identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
-        if "label" in record and _is_one_of(record["label"], reading.drop_labels):
-            left_out["no gold label"] += 1
-            continue
-        if "label" in record:
-            record["label"] = _label(record["label"], labels, place)
-        if "tags" in record:
-            record["tags"] = _tags(record["tags"], labels, place)
+        if label is not None:
+            if _key(record[label]) in dropped:
+                left_out["no gold label"] += 1
+                continue
+            record[label] = _label(record[label], labels, place)
+        if word_labels is not None:
+            record[word_labels] = _labels_of_words(record[word_labels], word_labels, labels, place)
         try:
             row = form.normalise(record, spec.labels)
         except ValueError as error:
@@ -76,21 +108,17 @@ def read_rows(
 
 def _record(row: Row, reading: Reading, place: str) -> Row:
     """Return the fields of a raw row, by the names of the form."""
-    record = {}
+    record: Row = {}
     for field, column in reading.columns.items():
-        parts = [_column(row, part, place) for part in column.split("+")]
-        record[field] = parts if len(parts) > 1 else parts[0]
+        values = [_column(row, name, place) for name in column.split("+")]
+        value: Any = values if len(values) > 1 else values[0]
         texts = reading.values.get(field)
         if texts is not None:
-            if not _is_one_of(record[field], texts):
-                raise UserError(f"{place}: {column} is {record[field]!r:.60}, which is none of {', '.join(texts)}")
-            record[field] = texts[record[field]]
+            if not isinstance(value, str) or value not in texts:
+                raise UserError(f"{place}: {column} is {value!r:.60}, which is none of {', '.join(texts)}")
+            value = texts[value]
+        record[field] = value
     return record
-
-
-def _is_one_of(value: Any, known: Collection[str | int]) -> bool:
-    """Tell whether a value is among texts and numbers; to Python, True would be 1 and 1.0 too."""
-    return type(value) in (str, int) and value in known
 
 
 def _text(row: Row, column: str, place: str) -> str:
@@ -119,55 +147,64 @@ def _column(row: Row, column: str, place: str) -> Any:
         raise UserError(f"{place}: no column {column!r}; found {', '.join(map(str, row))!r:.200}") from None
 
 
-def _label_index(labels: Sequence[str] | None, reading: Reading) -> dict[str | int, int]:
-    values = reading.labels if reading.labels is not None else labels or ()
-    return {value: number for number, value in enumerate(values)}
+def _key(value: Any) -> tuple[type, LabelValue] | None:
+    """Return type and value of what can be a label, so that true, 1 and "1" are three labels; None for all else."""
+    return (type(value), value) if type(value) in (str, int, bool) else None
 
 
-def _label(value: Any, labels: Mapping[str | int, int], place: str) -> int:
-    if _is_one_of(value, labels):
-        return labels[value]
-    known = ", ".join(map(str, labels))
+def _label_index(values: Iterable[LabelValue]) -> LabelIndex:
+    return {(type(value), value): index for index, value in enumerate(values)}
+
+
+def _label(value: Any, labels: LabelIndex, place: str) -> int:
+    key = _key(value)
+    if key is not None and key in labels:
+        return labels[key]
+    names = ", ".join(str(name).lower() if kind is bool else str(name) for kind, name in labels)
     raise UserError(
-        f"{place}: label {value!r:.60} is none of {known}; placeholder labels cannot be trained on or scored"
+        f"{place}: label {value!r:.60} is none of {names}; placeholder labels cannot be trained on or scored"
     )
 
 
-def _tags(values: Any, labels: Mapping[str | int, int], place: str) -> list[Any]:
-    """Return the numbers of tags, or the tags themselves where the data decide what labels there are."""
+def _labels_of_words(values: Any, field: str, labels: LabelIndex, place: str) -> list[Any]:
+    """Return the indices of labels, or the labels themselves where the data decide what labels there are."""
     if not isinstance(values, list):
-        raise UserError(f"{place}: tags is not a list but {values!r:.60}")
+        raise UserError(f"{place}: {field} is not a list but {values!r:.60}")
     return [_label(value, labels, place) for value in values] if labels else values
 
 
-def refuse_placeholders(labels: Sequence[str] | None, rows: list[Row], files: str) -> None:
+def refuse_placeholders(form: str, labels: Sequence[str] | None, rows: list[Row], files: str) -> None:
     """Refuse evaluation rows that all have the same label.
 
     Raises:
         UserError: naming the files and the label.
     """
-    counts = label_counts(labels, rows)
+    counts = label_counts(form, labels, rows)
     if len(rows) >= PLACEHOLDER_ROWS and len(counts) == 1:
         raise UserError(f"{files}: all {len(rows)} rows have the label {next(iter(counts))!r}: placeholders, not gold")
 
 
-def label_counts(labels: Sequence[str] | None, rows: list[Row]) -> dict[str, int]:
-    """Return how often each label is there; for tagging, by word."""
+def label_counts(form: str, labels: Sequence[str] | None, rows: list[Row]) -> dict[str, int]:
+    """Return how often each label occurs, where a task has label names."""
     if not labels:
         return {}
-    counts: Counter[int] = Counter()
-    for row in rows:
-        counts.update(row["tags"] if "tags" in row else [row["label"]])
+    counts = Counter(label for row in rows for label in labels_of(form, row))
     return {labels[label]: counts[label] for label in sorted(counts)}
 
 
-def check_count(found: int, stated: int | None, files: str) -> None:
-    """Compare the number of rows that were read with the one that the source states, where it states one.
+def labels_of(form: str, row: Mapping[str, Any]) -> list[int]:
+    """Return the labels of a row: one, or one for each word, or none where the form has no labels."""
+    single, by_word = FORMS[form].of_role(Role.LABEL), FORMS[form].of_role(Role.LABELS)
+    return [*(row[field] for field in single), *(label for field in by_word for label in row[field])]
+
+
+def check_count(rows: int, stated: int | None, files: str) -> None:
+    """Compare the number of rows that were read with the number that the source states, where it states one.
 
     Raises:
         UserError: naming the files and both numbers.
     """
-    if stated is not None and found != stated:
+    if stated is not None and rows != stated:
         raise UserError(
-            f"{files}: {found} rows, but its source states {stated}; index the mirror again if that is right"
+            f"{files}: {rows} rows, but its source states {stated}; index the mirror again if that is right"
         )

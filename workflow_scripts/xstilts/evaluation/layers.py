@@ -1,9 +1,7 @@
 """Scores of all layers of a model, for targets that are scored by the vectors of texts."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,8 @@ import pandas as pd
 
 from xstilts.evaluation.scores import AXES
 from xstilts.evaluation.table import Column, Table
+from xstilts.forms import scoring
+from xstilts.forms.interface import FormModule
 
 # beside the predictions of a retrieval node whose recipe asks for all layers
 FILE = "layers.parquet"
@@ -36,7 +36,7 @@ def vectors_of(folder: Path, languages: Sequence[str], layer: int | None = None)
     return {language: np.load(folder / f"{language}{suffix}.npy", allow_pickle=False) for language in languages}
 
 
-def scores_of(form: ModuleType, rows: Rows, embeddings: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
+def scores_of(form: FormModule, rows: Rows, embeddings: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     """Return the scores of each layer of which there are vectors; empty where there are none.
 
     Args:
@@ -51,12 +51,10 @@ def scores_of(form: ModuleType, rows: Rows, embeddings: Path, settings: Mapping[
     for layer in layers:
         retrieved = form.retrieve(rows, vectors_of(embeddings, list(rows), layer), settings)
         for language, ranked in retrieved.items():
-            sums: Counter[str] = Counter()
-            for index, prediction, gold in ranked:
-                scoring = {"rules": None, "language": rows[language][index]["language"]}
-                sums.update(form.statistics(prediction, gold, scoring))
             if ranked:
-                scores.append({"layer": layer, "language": language, **form.score(sums, len(ranked))})
+                _, predicted, gold = zip(*ranked, strict=True)
+                columns = scoring.columns_of(form, predicted, gold, None, [language] * len(ranked))
+                scores.append({"layer": layer, "language": language, **scoring.scores(form.FORM, columns)})
     return pd.DataFrame(scores)
 
 

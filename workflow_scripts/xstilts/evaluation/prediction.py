@@ -1,8 +1,6 @@
-"""Prediction: a trained model over tokens, in order of length to pad little, and back in the data's order."""
+"""Prediction by a trained model. Instances of similar length share a batch; results are in the order of the rows."""
 
-from collections import Counter
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,12 +8,14 @@ import torch
 
 from xstilts import forms
 from xstilts.data.dataset import Split
+from xstilts.forms import scoring
+from xstilts.forms.interface import FormModule
 from xstilts.models.model import Model, tensors
 from xstilts.store.specs import EvaluatedSpec
 from xstilts.tokenization.tokens import Tokens
 
-# tokens in one batch, padding included; memory and time, not results, depend on it: few on a CPU, where a larger batch
-# is no faster and only has more padding
+# tokens in one batch, padding included. It decides memory and time, not results; on a CPU a larger batch has more
+# padding and is no faster.
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 
@@ -28,7 +28,7 @@ def batches(tokens: Tokens) -> list[np.ndarray]:
     while start < len(order):
         stop, width, used = start, int(tokens.lengths[order[start]]), 0
         while stop < len(order) and (stop == start or used + width * sequences[order[stop]] <= most):
-            # a batch's instances have the same number of sequences: a row of choices is as long as the others
+            # the head for choices needs as many sequences from every instance of a batch
             if sequences[order[stop]] != sequences[order[start]]:
                 break
             used += width * sequences[order[stop]]
@@ -58,20 +58,19 @@ def predict(model: Model, task: EvaluatedSpec, split: Split, device: torch.devic
     return form.predict(split.rows, split.tokens, kept, task.labels, task.decoding)
 
 
-def gold_answers(form: ModuleType, split: Split, labels: Sequence[str] | None) -> list[str]:
-    """Return the right answer as text for each prepared row of a split."""
+def gold_answers(form: FormModule, split: Split, labels: Sequence[str] | None) -> list[str]:
+    """Return the gold answer as text for each prepared row of a split."""
     return [form.gold(row, labels) for row in split.rows]
 
 
 def evaluate(model: Model, task: EvaluatedSpec, split: Split, device: torch.device) -> tuple[dict[str, float], bool]:
-    """Return the scores of a split in percent, and whether the model collapsed on it."""
+    """Return the scores of a split by every metric of the form, and whether the model collapsed on it."""
     form = forms.get(task.form)
     was_training = model.training
     model.eval()
     predictions = predict(model, task, split, device)
     model.train(was_training)
-    gold_texts = gold_answers(form, split, task.labels)
-    sums: Counter[str] = Counter()
-    for row, prediction, gold in zip(split.rows, predictions, gold_texts, strict=True):
-        sums.update(form.statistics(prediction, gold, {"rules": task.scoring, "language": row["language"]}))
-    return form.score(sums, len(gold_texts)), form.collapsed(predictions, gold_texts)
+    gold = gold_answers(form, split, task.labels)
+    languages = [row["language"] for row in split.rows]
+    columns = scoring.columns_of(form, predictions, gold, task.scoring, languages)
+    return scoring.scores(form.FORM, columns), form.collapsed(predictions, gold)

@@ -4,12 +4,12 @@ Beside the columns below it has those of the form's statistics, ``stat_<name>``,
 """
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
 from xstilts.evaluation.table import Column, Table
+from xstilts.forms.interface import AnyForm
 
 FILE = "predictions.parquet"
 STATISTIC = "stat_"
@@ -28,7 +28,7 @@ _COPIED = ["example_id", "cluster_id", "language", "split"]
 
 
 def frame_of(
-    form: ModuleType,
+    form: AnyForm,
     rows: Sequence[Mapping[str, Any]],
     predictions: Sequence[str],
     gold: Sequence[str],

@@ -1,17 +1,17 @@
 """Predictions by the vectors of texts: what a form finds for each query, as a table of predictions."""
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from xstilts.evaluation import predictions
+from xstilts.forms.interface import FormModule
 
 
 def predictions_of(
-    form: ModuleType,
+    form: FormModule,
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
     vectors: Mapping[str, np.ndarray],
     settings: Mapping[str, Any],

@@ -1,15 +1,16 @@
 """The table of scores: one row for each model x recipe x method x mixture x seed x target x language x metric."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from xstilts import forms
 from xstilts.evaluation import predictions
 from xstilts.evaluation.table import Column, Table
+from xstilts.forms import FORMS, scoring
+from xstilts.forms.declaration import Columns
 from xstilts.references import parse_reference
 from xstilts.store import manifest
 from xstilts.store.manifest import EvaluationResults, path_of
@@ -46,7 +47,7 @@ write, read = TABLE.write, TABLE.read
 
 
 def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
-    """Return the scores of every cell of a plan, in percent, computed from the predictions' files.
+    """Return the scores of every cell of a plan, in the units of their metrics, from the files of predictions.
 
     Args:
         plan: the content of plan.json.
@@ -69,29 +70,29 @@ def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[di
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
     direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
     frame = predictions.read(results / node / predictions.FILE)
-    statistics = [name for name in frame.columns if name.startswith("stat_")]
     rows = []
     for language, part in frame.groupby("language", sort=False):
-        # exact sums: the same to the last digit in whatever order and layout
-        sums = {name.removeprefix("stat_"): math.fsum(part[name]) for name in statistics}
-        described = evaluated.splits[language]
-        for metric, value in forms.get(target["form"]).score(sums, len(part)).items():
-            rows.append(
-                {
-                    "language": language,
-                    "metric": metric,
-                    "headline": metric == target["metric"],
-                    "score": value,
-                    "n": len(part),
-                    "split": described.split,
-                    "official": described.official,
-                    "sample": described.sample,
-                    "layer": evaluated.layer,
-                    "direction": direction,
-                    "collapsed": evaluated.collapsed,
-                }
-            )
+        split = evaluated.splits[str(language)]
+        constant = {
+            "n": len(part),
+            "split": split.split,
+            "official": split.official,
+            "sample": split.sample,
+            "layer": evaluated.layer,
+            "direction": direction,
+            "collapsed": evaluated.collapsed,
+        }
+        for metric, value in scoring.scores(FORMS[target["form"]], columns_of(part)).items():
+            score = {"metric": metric, "headline": metric == target["metric"], "score": value}
+            rows.append({"language": language, **score, **constant})
     return rows
+
+
+def columns_of(frame: pd.DataFrame) -> Columns:
+    """Return what scores are computed from: the statistics of predictions, the predictions and the gold answers."""
+    statistics = predictions.statistics_of(frame)
+    columns = {str(name): statistics[name].to_numpy(np.float64) for name in statistics}
+    return {**columns, **{name: frame[name].to_numpy(object) for name in scoring.TEXTS}}
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:

@@ -1,27 +1,28 @@
 """XTREME's layout of predictions and labels: ``DIR/<folder of the task>/test-<language>.<suffix>`` on both sides.
 
-===============  ======  ===============================================================================================
-form             suffix  content
-===============  ======  ===============================================================================================
-classification   tsv     a label a line; further columns do not matter
-bitext           tsv     the number of the sentence that is found, from 0, a line; further columns do not matter
-tagging          tsv     a tag a line, an empty line after a sentence
-mining           tsv     a pair a line: foreign id, English id
-multiple_choice  jsonl   ``{"label": 0}`` a line: the number of the choice; other keys do not matter
-span             json    predictions: ``{question id: answer}``; labels: SQuAD's format
-retrieval        json    ``{query id: [candidate id, ...]}``: predictions best first, 20 count; labels in any order
-===============  ======  ===============================================================================================
+A form declares its layout and the suffix of its files (``Form.xtreme``).
+
+=========  =====================================================================================================
+layout     content
+=========  =====================================================================================================
+labels     a label a line; further columns do not matter
+indices    the index of the retrieved sentence, from 0, a line; further columns do not matter
+tags       a tag a line, an empty line after a sentence
+pairs      a pair a line: foreign id, English id
+choices    ``{"label": 0}`` a line: the index of the choice; other keys do not matter
+answers    predictions: ``{question id: answer}``; labels: SQuAD's format
+rankings   ``{query id: [candidate id, ...]}``: predictions best first, 20 count; labels in any order
+=========  =====================================================================================================
 
 Sources, all in google-research/xtreme: ``evaluate.py`` and ``mock_test_data`` (commit da430dd), ``third_party/
 run_xcopa.py`` for XCOPA, whose labels are its own test files, and ``third_party/utils_mewslix.py``. For LAReQA there is
 no such file; ours are of Mewsli-X's form, in the language of the question.
 
 A file becomes a table from keys (numbers of rows, ids, pairs) to the notation in which a form states predictions and
-gold, so that the form's own ``statistics`` and ``score`` do the rest.
+gold answers, so that the statistics and the metrics of the form do the rest.
 """
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +33,8 @@ from typing import Any, Protocol
 from xstilts import forms
 from xstilts.data.rows import PLACEHOLDER_ROWS
 from xstilts.errors import UserError
+from xstilts.forms import FORMS, scoring
+from xstilts.forms.declaration import Xtreme
 
 Table = dict[Any, str]
 Rows = Iterable[tuple[str, str]]
@@ -49,38 +52,54 @@ class Scored(Protocol):
         """Its label names."""
 
     @property
-    def scoring(self) -> str:
-        """The rules by which answers are compared."""
+    def scoring(self) -> str | None:
+        """The rules by which answers are compared, where its form has some."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the predictions and the labels of a form stand in files.
+    """How files of predictions and labels are read and written.
 
     Attributes:
-        suffix: of the files' names.
-        unit: what a key of a table stands for.
         read_predictions: a file as a table.
         read_labels: a file as a table.
         write_predictions: rows (id, prediction) as the text of a file.
-        write_labels: rows (id, gold) as the text of a file.
+        write_labels: rows (id, gold answer) as the text of a file.
+        by_word: whether a value has a label for each word, separated by spaces.
+        sparse: whether a file may lack an item: a pair that only one side has is none for the other.
     """
 
-    suffix: str
-    unit: str
     read_predictions: Callable[[Path], Table]
     read_labels: Callable[[Path], Table]
     write_predictions: Callable[[Rows], str]
     write_labels: Callable[[Rows], str]
+    by_word: bool = False
+    sparse: bool = False
+
+
+def declared(form: str) -> Xtreme:
+    """Return how a form stands in files.
+
+    Raises:
+        UserError: if the form declares no layout.
+    """
+    xtreme = FORMS[form].xtreme
+    if xtreme is None:
+        raise UserError(f"the form {form} has no layout of files in XTREME")
+    return xtreme
 
 
 def file_name(form: str, language: str) -> str:
-    """Return the name of the file of a language, the same on both sides."""
-    return f"test-{language}.{LAYOUTS[form].suffix}"
+    """Return the name of the file of a language, the same on both sides.
+
+    Raises:
+        UserError: if the form declares no layout.
+    """
+    return f"test-{language}.{declared(form).suffix}"
 
 
 def read_pairs(task: Scored, predictions: Path, labels: Path) -> list[tuple[str, str]]:
-    """Return prediction and gold of every row, in the notation of the task's form and the order of the labels.
+    """Return prediction and gold answer of every row, in the notation of the task's form and the order of the labels.
 
     Args:
         task: the task; its form decides how the files are read.
@@ -89,39 +108,39 @@ def read_pairs(task: Scored, predictions: Path, labels: Path) -> list[tuple[str,
 
     Raises:
         UserError: naming the file and the row, if a file cannot be read, the two do not correspond, a label is unknown,
-            or the labels are placeholders.
+            or the labels are placeholders; or if the form declares no layout.
     """
-    layout = LAYOUTS[task.form]
-    predicted, right = layout.read_predictions(predictions), layout.read_labels(labels)
-    if not right:
+    xtreme = declared(task.form)
+    layout, item = LAYOUTS[xtreme.layout], xtreme.item
+    predicted, gold = layout.read_predictions(predictions), layout.read_labels(labels)
+    if not gold:
         raise UserError(f"{labels}: empty; there is nothing to score")
-    if layout.unit == "pair":
-        # a pair that only one side has is one that the other says nothing about
-        return [(predicted.get(pair, ""), right.get(pair, "")) for pair in dict.fromkeys([*right, *predicted])]
-    _check_keys(layout.unit, predictions, predicted, labels, right)
-    if layout.unit == "sentence":
-        _check_lengths(predictions, predicted, labels, right)
+    if layout.sparse:
+        return [(predicted.get(key, ""), gold.get(key, "")) for key in dict.fromkeys([*gold, *predicted])]
+    _check_keys(item, predictions, predicted, labels, gold)
+    if layout.by_word:
+        _check_lengths(item, predictions, predicted, labels, gold)
     if task.labels is not None:
-        _check_labels(predictions, predicted, layout.unit, task.labels)
-        _check_labels(labels, right, layout.unit, task.labels)
-    found = {label for gold in right.values() for label in _labels(gold, layout.unit)}
-    if len(right) >= PLACEHOLDER_ROWS and len(found) == 1:
-        raise UserError(f"{labels}: all {len(right)} {layout.unit}s have the same label: placeholders, not gold")
-    return [(predicted[key], gold) for key, gold in right.items()]
+        _check_labels(item, predictions, predicted, layout.by_word, task.labels)
+        _check_labels(item, labels, gold, layout.by_word, task.labels)
+    different = {label for value in gold.values() for label in _labels(value, layout.by_word)}
+    if len(gold) >= PLACEHOLDER_ROWS and len(different) == 1:
+        raise UserError(f"{labels}: all {len(gold)} {item}s have the same label: placeholders, not gold")
+    return [(predicted[key], value) for key, value in gold.items()]
 
 
 def score(task: Scored, pairs: Sequence[tuple[str, str]], language: str) -> dict[str, float]:
-    """Return the scores of a language by metric, in percent: those of the task's form.
+    """Return the scores of a language by metric: those of the task's form.
 
     Args:
         task: the task.
-        pairs: prediction and gold of every row, in the form's notation.
+        pairs: prediction and gold answer of every row, in the form's notation.
         language: the language, on which MLQA's rules depend.
     """
     form = forms.get(task.form)
-    scoring = {"rules": task.scoring, "language": language}
-    statistics = [form.statistics(prediction, gold, scoring) for prediction, gold in pairs]
-    return form.score({name: math.fsum(row[name] for row in statistics) for name in statistics[0]}, len(pairs))
+    predictions, gold = zip(*pairs, strict=True)
+    columns = scoring.columns_of(form, predictions, gold, task.scoring, [language] * len(pairs))
+    return scoring.scores(form.FORM, columns)
 
 
 def text_of(task: Scored, rows: Rows, side: str) -> str:
@@ -129,49 +148,52 @@ def text_of(task: Scored, rows: Rows, side: str) -> str:
 
     Args:
         task: the task; its form decides how the file is written.
-        rows: id, and prediction or gold in the form's notation.
+        rows: id, and prediction or gold answer in the form's notation.
         side: ``prediction`` or ``gold``.
+
+    Raises:
+        UserError: if the form declares no layout.
     """
-    layout = LAYOUTS[task.form]
+    layout = LAYOUTS[declared(task.form).layout]
     return layout.write_predictions(rows) if side == "prediction" else layout.write_labels(rows)
 
 
 # What two files must have in common
 
 
-def _check_keys(unit: str, predictions: Path, predicted: Table, labels: Path, right: Table) -> None:
-    lacking = [key for key in right if key not in predicted]
-    unknown = [key for key in predicted if key not in right]
-    if isinstance(next(iter(right)), int):
+def _check_keys(item: str, predictions: Path, predicted: Table, labels: Path, gold: Table) -> None:
+    lacking = [key for key in gold if key not in predicted]
+    unknown = [key for key in predicted if key not in gold]
+    if isinstance(next(iter(gold)), int):
         if lacking or unknown:
-            raise UserError(f"{predictions}: {len(predicted)} {unit}s, but {len(right)} in {labels}")
+            raise UserError(f"{predictions}: {len(predicted)} {item}s, but {len(gold)} in {labels}")
     elif lacking:
-        raise UserError(f"{predictions}: no {unit} {lacking[0]!r}{_more(lacking)}, which {labels} has")
+        raise UserError(f"{predictions}: no {item} {lacking[0]!r}{_more(lacking)}, which {labels} has")
     elif unknown:
-        raise UserError(f"{predictions}: {unit} {unknown[0]!r}{_more(unknown)} is not in {labels}")
+        raise UserError(f"{predictions}: {item} {unknown[0]!r}{_more(unknown)} is not in {labels}")
 
 
 def _more(keys: Sequence[str]) -> str:
     return f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
 
 
-def _check_lengths(predictions: Path, predicted: Table, labels: Path, right: Table) -> None:
-    for number, gold in right.items():
-        tags, expected = (text.count(" ") + 1 for text in (predicted[number], gold))
+def _check_lengths(item: str, predictions: Path, predicted: Table, labels: Path, gold: Table) -> None:
+    for key, value in gold.items():
+        tags, expected = (len(_labels(text, by_word=True)) for text in (predicted[key], value))
         if tags != expected:
-            raise UserError(f"{predictions}: sentence {number} has {tags} tags, but {expected} in {labels}")
+            raise UserError(f"{predictions}: {item} {key} has {tags} tags, but {expected} in {labels}")
 
 
-def _check_labels(path: Path, table: Table, unit: str, known: Sequence[str]) -> None:
+def _check_labels(item: str, path: Path, table: Table, by_word: bool, names: Sequence[str]) -> None:
     for key, value in table.items():
-        for label in _labels(value, unit):
-            if label not in known:
-                raise UserError(f"{path}: {unit} {key}: {label!r:.60} is none of {', '.join(known)}")
+        for label in _labels(value, by_word):
+            if label not in names:
+                raise UserError(f"{path}: {item} {key}: {label!r:.60} is none of {', '.join(names)}")
 
 
-def _labels(value: str, unit: str) -> list[str]:
-    """Return the label of a row, or those of the words of a sentence."""
-    return value.split(" ") if unit == "sentence" else [value]
+def _labels(value: str, by_word: bool) -> list[str]:
+    """Return the label of a row, or those of its words."""
+    return value.split(" ") if by_word else [value]
 
 
 # Reading
@@ -198,7 +220,7 @@ def _read_labels(path: Path) -> Table:
     return {number: line.split("\t")[0].strip() for number, line in _lines(path)}
 
 
-def _read_numbers(path: Path) -> Table:
+def _read_indices(path: Path) -> Table:
     table = _read_labels(path)
     for number, value in table.items():
         if not re.fullmatch("[0-9]{1,9}", value):
@@ -242,18 +264,18 @@ def _read_choices(path: Path) -> Table:
     return table
 
 
-def _json(path: Path, text: str, place: str = "") -> Any:
+def _json(path: Path, text: str, where: str = "") -> Any:
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, f"{path}: {place}"))
+        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, f"{path}: {where}"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: {place}not JSON ({error})") from None
+        raise UserError(f"{path}: {where}not JSON ({error})") from None
 
 
-def _unique(pairs: Sequence[tuple[str, Any]], place: str) -> dict[str, Any]:
+def _unique(pairs: Sequence[tuple[str, Any]], where: str) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise UserError(f"{place}the key {key!r} stands twice")
+        raise UserError(f"{where}the key {key!r} stands twice")
     return table
 
 
@@ -268,15 +290,17 @@ def _read_answers(path: Path) -> Table:
 
 
 def _read_squad(path: Path) -> Table:
-    """Return the right answers of each question, as a JSON list."""
+    """Return the gold answers of each question, as a JSON list."""
     content = _json(path, _text(path))
     table: Table = {}
     try:
         articles = content["data"] if isinstance(content, dict) else content
+        paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
         questions = [
             (question["id"], [answer["text"] for answer in question["answers"]])
-            for article in articles for paragraph in article["paragraphs"] for question in paragraph["qas"]
-        ]  # fmt: skip
+            for paragraph in paragraphs
+            for question in paragraph["qas"]
+        ]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not in SQuAD's format (missing or misplaced: {error})") from None
     for identity, answers in questions:
@@ -334,7 +358,7 @@ def _write_answers(rows: Rows) -> str:
 
 
 def _write_squad(rows: Rows) -> str:
-    """Return SQuAD's format with ids and answers alone, which is all that scoring reads."""
+    """Return SQuAD's format with ids and answers alone; scoring reads nothing else."""
     questions = [{"id": identity, "answers": [{"text": text} for text in json.loads(gold)]} for identity, gold in rows]
     content = {"version": "1.1", "data": [{"paragraphs": [{"qas": questions}]}]}
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
@@ -345,11 +369,11 @@ def _write_rankings(rows: Rows) -> str:
 
 
 LAYOUTS = {
-    "classification": Layout("tsv", "row", _read_labels, _read_labels, _write_values, _write_values),
-    "bitext": Layout("tsv", "row", _read_numbers, _read_numbers, _write_values, _write_values),
-    "tagging": Layout("tsv", "sentence", _read_tags, _read_tags, _write_tags, _write_tags),
-    "mining": Layout("tsv", "pair", _read_mined, _read_mined, _write_mined, _write_mined),
-    "multiple_choice": Layout("jsonl", "row", _read_choices, _read_choices, _write_choices, _write_choices),
-    "span": Layout("json", "question", _read_answers, _read_squad, _write_answers, _write_squad),
-    "retrieval": Layout("json", "query", _read_rankings, _read_relevant, _write_rankings, _write_rankings),
+    "labels": Layout(_read_labels, _read_labels, _write_values, _write_values),
+    "indices": Layout(_read_indices, _read_indices, _write_values, _write_values),
+    "tags": Layout(_read_tags, _read_tags, _write_tags, _write_tags, by_word=True),
+    "pairs": Layout(_read_mined, _read_mined, _write_mined, _write_mined, sparse=True),
+    "choices": Layout(_read_choices, _read_choices, _write_choices, _write_choices),
+    "answers": Layout(_read_answers, _read_squad, _write_answers, _write_squad),
+    "rankings": Layout(_read_rankings, _read_relevant, _write_rankings, _write_rankings),
 }

@@ -4,17 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow
 
-from xstilts.forms.classification import score, statistics
+from xstilts.forms.classification import statistics
+from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import nearest
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import TokensBuilder
 
-__all__ = ["score", "statistics"]
+__all__ = ["statistics"]
 
-FIELDS = [("text", pyarrow.string()), ("translation", pyarrow.string())]
+FORM = Form(
+    fields={"text": Field(Role.TEXT), "translation": Field(Role.TEXT)},
+    metrics={"accuracy": Metric(of_sums=lambda sums, examples: 100 * sums["correct"] / examples)},
+    trained=False,
+    embedded=True,
+    sequences=2,
+    retrieval=("direction",),
+    xtreme=Xtreme("indices", "tsv"),
+)
 
 
 def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
@@ -25,28 +33,28 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 def encode(
     rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return a instance of two sequences a row: the sentence, then its translation."""
+    """Return an instance of two sequences a row: the sentence, then its translation."""
     builder = TokensBuilder()
-    room = lengths["max_length"] - tokenizer.single_overhead
+    length = lengths["max_length"] - tokenizer.single_overhead
     sides = [tokenizer.tokenize([row[side] for row in rows]) for side in ("text", "translation")]
-    for number in range(len(rows)):
+    for index in range(len(rows)):
         for side in sides:
-            builder.sequence(tokenizer.single(side[number].ids[:room]))
-        builder.close(number)
+            builder.sequence(tokenizer.single(side[index].ids[:length]))
+        builder.close(index)
     return builder.arrays()
 
 
 def retrieve(
     rows: Mapping[str, Sequence[Mapping[str, Any]]], vectors: Mapping[str, np.ndarray], settings: Mapping[str, Any]
 ) -> dict[str, list[tuple[int, str, str]]]:
-    """Return for every sentence the number of the nearest one on the other side, by cosine, and its own number.
+    """Return for every sentence the index of the nearest sentence of the other language, by cosine, and its own index.
 
-    ``direction`` says which side is looked for in which: XTREME looks for English sentences among the foreign ones.
+    ``direction`` says which language the queries are in: XTREME looks for English sentences among the foreign ones.
     """
-    found = {}
+    nearest_of = {}
     for language in rows:
         # sequences alternate: a sentence, then its translation
         sides = [vectors[language][0::2], vectors[language][1::2]]
         best = nearest(*(reversed(sides) if settings["direction"] == "from_english" else sides))
-        found[language] = [(number, str(candidate), str(number)) for number, candidate in enumerate(best)]
-    return found
+        nearest_of[language] = [(index, str(candidate), str(index)) for index, candidate in enumerate(best)]
+    return nearest_of

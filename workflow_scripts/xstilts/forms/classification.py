@@ -4,17 +4,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow
 
+from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
 from xstilts.forms.text import filled
+from xstilts.metrics import classes
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
-FIELDS = [("text_a", pyarrow.string()), ("text_b", pyarrow.string()), ("label", pyarrow.int32())]
+FORM = Form(
+    fields={
+        "text_a": Field(Role.TEXT),
+        "text_b": Field(Role.TEXT, required=False),
+        "label": Field(Role.LABEL),
+    },
+    metrics={
+        "accuracy": Metric(
+            of_sums=lambda sums, examples: 100 * sums["correct"] / examples, chance=lambda labels: 100 / labels
+        ),
+        "macro_f1": Metric(
+            of_examples=lambda columns, counts: 100 * classes.macro_f1(columns["gold"], columns["prediction"], counts)
+        ),
+    },
+    head_size=lambda width, labels: width * (width + 1) + (width + 1) * labels,
+    label_head=True,
+    xtreme=Xtreme("labels", "tsv"),
+)
 
 
 def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
-    """Return the row: one or two texts and a label's number."""
+    """Return the row: one or two texts and the index of a label."""
     second = filled(record, "text_b") if record.get("text_b") is not None else None
     return {"text_a": filled(record, "text_a"), "text_b": second, "label": record["label"]}
 
@@ -26,33 +44,28 @@ def encode(
     builder = TokensBuilder()
     first = tokenizer.tokenize([row["text_a"] for row in rows])
     second = tokenizer.tokenize([row["text_b"] or "" for row in rows])
-    for number, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row["text_b"] is None:
-            room = lengths["max_length"] - tokenizer.single_overhead
-            builder.sequence(tokenizer.single(first[number].ids[:room]))
+            length = lengths["max_length"] - tokenizer.single_overhead
+            builder.sequence(tokenizer.single(first[index].ids[:length]))
         else:
-            one, other = first[number].ids, second[number].ids
-            keep, keep_other = shorten(len(one), len(other), lengths["max_length"] - tokenizer.pair_overhead)
-            builder.sequence(tokenizer.pair(one[:keep], other[:keep_other]))
-        builder.close(number, labels=row["label"])
+            ids_a, ids_b = first[index].ids, second[index].ids
+            keep_a, keep_b = shorten(len(ids_a), len(ids_b), lengths["max_length"] - tokenizer.pair_overhead)
+            builder.sequence(tokenizer.pair(ids_a[:keep_a], ids_b[:keep_b]))
+        builder.close(index, labels=row["label"])
     return builder.arrays()
 
 
 def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input, and ``labels``, int64 of shape (instances,)."""
+    """Return the model's inputs, and ``labels``, int64 of shape (instances,)."""
     return tokens.inputs(instances), {"labels": tokens.arrays["labels"][instances].astype(np.int64)}
 
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
-    """Return a classifier on the sentence vector."""
+    """Return a classifier on the pooled vector."""
     from xstilts.forms import heads
 
     return heads.SentenceHead(width, len(labels or ()), dropout)
-
-
-def head_size(width: int, labels: Sequence[str] | None) -> int:
-    """Return the parameters of the classifier."""
-    return width * (width + 1) + (width + 1) * len(labels or ())
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
@@ -68,33 +81,31 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[int]:
-    """Return the number of the best label for each instance."""
+    """Return the index of the best label for each instance."""
     return raw.argmax(-1).tolist()
 
 
 def predict(
-    rows: Sequence[Mapping[str, Any]], tokens: Tokens, kept: Sequence[int], labels: Sequence[str] | None,
+    rows: Sequence[Mapping[str, Any]],
+    tokens: Tokens,
+    kept: Sequence[int],
+    labels: Sequence[str] | None,
     decoding: Mapping[str, Any],
-) -> list[str]:  # fmt: skip
-    """Return the best label's name for each row."""
-    return [labels[label] for label in kept]
+) -> list[str]:
+    """Return the name of the best label for each row."""
+    return [(labels or ())[label] for label in kept]
 
 
 def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
-    """Return the right label's name."""
-    return labels[row["label"]]
+    """Return the name of the gold label."""
+    return (labels or ())[row["label"]]
 
 
 def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``correct``: 1 if the label is right."""
+    """Return ``correct``: 1 if the label is the gold one."""
     return {"correct": float(prediction == gold)}
 
 
 def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:
-    """Tell whether every prediction is the same though the right answers are not."""
+    """Tell whether all predictions are the same although the gold answers differ."""
     return len(set(predictions)) == 1 < len(set(gold))
-
-
-def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
-    """Return ``accuracy`` in percent."""
-    return {"accuracy": 100 * sums["correct"] / examples}

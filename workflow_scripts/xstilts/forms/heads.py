@@ -9,7 +9,7 @@ from torch import nn
 
 # standard deviation of fresh weights, as in BERT (Devlin et al. 2019) and XLM-R
 INITIALIZER_RANGE = 0.02
-# what the cosines of a dual encoder are multiplied with at first (XTREME-R's baseline)
+# the initial scale of the cosines of a dual encoder (the baseline of XTREME-R)
 _SCALE = 100.0
 
 
@@ -21,7 +21,7 @@ class BackboneOutput(NamedTuple):
 
 
 class SentenceHead(nn.Module):
-    """Scores of labels from the sentence's vector: dense, tanh, linear (as XLM-R's classification head)."""
+    """Scores of labels from the pooled vector: dense, tanh, linear (as XLM-R's classification head)."""
 
     def __init__(self, width: int, labels: int, dropout: float) -> None:
         """Make fresh weights; ``width`` is the size of a hidden vector."""
@@ -63,10 +63,10 @@ class PositionHead(nn.Module):
 
 
 class SpanHead(PositionHead):
-    """Scores of start and end for every position; the first position stands for no answer, by the sentence's vector.
+    """Scores of start and end for every position; those of the first position are the scores of no answer.
 
-    It holds a token of the question or a special one, so no answer is lost. In a model that reads to the right only it
-    has not seen the text, which the sentence's vector has.
+    An answer never starts at the first position, which is a special token or one of the question. Its scores are those
+    of the pooled vector, because in a causal model the hidden state of the first token does not depend on the context.
     """
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -80,9 +80,9 @@ class SpanHead(PositionHead):
 
 
 class VectorHead(nn.Module):
-    """A vector of a text from the sentence's: dense, tanh, and of a length that is learned.
+    """A vector of a text from the pooled vector: dense, tanh, then scaled to a length that is learned.
 
-    The product of two such vectors is their cosine times a scale, which starts at 100 and is learned.
+    The product of two such vectors is their cosine times a scale, which is 100 at first and is learned.
     """
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -99,15 +99,15 @@ class VectorHead(nn.Module):
 
 
 class LanguageHead(nn.Module):
-    """The model's own language-model head, at the positions to be told."""
+    """The model's own language-model head, at the positions that have a label."""
 
     def __init__(self, layers: nn.Module, factor: float = 1.0, bound: float | None = None) -> None:
-        """Wrap the layers after the body; their last matrix is the body's embeddings where the model ties the two.
+        """Wrap the layers after the backbone; their last matrix is that of its embeddings where the model ties the two.
 
         Args:
             layers: hidden vectors to scores.
-            factor: what hidden vectors are multiplied with.
-            bound: the scores' largest size, which they reach by tanh; None for no bound.
+            factor: hidden vectors are multiplied by it.
+            bound: scores are limited to plus or minus this by tanh; None for no limit.
         """
         super().__init__()
         self.layers, self._factor, self._bound = layers, factor, bound
@@ -128,8 +128,8 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 def with_initializer_range(head: nn.Module, deviation: float) -> nn.Module:
     """Return a fresh head whose matrices have another standard deviation.
 
-    That of heads in transformers is the model's own (``initializer_range`` of its configuration); for a narrow model
-    the usual one is so small that a head hardly begins to learn.
+    In transformers it is the ``initializer_range`` of the model's configuration; with the usual 0.02 the head of a
+    narrow model learns hardly anything.
     """
     with torch.no_grad():
         for layer in head.modules():

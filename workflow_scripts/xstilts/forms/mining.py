@@ -1,7 +1,7 @@
 """Mining of translations (BUCC): which sentences of two texts, one of them English, are translations of each other.
 
-Rows are the sentences of both sides. What is scored is one foreign sentence: the English id that it is paired with, or
-nothing. Pairs are one-to-one, so the sums over foreign sentences are those over pairs.
+Rows are the sentences of both sides. An example is a foreign sentence, and its prediction the English id that it is
+paired with, or nothing. Pairs are one-to-one, so sums over foreign sentences are sums over pairs.
 """
 
 import hashlib
@@ -9,16 +9,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow
 
+from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import counts, mining
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import TokensBuilder
 
-FIELDS = [("text", pyarrow.string()), ("side", pyarrow.string()), ("match", pyarrow.string())]
+FORM = Form(
+    fields={"text": Field(Role.TEXT), "side": Field(Role.CATEGORY), "match": Field(Role.ID)},
+    metrics={"f1": Metric(of_sums=lambda sums, examples: 100 * counts.f1(sums))},
+    trained=False,
+    embedded=True,
+    searched=True,
+    has_ids=True,
+    xtreme=Xtreme("pairs", "tsv", item="pair"),
+)
 FOREIGN, ENGLISH = "foreign", "english"
-# the split whose pairs the threshold is chosen on, where there is one
+# the split on whose pairs the threshold is chosen, where there is one
 _THRESHOLD = "threshold"
 
 
@@ -36,7 +44,7 @@ def is_query(row: Mapping[str, Any]) -> bool:
 
 
 def keys(row: Mapping[str, Any]) -> list[str]:
-    """Return the ids that a foreign sentence looks for, or those under which an English one is found."""
+    """Return the id of the translation of a foreign sentence, where there is one, or that of an English sentence."""
     if row["side"] == ENGLISH:
         return [row["example_id"]]
     return [] if row["match"] is None else [row["match"]]
@@ -47,17 +55,17 @@ def encode(
 ) -> dict[str, np.ndarray]:
     """Return one sequence a row."""
     builder = TokensBuilder()
-    room = lengths["max_length"] - tokenizer.single_overhead
-    for number, encoding in enumerate(tokenizer.tokenize([row["text"] for row in rows])):
-        builder.sequence(tokenizer.single(encoding.ids[:room]))
-        builder.close(number)
+    length = lengths["max_length"] - tokenizer.single_overhead
+    for index, encoding in enumerate(tokenizer.tokenize([row["text"] for row in rows])):
+        builder.sequence(tokenizer.single(encoding.ids[:length]))
+        builder.close(index)
     return builder.arrays()
 
 
 def retrieve(
     rows: Mapping[str, Sequence[Mapping[str, Any]]], vectors: Mapping[str, np.ndarray], settings: Mapping[str, Any]
 ) -> dict[str, list[tuple[int, str, str]]]:
-    """Return for every scored foreign sentence the English id it is paired with, or nothing, and the right one.
+    """Return for every scored foreign sentence the English id that it is paired with, or nothing, and the gold one.
 
     The threshold is the one with the best F1 on the sentences of another split, or, where there is none, on one half of
     the foreign sentences (by a hash of their ids); the other half is scored.
@@ -66,45 +74,45 @@ def retrieve(
 
 
 def _mined(rows: Sequence[Mapping[str, Any]], vectors: np.ndarray) -> list[tuple[int, str, str]]:
-    splits = [np.array([number for number, row in enumerate(rows) if (row["split"] == _THRESHOLD) is held])
-              for held in (True, False)]  # fmt: skip
+    is_threshold = np.array([row["split"] == _THRESHOLD for row in rows], dtype=bool)
+    has_split = bool(is_threshold.any())
     paired: dict[int, tuple[str, float]] = {}
-    for numbers in splits:
-        if len(numbers):
-            paired |= _pairs(rows, vectors, numbers)
-    tuning = {number for number, row in enumerate(rows) if row["side"] == FOREIGN and _tunes(row, bool(len(splits[0])))}
-    found = [(number, *paired[number]) for number in sorted(tuning & set(paired))]
-    right = np.array([rows[number]["match"] == other for number, other, _ in found], dtype=bool)
-    gold = sum(rows[number]["match"] is not None for number in tuning)
-    threshold = mining.best_threshold(np.array([score for _, _, score in found]), right, gold)
+    for indices in (np.flatnonzero(is_threshold), np.flatnonzero(~is_threshold)):
+        if len(indices):
+            paired |= _pairs(rows, vectors, indices)
+    chosen_on = {index for index, row in enumerate(rows) if row["side"] == FOREIGN and _sets_threshold(row, has_split)}
+    candidates = [(index, *paired[index]) for index in sorted(chosen_on & set(paired))]
+    correct = np.array([rows[index]["match"] == english for index, english, _ in candidates], dtype=bool)
+    gold = sum(rows[index]["match"] is not None for index in chosen_on)
+    threshold = mining.best_threshold(np.array([score for _, _, score in candidates]), correct, gold)
     result = []
-    for number, row in enumerate(rows):
-        if row["side"] == FOREIGN and number not in tuning:
-            other, score = paired.get(number, ("", -np.inf))
-            result.append((number, other if score >= threshold else "", row["match"] or ""))
+    for index, row in enumerate(rows):
+        if row["side"] == FOREIGN and index not in chosen_on:
+            english, score = paired.get(index, ("", -np.inf))
+            result.append((index, english if score >= threshold else "", row["match"] or ""))
     return result
 
 
-def _tunes(row: Mapping[str, Any], has_split: bool) -> bool:
-    """Tell whether a foreign sentence is one of those that the threshold is chosen on."""
+def _sets_threshold(row: Mapping[str, Any], has_split: bool) -> bool:
+    """Tell whether a foreign sentence is one of those on which the threshold is chosen."""
     if has_split:
         return row["split"] == _THRESHOLD
     return hashlib.sha256(row["example_id"].encode()).digest()[0] % 2 == 0
 
 
-def _pairs(rows: Sequence[Mapping[str, Any]], vectors: np.ndarray, numbers: np.ndarray) -> dict[int, tuple[str, float]]:
-    """Return for foreign sentences the id of the English one they are paired with, and the pair's score."""
+def _pairs(rows: Sequence[Mapping[str, Any]], vectors: np.ndarray, indices: np.ndarray) -> dict[int, tuple[str, float]]:
+    """Return for foreign sentences the id of the English one they are paired with, and the score of the pair."""
     foreign, english = (
-        np.array([number for number in numbers if rows[number]["side"] == side], dtype=np.int64)
+        np.array([index for index in indices if rows[index]["side"] == side], dtype=np.int64)
         for side in (FOREIGN, ENGLISH)
     )
     if not (len(foreign) and len(english)):
         return {}
-    texts = ([rows[number]["text"] for number in side] for side in (foreign, english))
-    pairs, scores = mining.mine(vectors[foreign], vectors[english], *texts)
+    foreign_texts, english_texts = ([rows[index]["text"] for index in side] for side in (foreign, english))
+    pairs, scores = mining.mine(vectors[foreign], vectors[english], foreign_texts, english_texts)
     return {
-        int(foreign[one]): (rows[english[other]]["example_id"], float(score))
-        for (one, other), score in zip(pairs, scores, strict=True)
+        int(foreign[a]): (rows[english[b]]["example_id"], float(score))
+        for (a, b), score in zip(pairs, scores, strict=True)
     }
 
 
@@ -115,8 +123,3 @@ def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[s
         "false_positives": float(prediction not in ("", gold)),
         "false_negatives": float(gold not in ("", prediction)),
     }
-
-
-def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
-    """Return ``f1`` over pairs in percent."""
-    return {"f1": 100 * counts.f1(sums)}

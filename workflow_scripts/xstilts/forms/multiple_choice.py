@@ -1,28 +1,38 @@
-"""Multiple choice: a context or a question, and several texts of which one is right."""
+"""Multiple choice: a context or a question, and several texts of which one is the answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow
 
-from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, score, statistics, terms
+from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, statistics, terms
+from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
 from xstilts.forms.text import filled, text
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import TokensBuilder
 
-__all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "score", "statistics", "terms"]
+__all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "statistics", "terms"]
 
-FIELDS = [
-    ("context", pyarrow.string()),
-    ("question", pyarrow.string()),
-    ("choices", pyarrow.list_(pyarrow.string())),
-    ("label", pyarrow.int32()),
-]
+FORM = Form(
+    fields={
+        "context": Field(Role.TEXT, required=False),
+        "question": Field(Role.TEXT),
+        "choices": Field(Role.TEXTS),
+        "label": Field(Role.LABEL),
+    },
+    metrics={
+        "accuracy": Metric(
+            of_sums=lambda sums, examples: 100 * sums["correct"] / examples, chance=lambda choices: 100 / choices
+        ),
+    },
+    head_size=lambda width, labels: width * (width + 1) + width + 1,
+    sequences=None,
+    xtreme=Xtreme("choices", "jsonl"),
+)
 
 
 def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
-    """Return the row: context (may be empty), question, two or more choices, and the right one's number."""
+    """Return the row: context (may be empty), question, two or more choices, and the index of the answer."""
     choices = record.get("choices")
     if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(item, str) for item in choices):
         raise ValueError(f"choices is not a list of two or more texts but {choices!r:.60}")
@@ -38,24 +48,19 @@ def encode(
     """Return one sequence a choice: context and question, then the choice; ``labels`` by instance."""
     builder = TokensBuilder()
     stems = tokenizer.tokenize([f"{row['context']} {row['question']}".strip() for row in rows])
-    room = lengths["max_length"] - tokenizer.pair_overhead
-    for number, row in enumerate(rows):
+    length = lengths["max_length"] - tokenizer.pair_overhead
+    for index, row in enumerate(rows):
         for choice in tokenizer.tokenize(row["choices"]):
-            stem = stems[number].ids
-            keep, keep_choice = shorten(len(stem), len(choice.ids), room)
+            stem = stems[index].ids
+            keep, keep_choice = shorten(len(stem), len(choice.ids), length)
             # the question stands at the end of the stem, so a long context is cut at its start
             builder.sequence(tokenizer.pair(stem[len(stem) - keep :], choice.ids[:keep_choice]))
-        builder.close(number, labels=row["label"])
+        builder.close(index, labels=row["label"])
     return builder.arrays()
 
 
 def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
-    """Return a scorer of the sentence vector of each choice; a batch's rows have the same number of choices."""
+    """Return a scorer of the pooled vector of each choice; the rows of a batch have the same number of choices."""
     from xstilts.forms import heads
 
     return heads.ChoiceHead(width, dropout)
-
-
-def head_size(width: int, labels: Sequence[str] | None) -> int:
-    """Return the parameters of the scorer."""
-    return width * (width + 1) + width + 1

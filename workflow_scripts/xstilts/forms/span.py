@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow
 
 from xstilts.forms.classification import collapsed
+from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import mlqa, squad
 from xstilts.tokenization.tokenizer import ModelTokenizer
@@ -19,8 +19,18 @@ from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 __all__ = ["collapsed"]
 
-_ANSWER = pyarrow.struct([("text", pyarrow.string()), ("start", pyarrow.int32())])
-FIELDS = [("context", pyarrow.string()), ("question", pyarrow.string()), ("answers", pyarrow.list_(_ANSWER))]
+FORM = Form(
+    fields={"context": Field(Role.TEXT), "question": Field(Role.TEXT), "answers": Field(Role.ANSWERS)},
+    metrics={
+        "f1": Metric(of_sums=lambda sums, examples: 100 * sums["f1"] / examples),
+        "exact_match": Metric(of_sums=lambda sums, examples: 100 * sums["exact_match"] / examples),
+    },
+    head_size=lambda width, labels: (width + 1) * 2,
+    rules=("squad", "squad_v2", "mlqa"),
+    lengths=("stride", "max_question_length"),
+    decoding=("max_answer_length", "n_best", "null_threshold"),
+    xtreme=Xtreme("answers", "json", item="question"),
+)
 _OUTSIDE = -1
 
 
@@ -35,9 +45,9 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
         if not isinstance(text, str) or not text or type(start) is not int:
             raise ValueError(f"not an answer with a text and a start: {text!r:.60}, {start!r:.60}")
         if start < 0 or context[start : start + len(text)] != text:
-            found = context[max(start, 0) : max(start, 0) + len(text)]
+            there = context[max(start, 0) : max(start, 0) + len(text)]
             raise ValueError(
-                f"answer {text!r:.60} is not at character {start!r:.20} of its context, where {found!r:.60} stands"
+                f"answer {text!r:.60} is not at character {start!r:.20} of its context, where {there!r:.60} stands"
             )
     unique = list(dict.fromkeys(pairs))
     return {"context": context, "question": question, "answers": [{"text": text, "start": at} for text, at in unique]}
@@ -46,17 +56,17 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 def encode(
     rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return a instance for each window: question, then a part of the context.
+    """Return an instance for each window: question, then a window of the context.
 
     ``begins`` and ``ends`` are aligned with the tokens: character offsets into the context, -1 outside it.
-    ``first`` and ``last`` by instance: the answer's tokens in the window, 0 (the first special token) if it is not in it.
+    ``first`` and ``last`` by instance: first and last token of the answer in the window, 0 where it is not in it.
     """
     builder = TokensBuilder()
     questions = tokenizer.tokenize([row["question"] for row in rows])
     contexts = tokenizer.tokenize([row["context"] for row in rows])
-    for number, row in enumerate(rows):
-        question = questions[number].ids[: lengths["max_question_length"]]
-        tokens, offsets = contexts[number].ids, contexts[number].offsets
+    for index, row in enumerate(rows):
+        question = questions[index].ids[: lengths["max_question_length"]]
+        tokens, offsets = contexts[index].ids, contexts[index].offsets
         before = len(tokenizer.prefix) + len(question) + len(tokenizer.middle)
         room = lengths["max_length"] - before - len(tokenizer.suffix)
         if room < 1:
@@ -70,9 +80,10 @@ def encode(
                 "ends": outside + [end for _, end in offsets[start:stop]] + after,
             }
             builder.sequence(tokenizer.pair(question, tokens[start:stop]), aligned)
-            inside = answer is not None and start <= answer[0] and answer[1] < stop
-            first, last = (before + answer[0] - start, before + answer[1] - start) if inside else (0, 0)
-            builder.close(number, first=first, last=last)
+            first = last = 0
+            if answer is not None and start <= answer[0] and answer[1] < stop:
+                first, last = before + answer[0] - start, before + answer[1] - start
+            builder.close(index, first=first, last=last)
     return builder.arrays()
 
 
@@ -90,12 +101,12 @@ def _answer_tokens(answers: Sequence[Mapping[str, Any]], offsets: Sequence[tuple
     if not answers:
         return None
     begin, end = answers[0]["start"], answers[0]["start"] + len(answers[0]["text"])
-    covering = [place for place, (start, stop) in enumerate(offsets) if stop > begin and start < end]
+    covering = [token for token, (start, stop) in enumerate(offsets) if stop > begin and start < end]
     return (covering[0], covering[-1]) if covering else None
 
 
 def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input, ``first`` and ``last`` of shape (instances,), and ``context``: 1 where a token is of it."""
+    """Return the model's inputs, ``first`` and ``last`` of shape (instances,), and ``context``: 1 at its tokens."""
     begins = tokens.padded("begins", tokens.sequences(instances), _OUTSIDE)
     return tokens.inputs(instances), {
         "first": tokens.arrays["first"][instances].astype(np.int64),
@@ -109,11 +120,6 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     from xstilts.forms import heads
 
     return heads.SpanHead(width, dropout)
-
-
-def head_size(width: int, labels: Sequence[str] | None) -> int:
-    """Return the parameters of the two scores."""
-    return (width + 1) * 2
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
@@ -144,30 +150,33 @@ def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def predict(
-    rows: Sequence[Mapping[str, Any]], tokens: Tokens, kept: Sequence[np.ndarray], labels: Sequence[str] | None,
+    rows: Sequence[Mapping[str, Any]],
+    tokens: Tokens,
+    kept: Sequence[np.ndarray],
+    labels: Sequence[str] | None,
     decoding: Mapping[str, Any],
-) -> list[str]:  # fmt: skip
-    """Return the text of the best span over all windows of each row, or nothing where no answer scores higher.
+) -> list[str]:
+    """Return the text of the best span over all windows of each row, or no text where no answer scores higher.
 
     A span's score is the sum of the scores of its start and its end; candidates are the ``n_best`` starts and ends of
-    a window, at most ``max_answer_length`` tokens apart. With a ``null_threshold``, no answer is given if its score (of
-    the first position, the lowest over the windows) is higher than the best span's by more than this (SQuAD scripts of
-    BERT, ``run_squad.py``).
+    a window, at most ``max_answer_length`` tokens apart. The score of no answer is that of the first position, the
+    lowest over the windows. With a ``null_threshold``, no answer is given if this score is higher than the best span's
+    by more than the threshold (SQuAD scripts of BERT, ``run_squad.py``).
     """
     best: list[tuple[float, int, int]] = [(float("-inf"), 0, 0)] * len(rows)
-    nothing = [float("inf")] * len(rows)
+    no_answer = [float("inf")] * len(rows)
     starts, begins, ends = tokens.arrays["starts"], tokens.arrays["begins"], tokens.arrays["ends"]
     for instance, scores in enumerate(kept):
         example = tokens.examples[instance]
-        nothing[example] = min(nothing[example], float(scores[0].sum()))
+        no_answer[example] = min(no_answer[example], float(scores[0].sum()))
         score, first, last = _best_span(scores, decoding["n_best"], decoding["max_answer_length"])
         if score > best[example][0]:
-            place = starts[instance]
-            best[example] = (score, int(begins[place + first]), int(ends[place + last]))
+            offset = starts[instance]
+            best[example] = (score, int(begins[offset + first]), int(ends[offset + last]))
     threshold = decoding.get("null_threshold", float("inf"))
     return [
         "" if none - score > threshold else row["context"][begin:end].strip()
-        for row, none, (score, begin, end) in zip(rows, nothing, best, strict=True)
+        for row, none, (score, begin, end) in zip(rows, no_answer, best, strict=True)
     ]
 
 
@@ -186,7 +195,7 @@ def _best_span(scores: np.ndarray, n_best: int, max_length: int) -> tuple[float,
 
 
 def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
-    """Return the right answers as a JSON list."""
+    """Return the gold answers as a JSON list."""
     return json.dumps([answer["text"] for answer in row["answers"]], ensure_ascii=False)
 
 
@@ -202,8 +211,3 @@ def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[s
             "f1": mlqa.f1(prediction, answers, language),
         }
     return {"exact_match": squad.exact_match(prediction, answers), "f1": squad.f1(prediction, answers)}
-
-
-def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
-    """Return ``f1`` and ``exact_match`` in percent."""
-    return {"f1": 100 * sums["f1"] / examples, "exact_match": 100 * sums["exact_match"] / examples}

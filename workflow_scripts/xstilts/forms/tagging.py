@@ -8,13 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow
 
+from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
 from xstilts.metrics import counts, spans
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
-FIELDS = [("words", pyarrow.list_(pyarrow.string())), ("tags", pyarrow.list_(pyarrow.int32()))]
+FORM = Form(
+    fields={"words": Field(Role.TEXTS), "tags": Field(Role.LABELS)},
+    metrics={
+        "f1": Metric(of_sums=lambda sums, examples: 100 * counts.f1(sums)),
+        "accuracy": Metric(
+            of_sums=lambda sums, examples: 100 * sums["correct"] / sums["words"], chance=lambda labels: 100 / labels
+        ),
+    },
+    head_size=lambda width, labels: (width + 1) * labels,
+    label_head=True,
+    labels_from_data=True,
+    xtreme=Xtreme("tags", "tsv", item="sentence"),
+)
 NO_WORD = -1
 _IGNORED = -100
 
@@ -36,17 +48,18 @@ def normalise(record: dict[str, Any], labels: Sequence[str] | None) -> dict[str,
 def encode(
     rows: Sequence[Mapping[str, Any]], tokenizer: ModelTokenizer, lengths: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Return one or several sequences a row, each a instance; ``words`` and ``tags`` aligned with the tokens.
+    """Return one or several sequences a row, each an instance; ``words`` and ``tags`` aligned with the tokens.
 
-    ``words`` is a word's number at its first token and NO_WORD elsewhere; ``tags`` is its label there.
+    ``words`` is the index of a word at its first token and NO_WORD elsewhere; ``tags`` is its label there.
     """
     builder = TokensBuilder()
     room = lengths["max_length"] - tokenizer.single_overhead
     encodings = tokenizer.words([row["words"] for row in rows])
-    for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+    for index, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
         tokens: list[list[int]] = [[] for _ in row["words"]]
         for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
-            tokens[word].append(token)
+            if word is not None:
+                tokens[word].append(token)
         # a word with no token becomes the unknown token; one longer than a whole sequence keeps its start
         tokens = [(word or [tokenizer.unknown])[:room] for word in tokens]
         for first, last in _chunks([len(word) for word in tokens], room):
@@ -62,7 +75,7 @@ def encode(
                 "tags": [_IGNORED] * before + tags + [_IGNORED] * after,
             }
             builder.sequence(tokenizer.single(ids), aligned)
-            builder.close(number)
+            builder.close(index)
     return builder.arrays()
 
 
@@ -78,7 +91,7 @@ def _chunks(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
 
 
 def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the model's input, and ``tags`` and ``words``, int64 of shape (instances, longest); -100 and -1 elsewhere."""
+    """Return the model's inputs, and ``tags`` (else -100) and ``words`` (else -1), int64 of (instances, longest)."""
     sequences = tokens.sequences(instances)
     return tokens.inputs(instances), {
         "tags": tokens.padded("tags", sequences, _IGNORED),
@@ -91,11 +104,6 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     from xstilts.forms import heads
 
     return heads.PositionHead(width, len(labels or ()), dropout)
-
-
-def head_size(width: int, labels: Sequence[str] | None) -> int:
-    """Return the parameters of the classifier; labels that the data bring are not known before."""
-    return (width + 1) * len(labels or ())
 
 
 def loss(outputs: Any, targets: Mapping[str, Any]) -> Any:
@@ -111,36 +119,39 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
 
 
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each instance the numbers of its words and the number of the best tag of each."""
+    """Return for each instance the indices of its words, and the index of the best tag of each."""
     best, words = raw.argmax(-1).cpu().numpy(), targets["words"].cpu().numpy()
     return [(row[row != NO_WORD], tags[row != NO_WORD]) for row, tags in zip(words, best, strict=True)]
 
 
 def predict(
-    rows: Sequence[Mapping[str, Any]], tokens: Tokens, kept: Sequence[tuple[np.ndarray, np.ndarray]],
-    labels: Sequence[str] | None, decoding: Mapping[str, Any],
-) -> list[str]:  # fmt: skip
+    rows: Sequence[Mapping[str, Any]],
+    tokens: Tokens,
+    kept: Sequence[tuple[np.ndarray, np.ndarray]],
+    labels: Sequence[str] | None,
+    decoding: Mapping[str, Any],
+) -> list[str]:
     """Return the tags of each row, separated by spaces, merged from the sequences it was split into."""
     tags = [[""] * len(row["words"]) for row in rows]
     for example, (words, best) in zip(tokens.examples, kept, strict=True):
         for word, tag in zip(words, best, strict=True):
-            tags[example][word] = labels[tag]
+            tags[example][word] = (labels or ())[tag]
     return [" ".join(row) for row in tags]
 
 
 def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
-    """Return the right tags, separated by spaces."""
-    return " ".join(labels[tag] for tag in row["tags"])
+    """Return the gold tags, separated by spaces."""
+    return " ".join((labels or ())[tag] for tag in row["tags"])
 
 
 def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
-    """Return words, right words, and true positives, false positives and false negatives of spans."""
-    predicted, right = prediction.split(" "), gold.split(" ")
-    predicted_spans, gold_spans = spans.spans(predicted), spans.spans(right)
+    """Return words, correct words, and true positives, false positives and false negatives of spans."""
+    predicted_tags, gold_tags = prediction.split(" "), gold.split(" ")
+    predicted_spans, gold_spans = spans.spans(predicted_tags), spans.spans(gold_tags)
     positives = len(predicted_spans & gold_spans)
     return {
-        "words": float(len(right)),
-        "correct": float(sum(one == other for one, other in zip(predicted, right, strict=True))),
+        "words": float(len(gold_tags)),
+        "correct": float(sum(a == b for a, b in zip(predicted_tags, gold_tags, strict=True))),
         "true_positives": float(positives),
         "false_positives": float(len(predicted_spans) - positives),
         "false_negatives": float(len(gold_spans) - positives),
@@ -148,11 +159,6 @@ def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[s
 
 
 def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:
-    """Tell whether every word has the same tag though the right tags are not all the same."""
-    predicted, right = ({tag for row in rows for tag in row.split(" ")} for rows in (predictions, gold))
-    return len(predicted) == 1 < len(right)
-
-
-def score(sums: Mapping[str, float], examples: int) -> dict[str, float]:
-    """Return ``f1`` over spans (micro average) and ``accuracy`` over words, in percent."""
-    return {"f1": 100 * counts.f1(sums), "accuracy": 100 * sums["correct"] / sums["words"]}
+    """Tell whether all words have the same predicted tag although their gold tags differ."""
+    predicted_tags, gold_tags = ({tag for row in rows for tag in row.split(" ")} for rows in (predictions, gold))
+    return len(predicted_tags) == 1 < len(gold_tags)

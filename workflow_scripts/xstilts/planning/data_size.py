@@ -100,7 +100,7 @@ def _inputs(form: str, labels: Sequence[str] | None, trained: bool) -> int:
     """Return how many inputs of the model a row becomes; what is searched in evaluation is one text or another."""
     if FORMS[form].searched and not trained:
         return 1
-    return FORMS[form].inputs or len(labels or (0, 0))
+    return FORMS[form].sequences or len(labels or (0, 0))
 
 
 def _row_tokens(spec: TokensSpec, inputs: int) -> float:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
@@ -259,10 +258,8 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
 
 def head_size(form: str, labels: Sequence[str] | None, shape: Shape) -> int:
     """Return the parameters of a form's head on a model; labels that data bring are not known."""
-    if not _fresh(form):
-        return shape.language_head
-    size: int = forms.get(form).head_size(shape.width, labels)
-    return size
+    of_fresh_head = FORMS[form].head_size
+    return shape.language_head if of_fresh_head is None else of_fresh_head(shape.width, len(labels or ()))
 
 
 def _adapter(method: Method, shape: Shape) -> int:

@@ -206,7 +206,7 @@ def _task(member: Mapping[str, Any], registry: Registry, location: str) -> Mixtu
     name, _ = check_reference(reference, registry, location)
     if not registry.tasks[name].trains():
         raise UserError(f"{location}: {reference!r} has no training data of its own, so it cannot be intermediate")
-    if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].one_label:
+    if member["shuffled_labels"] and not FORMS[registry.tasks[name].form].single_label:
         raise UserError(f"{location}: {reference!r} has not one label an example, so none can be shuffled")
     languages = tuple(member["languages"] or ())
     for language in languages:

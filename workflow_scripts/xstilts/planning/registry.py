@@ -4,7 +4,7 @@ The science lives there; the code knows forms of tasks, not tasks.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import PERCENT
 from xstilts.references import SOURCE_LANGUAGE, parse_reference
 
 FOLDER = schema.REGISTRY
@@ -52,8 +53,8 @@ class Source:
     columns: Mapping[str, str]
     values: Mapping[str, Mapping[str, str]]
     where: Mapping[str, str] | None
-    labels: tuple[str | int, ...] | None
-    drop_labels: tuple[str | int, ...]
+    labels: tuple[str | int | bool, ...] | None
+    drop_labels: tuple[str | int | bool, ...]
     unanswerable: str
     training: tuple[str, ...]
     training_languages: tuple[str, ...]
@@ -75,7 +76,7 @@ class Task:
     form: str
     metric: str
     labels: tuple[str, ...] | None
-    scoring: str
+    scoring: str | None
     trained_on: tuple[str, ...] | None
     languages: tuple[str, ...]
     codes: Mapping[str, str]
@@ -125,7 +126,7 @@ class Registry:
         """Return a task by name.
 
         Raises:
-            UserError: naming ``place`` and the nearest known name.
+            UserError: naming ``place`` and the nearest name of a task.
         """
         if name not in self.tasks:
             raise UserError(f"{place}: unknown task {name!r}; {suggestion(name, self.tasks)}")
@@ -133,7 +134,7 @@ class Registry:
 
 
 def check_reference(reference: str, registry: Registry, place: str) -> tuple[str, str]:
-    """Return task and source language of a checked reference; a task has one way to be written.
+    """Return task and source language of a reference; a task in the source language is written without it.
 
     Raises:
         UserError: if there is no such task or language, or the reference can be shorter.
@@ -146,20 +147,26 @@ def check_reference(reference: str, registry: Registry, place: str) -> tuple[str
     return name, language
 
 
-def check_known(name: str, known: Mapping[str, Any], place: str, kind: str) -> None:
-    """Refuse a name that is not among the known ones.
+def check_known(name: str, registered: Mapping[str, Any], place: str, kind: str) -> None:
+    """Refuse a name that the registry does not have.
 
     Raises:
         UserError: with the name that is most like it.
     """
-    if name not in known:
-        raise UserError(f"{place}: unknown {kind} {name!r}; {suggestion(name, known)}")
+    if name not in registered:
+        raise UserError(f"{place}: unknown {kind} {name!r}; {suggestion(name, registered)}")
 
 
 def read_task(path: Path) -> Task:
-    """Read one task file."""
-    value = schema.check(schema.read_yaml(path), "task.yaml", str(path))
+    """Read one task file.
+
+    Raises:
+        UserError: naming the file and the key that is wrong.
+    """
+    value = schema.check(schema.read_yaml(path), "task.yaml", str(path), choices())
     sources = tuple(map(_source, value.pop("sources")))
+    if value["scoring"] is None:
+        value["scoring"] = next(iter(FORMS[value["form"]].rules), None)
     return Task(name=path.stem, sources=sources, **_frozen(value))
 
 
@@ -182,28 +189,31 @@ def load(own_tasks: Path | None = None) -> Registry:
     Raises:
         UserError: naming the file and the key that is wrong.
     """
-    tasks = {path.stem: read_task(path) for path in sorted((FOLDER / "tasks").glob("*.yaml"))}
+    paths = {path.stem: path for path in sorted((FOLDER / "tasks").glob("*.yaml"))}
     for path in _own_files(own_tasks):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", path.stem):
             raise UserError(f"{path}: the file's name becomes the task's; use letters, digits, '-' and '_'")
-        if path.stem in tasks:
+        if path.stem in paths:
             raise UserError(f"{path}: {path.stem!r} is a task of the registry already; give the file another name")
-        tasks[path.stem] = read_task(path)
+        paths[path.stem] = path
     mixtures = _table("mixtures.yaml")
     for name in mixtures:
-        if name in tasks:
+        if name in paths:
             raise UserError(f"task {name}: a mixture of the registry has this name; give the task another one")
+    tasks = {name: read_task(path) for name, path in paths.items()}
     languages = _table("languages.yaml")
     recipes = {
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
         for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
     }
     benchmarks = {
-        path.stem: schema.check(schema.read_yaml(path), "benchmark.yaml", str(path))
+        path.stem: schema.check(schema.read_yaml(path), "benchmark.yaml", str(path), choices())
         for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))
     }
-    for task in tasks.values():
-        _check_task(task, tasks, languages)
+    for name, task in tasks.items():
+        _check_task(task, str(paths[name]), tasks, languages)
+    for name, benchmark in benchmarks.items():
+        _check_benchmark(benchmark, str(FOLDER / "benchmarks" / f"{name}.yaml"), tasks)
     return Registry(
         tasks=tasks,
         mixtures=mixtures,
@@ -216,20 +226,19 @@ def load(own_tasks: Path | None = None) -> Registry:
     )
 
 
-def _in_miniature(known: Registry) -> Registry:
+def _in_miniature(real: Registry) -> Registry:
     """Return the registry with the languages of the miniature world in place of the real ones.
 
     The source language is there where the real task has it; all others are there. What holds for real data only is
     left out: published numbers of rows, other codes in file names, and MLQA's rules, which are by language.
     """
-    tasks = {name: _task_in_miniature(task, known.miniature) for name, task in known.tasks.items()}
-    benchmarks = {
-        name: {**benchmark, "tasks": {
-            task: {**facts, "languages": list(tasks[task].languages)} for task, facts in benchmark["tasks"].items()
-        }}
-        for name, benchmark in known.benchmarks.items()
-    }  # fmt: skip
-    return replace(known, tasks=tasks, languages=known.miniature, benchmarks=benchmarks)
+    tasks = {name: _task_in_miniature(task, real.miniature) for name, task in real.tasks.items()}
+    benchmarks = {}
+    for name, benchmark in real.benchmarks.items():
+        languages = {task: {"languages": list(tasks[task].languages)} for task in benchmark["tasks"]}
+        of_tasks = {task: settings | languages[task] for task, settings in benchmark["tasks"].items()}
+        benchmarks[name] = {**benchmark, "tasks": of_tasks}
+    return replace(real, tasks=tasks, languages=real.miniature, benchmarks=benchmarks)
 
 
 def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
@@ -241,11 +250,12 @@ def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
 
     sources = tuple(
         replace(
-            source, training_languages=renamed(source.training_languages),
+            source,
+            training_languages=renamed(source.training_languages),
             evaluation=tuple(replace(split, languages=None) for split in source.evaluation),
         )
         for source in task.sources
-    )  # fmt: skip
+    )
     scoring = "squad" if task.scoring == "mlqa" else task.scoring
     return replace(task, languages=renamed(task.languages), codes={}, rows={}, sources=sources, scoring=scoring)
 
@@ -263,42 +273,100 @@ def _table(name: str) -> dict[str, Any]:
     return schema.check(schema.read_yaml(FOLDER / name), name, str(FOLDER / name))
 
 
-def _check_task(task: Task, tasks: Mapping[str, Task], languages: Mapping[str, Any]) -> None:
-    place = f"task {task.name}"
+def choices() -> dict[str, list[str]]:
+    """Return the values that schemas call ``x-choices``: names that forms declare."""
+    declared = FORMS.values()
+    return {
+        "forms": list(FORMS),
+        "metrics": list(dict.fromkeys(metric for form in declared for metric in form.metrics)),
+        "rules": list(dict.fromkeys(rules for form in declared for rules in form.rules)),
+    }
+
+
+def _check_task(task: Task, place: str, tasks: Mapping[str, Task], languages: Mapping[str, Any]) -> None:
     for language in task.languages:
         if language not in languages:
             raise UserError(f"{place}: languages: {language!r} is not in languages.yaml")
-    known = {reference: tasks.get(parse_reference(reference)[0]) for reference in task.trained_on or ()}
-    known |= {member: tasks.get(member) for source in task.sources for member in source.union}
-    for name, other in known.items():
-        if other is None:
-            raise UserError(f"{place}: unknown task {name!r}; {suggestion(name, tasks)}")
-    facts = FORMS[task.form]
-    for source in task.sources:
+    names = {reference: parse_reference(reference)[0] for reference in task.trained_on or ()}
+    names |= {member: member for source in task.sources for member in source.union}
+    for reference, name in names.items():
+        if name not in tasks:
+            raise UserError(f"{place}: unknown task {reference!r}; {suggestion(reference, tasks)}")
+    named = {reference: tasks[name] for reference, name in names.items()}
+    _check_form(task, place)
+    form = FORMS[task.form]
+    for index, source in enumerate(task.sources):
         if source.reader is None and not source.union:
             raise UserError(f"{place}: sources: a source needs a `reader`, or a `union`")
-        if source.union and facts.own_labels and task.labels is None:
+        if source.union and form.labels_from_data and task.labels is None:
             raise UserError(f"{place}: union: needs `labels`, which its members have in common")
         for member in source.union:
-            if (known[member].form, known[member].labels) != (task.form, task.labels):
+            if (named[member].form, named[member].labels) != (task.form, task.labels):
                 raise UserError(f"{place}: union: {member!r} has another form or other labels than this task")
-    if task.trained_on == () and facts.trained and not facts.pretrained_head:
+        if not source.union:
+            _check_fields(task, source, f"{place}: sources.{index}")
+    if task.trained_on == () and form.trained and not form.pretrained_head:
         raise UserError(f"{place}: trained_on: the form {task.form} cannot do without training")
-    if task.trained_on and facts.trained:
-        last = known[task.trained_on[-1]]
-        if last.form != task.form or (facts.labelled and last.labels != task.labels):
+    if task.trained_on and form.trained:
+        last = named[task.trained_on[-1]]
+        if last.form != task.form or (form.label_head and last.labels != task.labels):
             raise UserError(f"{place}: trained_on: {last.name!r} has another form or other labels than this task")
-    scored = any(source.evaluation for source in task.sources)
-    if scored and not task.languages:
+    if any(source.evaluation for source in task.sources) and not task.languages:
         raise UserError(f"{place}: languages: a task that is scored needs the languages of its evaluation data")
-    if facts.labelled and not task.labels and (scored or not facts.own_labels):
+
+
+def _check_form(task: Task, place: str) -> None:
+    """Refuse metric, labels and rules that the form of a task has not."""
+    form = FORMS[task.form]
+    if task.metric not in form.metrics:
+        raise UserError(f"{place}: metric: the form {task.form} has no {task.metric!r}; {_known(form.metrics)}")
+    if task.scoring is not None and task.scoring not in form.rules:
+        expected = _known(form.rules) if form.rules else "leave the key out"
+        raise UserError(f"{place}: scoring: the form {task.form} has no rules {task.scoring!r}; {expected}")
+    if task.labels and not form.takes_labels:
+        raise UserError(f"{place}: labels: a task of the form {task.form} has no labels; leave the key out")
+    scored = any(source.evaluation for source in task.sources)
+    if form.takes_labels and not task.labels and (scored or not form.labels_from_data):
         raise UserError(f"{place}: labels: a task of the form {task.form} needs its label names")
-    for source in task.sources:
-        for field in () if source.union else (*source.columns, *source.values):
-            if field not in (*facts.needs, *facts.takes):
+
+
+def _check_fields(task: Task, source: Source, place: str) -> None:
+    """Refuse fields and labels of a source that do not fit the form of its task."""
+    form = FORMS[task.form]
+    fields = (*form.required, *form.optional)
+    for key, given in (("columns", source.columns), ("values", source.values)):
+        for field in given:
+            if field not in fields:
+                raise UserError(f"{place}.{key}: the form {task.form} has no field {field!r}; {_known(fields)}")
+    for field in form.required:
+        if field not in source.columns:
+            raise UserError(f"{place}.columns: the form {task.form} needs the field {field!r}; name its column")
+    for field in source.values:
+        if field not in source.columns:
+            raise UserError(f"{place}.values: {field!r} has no column; name it in `columns`")
+    for key, values in (("labels", source.labels), ("drop_labels", source.drop_labels)):
+        if values and not form.takes_labels:
+            raise UserError(f"{place}.{key}: a task of the form {task.form} has no labels; leave the key out")
+    names = task.labels or ()
+    if source.labels is not None and len(source.labels) != len(names):
+        raise UserError(
+            f"{place}.labels: {len(source.labels)} values for {len(names)} labels; give one for each, in their order"
+        )
+
+
+def _check_benchmark(benchmark: Mapping[str, Any], place: str, tasks: Mapping[str, Task]) -> None:
+    """Refuse tasks that there are not, and metrics that their forms lack or that cannot be averaged."""
+    for name, entry in benchmark["tasks"].items():
+        if name not in tasks:
+            raise UserError(f"{place}: tasks: unknown task {name!r}; {suggestion(name, tasks)}")
+        form = tasks[name].form
+        percents = [metric for metric, declared in FORMS[form].metrics.items() if declared.unit == PERCENT]
+        for metric in entry["metrics"]:
+            if metric not in percents:
                 raise UserError(
-                    f"{place}: columns: unknown field {field!r}; {suggestion(field, facts.needs + facts.takes)}"
+                    f"{place}: tasks.{name}.metrics: the form {form} has no {metric!r} in percent; {_known(percents)}"
                 )
-        for field in () if source.union else facts.needs:
-            if field not in source.columns:
-                raise UserError(f"{place}: columns: the form {task.form} needs the field {field!r}")
+
+
+def _known(names: Iterable[str]) -> str:
+    return f"known: {', '.join(names)}"

@@ -79,8 +79,8 @@ class Sourcing:
                 break
         else:
             raise UserError(
-                f"{location}: none of the languages {', '.join(target.languages)} is there for {task.title} in the source "
-                f"{self.study.source_of(name)!r}"
+                f"{location}: none of the languages {', '.join(target.languages)} is there for {task.title} in the"
+                f" source {self.study.source_of(name)!r}"
                 + (
                     "; add its files and run xstilts index-mirror again"
                     if self.study.source_of(name) == "mirror"
@@ -90,7 +90,8 @@ class Sourcing:
         left_out = [language for language in target.languages if language not in found]
         if left_out and target.strict:
             raise UserError(
-                f"{location}.languages: the source {self.study.source_of(name)!r} has no {left_out[0]!r} for {task.title}"
+                f"{location}.languages: the source {self.study.source_of(name)!r} has no {left_out[0]!r} for"
+                f" {task.title}"
             )
         if left_out:
             self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
@@ -149,8 +150,8 @@ class Sourcing:
                 for each in self._sources(member, member.name, task.name)
                 if each.trains() and language in each.training_languages
             ]
-            ways = ways or [[f"training data of {member.name}"]]
-            lacking += min(ways, key=lambda names: len(names))
+            shortest = sorted(ways, key=len)[:1] or [[f"training data of {member.name}"]]
+            lacking += shortest[0]
         return lacking
 
     def content(

@@ -294,7 +294,7 @@ def _stages(asked: Sequence[str] | None, task: Task, language: str, registry: Re
             raise UserError(f"{here}.trained_on: {reference!r} has no training data of its own")
     if asked and form.trained:
         last = registry.tasks[parse_reference(asked[-1])[0]]
-        if last.form != task.form or (form.labelled and last.labels != task.labels):
+        if last.form != task.form or (form.label_head and last.labels != task.labels):
             raise UserError(f"{here}.trained_on: {asked[-1]!r} has another form or other labels than {task.name}")
     if not asked and form.trained and not form.pretrained_head:
         raise UserError(f"{here}.trained_on: a target of the form {task.form} cannot do without training")

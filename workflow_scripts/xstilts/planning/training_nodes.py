@@ -256,5 +256,5 @@ def head_parents(base: Node, form: str) -> dict[str, Node]:
 def _share_head(first: Task, second: Task) -> bool:
     """Tell whether two tasks can share a head."""
     form = FORMS[first.form]
-    same_labels = first.labels == second.labels or not form.labelled
+    same_labels = first.labels == second.labels or not form.label_head
     return first.form == second.form and not form.pretrained_head and same_labels

@@ -9,21 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow
 
+from xstilts.data.rows import labels_of
+from xstilts.forms import FORMS
 from xstilts.reporting import layout
 from xstilts.store.manifest import PreparedResults
 from xstilts.store.specs import Content, EvaluationDataSpec, TrainingDataSpec
 
 # The texts of a form's rows, whose lengths are added up.
-_TEXTS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("text_a", "text_b"),
-    "multiple_choice": ("context", "question", "choices"),
-    "span": ("context", "question"),
-    "tagging": ("words",),
-    "bitext": ("text", "translation"),
-    "mining": ("text",),
-    "retrieval": ("query", "text", "context"),
-    "mlm": ("text",),
-}
 _HEADER = ["split", "language", "rows", "characters: median", "95 %", "longest", "words: median", "95 %", "longest"]
 _LEGEND = "† not the official split; ‡ a sample of the published rows."
 Row = Mapping[str, Any]
@@ -86,7 +78,7 @@ class DataSet:
         names = self.spec.labels or self.metadata.labels or ()
         lines = []
         for (split, language), group in self._groups.items() if names else ():
-            counts = Counter(label for row in group for label in row.get("tags", [row.get("label")]))
+            counts = Counter(label for row in group for label in labels_of(self.spec.form, row))
             shares = [f"{name} {counts[index]:,}" for index, name in enumerate(names) if counts[index]]
             lines.append(f"labels, {split}, {language}: {', '.join(shares)}")
         return lines
@@ -118,7 +110,7 @@ def _side(row: Row) -> str:
 
 def _texts(row: Row, form: str) -> list[str]:
     """Return the texts of a row; a field may have one, several or none."""
-    fields = [[row[name]] if isinstance(row[name], str) else row[name] or [] for name in _TEXTS[form]]
+    fields = [[row[name]] if isinstance(row[name], str) else row[name] or [] for name in FORMS[form].texts]
     return [text for field in fields for text in field]
 
 

@@ -14,6 +14,8 @@ import pandas as pd
 from xstilts.evaluation import benchmarks, statistics
 from xstilts.evaluation.scores import AXES, headline, is_source_language, with_gain
 from xstilts.evaluation.table import records
+from xstilts.forms import metric_named
+from xstilts.forms.declaration import PERCENT
 from xstilts.reporting import layout
 from xstilts.reporting.layout import Cells
 
@@ -62,9 +64,13 @@ def language_frame(scores: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(seeds=frame["seed"]).groupby(groups, sort=False, as_index=False).agg(how)
 
 
+def _unit(metric: str) -> str:
+    return metric_named(metric).unit
+
+
 def in_percent(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose scores are in percent, and so can be averaged and compared in points."""
-    return frame[frame["metric"] != "loss"]
+    return frame[frame["metric"].map(_unit) == PERCENT]
 
 
 def _flags(scores: pd.DataFrame) -> dict[str, bool]:
@@ -84,7 +90,7 @@ def _cell(row: Mapping[str, Any], value: float) -> str:
     """Return a score, its gain over `none` in brackets, and the marks."""
     if pd.isna(value):
         return "–"
-    digits = 3 if row["metric"] == "loss" else 1
+    digits = 1 if _unit(row["metric"]) == PERCENT else 3
     gain = "" if row["mixture"] == "none" or pd.isna(row["gain"]) else f" ({row['gain']:+.{digits}f})"
     return f"{value:.{digits}f}{gain}{_marks(row)}"
 
@@ -211,7 +217,7 @@ def contrast_rows(frame: pd.DataFrame) -> Cells:
     header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
     rows = []
     for row in records(frame.fillna("")):
-        digits = 3 if row["metric"] == "loss" else 1
+        digits = 1 if _unit(row["metric"]) == PERCENT else 3
         difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
         sides = f"{row['contrast']}: {row['one']} − {row['other']}"
         shared = [row[axis] or "–" for axis in axes]

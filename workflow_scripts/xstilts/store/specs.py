@@ -280,7 +280,7 @@ class EvaluatedSpec(HeadSpec):
     """
 
     decoding: Mapping[str, int | float]
-    scoring: str
+    scoring: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -392,7 +392,7 @@ class PredictionsSpec(Spec):
     labels: Sequence[str] | None
     trained_on: str | None
     decoding: Mapping[str, int | float]
-    scoring: str
+    scoring: str | None
     numerics: Numerics
 
 

@@ -1,17 +1,18 @@
-"""What a language model is trained to tell, by its family; what is drawn depends on a text's number and a key alone.
+"""The tokens that a language model is trained to predict, by its family.
 
 ===========  =================  =========================================================================
-``masked``   encoder            some of the tokens: of these 8 in 10 are masked, 1 in 10 is another token, 1 in 10
-                                stays (Devlin et al. 2019, BERT, section 3.1)
+``masked``   encoder            some of the tokens: of these 80 % are replaced by the mask token, 10 % by a random
+                                token, and 10 % stay (Devlin et al. 2019, BERT, section 3.1)
 ``spans``    encoder-decoder    some of the tokens, in spans of 3 on average, each replaced by one sentinel (Raffel et
                                 al. 2020, T5, section 3.1.4; ``random_spans_noise_mask`` of the T5 code)
-``causal``   decoder            every token from those before it
+``causal``   decoder            every token, from the tokens before it
 ===========  =================  =========================================================================
 
-How many some are is in the tokens (``labelled``): 15 % in both papers.
+The share of these tokens is the ``mask_rate`` among the arrays of the tokens: 15 % in both papers. Which tokens they
+are depends on a key and the index of the instance alone.
 
-Each function returns the model's input with ``labelled``, and ``tokens``: what stood at the positions to be labelled, -100
-elsewhere. ``labelled`` is bool, ``tokens`` int64, both of shape (instances, longest).
+Each function returns the model's inputs with ``labelled``, bool: the positions that have a label; and the targets with
+``labels``, int64: the token to be predicted at these positions, -100 elsewhere. Both are of shape (instances, longest).
 """
 
 import numpy as np
@@ -25,7 +26,7 @@ _SPAN_LENGTH = 3
 
 
 def masked(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Mask tokens; every text has at least one position to be labelled."""
+    """Mask tokens, at least one in every text."""
     inputs = tokens.inputs(instances)
     ids, labelled = inputs["ids"], np.zeros(inputs["ids"].shape, dtype=bool)
     gold, mask_rate = np.full(ids.shape, IGNORED, dtype=np.int64), float(tokens.arrays["mask_rate"])
@@ -49,7 +50,7 @@ def masked(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, n
 
 
 def causal(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Tell at each position the next token."""
+    """Give each position the next token as its label."""
     inputs = tokens.inputs(instances)
     labelled = np.zeros(inputs["ids"].shape, dtype=bool)
     labelled[:, :-1] = inputs["mask"][:, 1:] == 1
@@ -59,19 +60,19 @@ def causal(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, n
 
 
 def spans(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Replace spans by sentinels, and tell these and what stood in their place.
+    """Replace spans by sentinels; the labels are the sentinels, each followed by the tokens that it replaces.
 
-    The inputs have ``decoder_ids`` and ``decoder_mask`` too; ``labelled`` and ``tokens`` are of the decoder's positions.
+    The inputs have ``decoder_ids`` and ``decoder_mask`` too; ``labelled`` and ``labels`` are those of its positions.
     """
     sequences = tokens.sequences(instances)
     starts, sentinels, mask_rate = (tokens.arrays[name] for name in ("starts", "sentinels", "mask_rate"))
     read, removed = [], []
     for instance, sequence in zip(instances, sequences, strict=True):
         ids = np.asarray(tokens.arrays["ids"][starts[sequence] : starts[sequence + 1]], dtype=np.int64)
-        # the last token is the one that ends a text
-        kept, lost = _with_sentinels(ids[:-1], sentinels, float(mask_rate), _rng(key, instance))
+        # the last token is the end of the text
+        kept, in_spans = _with_sentinels(ids[:-1], sentinels, float(mask_rate), _rng(key, instance))
         read.append(np.concatenate([kept, ids[-1:]]))
-        removed.append(np.concatenate([lost, ids[-1:]]))
+        removed.append(np.concatenate([in_spans, ids[-1:]]))
     ids, mask = _matrix(read, tokens.pad)
     decoder_ids, decoder_mask = _matrix(removed, tokens.pad)
     inputs = {"ids": ids, "mask": mask, "decoder_ids": decoder_ids, "decoder_mask": decoder_mask}
@@ -82,40 +83,42 @@ def spans(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np
 def _with_sentinels(
     ids: np.ndarray, sentinels: np.ndarray, mask_rate: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a text with sentinels in place of spans, and the sentinels with these spans.
+    """Return a text with sentinels in place of spans, and the sentinels, each followed by its span.
 
-    Other than in the T5 code, where the last token is always lost, the text may go on after the last span, so that in
-    a text with one span it stands anywhere.
+    In the T5 code the last token of a text is always in a span. Here tokens may follow the last span, so that a single
+    span can be anywhere in a text.
     """
-    lost = max(1, round(len(ids) * mask_rate))
-    number = max(1, min(round(lost / _SPAN_LENGTH), len(ids) - lost, len(sentinels)))
-    # one more part is kept than is lost, and the first and the last of them may have no token
-    kept_lengths = _random_lengths(len(ids) - lost + 2, number + 1, rng)
-    kept_lengths[0] -= 1
-    kept_lengths[-1] -= 1
+    in_spans = max(1, round(len(ids) * mask_rate))
+    spans_count = max(1, min(round(in_spans / _SPAN_LENGTH), len(ids) - in_spans, len(sentinels)))
+    # spans lie between stretches of text, of which the first and the last may be empty
+    text_lengths = _random_lengths(len(ids) - in_spans + 2, spans_count + 1, rng)
+    text_lengths[0] -= 1
+    text_lengths[-1] -= 1
+    span_lengths = _random_lengths(in_spans, spans_count, rng)
     read: list[np.ndarray] = []
     removed: list[np.ndarray] = []
     start = 0
-    for index, (kept, gone) in enumerate(zip(kept_lengths, _random_lengths(lost, number, rng), strict=False)):
-        sentinel, end = sentinels[index : index + 1], start + kept
-        read += [ids[start:end], sentinel]
-        removed += [sentinel, ids[end : end + gone]]
-        start = end + gone
+    for index, (text_length, span_length) in enumerate(zip(text_lengths, span_lengths, strict=False)):
+        begin, end = start + text_length, start + text_length + span_length
+        sentinel = sentinels[index : index + 1]
+        read += [ids[start:begin], sentinel]
+        removed += [sentinel, ids[begin:end]]
+        start = end
     return np.concatenate([*read, ids[start:]]).astype(np.int64), np.concatenate(removed).astype(np.int64)
 
 
-def _random_lengths(total: int, number: int, rng: np.random.Generator) -> list[int]:
-    """Return a number of parts of at least one that add up to a total."""
-    borders = np.sort(rng.choice(total - 1, number - 1, replace=False)) + 1
+def _random_lengths(total: int, count: int, rng: np.random.Generator) -> list[int]:
+    """Return so many random lengths of at least one that add up to a total."""
+    borders = np.sort(rng.choice(total - 1, count - 1, replace=False)) + 1
     return np.diff([0, *borders, total]).tolist()
 
 
 def _matrix(rows: list[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of several lengths as a matrix, and where it is filled; int64 of shape (rows, longest)."""
+    """Return rows as a matrix padded with ``fill``, and its mask; int64 of shape (rows, longest)."""
     width = max(map(len, rows))
     ids, mask = np.full((len(rows), width), fill, dtype=np.int64), np.zeros((len(rows), width), dtype=np.int64)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)], mask[number, : len(row)] = row, 1
+    for index, row in enumerate(rows):
+        ids[index, : len(row)], mask[index, : len(row)] = row, 1
     return ids, mask
 
 

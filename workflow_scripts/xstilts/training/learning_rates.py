@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from xstilts.errors import ExplodedError, UserError
+from xstilts.forms import FORMS
+from xstilts.forms.declaration import PERCENT
 from xstilts.models.model import Model
 from xstilts.store.manifest import LearningRatesResults, Trial
 from xstilts.store.specs import LearningRatesSpec
 from xstilts.training import checkpoints
-from xstilts.training.loop import Run, dev_scores, fit
+from xstilts.training.loop import Run, dev_scores, fit, rising
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
         best: float = max(evaluation["score"] for evaluation in state["evaluations"])
         return best
     scores = dev_scores(run, model)
-    measured = [task for task in run.tasks if task.metric != "loss"]
-    values = [scores[task.task].scores[task.metric] for task in measured]
-    values = values or [-scores[task.task].scores["loss"] for task in run.tasks]
+    # units cannot be averaged: percents count where there are any
+    in_percent = [task for task in run.tasks if FORMS[task.form].metrics[task.metric].unit == PERCENT]
+    values = [rising(task, scores[task.task].scores) for task in in_percent or run.tasks]
     return sum(values) / len(values)

@@ -26,6 +26,7 @@ from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import prediction
+from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
 from xstilts.models import adapters, distributed
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
@@ -273,6 +274,12 @@ def _count(model: Model) -> dict[str, int]:
     }
 
 
+def rising(task: TaskSpec, scores: Mapping[str, float]) -> float:
+    """Return the headline score of a task, with a minus where less is better."""
+    score = scores[task.metric]
+    return score if FORMS[task.form].metrics[task.metric].higher_is_better else -score
+
+
 def dev_scores(run: Run, model: Model) -> dict[str, DevScores]:
     """Return for each task its scores on dev rows, and whether the model collapsed on them."""
     found = {}
@@ -313,8 +320,7 @@ def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplac
     task, stopping = run.tasks[0], run.spec.early_stopping
     assert stopping is not None
     scores, _ = prediction.evaluate(model, task, run.data[0]["dev"], run.device)
-    # of a loss, the lower the better
-    score = -scores["loss"] if task.metric == "loss" else scores[task.metric]
+    score = rising(task, scores)
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
     log.info("step %d: dev %s %.2f", step, task.metric, score)

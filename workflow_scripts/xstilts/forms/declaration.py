@@ -1,0 +1,157 @@
+"""What a form declares: its fields, its metrics, and what planning and preparation have to know of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+PERCENT, NATS = "percent", "nats"
+
+# by name: a form's statistics of each example (float64), and ``prediction`` and ``gold`` (text); of shape (examples,)
+Columns = Mapping[str, np.ndarray]
+
+
+class Role(StrEnum):
+    """What a field is in a row; it decides the type of the column too."""
+
+    TEXT = "text"
+    TEXTS = "texts"  # a list of texts: words, or choices
+    LABEL = "label"  # the index of a label or of a choice
+    LABELS = "labels"  # a list of these, one for each word
+    NUMBER = "number"
+    ANSWERS = "answers"  # a list of answers: spans of a text, each with its start
+    CATEGORY = "category"  # a name that the form itself gives
+    ID = "id"  # the id of another row
+    IDS = "ids"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a form's rows.
+
+    Attributes:
+        role: what it is.
+        required: whether the columns of a source must give it.
+    """
+
+    role: Role
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of any set of examples, by one of two functions.
+
+    Attributes:
+        of_sums: the score from the sums of the statistics over the examples, and their number. The bootstrap is fast,
+            for the sums of all its draws are one product of matrices.
+        of_examples: the scores from the statistics, predictions and gold answers of the examples, for several samples
+            of them at once: an array of shape (samples, examples) says how often an example is in a sample, and the
+            scores are of shape (samples,). For what is no function of sums, such as a correlation of ranks.
+        unit: ``percent``, or ``nats``; tables average percents only.
+        higher_is_better: the direction.
+        chance: the score of guessing, from the number of labels or choices; None where no such number decides it.
+    """
+
+    of_sums: Callable[[Mapping[str, float], float], float] | None = None
+    of_examples: Callable[[Columns, np.ndarray], np.ndarray] | None = None
+    unit: str = PERCENT
+    higher_is_better: bool = True
+    chance: Callable[[int], float] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a metric that has not exactly one function."""
+        if (self.of_sums is None) == (self.of_examples is None):
+            raise ValueError("a metric is computed by of_sums or by of_examples")
+
+
+@dataclass(frozen=True)
+class Xtreme:
+    """How predictions and labels of a form stand in the files of XTREME.
+
+    Attributes:
+        layout: a name of ``LAYOUTS`` in ``evaluation/xtreme_format.py``, which reads and writes these files.
+        suffix: of the files' names.
+        item: what one prediction is called in messages.
+    """
+
+    layout: str
+    suffix: str
+    item: str = "row"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is declared of a form; the functions that go with it are in ``forms/interface.py``.
+
+    Attributes:
+        fields: the columns of prepared rows, in the order in which an example is shown.
+        metrics: scores by name.
+        trained: whether there is a head, so that the form can be trained.
+        pretrained_head: whether this head is the model's own language-model head, never a fresh one.
+        head_size: the number of parameters of a fresh head, from the width of the model and the number of labels.
+        label_head: whether the label names decide the shape of the head.
+        labels_from_data: whether the label names can be those that the training data have.
+        embedded: whether it is evaluated by the vectors of texts, in place of predictions of a head.
+        pooled: whether the candidates of all languages are one pool.
+        searched: whether rows are queries and candidates, so that a limit on rows counts the queries.
+        has_ids: whether the columns of a source must give ids, because rows name other rows.
+        sequences: sequences that the model reads for a row of training data; None for one for each choice.
+        separable: whether the loss of a batch is the mean of the losses of its instances, so that a batch can be split.
+        rules: rules by which answers are compared, the default first; a task chooses with ``scoring``.
+        retrieval: settings of the recipe's section ``bitext`` that decide what is retrieved.
+        lengths: settings of the recipe's section of this form that decide how rows become sequences.
+        decoding: settings of the same section that decide how outputs become predictions.
+        xtreme: how its files stand in XTREME's benchmarks; None where XTREME has no task of this form.
+    """
+
+    fields: Mapping[str, Field]
+    metrics: Mapping[str, Metric]
+    trained: bool = True
+    pretrained_head: bool = False
+    head_size: Callable[[int, int], int] | None = None
+    label_head: bool = False
+    labels_from_data: bool = False
+    embedded: bool = False
+    pooled: bool = False
+    searched: bool = False
+    has_ids: bool = False
+    sequences: int | None = 1
+    separable: bool = True
+    rules: tuple[str, ...] = ()
+    retrieval: tuple[str, ...] = ()
+    lengths: tuple[str, ...] = ()
+    decoding: tuple[str, ...] = ()
+    xtreme: Xtreme | None = None
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that the columns of a source must give."""
+        ids = ("id",) if self.has_ids else ()
+        return (*ids, *(name for name, field in self.fields.items() if field.required))
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The fields that the columns of a source can give beside these."""
+        ids = ("cluster",) if self.has_ids else ("id", "cluster")
+        return (*ids, *(name for name, field in self.fields.items() if not field.required))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The fields that are the text of an example."""
+        return self.of_role(Role.TEXT, Role.TEXTS)
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether a task of this form has label names; those of choices name their order."""
+        return bool(self.of_role(Role.LABEL, Role.LABELS))
+
+    @property
+    def single_label(self) -> bool:
+        """Whether an example has one label, so that labels can be shuffled among examples (a control)."""
+        return bool(self.of_role(Role.LABEL))
+
+    def of_role(self, *roles: Role) -> tuple[str, ...]:
+        """Return the names of the fields with one of these roles."""
+        return tuple(name for name, field in self.fields.items() if field.role in roles)
