@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import socket
 
 from xstilts.commands import main
@@ -41,7 +42,10 @@ def _load() -> None:
     """
     for module in _MODULES:
         importlib.import_module(module)
+    import numpy
     import torch
 
+    # a fresh process has a random state of its own; Python's does it itself, and torch begins with a fixed one
+    os.register_at_fork(after_in_child=numpy.random.seed)
     if torch.cuda.is_initialized():
         raise RuntimeError("imports have initialised CUDA")

@@ -7,7 +7,7 @@ Messages on the socket, in their order:
 
 1. server to client, ``HELLO``: the imports are done. A client that hears nothing runs its command itself.
 2. client to server, one byte with the file descriptors 0, 1, 2 and a file with the request (JSON).
-3. server to client, ``NUMBER``: the process id of the job, which is also its process group.
+3. server to client, ``NUMBER``: the process id of the job, which is also its process group. Without it no job runs.
 4. client to server, any number of times: one byte, a signal for the job.
 5. server to client, ``NUMBER``: the exit code, or the signal that ended the job, negative.
 """
@@ -30,12 +30,34 @@ NUMBER = struct.Struct("!i")
 _ENDED = 75
 # longer than the imports take on a busy machine
 _SECONDS = 120
-_COMMANDS = {"train", "predict", "embed", "fetch", "prepare", "tokenize", "make-tokenizer", "retrieve"}
+# the commands that make nodes; those of a study's outputs run once, and import other libraries
+_COMMANDS = {"fetch", "prepare", "tokenize", "make-tokenizer", "train", "predict", "embed", "retrieve"}
 # environment variables that libraries read while they are imported begin with one of these
-_READ_AT_IMPORT = (
-    "ARROW_", "GOTO_", "HF_", "HOME", "HUGGINGFACE_", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_", "NUMEXPR_",
-    "OMP_", "OPENBLAS_", "PYTHON", "PYTORCH_", "TOKENIZERS_", "TORCH", "TRANSFORMERS_", "VECLIB_", "XDG_",
-)  # fmt: skip
+_READ_AT_IMPORT = tuple(
+    [
+        "ARROW_",
+        "GOTO_",
+        "HF_",
+        "HOME",
+        "HUGGINGFACE_",
+        "KMP_",
+        "LANG",
+        "LC_",
+        "LD_",
+        "MALLOC_",
+        "MKL_",
+        "NUMEXPR_",
+        "OMP_",
+        "OPENBLAS_",
+        "PYTHON",
+        "PYTORCH_",
+        "TOKENIZERS_",
+        "TORCH",
+        "TRANSFORMERS_",
+        "VECLIB_",
+        "XDG_",
+    ]
+)
 
 
 def address(folder: str, environment: Mapping[str, str]) -> str:
@@ -72,12 +94,13 @@ def run(argv: Sequence[str]) -> int | None:
             _send_request(connection, argv)
         except OSError:
             return None
-        return _wait(connection)
+        job = _receive(connection)
+        return None if job is None else _wait(connection, job)
 
 
 def _is_forkable(argv: Sequence[str]) -> bool:
     """Tell whether a command is a job in one process; several processes are started by ``torchrun``."""
-    return argv[:1] != [] and argv[0] in _COMMANDS and "--processes" not in argv
+    return bool(argv) and argv[0] in _COMMANDS and "--processes" not in argv
 
 
 def _send_request(connection: socket.socket, argv: Sequence[str]) -> None:
@@ -96,7 +119,7 @@ def _send_request(connection: socket.socket, argv: Sequence[str]) -> None:
         socket.send_fds(connection, [b"\0"], [0, 1, 2, file.fileno()])
 
 
-def _wait(connection: socket.socket) -> int:
+def _wait(connection: socket.socket, job: int) -> int:
     """Pass signals on until the job has ended; return its exit code, or end by the signal that ended it."""
 
     def forward(number: int, _: object) -> None:
@@ -106,13 +129,11 @@ def _wait(connection: socket.socket) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, forward)
-    job = _receive(connection)
-    code = None if job is None else _receive(connection)
+    code = _receive(connection)
     if code is None:
-        if job is not None:
-            # the job ends with the server, and what it has started here
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(job, signal.SIGKILL)
+        # the job ends with the server, and what it has started here
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job, signal.SIGKILL)
         sys.stderr.write("the warm process of this run was ended, and this job with it; run the same command again\n")
         return _ENDED
     if code < 0:
@@ -131,4 +152,3 @@ def _receive(connection: socket.socket) -> int | None:
     except OSError:
         return None
     return NUMBER.unpack(message)[0] if len(message) == NUMBER.size else None
-

@@ -38,10 +38,10 @@ from xstilts.warm import client
 log = logging.getLogger(__name__)
 
 # as Snakemake sets them for jobs of one thread
-_ONE_THREAD = (
-    "OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)  # fmt: skip
+_ONE_THREAD = tuple(
+    f"{library}_THREADS"
+    for library in ["OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM"]
+)
 # set while modules are imported, and in no job: without the thread that pyarrow's allocator starts, and with the
 # question whether there is a GPU put to the driver's library, since CUDA does not survive a fork
 _WHILE_IMPORTING = {
@@ -70,10 +70,11 @@ def start() -> None:
             listener.bind(path)
             os.chmod(path, 0o600)
             listener.listen(128)
+            inherited = listener.fileno()
+            command = [sys.executable, "-m", "xstilts", "serve", "--listener", str(inherited)]
             process = subprocess.Popen(
-                [sys.executable, "-m", "xstilts", "serve", "--listener", str(listener.fileno())],
-                stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()], start_new_session=True,
-            )  # fmt: skip
+                command, stdin=subprocess.PIPE, env=environment, pass_fds=[inherited], start_new_session=True
+            )
     except OSError as error:
         log.warning("no warm process (%s); every job imports by itself", error)
         shutil.rmtree(folder, ignore_errors=True)
@@ -135,10 +136,9 @@ class _Server:
                 self.answer(deadline - time.monotonic())
 
     def answer(self, timeout: float | None) -> None:
-        for key, _ in self.selector.select(timeout):
-            # what came first may have closed it
-            if key.fileobj in self.selector.get_map():
-                key.data()
+        """Answer one file that has something to read; another one may be closed by then."""
+        for key, _ in self.selector.select(timeout)[:1]:
+            key.data()
 
     def starter_ended(self) -> None:
         self.started = False
@@ -146,8 +146,9 @@ class _Server:
         self.stop_listening()
 
     def stop_listening(self) -> None:
-        self.selector.unregister(self.listener)
-        self.listener.close()
+        if self.listener.fileno() >= 0:
+            self.selector.unregister(self.listener)
+            self.listener.close()
 
     def accept(self) -> None:
         """Import at the first request, and tell a client that it may send its command."""
@@ -183,25 +184,33 @@ class _Server:
     def receive(self, connection: socket.socket) -> None:
         """Fork a job for a request."""
         try:
-            message, files, _, _ = socket.recv_fds(connection, 1, 4)
+            _, files, _, _ = socket.recv_fds(connection, 1, 4)
         except OSError:
-            message, files = b"", []
-        if len(files) < 4:
-            self.close(connection)
+            files = []
+        if len(files) == 4:
+            self.fork(connection, files)
         else:
-            server = os.getpid()
-            job = os.fork()
-            if job == 0:
-                self.become_job(server, files)
-            # in both processes, so that it is done before anybody relies on it
-            os.setpgid(job, job)
-            ended = os.pidfd_open(job)
-            self.jobs[job] = connection, ended
-            self.selector.modify(connection, selectors.EVENT_READ, partial(self.pass_signals, connection, job))
-            self.selector.register(ended, selectors.EVENT_READ, partial(self.report, job))
-            _send(connection, job)
+            self.close(connection)
         for file in files:
             os.close(file)
+
+    def fork(self, connection: socket.socket, files: Sequence[int]) -> None:
+        server = os.getpid()
+        try:
+            job = os.fork()
+        except OSError as error:
+            log.warning("no process for a job (%s); it imports by itself", error)
+            self.close(connection)
+            return
+        if job == 0:
+            self.become_job(server, files)
+        # in both processes, so that it is done before anybody relies on it
+        os.setpgid(job, job)
+        ended = os.pidfd_open(job)
+        self.jobs[job] = connection, ended
+        self.selector.modify(connection, selectors.EVENT_READ, partial(self.pass_signals, connection, job))
+        self.selector.register(ended, selectors.EVENT_READ, partial(self.report, job))
+        _send(connection, job)
 
     def pass_signals(self, connection: socket.socket, job: int) -> None:
         """Pass a client's signals on to its job; end the job where the client has ended."""
@@ -252,11 +261,10 @@ class _Server:
             code = self.run(argv)
         except SystemExit as end:
             code = _exit_code(end)
-        except KeyboardInterrupt:
-            sys.excepthook(*sys.exc_info())
-            code = -signal.SIGINT
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            if isinstance(error, KeyboardInterrupt):
+                code = -signal.SIGINT
         finally:
             _end(code)
 
@@ -288,7 +296,7 @@ def _replace_environment(environment: dict[str, str]) -> None:
 def _exit_code(end: SystemExit) -> int:
     """Return the code that the interpreter exits with."""
     if end.code is None or isinstance(end.code, int):
-        return end.code or 0
+        return (end.code or 0) & 0xFF
     sys.stderr.write(f"{end.code}\n")
     return 1
 
@@ -310,7 +318,7 @@ def _end(code: int) -> NoReturn:
         if code < 0:
             signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
-        os._exit(code & 0xFF)
+        os._exit(code)
 
 
 def _send(connection: socket.socket, number: int) -> None:
