@@ -96,7 +96,8 @@ def test_second_process_waits_for_the_first(project):
 def test_killed_snakemake_is_unlocked_and_resumed(project):
     """`xstilts run` (make study) refuses while a run is alive; after SIGKILL of Snakemake it unlocks and resumes.
 
-    The training that the killed Snakemake had started lives on; the one that is started anew waits for it.
+    The training that the killed Snakemake had started ends with it; where it lives on, the one that is started anew
+    waits for it.
     """
     checkout(project.folder)
     node = target_node(project, "tiny.quick.three.s1.udpos")

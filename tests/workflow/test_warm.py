@@ -1,5 +1,6 @@
 """Jobs of a run are forked from its warm process: the same results, and nothing outlives the run."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import checkout
-from xstilts.warm import client
+from xstilts.warm import client, server
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process needs Linux")
 SECONDS = 120
@@ -32,9 +33,7 @@ class Run:
     def __init__(self, project) -> None:
         self.project = project
         # the number of threads that Snakemake gives jobs
-        self.environment = project.environment(**dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS"], "1"))
-        for name in ("GOTO_NUM", "OPENBLAS_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM"):
-            self.environment[f"{name}_THREADS"] = "1"
+        self.environment = project.environment(**dict.fromkeys(server.ONE_THREAD, "1"))
         self.starter = subprocess.Popen(
             [sys.executable, "-c", STARTER],
             stdin=subprocess.PIPE,
@@ -97,13 +96,14 @@ def made(project, stage, containing):
     return path
 
 
+@contextlib.contextmanager
 def locked(project, output):
-    """Take the lock of a training, which then waits."""
+    """Hold the lock of a training, which waits meanwhile."""
     work = project.results / "work" / output.parent.relative_to(project.results)
     work.mkdir(parents=True)
-    file = open(work / "lock", "a+", encoding="utf-8")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+    with open(work / "lock", "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def training(project):
@@ -168,9 +168,9 @@ def test_killed_it_leaves_nothing(run, victim):
     wait_for(lambda: is_gone(run.server))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_an_ended_snakemake_leaves_nothing(project, number):
-    """Killed, or asked to end: its jobs, their clients and the warm process end."""
+    """Killed, or interrupted by Ctrl-C: its jobs, their clients and the warm process end."""
     checkout(project.folder)
     path = made(project, "targets", "none.s1.mnli")
     shutil.rmtree(path.parent)
@@ -182,8 +182,8 @@ def test_an_ended_snakemake_leaves_nothing(project, number):
         )
         snakemake = psutil.Process(process.pid)
         wait_for(lambda: len(snakemake.children(recursive=True)) >= 3)
-        (server,) = [child for child in snakemake.children() if "serve" in child.cmdline()]
-        wait_for(server.children)
+        (warm,) = [child for child in snakemake.children() if "serve" in child.cmdline()]
+        wait_for(warm.children)
         (client_of_job,) = [one for one in snakemake.children(recursive=True) if "train" in one.cmdline()[3:4]]
         sockets = Path(client_of_job.environ()[client.VARIABLE])
         alive = snakemake.children(recursive=True)

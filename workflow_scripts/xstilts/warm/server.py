@@ -38,7 +38,7 @@ from xstilts.warm import client
 log = logging.getLogger(__name__)
 
 # as Snakemake sets them for jobs of one thread
-_ONE_THREAD = tuple(
+ONE_THREAD = tuple(
     f"{library}_THREADS"
     for library in ["OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM"]
 )
@@ -61,7 +61,7 @@ def start() -> None:
     """
     if not hasattr(os, "pidfd_open") or not hasattr(os, "memfd_create"):
         return
-    environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}
+    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
     folder = tempfile.mkdtemp(prefix="xstilts-")
     try:
         with socket.socket(socket.AF_UNIX) as listener:
