@@ -3,8 +3,8 @@
 Run:  python benchmarks/warm.py [--results <results of a study that has run>] [--rounds 5]
 
 A target's training and its prediction, made anew in a copy of the results; without ``--results`` in those of the tiny
-study, which runs first. The two sides take turns. CPU seconds are those of the process that is started, of the job and of the
-fork; the imports of the warm process, once a run, stand apart. What both sides make has to be the same bytes.
+study, which runs first. The two sides take turns. CPU seconds are those of the process that is started, of the job and
+of the fork; the imports of the warm process, once a run, stand apart. What both sides make has to be the same bytes.
 """
 
 import argparse

@@ -1,7 +1,5 @@
 """Jobs of a run are forked from its warm process: the same results, and nothing outlives the run."""
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import checkout
+from conftest import checkout, locked
 from xstilts.warm import client, server
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process needs Linux")
@@ -96,16 +94,6 @@ def made(project, stage, containing):
     return path
 
 
-@contextlib.contextmanager
-def locked(project, output):
-    """Hold the lock of a training, which waits meanwhile."""
-    work = project.results / "work" / output.parent.relative_to(project.results)
-    work.mkdir(parents=True)
-    with open(work / "lock", "a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def training(project):
     manifest = made(project, "targets", "none.s1.mnli")
     output = project.results / "targets/again-00000000/manifest.json"
@@ -129,7 +117,7 @@ def test_an_arm_has_the_same_bytes_by_itself(project):
 
 def test_jobs_are_forked_from_the_server(run):
     spec, output = training(run.project)
-    with locked(run.project, output):
+    with locked(run.project.results, output.parent):
         client_of_job = run.start(*arguments("train", spec, output))
         job = run.job()
         assert os.getpgid(job.pid) == job.pid
@@ -156,7 +144,7 @@ def test_a_training_saves_when_it_is_asked_to_end(run, number):
 @pytest.mark.parametrize("victim", ["server", "starter"])
 def test_killed_it_leaves_nothing(run, victim):
     spec, output = training(run.project)
-    with locked(run.project, output):
+    with locked(run.project.results, output.parent):
         client_of_job = run.start(*arguments("train", spec, output))
         job = run.job()
         run.server.kill() if victim == "server" else run.starter.kill()
@@ -175,7 +163,7 @@ def test_an_ended_snakemake_leaves_nothing(project, number):
     path = made(project, "targets", "none.s1.mnli")
     shutil.rmtree(path.parent)
     goal = path.relative_to(project.folder)
-    with locked(project, path):
+    with locked(project.results, path.parent):
         command = [sys.executable, "-m", "snakemake", "--cores", "1", str(goal)]
         process = subprocess.Popen(
             command, cwd=project.folder, env=project.environment(), stderr=subprocess.DEVNULL, start_new_session=True
