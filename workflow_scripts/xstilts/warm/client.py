@@ -24,6 +24,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 VARIABLE = "XSTILTS_WARM"
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 HELLO = b"\0"
 NUMBER = struct.Struct("!i")
 # EX_TEMPFAIL of sysexits.h: the same command, given again, continues
@@ -91,11 +92,16 @@ def run(argv: Sequence[str]) -> int | None:
             if connection.recv(1) != HELLO:
                 return None
             connection.settimeout(None)
+            # from here to where they are passed on, signals wait
+            signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
             _send_request(connection, argv)
+            job = _receive(connection)
         except OSError:
+            job = None
+        if job is None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
             return None
-        job = _receive(connection)
-        return None if job is None else _wait(connection, job)
+        return _wait(connection, job)
 
 
 def _is_forkable(argv: Sequence[str]) -> bool:
@@ -127,8 +133,9 @@ def _wait(connection: socket.socket, job: int) -> int:
         with contextlib.suppress(OSError):
             connection.send(bytes([number]))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _PASSED_ON:
         signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     code = _receive(connection)
     if code is None:
         # the job ends with the server, and what it has started here

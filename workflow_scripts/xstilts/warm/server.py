@@ -16,6 +16,7 @@ import atexit
 import contextlib
 import ctypes
 import gc
+import io
 import json
 import logging
 import os
@@ -86,9 +87,9 @@ def start() -> None:
 def _stop(process: subprocess.Popen, folder: str, starter: int) -> None:
     if os.getpid() != starter:
         return
-    process.stdin.close()
     try:
-        process.wait(2 * _GRACE)
+        # closes the pipe by which the server knows that this process is there
+        process.communicate(timeout=2 * _GRACE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -249,13 +250,13 @@ class _Server:
             if os.getppid() != server:
                 os._exit(code)
             for key in list(self.selector.get_map().values()):
-                os.close(key.fd) if isinstance(key.fileobj, int) else key.fileobj.close()
+                key.fileobj.close() if isinstance(key.fileobj, socket.socket) else os.close(key.fd)
             self.selector.close()
             for descriptor, file in enumerate(files[:3]):
                 os.dup2(file, descriptor)
-            with open(files[3], encoding="utf-8") as file:
-                file.seek(0)
-                argv = _take_over(json.load(file))
+            with open(files[3], encoding="utf-8") as request:
+                request.seek(0)
+                argv = _take_over(json.load(request))
             for file in files[:3]:
                 os.close(file)
             code = self.run(argv)
@@ -280,8 +281,8 @@ def _take_over(request: dict) -> list[str]:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     sys.argv[1:] = request["argv"]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=stream is sys.stderr or stream.isatty())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     # the folder of temporary files is looked up once in a process
     tempfile.tempdir = None
     time.tzset()

@@ -95,14 +95,17 @@ def made(project, stage, containing):
 
 
 def training(project):
-    manifest = made(project, "targets", "none.s1.mnli")
+    manifest = made(project, "targets", "full.mnli.s1-")
     output = project.results / "targets/again-00000000/manifest.json"
     return json.loads(manifest.read_text())["spec"], output
 
 
 def test_an_arm_has_the_same_bytes_by_itself(project):
     """The study ran with a warm process; its training and its prediction once more, each in a process of its own."""
-    for stage, command, name in [("targets", "train", "none.s1.mnli"), ("predictions", "predict", "none.s1.xnli")]:
+    for stage, command, name in [
+        ("targets", "train", "full.mnli.s1-"),
+        ("predictions", "predict", "full.mnli.s1.on.xnli"),
+    ]:
         path = made(project, stage, name)
         manifest, provenance = path.read_bytes(), path.with_name("provenance.json").read_text()
         shutil.rmtree(path.parent)
@@ -160,7 +163,7 @@ def test_killed_it_leaves_nothing(run, victim):
 def test_an_ended_snakemake_leaves_nothing(project, number):
     """Killed, or interrupted by Ctrl-C: its jobs, their clients and the warm process end."""
     checkout(project.folder)
-    path = made(project, "targets", "none.s1.mnli")
+    path = made(project, "targets", "full.mnli.s1-")
     shutil.rmtree(path.parent)
     goal = path.relative_to(project.folder)
     with locked(project.results, path.parent):
