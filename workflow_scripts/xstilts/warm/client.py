@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -34,30 +35,9 @@ _SECONDS = 120
 # the commands that make nodes; those of a study's outputs run once, and import other libraries
 _COMMANDS = {"fetch", "prepare", "tokenize", "make-tokenizer", "train", "predict", "embed", "retrieve"}
 # environment variables that libraries read while they are imported begin with one of these
-_READ_AT_IMPORT = tuple(
-    [
-        "ARROW_",
-        "GOTO_",
-        "HF_",
-        "HOME",
-        "HUGGINGFACE_",
-        "KMP_",
-        "LANG",
-        "LC_",
-        "LD_",
-        "MALLOC_",
-        "MKL_",
-        "NUMEXPR_",
-        "OMP_",
-        "OPENBLAS_",
-        "PYTHON",
-        "PYTORCH_",
-        "TOKENIZERS_",
-        "TORCH",
-        "TRANSFORMERS_",
-        "VECLIB_",
-        "XDG_",
-    ]
+_READ_AT_IMPORT = re.compile(
+    "HOME|LANG|PYTHON|TORCH|(ARROW|GOTO|HF|HUGGINGFACE|KMP|LC|LD|MALLOC|MKL|NUMEXPR|OMP|OPENBLAS|PYTORCH|TOKENIZERS"
+    "|TRANSFORMERS|VECLIB|XDG)_"
 )
 
 
@@ -67,7 +47,7 @@ def address(folder: str, environment: Mapping[str, str]) -> str:
     The name is a digest of the interpreter, of this package's location and of all environment variables that are read
     at import, so a job whose libraries would come out differently finds no socket.
     """
-    read = {name: value for name, value in environment.items() if name.startswith(_READ_AT_IMPORT)}
+    read = {name: value for name, value in environment.items() if _READ_AT_IMPORT.match(name)}
     # the location of the package stands for it
     read.pop("PYTHONPATH", None)
     identity = [sys.version, sys.prefix, __file__, sorted(read.items())]
