@@ -53,6 +53,7 @@ rule models:
 
 onstart:
     write_plan()
+    start_warm_process()
 
 
 onsuccess:

@@ -26,6 +26,7 @@ from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
+from xstilts.warm import server
 
 try:
     settings = local(config)
@@ -176,6 +177,13 @@ def write_plan():
     write_atomically(Path(f"{study_folder}/plan.json"), plan.as_json())
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
     link_nodes(plan, settings.results)
+
+
+def start_warm_process():
+    """Start the process that jobs are forked from, unless they run elsewhere or in environments of their own."""
+    elsewhere = workflow.non_local_exec or workflow.deployment_settings.deployment_method
+    if workflow.is_main_process and not elsewhere:
+        server.start()
 
 
 # going back to an earlier state of a study needs no job, yet `latest` has to follow

@@ -1,12 +1,14 @@
 """What the tests share: a project folder of their own, in which Snakemake runs this checkout's Snakefile."""
 
+import contextlib
 import copy
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -107,6 +109,16 @@ def checkout(folder: Path) -> None:
     """Make a project folder look like a checkout, for commands that call Snakemake themselves."""
     for name in ("Snakefile", "rules", "envs", "workflow_scripts"):
         os.symlink(ROOT / name, folder / name)
+
+
+@contextlib.contextmanager
+def locked(results: Path, node: Path) -> Iterator[None]:
+    """Hold the lock of a node's training, which waits meanwhile."""
+    work = results / "work" / node.relative_to(results)
+    work.mkdir(parents=True)
+    with open(work / "lock", "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def plan_of(study: Path, **config: object) -> Plan:

@@ -15,7 +15,7 @@ _FORMS = {"forms", "tokenization", "metrics", "store", "schema"} | BASE
 _DATA_AND_MODELS = {"data", "models"} | _FORMS
 # what each room may import, itself aside; modules beside the rooms count as rooms
 BELOW = {
-    "commands": {"commands", "reporting", "planning", "training", "evaluation"} | _DATA_AND_MODELS,
+    "commands": {"commands", "reporting", "planning", "training", "evaluation", "warm"} | _DATA_AND_MODELS,
     "planning": _DECLARED,
     "reporting": {"training", "evaluation"} | _DATA_AND_MODELS,
     "training": {"evaluation"} | _DATA_AND_MODELS,
@@ -30,7 +30,8 @@ BELOW = {
     **dict.fromkeys(sorted(BASE), set()),
     # xstilts.load, imported when it is called
     "": {"reporting"},
-    "__main__": {"commands"},
+    "warm": {""},
+    "__main__": {"commands", "warm"},
 }
 # declarations outside of forms that planning may import
 DECLARATIONS = {"data.sources.made_up"}

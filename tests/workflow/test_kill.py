@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from conftest import checkout
+from conftest import checkout, locked
 from xstilts.store import manifest
 from xstilts.store.manifest import manifest_path
 
@@ -96,22 +96,25 @@ def test_second_process_waits_for_the_first(project):
 def test_killed_snakemake_is_unlocked_and_resumed(project):
     """`xstilts run` (make study) refuses while a run is alive; after SIGKILL of Snakemake it unlocks and resumes.
 
-    The training that the killed Snakemake had started lives on; the one that is started anew waits for it.
+    The training that the killed Snakemake had started ends with it; where it lives on, the one that is started anew
+    waits for it.
     """
     checkout(project.folder)
     node = target_node(project, "tiny.quick.three.s1.udpos")
     shutil.rmtree(project.results / node.id)
     goal = f"results/{node.id}/manifest.json"
-    process = start(project, "snakemake", "--cores", "1", goal)
-    wait_for((project.results / "work" / node.id / "lock").exists, "training")
-    alive = project.xstilts("run", "--cores", "1", "--", goal, check=False)
-    assert alive.returncode == 2
-    assert "a run is alive in this folder" in alive.stderr
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    locked = project.run("snakemake", "--cores", "1", goal, check=False)
-    assert locked.returncode
-    assert re.search("LockException|IncompleteFilesException", locked.stdout + locked.stderr)
+    log = project.results / f"logs/{node.id}.log"
+    with locked(project.results, project.results / node.id):
+        process = start(project, "snakemake", "--cores", "1", goal)
+        wait_for(lambda: log.exists() and "is in use by" in log.read_text(), "training")
+        alive = project.xstilts("run", "--cores", "1", "--", goal, check=False)
+        assert alive.returncode == 2
+        assert "a run is alive in this folder" in alive.stderr
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    refused = project.run("snakemake", "--cores", "1", goal, check=False)
+    assert refused.returncode
+    assert re.search("LockException|IncompleteFilesException", refused.stdout + refused.stderr)
     resumed = project.xstilts("run", "--cores", "1", "--", goal)
     assert "unlocking and resuming" in resumed.stderr
     assert (project.folder / goal).exists()

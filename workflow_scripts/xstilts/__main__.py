@@ -2,6 +2,11 @@
 
 import sys
 
-from xstilts.commands import main
+from xstilts.warm import client
 
-sys.exit(main())
+code = client.run(sys.argv[1:])
+if code is None:
+    from xstilts.commands import main
+
+    code = main()
+sys.exit(code)

@@ -34,6 +34,7 @@ COMMANDS = {
     "tables": "rule tables: tables of a study",
     "figures": "rule figures: figures of a study",
     "report": "rule report: one HTML file of a study",
+    "serve": "for local runs: a process with all imports done, of which jobs are forked",
     "run": "run the configured study: index, unlock after a crash, snakemake",
     "summary": "print the headline table of the configured study and where its report is",
     "estimate": "print what a study costs: memory, disk, operations and GPU-hours a node",

@@ -1,0 +1,51 @@
+"""Keep a process whose imports are done, of which a local run's jobs are forked; ``rules/common.smk`` starts it."""
+
+import argparse
+import importlib
+import os
+import socket
+
+from xstilts.commands import main
+from xstilts.warm import server
+
+# all that a job of the default study imports; what else one needs, such as another architecture, it imports itself
+_MODULES = (
+    "pandas",
+    "pyarrow.parquet",
+    "tokenizers",
+    "safetensors.torch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.xlm_roberta.modeling_xlm_roberta",
+    "xstilts.data.prepare",
+    "xstilts.evaluation.embedding",
+    "xstilts.evaluation.prediction",
+    "xstilts.training.loop",
+    "xstilts.training.pretraining",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("--listener", required=True, type=int, help="file descriptor of a listening Unix socket")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    server.serve(socket.socket(fileno=arguments.listener), _load, main)
+
+
+def _load() -> None:
+    """Import what jobs need.
+
+    Raises:
+        RuntimeError: if a library has used CUDA, which does not work after a fork.
+    """
+    for module in _MODULES:
+        importlib.import_module(module)
+    import numpy
+    import torch
+
+    # a fresh process has a random state of its own; Python's does it itself, and torch begins with a fixed one
+    os.register_at_fork(after_in_child=numpy.random.seed)
+    if torch.cuda.is_initialized():
+        raise RuntimeError("imports have initialised CUDA")

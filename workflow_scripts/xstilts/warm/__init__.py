@@ -1,0 +1,1 @@
+"""A warm process: a local run's jobs are forked from one Python whose imports are done."""
