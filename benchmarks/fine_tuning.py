@@ -1,7 +1,7 @@
 """Sides of the benchmarks of fine-tuning: ours and transformers' Trainer, on real text, taking turns in one process.
 
 ===========  =========================================================================================
-ours         ``mixture.Schedule``, ``Batches`` and ``take_step``
+ours         ``sampler.Schedule``, ``Batches`` and ``take_step``
 (a)          the Trainer as ``run_xnli``-style scripts have it: every text padded to the longest allowed
 (b)          the Trainer at its best: dynamic padding, batches grouped by length, fused AdamW
 ===========  =========================================================================================
@@ -35,18 +35,29 @@ from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 from transformers.trainer_pt_utils import LengthGroupedSampler  # noqa: E402
 from xstilts import forms  # noqa: E402
-from xstilts.data.sampler import Schedule, TaskShare  # noqa: E402
-from xstilts.evaluation import prediction  # noqa: E402
+from xstilts.data.sampler import Schedule  # noqa: E402
 from xstilts.forms import heads  # noqa: E402
 from xstilts.models import distributed  # noqa: E402
 from xstilts.models.backbone import Backbone  # noqa: E402
-from xstilts.store.sampling import Sampling  # noqa: E402
+from xstilts.models.model import Model, make_head  # noqa: E402
+from xstilts.phase import Optimisation  # noqa: E402
+from xstilts.store.sampling import Sampling, TaskShare  # noqa: E402
+from xstilts.store.specs import TaskSpec  # noqa: E402
 from xstilts.tokenization.tokenizer import ModelTokenizer  # noqa: E402
 from xstilts.tokenization.tokens import Tokens  # noqa: E402
 from xstilts.training.step import Batches, learning_rate, make_optimiser, take_step  # noqa: E402
 
 ROUNDS = 7
 RATE, WARMUP, CLIP, EPSILON = 1e-4, 0.1, 1.0, 1e-8
+OPTIMISATION = Optimisation(
+    warmup=WARMUP,
+    weight_decay=0.0,
+    adam_beta2=0.999,
+    adam_epsilon=EPSILON,
+    gradient_norm=CLIP,
+    frozen_embeddings=False,
+    compile=False,
+)
 # the labels of the tasks with pairs of texts
 LABELS = {"mnli": ["entailment", "neutral", "contradiction"], "qqp": ["0", "1"]}
 
@@ -64,11 +75,19 @@ class Task:
     each: int
 
     @property
-    def entry(self) -> dict[str, Any]:
+    def spec(self) -> TaskSpec:
         """The task as training and prediction know it."""
-        return {
-            "task": self.name, "form": self.form, "labels": LABELS.get(self.name), "decoding": {}, "scoring": "squad"
-        }  # fmt: skip
+        return TaskSpec(
+            task=self.name,
+            form=self.form,
+            labels=LABELS.get(self.name),
+            metric="accuracy",
+            epochs=1,
+            batch_size=self.batch_size,
+            decoding={},
+            scoring="squad",
+            weight=1,
+        )
 
     def schedule(self, seed: int) -> Schedule:
         """Return the batches of an epoch."""
@@ -136,15 +155,13 @@ class Ours:
         backbone = Backbone(body)
         if change is not None:
             change(backbone)
-        head = prediction.make_head(task.entry, backbone, seed, None)
-        self.model = prediction.Model(backbone, {task.name: head}, precision).to(device).train()
-        self._optimiser = make_optimiser(
-            self.model, {"weight_decay": 0.0, "adam_beta2": 0.999, "adam_epsilon": EPSILON}
-        )
+        head = make_head(task.spec, backbone, seed, None)
+        self.model = Model(backbone, {task.name: head}, precision).to(device).train()
+        self._optimiser = make_optimiser(self.model, OPTIMISATION)
         data = [{"train": SimpleNamespace(tokens=task.tokens, rows=task.rows)}]
         group = distributed.Group()
-        self._batches = Batches(schedule, [task.entry], data, seed, group, None, device != "cpu")
-        self._steps, self._done, self._entry, self._device = list(steps), 0, task.entry, torch.device(device)
+        self._batches = Batches(schedule, [task.spec], data, seed, group, None, device != "cpu")
+        self._steps, self._done, self._task, self._device = list(steps), 0, task.spec, torch.device(device)
 
     def run(self, count: int) -> list[float]:
         """Do the next steps and return their losses."""
@@ -153,9 +170,7 @@ class Ours:
             rate = learning_rate(self._done, len(self._steps), RATE, WARMUP)
             batch = self._batches.at(step)
             losses.append(
-                take_step(
-                    self.model, self._optimiser, self._entry, batch, rate, CLIP, distributed.Group(), self._device
-                )
+                take_step(self.model, self._optimiser, self._task, batch, rate, CLIP, distributed.Group(), self._device)
             )
             self._done += 1
         return losses
@@ -205,8 +220,8 @@ class Theirs:
         same_loss: bool = False, bf16: bool = False, device: str = "cpu",
     ) -> None:  # fmt: skip
         """Take the batches; ``padded`` to the longest allowed, ``same_loss`` for our loss of spans."""
-        head = prediction.make_head(task.entry, Backbone(body), seed, None)
-        self.model = prediction.Model(Backbone(body), {task.name: head})
+        head = make_head(task.spec, Backbone(body), seed, None)
+        self.model = Model(Backbone(body), {task.name: head})
         self._turns = _Turns()
         arguments = transformers.TrainingArguments(
             output_dir=tempfile.gettempdir(), per_device_train_batch_size=task.batch_size, num_train_epochs=1,

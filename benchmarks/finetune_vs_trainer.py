@@ -46,6 +46,7 @@ from fine_tuning import (
 from torch import nn
 from xstilts.evaluation import prediction
 from xstilts.models import adapters
+from xstilts.store.specs import Method
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
@@ -60,7 +61,7 @@ XXL = {
     "vocab_size": 250880, "hidden_size": 4096, "num_hidden_layers": 48, "num_attention_heads": 32,
     "intermediate_size": 16384, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1,
 }  # fmt: skip
-LORA = {"method": "lora", "rank": 16, "alpha": 32, "dropout": 0.0, "modules": "all-linear"}
+LORA = Method(name="lora", rank=16, alpha=32, dropout=0.0, modules="all-linear")
 GPU_STEPS = 10
 
 
@@ -127,7 +128,7 @@ def seeds(task: Task, folder: Path, count: int) -> None:
         sides["(b) float32"] = theirs = Theirs(train, encoder(folder, None, 0.1), grouped(train, seed), seed)
         for name, side in sides.items():
             losses = side.run(schedule.steps)
-            scores, _ = prediction.evaluate(side.model, task.entry, dev, device)
+            scores, _ = prediction.evaluate(side.model, task.spec, dev, device)
             loss = statistics.mean(losses[-LAST_STEPS:])
             results.setdefault(name, []).append((loss, scores["accuracy"]))
             sys.stdout.write(f"seed {seed}  {name:14} loss {loss:.4f}  accuracy {scores['accuracy']:.1f}\n")
@@ -171,7 +172,7 @@ def utilisation(task: Task, body: nn.Module, rate: float, full: bool) -> list[fl
     schedule = task.schedule(seed=0)
     batches = epoch(schedule)
     chosen = sample(task, batches, GPU_STEPS)
-    change = None if full else lambda backbone: adapters.begin(backbone, LORA, 1)
+    change = None if full else lambda backbone: adapters.inject(backbone, LORA, 1)
     side = Ours(task, body, schedule, chosen, precision="bfloat16", device="cuda", change=change)
     side.run(1)
     shares = []

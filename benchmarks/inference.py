@@ -29,6 +29,7 @@ from xstilts.forms import classification  # noqa: E402
 from xstilts.models.backbone import load_backbone  # noqa: E402
 from xstilts.models.model import Model, make_head  # noqa: E402
 from xstilts.planning import registry  # noqa: E402
+from xstilts.store.specs import EvaluatedSpec  # noqa: E402
 from xstilts.tokenization.tokenizer import ModelTokenizer  # noqa: E402
 from xstilts.tokenization.tokens import Tokens  # noqa: E402
 
@@ -69,10 +70,10 @@ def main() -> None:
     count = parser.parse_args().rows
     mirror, folder = (Path(os.environ[name]) for name in ("XSTILTS_MIRROR", "XSTILTS_MODEL"))
     torch.set_num_threads(THREADS)
-    tokenizer, body = ModelTokenizer(folder), load_backbone(folder)
+    tokenizer, backbone = ModelTokenizer(folder), load_backbone(folder)
     labels = registry.load().tasks["xnli"].labels
-    entry = {"task": "xnli", "form": "classification", "labels": labels, "decoding": {}}
-    model = Model(body, {"xnli": make_head(entry, body, 1, None)}).eval()
+    task = EvaluatedSpec(task="xnli", form="classification", labels=labels, decoding={}, scoring="squad")
+    model = Model(backbone, {"xnli": make_head(task, backbone, 1, None)}).eval()
     ratios = {"as many": [], "eight": []}
     sys.stdout.write(f"{count} rows a language, {THREADS} thread(s); seconds, and positions computed for each token\n")
     sys.stdout.write("language  instances  by length     as many       eight         ratios\n")
@@ -88,7 +89,7 @@ def main() -> None:
         for name in turned:
             with mock.patch.object(prediction, "batches", ways[name]):
                 started = time.perf_counter()
-                predictions[name] = prediction.predict(model, entry, part, torch.device("cpu"))
+                predictions[name] = prediction.predict(model, task, part, torch.device("cpu"))
                 seconds[name] = time.perf_counter() - started
         assert predictions["ours"] == predictions["as many"] == predictions["eight"], f"{language}: other predictions"
         for name, found in ratios.items():
