@@ -1,0 +1,120 @@
+"""docs/add-a-task.md: its second task, with booleans and a URL, and its study. ``test_own_tasks.py`` has the first task."""
+
+import hashlib
+import json
+import re
+import shutil
+
+import pytest
+import yaml
+from conftest import ROOT, Project
+from xstilts.commands import main
+from xstilts.errors import UserError
+from xstilts.planning import registry
+from xstilts.planning.settings import local, plan_of
+from xstilts.store import manifest
+from xstilts.store.files import canonical
+from xstilts.store.manifest import PreparedResults
+from xstilts.store.specs import DATA, to_json
+
+PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
+(SENTIMENT,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+PLAIN = re.findall(r"^```\n(.*?)^```", PAGE, re.M | re.S)
+(BOOLQ,) = (block for block in PLAIN if block.startswith("# boolq.yaml"))
+(STUDY,) = (block for block in PLAIN if block.startswith("source: mirror"))
+REST = {
+    "description": "A task of one's own.",
+    "models": ["tiny"],
+    "recipes": {"quick": {"intermediate": {"max_length": 64}, "target": {"max_length": 64}}},
+    "seeds": [1],
+}
+ANSWERS = {"train": [True, False] * 10, "dev": [True, False, False]}
+
+
+def task(folder, text):
+    (folder / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    """The folder of what the page's URL stands for, with BoolQ's files."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    for split, answers in ANSWERS.items():
+        rows = [
+            {"passage": f"Text {i}.", "question": f"question {i}", "answer": gold} for i, gold in enumerate(answers)
+        ]
+        (folder / f"{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, upstream):
+    """A project with the page's task, whose URLs are files of this machine, and a study that downloads it."""
+    own = tmp_path / "my_tasks"
+    own.mkdir()
+    task(own, BOOLQ.replace("https://host/boolq", f"file://{upstream}"))
+    given = tmp_path / "given.yaml"
+    study = {**REST, "source": "tiny", "tasks": {"boolq": {"source": "download", "dev_rows": 4}}}
+    given.write_text(yaml.safe_dump({**study, "mixtures": {"none": None}, "targets": {"boolq": None}}))
+    monkeypatch.chdir(tmp_path)
+    registry.load.cache_clear()
+    yield Project(tmp_path, given, own_tasks=str(own))
+    registry.load.cache_clear()
+
+
+def make(plan, name, results):
+    path, node = manifest.path_of(results, name), plan.nodes[name]
+    urls = ["--urls", json.dumps(plan.urls[name])] if name in plan.urls else []
+    command = {"data": "fetch", "prepared": "prepare"}[node.stage]
+    assert main([command, "--spec", canonical(to_json(node.spec)), "--output", str(path), *urls]) == 0
+
+
+def test_booleans_are_labels_and_urls_give_the_files(project, upstream, monkeypatch, tmp_path):
+    copy = tmp_path / "registry"
+    shutil.copytree(registry.FOLDER, copy)
+    with open(copy / "checksums.yaml", "a", encoding="utf-8") as file:
+        for path in upstream.iterdir():
+            file.write(f"boolq/{path.name}: {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
+    monkeypatch.setattr(registry, "FOLDER", copy)
+    plan = plan_of(local())
+    found = {}
+    for node in plan.stage("prepared").values():
+        if node.spec.task == "boolq":
+            make(plan, node.spec.parents[DATA], project.results)
+            make(plan, node.id, project.results)
+            splits = manifest.results_of(project.results, node.id, PreparedResults).splits
+            found |= {name: dict(split.labels) for name, split in splits.items()}
+    assert found["en"] == {"no": 2, "yes": 1}
+    assert found["train"]["no"] + found["dev"]["no"] == found["train"]["yes"] + found["dev"]["yes"] == 10
+
+
+def test_file_without_a_checksum_is_never_downloaded(project):
+    with pytest.raises(UserError, match="boolq"):
+        plan_of(local())
+
+
+def test_study_of_the_page(tmp_path, monkeypatch):
+    own, raw = tmp_path / "my_tasks", tmp_path / "raw"
+    own.mkdir()
+    task(own, SENTIMENT)
+    for name, header, row in [
+        ("sentiment/train-en.tsv", "review\tstars", "Good.\t1"),
+        ("sentiment/test-en.tsv", "review\tstars", "Good.\t1"),
+        ("sentiment/test-de.tsv", "review\tstars", "Gut.\t1"),
+    ]:
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_text(f"{header}\n{row}\n")
+    given = tmp_path / "given.yaml"
+    study = {**REST, **yaml.safe_load(STUDY), "tasks": {name: {"source": "tiny"} for name in ("mnli", "xnli")}}
+    given.write_text(yaml.safe_dump(study))
+    Project(tmp_path, given, own_tasks=str(own), mirror="raw")
+    monkeypatch.chdir(tmp_path)
+    registry.load.cache_clear()
+    assert main(["index-mirror", "raw"]) == 0
+    plan = plan_of(local())
+    trained = {
+        name: [task.task for task in node.spec.tasks] for name, node in plan.named() if node.stage == "intermediate"
+    }
+    assert trained == {"tiny.quick.sentiment.s1": ["sentiment"], "tiny.quick.both.s1": ["mnli", "sentiment"]}
+    assert {cell.target for cell in plan.cells} == {"sentiment", "xnli"}
