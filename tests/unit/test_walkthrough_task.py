@@ -1,4 +1,4 @@
-"""docs/add-a-task.md: its second task, with booleans and a URL, and its study. ``test_own_tasks.py`` has the first task."""
+"""docs/add-a-task.md: its second task, with booleans and a URL, and its study (``test_own_tasks.py`` has the first)."""
 
 import hashlib
 import json
