@@ -1,11 +1,13 @@
 """docs/architecture.md says what is there: every module, every stage, and floors on which the law of imports stands."""
 
 import re
+import runpy
+from pathlib import Path
 
-from conftest import ROOT
-from test_imports import BELOW
 from xstilts.store.stages import STAGES
 
+ROOT = Path(__file__).parents[2]
+BELOW = runpy.run_path(str(Path(__file__).with_name("test_imports.py")))["BELOW"]
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "workflow_scripts/xstilts"
 

@@ -1,11 +1,12 @@
 """The documents: README is short, links lead somewhere, commands and messages exist, no sentence stands twice."""
 
 import re
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from xstilts.commands import COMMANDS
 
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 IDS = [path.name for path in PAGES]
 

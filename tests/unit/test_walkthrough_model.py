@@ -2,15 +2,19 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY
-from families import write
 from xstilts.commands import main
 from xstilts.planning import model_size, registry
 from xstilts.planning.settings import from_config, plan_of
+from xstilts.store.files import canonical
+from xstilts.store.manifest import path_of
+from xstilts.store.specs import to_json
 
+ROOT = Path(__file__).parents[2]
+STUDY = ROOT / "tests/studies/matrix.yaml"
 PAGE = (ROOT / "docs/add-a-model.md").read_text(encoding="utf-8")
 ENTRY, SUBMODEL, FOLDERS, MODELS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
 
@@ -55,11 +59,15 @@ def test_model_is_downloaded_at_its_revision(known, study):
 
 
 def test_folder_decides_by_its_content(known, study, tmp_path):
-    ids = []
+    (model,) = plan_of(from_config({"study": str(STUDY)})).stage("models").values()
+    output = path_of(tmp_path / "results", model.id)
+    assert main(["fetch", "--spec", canonical(to_json(model.spec)), "--output", str(output)]) == 0
+    downloaded, ids = output.parent, []
     for place in ("here", "there"):
         folder = tmp_path / place
         folder.mkdir()
-        write("xlm-r", folder)
+        for name in ("config.json", "tokenizer.json", "model.safetensors"):
+            shutil.copyfile(downloaded / name, folder / name)
         assert main(["index-model", str(folder)]) == 0
         folders = yaml.safe_load(FOLDERS.replace("/models/polyglot-base", str(folder)))
         plan = plan_of(from_config({"study": str(study), **folders}))

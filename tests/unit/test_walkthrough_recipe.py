@@ -5,15 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY
 from xstilts.errors import UserError
 from xstilts.planning import recipe as recipes
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
 
+ROOT = Path(__file__).parents[2]
+STUDY = ROOT / "tests/studies/matrix.yaml"
 PAGE = (ROOT / "docs/add-a-recipe.md").read_text(encoding="utf-8")
 # prints ids of nodes by the study's name, whether the reference has the setting, and AdamW's betas of one training
 SCRIPT = """

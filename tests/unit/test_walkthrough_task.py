@@ -4,10 +4,10 @@ import hashlib
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Project
 from xstilts.commands import main
 from xstilts.errors import UserError
 from xstilts.planning import registry
@@ -17,9 +17,11 @@ from xstilts.store.files import canonical
 from xstilts.store.manifest import PreparedResults
 from xstilts.store.specs import DATA, to_json
 
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
-(SENTIMENT,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
-PLAIN = re.findall(r"^```\n(.*?)^```", PAGE, re.M | re.S)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.M | re.S)
+(SENTIMENT,) = (text for language, text in BLOCKS if language == "yaml")
+PLAIN = [text for language, text in BLOCKS if not language]
 (BOOLQ,) = (block for block in PLAIN if block.startswith("# boolq.yaml"))
 (STUDY,) = (block for block in PLAIN if block.startswith("source: mirror"))
 REST = {
@@ -50,16 +52,17 @@ def upstream(tmp_path):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, upstream):
-    """A project with the page's task, whose URLs are files of this machine, and a study that downloads it."""
+    """A folder with the page's task, whose URLs are files of this machine, and a study that downloads it."""
     own = tmp_path / "my_tasks"
     own.mkdir()
     task(own, BOOLQ.replace("https://host/boolq", f"file://{upstream}"))
-    given = tmp_path / "given.yaml"
     study = {**REST, "source": "tiny", "tasks": {"boolq": {"source": "download", "dev_rows": 4}}}
-    given.write_text(yaml.safe_dump({**study, "mixtures": {"none": None}, "targets": {"boolq": None}}))
+    study |= {"mixtures": {"none": None}, "targets": {"boolq": None}}
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"study": "study.yaml", "own_tasks": "my_tasks"}))
     registry.load.cache_clear()
-    yield Project(tmp_path, given, own_tasks=str(own))
+    yield tmp_path
     registry.load.cache_clear()
 
 
@@ -81,9 +84,9 @@ def test_booleans_are_labels_and_urls_give_the_files(project, upstream, monkeypa
     found = {}
     for node in plan.stage("prepared").values():
         if node.spec.task == "boolq":
-            make(plan, node.spec.parents[DATA], project.results)
-            make(plan, node.id, project.results)
-            splits = manifest.results_of(project.results, node.id, PreparedResults).splits
+            make(plan, node.spec.parents[DATA], project / "results")
+            make(plan, node.id, project / "results")
+            splits = manifest.results_of(project / "results", node.id, PreparedResults).splits
             found |= {name: dict(split.labels) for name, split in splits.items()}
     assert found["en"] == {"no": 2, "yes": 1}
     assert found["train"]["no"] + found["dev"]["no"] == found["train"]["yes"] + found["dev"]["yes"] == 10
@@ -105,10 +108,10 @@ def test_study_of_the_page(tmp_path, monkeypatch):
     ]:
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
         (raw / name).write_text(f"{header}\n{row}\n")
-    given = tmp_path / "given.yaml"
     study = {**REST, **yaml.safe_load(STUDY), "tasks": {name: {"source": "tiny"} for name in ("mnli", "xnli")}}
-    given.write_text(yaml.safe_dump(study))
-    Project(tmp_path, given, own_tasks=str(own), mirror="raw")
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    config = {"study": "study.yaml", "own_tasks": "my_tasks", "mirror": "raw"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     monkeypatch.chdir(tmp_path)
     registry.load.cache_clear()
     assert main(["index-mirror", "raw"]) == 0
