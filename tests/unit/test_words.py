@@ -1,6 +1,7 @@
 """Words without a right use are kept out of names and keys: whole identifiers in Python, keys in YAML."""
 
 import ast
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,10 @@ def test_python(path):
 @pytest.mark.parametrize("path", files(".yaml"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_yaml(path):
     assert not {key for key in keys(yaml.safe_load(path.read_text(encoding="utf-8"))) if stripped(key) in WORDS}
+
+
+@pytest.mark.parametrize("path", files(".smk", "Snakefile"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_rules(path):
+    with path.open("rb") as file:
+        found = {token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME}
+    assert not {name for name in found if stripped(name) in WORDS}

@@ -78,9 +78,9 @@ def _sentence(teller: Teller, learning: bool) -> Sentence:
         rule = feeling(teller, teller.stated(event, 0.3))
         return Joined(rule.effect, "because", rule.cause) if kind < 0.08 else Joined(rule.cause, "so", rule.effect)
     if kind < 0.25:
-        one, other = _told(teller, learning), _told(teller, learning)
+        one, other = _draw_event(teller, learning), _draw_event(teller, learning)
         return Joined(Clause(one), rng.choice(("and", "before", "after")), Clause(other))
-    event = _told(teller, learning)._replace(negated=rng.random() < 0.1)
+    event = _draw_event(teller, learning)._replace(negated=rng.random() < 0.1)
     asked = "place" if event.place else "time"
     if kind < 0.35 and event.patient and getattr(event, asked):
         # what is asked for is not told; of who does what to what, all is, or the sentence could be one of another part
@@ -90,7 +90,7 @@ def _sentence(teller: Teller, learning: bool) -> Sentence:
     return Clause(event, passive, front)
 
 
-def _told(teller: Teller, learning: bool) -> Event:
+def _draw_event(teller: Teller, learning: bool) -> Event:
     event = teller.stated(teller.event(), 0.7)
     if learning:
         return event
