@@ -219,9 +219,15 @@ def with_key(annotation: Any, owner: type) -> Any:
     return reduce(or_, inner) if origin is types.UnionType else origin[tuple(inner)]
 
 
+@cache
+def reader(kind: type, owner: type) -> TypeAdapter[Any]:
+    """Return what reads specs of a kind with one more key."""
+    return TypeAdapter(with_key(kind, owner))
+
+
 def reread(spec: Spec, owner: type) -> Any:
     """Return a spec as code with one more key reads it."""
-    return TypeAdapter(with_key(type(spec), owner)).validate_python(to_json(spec))
+    return reader(type(spec), owner).validate_python(to_json(spec))
 
 
 def with_value(value: Any, number: int) -> Any:
