@@ -105,7 +105,10 @@ def test_a_raised_version_is_named(plan, monkeypatch):
 
 def test_long_lists_of_names_are_shortened(plan):
     languages = ["ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"]
-    old, new = plan(targets={"xnli": None}, languages=languages), plan(targets={"xnli": None}, languages=["en", *languages])
+    old, new = (
+        plan(targets={"xnli": None}, languages=languages),
+        plan(targets={"xnli": None}, languages=["en", *languages]),
+    )
     name = id_of(new, "data", "xnli.evaluation")
     (difference,) = compared(new, old).between(name, id_of(old, "data", "xnli.evaluation"))
     assert str(difference) == "source.files of data is xnli/x.en.tsv and 14 in both, was 14 in both".replace(

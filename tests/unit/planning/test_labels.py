@@ -112,7 +112,9 @@ def test_every_name_is_a_link(twins, tmp_path):
     linked = {link.readlink().name: link for link in folder.glob("*/*")}
     assert set(linked) == {node.node for node in twins.nodes.values()}
     for link in folder.glob("*/*"):
-        assert (link.parent / link.readlink()).resolve() == (tmp_path / link.parent.name / link.readlink().name).resolve()
+        assert (link.parent / link.readlink()).resolve() == (
+            tmp_path / link.parent.name / link.readlink().name
+        ).resolve()
     names = {link.name for link in folder.glob("intermediate/*")}
     assert names == {f"mini-micro.fast.{name}.s{seed}" for name in ("three", "twin") for seed in (1, 2)}
     # rows for the vocabulary, and those for the mixture
