@@ -98,7 +98,31 @@ def pair_f1(found, gold) -> float:
 def checkout(folder: Path) -> None:
     """Make a project folder look like a checkout, for commands that call Snakemake themselves."""
     for name in ("Snakefile", "rules", "envs", "workflow_scripts"):
-        os.symlink(ROOT / name, folder / name)
+        if not (folder / name).exists():
+            os.symlink(ROOT / name, folder / name)
+
+
+# a key of recipes that is added later, in two places: what stands there, and what takes its place
+RECIPE_KEY = {
+    "phase.py": (
+        "    adam_beta2: float = setting(",
+        '    adam_beta1: float = setting(0.9, "Decay of AdamW\'s first moments.", neutral=0.9, minimum=0, maximum=1)\n'
+        "    adam_beta2: float = setting(",
+    ),
+    "training/step.py": ("betas=(0.9, ", "betas=(settings.adam_beta1, "),
+}
+
+
+def with_recipe_key(folder: Path) -> Path:
+    """Copy the package into a folder, add a key to its recipes, and return what PYTHONPATH needs to have."""
+    scripts = folder / "workflow_scripts"
+    shutil.copytree(ROOT / "workflow_scripts", scripts, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name, (before, after) in RECIPE_KEY.items():
+        path = scripts / "xstilts" / name
+        text = path.read_text()
+        assert text.count(before) == 1
+        path.write_text(text.replace(before, after))
+    return scripts
 
 
 def plan_of(study: Path, **config: object) -> Plan:

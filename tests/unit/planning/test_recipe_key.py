@@ -2,21 +2,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY, plan_of
+from conftest import STUDY, plan_of, with_recipe_key
 
-PLACES = {
-    "phase.py": (
-        "    adam_beta2: float = setting(",
-        '    adam_beta1: float = setting(0.9, "Decay of AdamW\'s first moments.", neutral=0.9, minimum=0, maximum=1)\n',
-    ),
-    "training/step.py": ("betas=(0.9, ", "betas=(settings.adam_beta1, "),
-}
 # prints ids of the nodes of studies, by stage
 PLAN = """
 import json, sys
@@ -40,15 +32,9 @@ for path in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def with_key(tmp_path_factory):
+def python(tmp_path_factory):
     """Return a function that runs Python with a copy of the package in which the key is added."""
-    folder = tmp_path_factory.mktemp("package")
-    shutil.copytree(ROOT / "workflow_scripts/xstilts", folder / "xstilts")
-    for name, (before, after) in PLACES.items():
-        path = folder / "xstilts" / name
-        text = path.read_text()
-        assert text.count(before) == 1
-        path.write_text(text.replace(before, after if name != "phase.py" else f"{after}{before}"))
+    folder = with_recipe_key(tmp_path_factory.mktemp("package"))
 
     def run(*arguments, code=0):
         environment = {**os.environ, "PYTHONPATH": str(folder)}
@@ -77,24 +63,24 @@ def study(tmp_path_factory):
     return write
 
 
-def test_at_its_neutral_value_nothing_moves_and_else_what_is_below(with_key, study):
+def test_at_its_neutral_value_nothing_moves_and_else_what_is_below(python, study):
     before = plan_of(study())
-    plans = json.loads(with_key("-c", PLAN, study(), study(0.9), study(0.8)))
+    plans = json.loads(python("-c", PLAN, study(), study(0.9), study(0.8)))
     (digest, absent), (neutral_digest, neutral), (_, other) = plans
     assert absent == neutral == before.by_stage()
     assert f"studies/study/{digest}" == f"studies/study/{neutral_digest}" == before.folder
     assert {stage for stage in other if set(other[stage]) != set(absent[stage])} == {"targets", "predictions"}
 
 
-def test_the_schema_knows_it(with_key, study):
-    reference = with_key("-m", "xstilts", "reference").splitlines()
+def test_the_schema_knows_it(python, study):
+    reference = python("-m", "xstilts", "reference").splitlines()
     for phase in ("intermediate", "target"):
         row = f"| `recipes.<name>.{phase}.adam_beta1` | number | 0.9 | Decay of AdamW's first moments. |"
         assert row in reference
     refused = "from xstilts import schema; schema.check({'target': {'adam_beta1': 2}}, 'recipe.yaml', 'recipes.yaml')"
-    assert "recipes.yaml: target.adam_beta1: must be <= 1, found 2" in with_key("-c", refused, code=1)
+    assert "recipes.yaml: target.adam_beta1: must be <= 1, found 2" in python("-c", refused, code=1)
 
 
-def test_training_reads_it(with_key, study):
-    said = with_key("-c", OPTIMISERS, study(), study(0.9), study(0.8)).splitlines()
+def test_training_reads_it(python, study):
+    said = python("-c", OPTIMISERS, study(), study(0.9), study(0.8)).splitlines()
     assert said == ["False 0.9", "False 0.9", "True 0.8"]
