@@ -78,12 +78,12 @@ class Project:
         return self.run("xstilts", *arguments, check=check, **environment)
 
     def jobs(self, *arguments: str, **environment: str) -> set[str]:
-        """Return the jobs of a dry run: ``rule name`` without digests, for products the rule alone."""
+        """Return the jobs of a dry run: the rule, and what the study calls the node; for products the rule alone."""
         text = self.snakemake("-n", *arguments, **environment).stdout
-        found = set()
+        names, found = self.plan().made.names, set()
         for rule, output in re.findall(r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: (\S+)", text, re.M):
-            node = re.fullmatch(r"results/\w+/(.+)-[0-9a-f]{8}/manifest.json,?", output)
-            found.add(f"{rule} {node[1]}" if node else rule)
+            node = re.fullmatch(r"results/(\w+/[^/]+-[0-9a-f]{12})/manifest.json,?", output)
+            found.add(f"{rule} {names[node[1]][0]}" if node else rule)
         return found
 
     def plan(self) -> Plan:
@@ -108,7 +108,31 @@ def pair_f1(found, gold) -> float:
 def checkout(folder: Path) -> None:
     """Make a project folder look like a checkout, for commands that call Snakemake themselves."""
     for name in ("Snakefile", "rules", "envs", "workflow_scripts"):
-        os.symlink(ROOT / name, folder / name)
+        if not (folder / name).exists():
+            os.symlink(ROOT / name, folder / name)
+
+
+# a key of recipes that is added later, in two places: what stands there, and what takes its place
+RECIPE_KEY = {
+    "phase.py": (
+        "    adam_beta2: float = setting(",
+        '    adam_beta1: float = setting(0.9, "Decay of AdamW\'s first moments.", neutral=0.9, minimum=0, maximum=1)\n'
+        "    adam_beta2: float = setting(",
+    ),
+    "training/step.py": ("betas=(0.9, ", "betas=(settings.adam_beta1, "),
+}
+
+
+def with_recipe_key(folder: Path) -> Path:
+    """Copy the package into a folder, add a key to its recipes, and return what PYTHONPATH needs to have."""
+    scripts = folder / "workflow_scripts"
+    shutil.copytree(ROOT / "workflow_scripts", scripts, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name, (before, after) in RECIPE_KEY.items():
+        path = scripts / "xstilts" / name
+        text = path.read_text()
+        assert text.count(before) == 1
+        path.write_text(text.replace(before, after))
+    return scripts
 
 
 @contextlib.contextmanager

@@ -1,11 +1,22 @@
-"""The rebuild matrix: for every change of a finished study, the exact set of jobs that run again."""
+"""The rebuild matrix: for every change of a finished study, the exact set of jobs that run again, and why they do."""
 
+import contextlib
 import os
 import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
-from conftest import Project, checkout
+from conftest import Project, checkout, with_recipe_key
+from xstilts.commands import main
+from xstilts.store.files import canonical
+from xstilts.store.specs import to_json
 
 STUDY = {"scores", "tables", "figures", "report"}
 TARGETS = ["mnli", "udpos", "squad_v1"]
@@ -25,103 +36,176 @@ def whole_mixture(mixture: str, **axes) -> set[str]:
     return below_mixture(mixture, **axes) | {f"intermediate {model}.{recipe}.{mixture}.s{seed}"}
 
 
-def test_nothing_to_do(project):
+@pytest.fixture
+def why(capsys) -> Callable[[Project, str], str]:
+    """Return a function that gives the one line that ``xstilts why`` prints of a node of a project."""
+
+    def asked(project: Project, node: str) -> str:
+        stage, name = node.split()
+        (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
+        capsys.readouterr()
+        with contextlib.chdir(project.folder):
+            assert main(["why", path]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.startswith(f"{path}: ")
+        return line.removeprefix(f"{path}: ").partition(" (nearest: ")[0]
+
+    return asked
+
+
+def test_nothing_to_do(project, why):
     done = project.snakemake()
     assert "Nothing to be done" in done.stdout + done.stderr
     assert project.jobs() == set()
+    assert all(why(project, f"{node.stage} {name}") == "made" for name, node in project.plan().named())
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the study.
+
+    Attributes:
+        edit: what changes the study's content.
+        jobs: the jobs that run again.
+        why: of some of their nodes, by stage and name, what differs from the results that are there.
+    """
+
+    edit: Callable[[dict[str, Any]], Any]
+    jobs: set[str]
+    why: dict[str, str] = field(default_factory=dict)
 
 
 def set_key(*path_and_value):
     *path, key, value = path_and_value
 
     def edit(study):
-        for part in path:
-            study = study[part]
+        for each in path:
+            study = study[each]
         study[key] = value
 
     return edit
 
 
+def rename(axis: str, **names: str):
+    def edit(study):
+        study[axis] = {names.get(key, key): value for key, value in study[axis].items()}
+
+    return edit
+
+
+def in_all_mixtures(tatoeba: bool) -> set[str]:
+    """Return the jobs below all mixtures that are of bitext retrieval, or those that are not."""
+    jobs = below_mixture("none") | below_mixture("three")
+    return {job for job in jobs if ("tatoeba" in job) == tatoeba}
+
+
+THREE = ["mnli", "squad_v1", "commonsenseqa"]
+INTERMEDIATE, TARGET = "intermediate tiny.quick.three.s1", "targets tiny.quick.three.s1.mnli"
+PREDICTIONS, EMBEDDINGS = "predictions tiny.quick.three.s1.xnli", "embeddings tiny.quick.three.s1.tatoeba"
+NEW_SEED = whole_mixture("three", seed=2) | {job for job in below_mixture("none", seed=2) if "tatoeba" not in job}
 CHANGES = {
-    "mixture": (
+    "mixture": Change(
         set_key("mixtures", "three", ["mnli", "squad_v1"]),
         whole_mixture("three") | STUDY,
+        dict.fromkeys(
+            [INTERMEDIATE, TARGET, PREDICTIONS], f"tasks of intermediate is mnli, squad_v1, was {', '.join(THREE)}"
+        ),
     ),
-    "rate": (
-        set_key("mixtures", "three", [{"task": "mnli", "rate": 2}, "squad_v1", "commonsenseqa"]),
+    "rate": Change(
+        set_key("mixtures", "three", [{"task": "mnli", "rate": 2}, *THREE[1:]]),
         whole_mixture("three") | STUDY,
+        dict.fromkeys([INTERMEDIATE, TARGET, PREDICTIONS], "tasks.mnli.weight of intermediate is 2, was 1"),
     ),
-    "cap": (
-        set_key("mixtures", "three", {"tasks": ["mnli", "squad_v1", "commonsenseqa"], "cap": 50}),
+    "cap": Change(
+        set_key("mixtures", "three", {"tasks": THREE, "cap": 50}),
         whole_mixture("three") | STUDY,
+        {INTERMEDIATE: "sampling.cap of intermediate is 50, was not set"},
     ),
-    "seed": (
+    "seed": Change(
         set_key("seeds", [2]),
-        whole_mixture("three", seed=2)
-        | {job for job in below_mixture("none", seed=2) if "tatoeba" not in job}
-        | STUDY,
+        NEW_SEED | STUDY,
+        {
+            "intermediate tiny.quick.three.s2": "seed of intermediate is 2, was 1",
+            "targets tiny.quick.none.s2.mnli": "seed of targets is 2, was 1",
+            "predictions tiny.quick.three.s2.xnli": "seed of intermediate is 2, was 1; seed of targets is 2, was 1",
+        },
     ),
-    "added seed": (
+    "added seed": Change(
         set_key("seeds", [1, 2]),
-        whole_mixture("three", seed=2)
-        | {job for job in below_mixture("none", seed=2) if "tatoeba" not in job}
-        | STUDY,
+        NEW_SEED | STUDY,
+        {"intermediate tiny.quick.three.s2": "seed of intermediate is 2, was 1"},
     ),
-    "intermediate learning rate": (
+    "intermediate learning rate": Change(
         set_key("recipes", "quick", "intermediate", "learning_rate", 2e-3),
         whole_mixture("three") | STUDY,
+        dict.fromkeys([INTERMEDIATE, TARGET, PREDICTIONS], "learning_rate of intermediate is 0.002, was 0.001"),
     ),
-    "target epochs": (
+    "target epochs": Change(
         set_key("recipes", "quick", "target", "epochs", 2),
-        {job for mixture in ("none", "three") for job in below_mixture(mixture) if "tatoeba" not in job} | STUDY,
+        in_all_mixtures(tatoeba=False) | STUDY,
+        dict.fromkeys([TARGET, PREDICTIONS], "tasks.mnli.epochs of targets is 2, was 1"),
     ),
-    "early stopping": (
+    "early stopping": Change(
         set_key("recipes", "quick", "early_stopping", "patience", 3),
-        {job for mixture in ("none", "three") for job in below_mixture(mixture) if "tatoeba" not in job} | STUDY,
+        in_all_mixtures(tatoeba=False) | STUDY,
+        dict.fromkeys([TARGET, PREDICTIONS], "early_stopping.patience of targets is 3, was 10"),
     ),
-    "layer of bitext retrieval": (
-        set_key("recipes", "quick", "bitext", "layer", 1.0),
-        {job for mixture in ("none", "three") for job in below_mixture(mixture) if "tatoeba" in job} | STUDY,
+    "layer of bitext retrieval": Change(
+        set_key("recipes", "quick", "bitext", "layer", 1),
+        in_all_mixtures(tatoeba=True) | STUDY,
+        {
+            EMBEDDINGS: "pooling.layer of embeddings is 1, was not set;"
+            " pooling.layer_fraction of embeddings is not set, was 0.5833333333333334"
+        },
     ),
-    "removed target": (
-        lambda study: study["targets"].pop("udpos"),
-        STUDY,
-    ),
-    "removed mixture": (
-        lambda study: study["mixtures"].pop("none"),
-        STUDY,
-    ),
-    "added language": (
+    "removed target": Change(lambda study: study["targets"].pop("udpos"), STUDY),
+    "removed mixture": Change(lambda study: study["mixtures"].pop("none"), STUDY),
+    "added language": Change(
         set_key("languages", ["en", "de", "tr"]),
         {f"{rule} {task}.evaluation" for rule in ("fetch_data", "prepare") for task in [*EVALUATIONS, "tatoeba"]}
         | {f"tokenize tiny.{task}.evaluation.96" for task in ("xnli", "udpos")}
         | {f"tokenize tiny.{task}.evaluation.64" for task in ("xquad", "tatoeba")}
-        | {
-            job
-            for mixture in ("none", "three")
-            for job in below_mixture(mixture)
-            if not job.startswith("target ")
-        }
+        | {job for job in below_mixture("none") | below_mixture("three") if not job.startswith("target ")}
         | STUDY,
+        {
+            "data xnli.evaluation": "source.files of data is xnli/x.de.tsv, xnli/x.en.tsv, xnli/x.tr.tsv,"
+            " was xnli/x.de.tsv, xnli/x.en.tsv",
+            PREDICTIONS: "languages of prepared is en, de, tr, was en, de; source.files of data is"
+            " xnli/x.de.tsv, xnli/x.en.tsv, xnli/x.tr.tsv, was xnli/x.de.tsv, xnli/x.en.tsv",
+        },
     ),
-    "figure option": (set_key("figures", {"palette": "coolwarm"}), STUDY),
-    "default written out": (set_key("recipes", "quick", "target", "warmup", 0.1), set()),
-    "key order": (lambda study: study.update(dict(reversed(study.items()))), set()),
-    "recipe key order": (
-        lambda study: study["recipes"].update(quick=dict(reversed(study["recipes"]["quick"].items()))),
+    "figure option": Change(set_key("figures", {"palette": "coolwarm"}), STUDY),
+    "renamed mixture": Change(rename("mixtures", three="several"), STUDY),
+    "renamed recipe": Change(rename("recipes", quick="slow"), STUDY),
+    "equal mixture": Change(set_key("mixtures", "same", THREE), STUDY),
+    "nested mixture": Change(
+        lambda study: study.update(
+            mixtures={"none": None, "pair": THREE[:2], "three": ["pair", THREE[2]]},
+            models={"tiny": {"mixtures": ["none", "three"]}},
+        ),
         set(),
     ),
-}  # fmt: skip
+    "default written out": Change(set_key("recipes", "quick", "target", "warmup", 0.1), set()),
+    "key order": Change(lambda study: study.update(dict(reversed(study.items()))), set()),
+    "recipe key order": Change(
+        lambda study: study["recipes"].update(quick=dict(reversed(study["recipes"]["quick"].items()))), set()
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_change(project, name):
-    edit, expected = CHANGES[name]
-    project.change(edit)
-    assert project.jobs() == expected
+def test_change(project, why, name):
+    change = CHANGES[name]
+    project.change(change.edit)
+    assert project.jobs() == change.jobs
+    assert bool(change.why) == (change.jobs not in (set(), STUDY))
+    for node, line in change.why.items():
+        assert why(project, node) == line
+    # whatever the change, rows for training are there
+    assert why(project, "prepared mnli.training") == "made"
 
 
-def test_two_values_swapped(project):
+def test_two_values_swapped(project, why):
     """Snakemake compares parameters as a set of values; a spec tells them apart."""
 
     def seed_and_epochs(seed, epochs):
@@ -137,13 +221,17 @@ def test_two_values_swapped(project):
     second = project.plan().stage("intermediate")
     assert set(first) & set(second) == set()
     assert project.jobs() == whole_mixture("three") | STUDY
+    assert why(project, INTERMEDIATE).startswith("tasks.commonsenseqa.epochs of intermediate is 2, was 1; ")
 
 
-def test_added_model(project):
+def test_added_model(project, why):
     project.change(lambda study: study.update(models=["tiny", "multilingual-e5-small"]))
-    new = {job for job in project.jobs() if "multilingual-e5-small" in job}
-    assert project.jobs() - new == STUDY
+    jobs = project.jobs()
+    new = {job for job in jobs if "multilingual-e5-small" in job}
+    assert jobs - new == STUDY
     assert whole_mixture("three", model="multilingual-e5-small") < new
+    line = why(project, "intermediate multilingual-e5-small.quick.three.s1")
+    assert line.startswith('source.kind of models is "hub", was "tiny"; ')
 
 
 def test_comment(project):
@@ -195,23 +283,107 @@ def test_other_machine(project):
     assert project.jobs() == set()
 
 
+def manifest_of(project: Project, node: str) -> Path:
+    """Return the manifest of a node, by stage and name."""
+    stage, name = node.split()
+    (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
+    return (project.results / path / "manifest.json").relative_to(project.folder)
+
+
+def log_of(project: Project, node: str) -> str:
+    folder = manifest_of(project, node).parent
+    return (project.results / "logs" / folder.parent.name / f"{folder.name}.log").read_text()
+
+
 def test_added_language_is_all_that_is_predicted(project):
     project.change(lambda study: study.update(languages=["en", "de", "tr"]))
-    node = next(node for node in project.plan().stage("predictions").values())
-    project.snakemake(f"results/{node.id}/manifest.json")
-    logs = [path.read_text() for path in (project.results / "logs/predictions").glob("*.log")]
-    (log,) = [text for text in logs if "taken over" in text]
+    project.snakemake(str(manifest_of(project, PREDICTIONS)))
+    log = log_of(project, PREDICTIONS)
     assert re.search("taken over from .*: de, en$", log, re.M)
     assert re.findall("predicting (..):", log) == ["tr"]
 
 
-def test_deleted_models(project):
+def test_a_training_makes_the_predictions_that_are_asked_of_it(project, why):
+    """Their own job finds them whole."""
+    shutil.rmtree(project.folder / manifest_of(project, TARGET).parent)
+    shutil.rmtree(project.folder / manifest_of(project, PREDICTIONS).parent)
+    assert project.jobs() == {"target tiny.quick.three.s1.mnli", "predict tiny.quick.three.s1.xnli"} | STUDY
+    scores = (project.results / "studies/study/latest/scores.parquet").read_bytes()
+    project.snakemake()
+    assert re.findall("predicting (..):", log_of(project, TARGET)) == ["de", "en"]
+    log = log_of(project, PREDICTIONS)
+    assert "is whole already" in log
+    assert "predicting" not in log
+    assert (project.results / "studies/study/latest/scores.parquet").read_bytes() == scores
+    assert why(project, PREDICTIONS) == "made"
+
+
+def test_a_whole_node_without_its_manifest_is_adopted(project, why):
+    """The job writes the manifest again, and needs no more than this: no torch, and hardly any time."""
+    path = manifest_of(project, PREDICTIONS)
+    before = (project.folder / path).read_bytes()
+    (project.folder / path).unlink()
+    assert project.jobs() == {"predict tiny.quick.three.s1.xnli"} | STUDY
+    assert why(project, PREDICTIONS) == "made but for manifest.json, which its job writes again"
+    spec = canonical(to_json(project.plan().nodes[path.parent.relative_to("results").as_posix()].spec))
+    code = (
+        "import sys, time\nfrom xstilts.commands import main\nassert main(sys.argv[1:]) == 0\n"
+        "print(time.process_time(), *{'torch', 'transformers', 'pandas', 'datasets'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, "predict", "--spec", spec, "--output", str(path)]
+    done = subprocess.run(command, cwd=project.folder, env=project.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (seconds,) = done.stdout.split()
+    assert float(seconds) < 2
+    assert (project.folder / path).read_bytes() == before
+    (project.folder / path).unlink()
+    project.snakemake(str(path))
+    assert "is whole already" in log_of(project, PREDICTIONS)
+    assert (project.folder / path).read_bytes() == before
+    assert why(project, PREDICTIONS) == "made"
+
+
+def test_results_of_older_names_are_found(project):
+    """Study, recipe and mixtures have other names: only what shows these is written again, with the same scores."""
+    before = pd.read_parquet(project.results / "studies/study/latest/scores.parquet")
+    names = {"quick": "slow", "three": "several"}
+    project.change(rename("recipes", **names))
+    project.change(rename("mixtures", **names))
+    project.study_file = project.study_file.rename(project.folder / "renamed.yaml")
+    project.configure(study="renamed.yaml")
+    assert project.jobs() == STUDY
+    project.snakemake()
+    after = pd.read_parquet(project.results / "studies/renamed/latest/scores.parquet")
+    assert set(after["mixture"]) == {"none", "several"}
+    pd.testing.assert_frame_equal(after, before.replace({"recipe": names, "mixture": names}))
+    links = project.results / "studies/renamed/latest/nodes/intermediate"
+    assert [path.name for path in links.iterdir()] == ["tiny.slow.several.s1"]
+    assert (links / "tiny.slow.several.s1/manifest.json").exists()
+    assert project.jobs() == set()
+
+
+def test_a_key_that_is_added_to_recipes_makes_nothing_run_at_its_neutral_value(project, tmp_path):
+    package = with_recipe_key(tmp_path / "checkout")
+    checkout(tmp_path / "checkout")
+    options = {"PYTHONPATH": str(package)}
+    snakefile = str(tmp_path / "checkout/Snakefile")
+    for value, targets in ((None, 0), (0.9, 0), (0.8, 6)):
+        if value is not None:
+            project.change(set_key("recipes", "quick", "target", "adam_beta1", value))
+        done = project.snakemake("-n", "-s", snakefile, **options)
+        assert len(re.findall("^rule target:$", done.stdout, re.M)) == targets
+        assert ("Nothing to be done" in done.stdout) == (targets == 0)
+
+
+def test_deleted_models(project, why):
     """Weights may go once the predictions are there; a language more then costs the training again, and says so."""
     shutil.rmtree(project.results / "targets")
     assert project.jobs() == set()
     project.change(lambda study: study["targets"].update(xnli={"languages": ["en", "de", "tr"]}))
     trained = {f"target tiny.quick.{mixture}.s1.mnli" for mixture in ("none", "three")}
     assert {job for job in project.jobs() if job.startswith("target ")} == trained
+    assert why(project, TARGET) == "deleted once nothing needed it any more, and needed again"
+    assert why(project, PREDICTIONS).startswith("languages of prepared is en, de, tr, was en, de; ")
 
 
 def test_deleted_figure(project):
@@ -225,9 +397,9 @@ def test_deleted_figure(project):
 
 
 def test_unknown_node(project):
-    done = project.snakemake("-n", "results/targets/nope-12345678/manifest.json", check=False)
+    done = project.snakemake("-n", "results/targets/nope-123456789abc/manifest.json", check=False)
     assert done.returncode
-    message = "targets/nope-12345678: no such address in the plan of study study; xstilts where"
+    message = "targets/nope-123456789abc: no such address in the plan of study study; xstilts where"
     assert message in done.stdout + done.stderr
     close = next(iter(project.plan().stage("targets"))).replace("quick", "quik")
     done = project.snakemake("-n", f"results/targets/{close}/manifest.json", check=False)

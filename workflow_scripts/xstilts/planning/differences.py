@@ -9,11 +9,16 @@ from typing import Any
 
 from xstilts.planning.nodes import Plan
 from xstilts.store.manifest import MANIFEST
+from xstilts.store.node import RECORD
 from xstilts.store.specs import to_json
+from xstilts.store.stages import STAGES
 
-_MISSING = "nothing"
-# differences that a line names before it only counts them
-_LISTED = 2
+_MISSING = "not set"
+# differences that a line names before it only counts them, and nodes of a stage that are asked what differs
+_LISTED, _ASKED = 2, 5
+# characters of a list of names that is written out
+_LONGEST = 80
+_ORDER = list(STAGES)
 Spec = Mapping[str, Any]
 
 
@@ -28,7 +33,17 @@ class Difference:
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.key} of {self.stage} is {self.new}, was {self.old}"
+        return f"{self.key} of {self.stage} is {_short(self.new, self.old)}, was {_short(self.old, self.new)}"
+
+
+def _short(names: str, others: str) -> str:
+    """Return a list of names; of a long one those that are not in another list, and the number of the rest."""
+    if len(names) <= _LONGEST:
+        return names
+    listed, there = names.split(", "), set(others.split(", "))
+    alone = [name for name in listed if name not in there]
+    both = f"{len(listed) - len(alone)} in both"
+    return f"{', '.join(alone)} and {both}" if alone else both
 
 
 @dataclass
@@ -38,18 +53,28 @@ class Comparison:
     Attributes:
         specs: spec as JSON values by node id: those of the plan and those of earlier plans.
         made: ids of the nodes that exist.
-        results: these, and those that they were made from, of which some are deleted (``keep_models``).
+        unfinished: ids of those that exist but for the manifest.
+        results: all these, and those that they were made from, of which some are deleted (``keep_models``).
     """
 
     specs: Mapping[str, Spec]
     made: frozenset[str]
-    results: frozenset[str]
-    _memo: dict[tuple[str, str], frozenset[Difference]] = field(default_factory=dict)
+    unfinished: frozenset[str] = frozenset()
+    results: frozenset[str] = field(init=False)
+    _values: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
+    _all_values: dict[str, frozenset[tuple[str, str, str]]] = field(init=False, default_factory=dict)
+    _differences: dict[tuple[str, str], frozenset[Difference]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find what the nodes that exist were made from."""
+        self.results = _with_ancestors(self.made | self.unfinished, self.specs)
 
     def why(self, node_id: str) -> str:
         """Return a line that says why a node has to be made, or that it is made."""
         if node_id in self.made:
             return f"{node_id}: made"
+        if node_id in self.unfinished:
+            return f"{node_id}: made but for {MANIFEST}, which its job writes again"
         if node_id in self.results:
             return f"{node_id}: deleted once nothing needed it any more, and needed again"
         nearest = self.nearest(node_id)
@@ -58,54 +83,78 @@ class Comparison:
         return f"{node_id}: {in_words(self.between(node_id, nearest))} (nearest: {nearest})"
 
     def nearest(self, node_id: str) -> str | None:
-        """Return the node of the same stage that exists and has the fewest differences; None if there is none."""
-        stage = node_id.partition("/")[0]
+        """Return the result of the same stage that, with its ancestors, differs least from a node; None for none."""
+        stage, values = node_id.partition("/")[0], self._values_with_ancestors(node_id)
         others = sorted(name for name in self.results if name.startswith(f"{stage}/"))
-        return min(others, key=lambda name: len(self.between(node_id, name)), default=None)
+        return min(others, key=lambda name: len(values ^ self._values_with_ancestors(name)), default=None)
 
     def between(self, new: str, old: str) -> frozenset[Difference]:
         """Return the differences of two nodes' specs and of those of their parents, each once."""
-        if (new, old) not in self._memo:
-            self._memo[new, old] = frozenset(self._between(new, old))
-        return self._memo[new, old]
+        if (new, old) not in self._differences:
+            self._differences[new, old] = frozenset(self._between(new, old))
+        return self._differences[new, old]
 
     def _between(self, new: str, old: str) -> Iterator[Difference]:
         if new == old:
             return
-        specs = [self.specs.get(name, {}) for name in (new, old)]
-        stage = new.partition("/")[0]
-        values = [dict(_flat({key: value for key, value in spec.items() if key != "parents"})) for spec in specs]
-        for key in sorted(values[0].keys() | values[1].keys()):
-            first, second = (value.get(key, _MISSING) for value in values)
-            # of a task that only one has, its name says it all
-            if first != second and not (key.startswith("tasks.") and _MISSING in (first, second)):
-                yield Difference(stage, key, first, second)
-        parents = [spec.get("parents", {}) for spec in specs]
-        for role in sorted(parents[0].keys() & parents[1].keys()):
+        stage, first, second = new.partition("/")[0], self._values_of(new), self._values_of(old)
+        changed = [key for key in first if key in second and first[key] != second[key]]
+        for key in changed:
+            yield Difference(stage, key, first[key], second[key])
+        for key in first.keys() ^ second.keys():
+            # of a task, language or file that only one has, the list of their names says it all
+            if not any(key.startswith(f"{listed}.") for listed in changed):
+                yield Difference(stage, key, first.get(key, _MISSING), second.get(key, _MISSING))
+        parents = [self.specs.get(name, {}).get("parents", {}) for name in (new, old)]
+        for role in parents[0].keys() & parents[1].keys():
             yield from self.between(parents[0][role], parents[1][role])
         # a parent that only one has comes with a key of the spec, such as a task; without one it is named itself
-        if values[0] == values[1]:
-            for role in sorted(parents[0].keys() ^ parents[1].keys()):
-                first, second = (each.get(role, _MISSING) for each in parents)
-                yield Difference(stage, f"parent {role}", first, second)
+        if first == second:
+            for role in parents[0].keys() ^ parents[1].keys():
+                yield Difference(stage, f"parent {role}", *(each.get(role, _MISSING) for each in parents))
+
+    def _values_of(self, name: str) -> dict[str, str]:
+        """Return the values of a spec by key, without its parents."""
+        if name not in self._values:
+            spec = {key: value for key, value in self.specs.get(name, {}).items() if key != "parents"}
+            self._values[name] = dict(_flat(spec))
+        return self._values[name]
+
+    def _values_with_ancestors(self, name: str) -> frozenset[tuple[str, str, str]]:
+        """Return stage, key and value of all that a node's spec and those of its ancestors say."""
+        if name not in self._all_values:
+            stage = name.partition("/")[0]
+            values = {(stage, key, value) for key, value in self._values_of(name).items()}
+            parents = self.specs.get(name, {}).get("parents", {}).values()
+            self._all_values[name] = frozenset(values).union(*map(self._values_with_ancestors, parents))
+        return self._all_values[name]
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the values of a spec by their paths; tasks are named, not numbered."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
+    """Yield the values of a spec by their paths; of tasks, languages and files first their names, in one value."""
+    named = _named(value, path)
+    if named is not None:
+        yield path, ", ".join(named)
+    if named is not None or isinstance(value, dict):
+        for key, inner in (value if named is None else named).items():
             yield from _flat(inner, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list) and value and all(isinstance(item, dict) and "task" in item for item in value):
-        yield path, ", ".join(item["task"] for item in value)
-        for item in value:
-            yield from _flat({key: inner for key, inner in item.items() if key != "task"}, f"{path}.{item['task']}")
     else:
         yield path, json.dumps(value, ensure_ascii=False)
 
 
+def _named(value: Any, path: str) -> dict[str, Any] | None:
+    """Return what stands in a spec by a name that is no key of its own: tasks, languages, files; None for others."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "task" in item for item in value):
+        return {item["task"]: {key: inner for key, inner in item.items() if key != "task"} for item in value}
+    if isinstance(value, dict) and value and path:
+        files = path.rpartition(".")[2] == "files"
+        return value if files or all(isinstance(item, dict) for item in value.values()) else None
+    return None
+
+
 def in_words(differences: Iterable[Difference]) -> str:
     """Return the main differences in words: those of the earliest stages, and of whole lists before their members."""
-    ranked = sorted(differences, key=lambda each: (each.key.count("."), each))
+    ranked = sorted(differences, key=lambda each: (each.key.count("."), _ORDER.index(each.stage), each))
     shown = [str(each) for each in ranked[:_LISTED]]
     more = len(ranked) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
@@ -119,8 +168,9 @@ def comparison(plan: Plan, results: Path) -> Comparison:
             nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
             specs |= {name: node["spec"] for name, node in nodes.items()}
     specs |= {node.id: to_json(node.spec) for node in plan.nodes.values()}
-    made = {name for name in specs if (results / name / MANIFEST).exists()}
-    return Comparison(specs, frozenset(made), _with_ancestors(made, specs))
+    made = frozenset(name for name in specs if (results / name / MANIFEST).exists())
+    unfinished = frozenset(name for name in specs if (results / name / RECORD).exists()) - made
+    return Comparison(specs, made, unfinished)
 
 
 def _with_ancestors(made: Iterable[str], specs: Mapping[str, Spec]) -> frozenset[str]:
@@ -136,37 +186,49 @@ def _with_ancestors(made: Iterable[str], specs: Mapping[str, Spec]) -> frozenset
 
 
 def changes(plan: Plan, results: Path) -> list[str]:
-    """Return a line for each stage that has to make nodes because something changed; none before anything was made."""
+    """Return a line for each stage that has to make nodes because something changed.
+
+    There is none before anything was made, and none where a run of this very plan goes on.
+    """
+    if (results / plan.folder / "plan.json").exists():
+        return []
     compared = comparison(plan, results)
     lines = []
     for stage, nodes in plan.by_stage().items():
         missing = [name for name in nodes if name not in compared.results]
-        nearest = {name: compared.nearest(name) for name in missing}
-        found = Counter(
-            difference
-            for name, other in nearest.items()
-            if other is not None
-            for difference in compared.between(name, other)
-        )
-        if found:
-            (commonest, _), *rest = found.most_common()
-            more = f"; and {len(rest)} more differences" if rest else ""
-            lines.append(f"{stage}: {len(missing)} to make: {commonest}{more}")
+        differences = _common(compared, missing)
+        if differences:
+            lines.append(f"{stage}: {len(missing)} to make: {_commonest(differences)}")
     return lines
+
+
+def _common(compared: Comparison, nodes: list[str]) -> Counter[Difference]:
+    """Return how often nodes differ from their nearest results in each way; of many nodes some are asked."""
+    asked = nodes[:: max(1, len(nodes) // _ASKED)]
+    nearest = {name: compared.nearest(name) for name in asked}
+    return Counter(
+        difference
+        for name, other in nearest.items()
+        if other is not None
+        for difference in compared.between(name, other)
+    )
+
+
+def _commonest(differences: Counter[Difference]) -> str:
+    (commonest, _), *rest = differences.most_common()
+    return f"{commonest}" + (f"; and {len(rest)} more differences" if rest else "")
 
 
 def between_plans(first: Plan, second: Plan) -> list[str]:
     """Return a line for each stage in which two plans differ: the number of nodes of each, and what differs."""
     specs = {node.id: to_json(node.spec) for plan in (first, second) for node in plan.nodes.values()}
+    stages = [plan.by_stage() for plan in (first, second)]
+    compared = Comparison(specs, frozenset(first.nodes))
     lines = []
-    for stage in dict.fromkeys([*first.by_stage(), *second.by_stage()]):
-        left, right = (set(plan.by_stage().get(stage, ())) for plan in (first, second))
-        compared = Comparison(specs, frozenset(left), frozenset(left))
-        found: Counter[Difference] = Counter()
-        for name in sorted(right - left):
-            nearest = compared.nearest(name)
-            found.update(compared.between(name, nearest) if nearest is not None else ())
+    for stage in STAGES:
+        left, right = (set(nodes.get(stage, ())) for nodes in stages)
         if left != right:
             counts = f"{len(left & right)} in both, {len(left - right)} and {len(right - left)} in one alone"
-            lines.append(f"{stage}: {counts}" + (f": {in_words(found)}" if found else ""))
+            differences = _common(compared, sorted(right - left))
+            lines.append(f"{stage}: {counts}" + (f": {in_words(differences)}" if differences else ""))
     return lines

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,11 +136,16 @@ def find_nodes(plan: Plan, asked: str) -> list[Node]:
 
 
 def link_nodes(plan: Plan, results: Path) -> None:
-    """Link the study's names of its nodes to them: ``<the study's folder>/nodes/<stage>/<name>``."""
+    """Link the study's names of its nodes to them: ``<the study's folder>/nodes/<stage>/<name>``.
+
+    A name that several nodes of a stage have is followed by a node's digits.
+    """
     folder = results / plan.folder / "nodes"
     up = "../" * (len(Path(plan.folder).parts) + 2)
+    nodes_of = Counter((node.stage, name) for name, node in plan.named())
     for name, node in plan.named():
-        link = folder / node.stage / name
+        several = nodes_of[node.stage, name] > 1
+        link = folder / node.stage / (f"{name}-{node.node.rpartition('-')[2]}" if several else name)
         if not link.is_symlink():
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(f"{up}{node.id}")
