@@ -76,7 +76,7 @@ def changed(tmp_path_factory):
     phase, step = (package / name for name in re.findall(r"`workflow_scripts/xstilts/([\w/]+\.py)`", PAGE)[:2])
     text = phase.read_text()
     last = text.index("\n\n\n", text.index("class Optimisation"))
-    phase.write_text(text[:last] + "\n" + line.rstrip("\n") + text[last:])
+    phase.write_text(f"{text[:last]}\n    {line.strip()}{text[last:]}")
     old, new = ("".join(f"{row[1:]}\n" for row in diff.splitlines() if row[0] == sign) for sign in "-+")
     text = step.read_text()
     assert text.count(old) == 1
