@@ -23,6 +23,7 @@ from xstilts.planning.settings import (
     unknown_node,
 )
 from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
+from xstilts.store import study_plan
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
@@ -174,7 +175,7 @@ def show_summary():
 
 def write_plan():
     """Write plan.json and index.tsv beside the study's outputs."""
-    write_atomically(Path(f"{study_folder}/plan.json"), plan.as_json())
+    write_atomically(Path(f"{study_folder}/plan.json"), study_plan.text(plan.study_plan))
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
     link_nodes(plan, settings.results)
 

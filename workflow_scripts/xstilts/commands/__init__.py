@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from xstilts.errors import TerminatedError, UserError
-from xstilts.store import node, retention, specs
+from xstilts.store import node, retention, specs, study_plan
+from xstilts.store.study_plan import StudyPlan
 
 # EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
 TEMPORARY_FAILURE = 75
@@ -126,12 +127,9 @@ def results_of(output: Path) -> Path:
     return output.parents[2]
 
 
-def read_plan(path: Path) -> tuple[dict[str, Any], Path, Path]:
-    """Return the content of plan.json, the results folder, and the folder of the study's outputs."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8")), path.parents[3], path.parent
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable plan ({error}); run snakemake again") from None
+def read_plan(path: Path) -> tuple[StudyPlan, Path, Path]:
+    """Return the plan of a study, the results folder, and the folder of the study's outputs."""
+    return study_plan.read(path), path.parents[3], path.parent
 
 
 def configured_plan() -> Path:
@@ -139,4 +137,4 @@ def configured_plan() -> Path:
     from xstilts.planning.settings import local, plan_of
 
     settings = local()
-    return settings.results / plan_of(settings).folder / "plan.json"
+    return settings.results / plan_of(settings).folder / study_plan.FILE

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from xstilts.commands import configured_plan, read_plan
 from xstilts.errors import UserError, suggestion
@@ -13,6 +12,7 @@ from xstilts.evaluation.xtreme_export import Export
 from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.references import SOURCE_LANGUAGE
+from xstilts.store.study_plan import BenchmarkTask, PlannedTarget, StudyPlan
 
 # what chooses one model of a study: a method is its recipe's, and all of its targets are exported
 _CHOSEN_BY = [axis for axis in AXES if axis not in ("method", "target")]
@@ -32,49 +32,51 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, _ = read_plan(arguments.plan or configured_plan())
     tasks = registry.load()
-    name = arguments.benchmark or (plan.get("benchmark") or {}).get("name")
+    name = arguments.benchmark or (plan.benchmark.name if plan.benchmark is not None else None)
     if name is not None and name not in tasks.benchmarks:
         raise UserError(f"--benchmark: unknown benchmark {name!r}; {suggestion(name, tasks.benchmarks)}")
     entries = {
         task: entry
         for benchmark in ([name] if name is not None else sorted(tasks.benchmarks))
-        for task, entry in tasks.benchmarks[benchmark]["tasks"].items()
+        for task, entry in tasks.benchmarks[benchmark].tasks.items()
     }
     nodes = _nodes(plan, arguments)
     lines: list[str] = []
     exported: list[str] = []
     unknown: list[str] = []
-    for target in _chosen(nodes, plan["targets"], entries):
-        task = tasks.tasks[plan["targets"][target]["task"]]
+    for target in _chosen(nodes, plan.targets, entries):
+        task = tasks.tasks[plan.targets[target].task]
         if FORMS[task.form].xtreme is None:
             lines.append(f"not exported: {target}: the form {task.form} has no layout of files in XTREME")
             unknown.append(target)
             continue
-        layout = entries[task.name]["layout"]
-        languages = entries[task.name]["languages"] if name is not None else task.languages
+        layout = entries[task.name].layout
+        languages = entries[task.name].languages if name is not None else task.languages
         labels = arguments.labels and arguments.labels / layout
         export = Export(task.name, task, results, nodes[target], languages, arguments.output / layout, labels)
         lines += export.write()
         exported.append(target)
     lines += [f"not exported: {target}" for target in nodes if target not in (*exported, *unknown)]
     if name is not None:
-        present = {plan["targets"][target]["task"] for target in exported}
-        lines += [f"missing: {task} is no target of study {plan['study']}" for task in entries if task not in present]
+        present = {plan.targets[target].task for target in exported}
+        lines += [f"missing: {task} is no target of study {plan.study}" for task in entries if task not in present]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
-def _nodes(plan: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, str]:
+def _nodes(plan: StudyPlan, arguments: argparse.Namespace) -> dict[str, str]:
     """Return by target the node with the predictions of the model asked for."""
-    cells = plan["cells"]
+    cells = plan.cells
     for axis in _CHOSEN_BY:
-        asked, names = getattr(arguments, axis), {str(cell[axis]) for cell in plan["cells"]}
+        asked, names = getattr(arguments, axis), {str(getattr(cell, axis)) for cell in plan.cells}
         if asked not in names:
-            raise UserError(f"--{axis}: {asked!r} is not in study {plan['study']}; {suggestion(asked, names)}")
-        cells = [cell for cell in cells if str(cell[axis]) == asked]
-    return {cell["target"]: cell["node"] for cell in cells}
+            raise UserError(f"--{axis}: {asked!r} is not in study {plan.study}; {suggestion(asked, names)}")
+        cells = tuple(cell for cell in cells if str(getattr(cell, axis)) == asked)
+    return {cell.target: cell.node for cell in cells}
 
 
-def _chosen(nodes: Iterable[str], targets: Mapping[str, Any], entries: Mapping[str, Any]) -> list[str]:
+def _chosen(
+    nodes: Iterable[str], targets: Mapping[str, PlannedTarget], entries: Mapping[str, BenchmarkTask]
+) -> list[str]:
     """Return the targets that are tasks of a benchmark, whose models are trained on English.
 
     Raises:
@@ -82,9 +84,9 @@ def _chosen(nodes: Iterable[str], targets: Mapping[str, Any], entries: Mapping[s
     """
     folders: dict[str, str] = {}
     for target in nodes:
-        task, language = targets[target]["task"], targets[target]["language"]
+        task, language = targets[target].task, targets[target].language
         if task in entries and language == SOURCE_LANGUAGE:
-            folder = entries[task]["layout"]
+            folder = entries[task].layout
             if folder in folders:
                 raise UserError(
                     f"{folders[folder]} and {target} both go to the folder {folder}; choose with --benchmark"

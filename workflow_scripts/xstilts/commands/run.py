@@ -11,7 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from xstilts.commands import read_plan
 from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.planning import differences, index, registry, time_left
@@ -72,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         if path.stat().st_mtime >= began:
             log.info("Snakemake's log: %s", path)
     if code == 0 and not arguments.snakemake:
-        sys.stdout.write(summary.text(*read_plan(settings.results / plan.folder / "plan.json")[::2]))
+        sys.stdout.write(summary.text(plan.study_plan, settings.results / plan.folder))
     return code
 
 

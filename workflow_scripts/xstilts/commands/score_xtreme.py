@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.reporting import benchmark_report
 from xstilts.store.files import write_atomically
+from xstilts.store.study_plan import Benchmark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,17 +41,17 @@ def run(arguments: argparse.Namespace) -> None:
         write_atomically(arguments.json, json.dumps(content, indent=1) + "\n")
 
 
-def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
+def _scores(predictions: Path, labels: Path, benchmark: Benchmark) -> tuple[pd.DataFrame, list[str]]:
     """Return the table of scores, and the files that are missing."""
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
     tasks = registry.load()
-    for name, entry in benchmark["tasks"].items():
+    for name, entry in benchmark.tasks.items():
         task = tasks.task(name, "benchmark")
         if FORMS[task.form].xtreme is None:
             continue
-        for language in entry["languages"]:
-            file = Path(entry["layout"]) / xtreme_format.file_name(task.form, language)
+        for language in entry.languages:
+            file = Path(entry.layout) / xtreme_format.file_name(task.form, language)
             absent = [str(folder / file) for folder in (predictions, labels) if not (folder / file).is_file()]
             missing += absent
             if not absent:
@@ -65,9 +66,9 @@ def _scores(predictions: Path, labels: Path, benchmark: Mapping[str, Any]) -> tu
     return pd.DataFrame(rows), missing
 
 
-def _without_layout(benchmark: Mapping[str, Any]) -> Iterator[str]:
+def _without_layout(benchmark: Benchmark) -> Iterator[str]:
     """Yield a line for each task whose form has no layout of files."""
-    for name in benchmark["tasks"]:
+    for name in benchmark.tasks:
         form = registry.load().task(name, "benchmark").form
         if FORMS[form].xtreme is None:
             yield f"not scored: {name}: the form {form} has no layout of files in XTREME"

@@ -12,6 +12,6 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
-    by_layer = layers.collect(plan, results) if plan["swept"] else None
-    contrasts = statistics.contrasts(plan, results) if plan["contrasts"] else None
+    by_layer = layers.collect(plan, results) if plan.swept else None
+    contrasts = statistics.contrasts(plan, results) if plan.contrasts else None
     tables.write(scores.read(folder / scores.FILE), by_layer, contrasts, plan, folder / "tables")

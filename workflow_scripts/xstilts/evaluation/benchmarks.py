@@ -23,11 +23,11 @@ What is missing never counts as zero: a mean is over what is there, and what is 
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from xstilts.references import SOURCE_LANGUAGE, parse_reference
+from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 RETRIEVAL = "retrieval"
 
@@ -56,13 +56,13 @@ class BenchmarkScore:
 
 
 def task_scores(
-    scores: pd.DataFrame, benchmark: Mapping[str, Any], languages: Collection[str] | None = None
+    scores: pd.DataFrame, benchmark: Benchmark, languages: Collection[str] | None = None
 ) -> dict[str, TaskScore]:
     """Return the score of every task of the benchmark that has scores; see the formula S above.
 
     Args:
         scores: the table; rows of other tasks, languages and metrics do not matter.
-        benchmark: the benchmark's entry in the registry.
+        benchmark: the benchmark.
         languages: count these languages only; by default all of the task.
 
     Raises:
@@ -73,15 +73,13 @@ def task_scores(
     if len(table) < len(scores):
         raise ValueError("a task has two scores by one metric in one language; give the rows of one model")
     found = {}
-    for task, entry in benchmark["tasks"].items():
+    for task, entry in benchmark.tasks.items():
         counted = _counted_languages(entry, languages)
-        there = [
-            language for language in counted if all((task, metric, language) in table for metric in entry["metrics"])
-        ]
+        there = [language for language in counted if all((task, metric, language) in table for metric in entry.metrics)]
         if there:
             means = {
-                metric: _mean([table[task, metric, language] for language in there], entry["pooled"])
-                for metric in entry["metrics"]
+                metric: _mean([table[task, metric, language] for language in there], entry.pooled)
+                for metric in entry.metrics
             }
             missing = tuple(language for language in counted if language not in there)
             found[task] = TaskScore(math.fsum(means.values()) / len(means), means, missing)
@@ -89,20 +87,22 @@ def task_scores(
 
 
 def overall(
-    scores: pd.DataFrame, benchmark: Mapping[str, Any], leave_out: Collection[str] = (),
+    scores: pd.DataFrame,
+    benchmark: Benchmark,
+    leave_out: Collection[str] = (),
     languages: Collection[str] | None = None,
-) -> BenchmarkScore:  # fmt: skip
+) -> BenchmarkScore:
     """Return the mean over the tasks; see the formula B above.
 
     Args:
         scores: the table.
-        benchmark: the benchmark's entry in the registry.
+        benchmark: the benchmark.
         leave_out: tasks that do not count.
         languages: count these languages only; by default all of each task. Tasks that have none of them do not count.
     """
     found = task_scores(scores, benchmark, languages)
     missing, tasks = {}, []
-    for task, entry in benchmark["tasks"].items():
+    for task, entry in benchmark.tasks.items():
         counted = _counted_languages(entry, languages)
         if task in leave_out or not counted:
             continue
@@ -115,50 +115,48 @@ def overall(
     return BenchmarkScore(mean, tuple(tasks), missing)
 
 
-def without_english(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> BenchmarkScore:
+def without_english(scores: pd.DataFrame, benchmark: Benchmark) -> BenchmarkScore:
     """Return the mean over the tasks of their scores in all languages but English: the zero-shot mean."""
     return overall(scores, benchmark, languages=_others(benchmark))
 
 
-def without_retrieval(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> BenchmarkScore:
+def without_retrieval(scores: pd.DataFrame, benchmark: Benchmark) -> BenchmarkScore:
     """Return the mean over the tasks that are not sentence or entity retrieval."""
     return overall(scores, benchmark, leave_out=tasks_of(benchmark, RETRIEVAL))
 
 
-def by_group(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> dict[str, BenchmarkScore]:
+def by_group(scores: pd.DataFrame, benchmark: Benchmark) -> dict[str, BenchmarkScore]:
     """Return the mean over the tasks of each group."""
-    groups = dict.fromkeys(entry["group"] for entry in benchmark["tasks"].values())
-    everything = set(benchmark["tasks"])
+    groups = dict.fromkeys(entry.group for entry in benchmark.tasks.values())
+    everything = set(benchmark.tasks)
     return {
         group: overall(scores, benchmark, leave_out=everything - set(tasks_of(benchmark, group))) for group in groups
     }
 
 
-def without_same_data(
-    scores: pd.DataFrame, benchmark: Mapping[str, Any], intermediates: Collection[str]
-) -> BenchmarkScore:
+def without_same_data(scores: pd.DataFrame, benchmark: Benchmark, intermediates: Collection[str]) -> BenchmarkScore:
     """Return the mean over the tasks whose training data none of the intermediate tasks is, contains or resembles.
 
     Args:
         scores: the table.
-        benchmark: the benchmark's entry in the registry.
+        benchmark: the benchmark.
         intermediates: the mixture's tasks, as references; ``mnli@de`` is the data of ``mnli``.
     """
     return overall(scores, benchmark, leave_out=same_data(benchmark, intermediates))
 
 
-def same_data(benchmark: Mapping[str, Any], intermediates: Collection[str]) -> list[str]:
+def same_data(benchmark: Benchmark, intermediates: Collection[str]) -> list[str]:
     """Return the tasks of the benchmark that share data with one of the intermediate tasks."""
     names = {parse_reference(reference)[0] for reference in intermediates}
-    return [task for task, entry in benchmark["tasks"].items() if names & {task, *entry["same_data"]}]
+    return [task for task, entry in benchmark.tasks.items() if names & {task, *entry.same_data}]
 
 
-def tasks_of(benchmark: Mapping[str, Any], group: str) -> list[str]:
+def tasks_of(benchmark: Benchmark, group: str) -> list[str]:
     """Return the tasks of a group."""
-    return [task for task, entry in benchmark["tasks"].items() if entry["group"] == group]
+    return [task for task, entry in benchmark.tasks.items() if entry.group == group]
 
 
-def transfer_gaps(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> dict[str, float | None]:
+def transfer_gaps(scores: pd.DataFrame, benchmark: Benchmark) -> dict[str, float | None]:
     """Return for each task the score in English minus that in the other languages together; see the formula G above.
 
     None where the task has no English test, or no scores in English, or none in another language.
@@ -166,20 +164,18 @@ def transfer_gaps(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> dict[st
     english = task_scores(scores, benchmark, [SOURCE_LANGUAGE])
     others = task_scores(scores, benchmark, _others(benchmark))
     return {
-        task: english[task].score - others[task].score
-        if entry["english"] and task in english and task in others
-        else None
-        for task, entry in benchmark["tasks"].items()
+        task: english[task].score - others[task].score if entry.english and task in english and task in others else None
+        for task, entry in benchmark.tasks.items()
     }
 
 
-def _others(benchmark: Mapping[str, Any]) -> set[str]:
-    languages = {language for entry in benchmark["tasks"].values() for language in entry["languages"]}
+def _others(benchmark: Benchmark) -> set[str]:
+    languages = {language for entry in benchmark.tasks.values() for language in entry.languages}
     return languages - {SOURCE_LANGUAGE}
 
 
-def _counted_languages(entry: Mapping[str, Any], languages: Collection[str] | None) -> list[str]:
-    return [language for language in entry["languages"] if languages is None or language in languages]
+def _counted_languages(entry: BenchmarkTask, languages: Collection[str] | None) -> list[str]:
+    return [language for language in entry.languages if languages is None or language in languages]
 
 
 def _mean(cells: Sequence[tuple[float, int]], pooled: bool) -> float:

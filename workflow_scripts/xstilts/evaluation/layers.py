@@ -11,6 +11,7 @@ from xstilts.evaluation.scores import AXES
 from xstilts.evaluation.table import Column, Table
 from xstilts.forms import scoring
 from xstilts.forms.interface import FormModule
+from xstilts.store.study_plan import StudyPlan
 
 # beside the predictions of a retrieval node whose recipe asks for all layers
 FILE = "layers.parquet"
@@ -58,17 +59,17 @@ def scores_of(form: FormModule, rows: Rows, embeddings: Path, settings: Mapping[
     return pd.DataFrame(scores)
 
 
-def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     """Return the headline scores of all layers, with the axes, of the targets that have them.
 
     Args:
-        plan: the content of plan.json.
+        plan: the study's plan.
         results: the results folder.
     """
     frames = []
-    for cell in plan["cells"]:
-        path = results / cell["node"] / FILE
+    for cell in plan.cells:
+        path = results / cell.node / FILE
         if path.exists():
-            frame = read(path).rename(columns={plan["targets"][cell["target"]]["metric"]: "score"})
-            frames.append(frame[["layer", "language", "score"]].assign(**{axis: cell[axis] for axis in AXES}))
+            frame = read(path).rename(columns={plan.targets[cell.target].metric: "score"})
+            frames.append(frame[["layer", "language", "score"]].assign(**cell.at(AXES)))
     return pd.concat(frames, ignore_index=True)[[*AXES, "layer", "language", "score"]] if frames else pd.DataFrame()

@@ -1,6 +1,5 @@
 """The table of scores: one row for each model x recipe x method x mixture x seed x target x language x metric."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from xstilts.references import parse_reference
 from xstilts.store import manifest
 from xstilts.store.manifest import EvaluationResults, path_of
 from xstilts.store.specs import RetrievalSpec
+from xstilts.store.study_plan import PlannedTarget, StudyPlan
 
 FILE = "scores.parquet"
 _AXES = (
@@ -46,26 +46,24 @@ TABLE = Table("scores", COLUMNS)
 write, read = TABLE.write, TABLE.read
 
 
-def collect(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     """Return the scores of every cell of a plan, in the units of their metrics, from the files of predictions.
 
     Args:
-        plan: the content of plan.json.
+        plan: the study's plan.
         results: the results folder.
     """
     by_node: dict[str, list[dict[str, Any]]] = {}
     rows = []
-    for cell in plan["cells"]:
-        if cell["node"] not in by_node:
-            by_node[cell["node"]] = _node_scores(results, cell["node"], plan["targets"][cell["target"]])
-        axes = {axis: cell[axis] for axis in AXES}
-        rows += [
-            {**axes, **score, "source": plan["targets"][cell["target"]]["source"]} for score in by_node[cell["node"]]
-        ]
+    for cell in plan.cells:
+        target = plan.targets[cell.target]
+        if cell.node not in by_node:
+            by_node[cell.node] = _node_scores(results, cell.node, target)
+        rows += [{**cell.at(AXES), **score, "source": target.source} for score in by_node[cell.node]]
     return pd.DataFrame(rows)
 
 
-def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[dict[str, Any]]:
+def _node_scores(results: Path, node: str, target: PlannedTarget) -> list[dict[str, Any]]:
     made = manifest.read(path_of(results, node))
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
     direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
@@ -82,8 +80,8 @@ def _node_scores(results: Path, node: str, target: Mapping[str, str]) -> list[di
             "direction": direction,
             "collapsed": evaluated.collapsed,
         }
-        for metric, value in scoring.scores(FORMS[target["form"]], columns_of(part)).items():
-            score = {"metric": metric, "headline": metric == target["metric"], "score": value}
+        for metric, value in scoring.scores(FORMS[target.form], columns_of(part)).items():
+            score = {"metric": metric, "headline": metric == target.metric, "score": value}
             rows.append({"language": language, **score, **constant})
     return rows
 

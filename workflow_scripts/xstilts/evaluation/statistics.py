@@ -21,6 +21,8 @@ from xstilts.evaluation import predictions
 from xstilts.evaluation.scores import AXES, columns_of, headline, is_source_language
 from xstilts.forms import FORMS, metric_named, scoring
 from xstilts.forms.declaration import Columns, Metric
+from xstilts.store.specs import PREPARED, TOKENS, EvaluationDataSpec
+from xstilts.store.study_plan import Contrast, StudyPlan
 
 DRAWS, LEVEL = 1000, 0.95
 # numbers in a matrix of draws by examples: memory depends on it
@@ -29,7 +31,7 @@ _OTHER_AXES = [axis for axis in AXES if axis != "seed"]
 HIGHER, LOWER, NEITHER = "higher", "lower", "no difference shown"
 
 
-def contrasts(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
+def contrasts(plan: StudyPlan, results: Path) -> pd.DataFrame:
     """Return the contrasts that a study states: a row for each, and for all else that both sides have in common.
 
     Differences are of the headline metric, in its unit (points of percent, or nats): the first side minus the second,
@@ -37,48 +39,48 @@ def contrasts(plan: Mapping[str, Any], results: Path) -> pd.DataFrame:
     interval says, ``outcome`` compares it with what was expected.
 
     Args:
-        plan: the content of plan.json.
+        plan: the study's plan.
         results: the results folder.
 
     Raises:
         UserError: if two sides have not the same examples.
     """
-    nodes = {tuple(cell[axis] for axis in (*_OTHER_AXES, "seed")): cell["node"] for cell in plan["cells"]}
+    nodes = {tuple(cell.at((*_OTHER_AXES, "seed")).values()): cell.node for cell in plan.cells}
     rows = []
-    for name, contrast in plan["contrasts"].items():
-        axis, (first, second) = contrast["axis"], contrast["pair"]
+    for name, contrast in plan.contrasts.items():
+        axis, (first, second) = contrast.axis, contrast.pair
         for key, seeds in _sides(plan, contrast).items():
             axes = dict(zip(_OTHER_AXES, key, strict=True))
             keys = [_with(key, axis, side) for side in (first, second)]
             of_sides = [[_predictions(results, nodes[(*side, seed)]) for side in keys] for seed in seeds]
             pairs = [(of_first, of_second) for of_first, of_second in of_sides]
-            target = plan["targets"][axes["target"]]
+            target = plan.targets[axes["target"]]
             joint = _parallel(plan, nodes[(*_with(key, axis, first), seeds[0])])
-            metric = FORMS[target["form"]].metrics[target["metric"]]
+            metric = FORMS[target.form].metrics[target.metric]
             rows.append(
                 {
                     "contrast": name,
                     "one": first,
                     "other": second,
                     **{other_axis: value for other_axis, value in axes.items() if other_axis != axis},
-                    **difference(pairs, metric, target["language"], joint),
-                    "metric": target["metric"],
+                    **difference(pairs, metric, target.language, joint),
+                    "metric": target.metric,
                     "seeds": len(seeds),
-                    "expected": contrast["expected"],
+                    "expected": contrast.expected,
                 }
             )
     return pd.DataFrame(rows).assign(outcome=[_outcome(row) for row in rows])
 
 
-def _sides(plan: Mapping[str, Any], contrast: Mapping[str, Any]) -> dict[tuple, list[int]]:
+def _sides(plan: StudyPlan, contrast: Contrast) -> dict[tuple, list[int]]:
     """Return the seeds that both sides have, by the other axes and the name of the first side."""
-    index = _OTHER_AXES.index(contrast["axis"])
-    cells = [tuple(cell[axis] for axis in (*_OTHER_AXES, "seed")) for cell in plan["cells"]]
-    present, (first, second) = set(cells), contrast["pair"]
+    index = _OTHER_AXES.index(contrast.axis)
+    cells = [tuple(cell.at((*_OTHER_AXES, "seed")).values()) for cell in plan.cells]
+    present, (first, second) = set(cells), contrast.pair
     seeds: dict[tuple, list[int]] = {}
     for *key, seed in cells:
-        is_compared = contrast["targets"] is None or key[-1] in contrast["targets"]
-        if is_compared and key[index] == first and (*_with(key, contrast["axis"], second), seed) in present:
+        is_compared = contrast.targets is None or key[-1] in contrast.targets
+        if is_compared and key[index] == first and (*_with(key, contrast.axis, second), seed) in present:
             seeds.setdefault(tuple(key), []).append(seed)
     return seeds
 
@@ -92,11 +94,12 @@ def _predictions(results: Path, node: str) -> pd.DataFrame:
     return predictions.read(results / node / predictions.FILE)
 
 
-def _parallel(plan: Mapping[str, Any], node: str) -> bool:
+def _parallel(plan: StudyPlan, node: str) -> bool:
     """Tell whether the languages of a node's data have the same examples in translation."""
-    parents = plan["nodes"][node]["spec"]["parents"]
-    prepared = parents.get("prepared") or plan["nodes"][parents["tokens"]]["spec"]["parents"]["prepared"]
-    return plan["nodes"][prepared]["spec"]["parallel"]
+    parents = plan.nodes[node].parents
+    prepared = parents[PREPARED] if PREPARED in parents else plan.nodes[parents[TOKENS]].parents[PREPARED]
+    spec = plan.nodes[prepared].spec
+    return isinstance(spec, EvaluationDataSpec) and spec.parallel
 
 
 def difference(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.planning.nodes import Plan
+from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import RECORD
 from xstilts.store.specs import to_json
@@ -163,7 +164,7 @@ def in_words(differences: Iterable[Difference]) -> str:
 def comparison(plan: Plan, results: Path) -> Comparison:
     """Return the comparison of a plan with the results that exist, by the specs of all plans that ran here."""
     specs: dict[str, Spec] = {}
-    for path in sorted((results / "studies").glob("*/*/plan.json")):
+    for path in sorted((results / "studies").glob(f"*/*/{study_plan.FILE}")):
         if path.parent.name != "latest":
             nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
             specs |= {name: node["spec"] for name, node in nodes.items()}
@@ -190,7 +191,7 @@ def changes(plan: Plan, results: Path) -> list[str]:
 
     There is none before anything was made, and none where a run of this very plan goes on.
     """
-    if (results / plan.folder / "plan.json").exists():
+    if (results / plan.folder / study_plan.FILE).exists():
         return []
     compared = comparison(plan, results)
     lines = []

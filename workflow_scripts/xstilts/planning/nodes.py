@@ -1,20 +1,20 @@
-"""What a plan is made of: nodes with specs and names, the cells of a study, and the study's own outputs."""
+"""What a plan is made of: nodes with specs and names, the cells of a study, and the folder of its outputs."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.planning import labels
 from xstilts.planning.mixtures import NONE
 from xstilts.planning.study import Study
-from xstilts.store import specs
+from xstilts.store import specs, study_plan
 from xstilts.store.files import digest
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs import EmbeddingsSpec, Spec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
+from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
 
 # hex digits of a digest in a node's name, and in the name of a study's folder
 _DIGITS, _STUDY_DIGITS = 12, 8
@@ -90,19 +90,6 @@ class Nodes:
         return node
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One combination of the study's axes, and the node whose predictions answer it."""
-
-    model: str
-    recipe: str
-    method: str
-    mixture: str
-    seed: int
-    target: str
-    node: str
-
-
 @dataclass
 class Plan:
     """All that a study needs.
@@ -112,7 +99,6 @@ class Plan:
         made: its nodes.
         cells: one for each combination of the axes.
         targets: task, form, headline metric and source language of each target.
-        benchmark: the benchmark whose score the tables have, with its name.
         urls: where the files of a data node can be downloaded: they decide no result.
         distance: the declared rank of a language's distance from the source language, where it has one.
         notes: for the user, what was left out and why.
@@ -121,8 +107,7 @@ class Plan:
     study: Study
     made: Nodes = field(default_factory=Nodes)
     cells: list[Cell] = field(default_factory=list)
-    targets: dict[str, dict[str, str]] = field(default_factory=dict)
-    benchmark: Mapping[str, Any] | None = None
+    targets: dict[str, PlannedTarget] = field(default_factory=dict)
     urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -163,33 +148,19 @@ class Plan:
     def tables(self) -> tuple[str, ...]:
         """Names of the tables: those of a benchmark, of layers, contrasts and distances where there are such."""
         more = {
-            "benchmark": self.benchmark,
+            "benchmark": self.study.benchmark,
             "layers": self.swept,
             "contrasts": self.study.contrasts,
             "distance": self.distance and NONE in self.study.mixtures,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))
 
-    @property
-    def _contrasts(self) -> dict[str, dict[str, Any]]:
-        return {name: asdict(contrast) for name, contrast in self.study.contrasts.items()}
-
     @cached_property
     def digest(self) -> str:
         """Digest of the study's outputs: what they read, by what names, and the options they have."""
-        cells = [{**asdict(cell), "node": self.nodes[cell.node].digest} for cell in self.cells]
-        shown = {"figures": dict(self.study.figures), "description": self.study.description, "notes": self.notes}
-        return digest(
-            {
-                "version": STUDIES_VERSION,
-                "cells": cells,
-                "targets": self.targets,
-                "benchmark": self.benchmark,
-                "contrasts": self._contrasts,
-                "distance": self.distance,
-                **shown,
-            }
-        )
+        cells = tuple(replace(cell, node=self.nodes[cell.node].digest) for cell in self.cells)
+        shown = study_plan.to_json(replace(self._without_nodes, cells=cells))
+        return digest({"version": STUDIES_VERSION, **shown})
 
     @property
     def folder(self) -> str:
@@ -200,32 +171,38 @@ class Plan:
         """Return the ids of the nodes that the study's scores are computed from, each once."""
         return list(dict.fromkeys(cell.node for cell in self.cells))
 
-    def as_json(self) -> str:
-        """Return the text of plan.json: what the collecting rules and the reader need."""
+    @cached_property
+    def study_plan(self) -> StudyPlan:
+        """The content of plan.json: what the commands of rules read."""
         nodes = {
-            node.id: {"digest": node.digest, "names": self.made.names[node.id], "spec": specs.to_json(node.spec)}
+            node.id: PlannedNode(node.digest, tuple(self.made.names[node.id]), specs.to_json(node.spec))
             for node in self.nodes.values()
         }
-        content = {
-            "study": self.study.name,
-            "description": self.study.description,
-            "made_up": self.study.source in MADE_UP,
-            "figures": dict(self.study.figures),
-            "targets": self.targets,
-            "benchmark": self.benchmark,
-            "tables": self.tables,
-            "swept": self.swept,
-            "contrasts": self._contrasts,
-            "distance": self.distance,
-            "mixtures": {
-                name: [member.task for member in mixture.tasks] if mixture else []
-                for name, mixture in self.study.mixtures.items()
-            },
-            "notes": self.notes,
-            "cells": [asdict(cell) for cell in self.cells],
-            "nodes": nodes,
+        return replace(self._without_nodes, nodes=nodes)
+
+    @property
+    def _without_nodes(self) -> StudyPlan:
+        study = self.study
+        references = {
+            name: tuple(member.task for member in mixture.tasks) if mixture else ()
+            for name, mixture in study.mixtures.items()
         }
-        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        return StudyPlan(
+            study=study.name,
+            description=study.description,
+            made_up=study.source in MADE_UP,
+            figures=study.figures,
+            targets=self.targets,
+            benchmark=study.benchmark,
+            tables=self.tables,
+            swept=self.swept,
+            contrasts=study.contrasts,
+            distance=self.distance,
+            mixtures=references,
+            notes=tuple(self.notes),
+            cells=tuple(self.cells),
+            nodes={},
+        )
 
     def as_table(self) -> str:
         """Return the text of index.tsv: the study's name of every node, and the path of its manifest."""

@@ -10,11 +10,12 @@ the nodes that depend on it, going back is free, a stale result cannot be picked
 
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
-from xstilts.planning.nodes import Cell, Plan
+from xstilts.planning.nodes import Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes, Sourcing
 from xstilts.planning.study import PHASES, Study
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
+from xstilts.store.study_plan import Cell, PlannedTarget
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -44,18 +45,10 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
 
 
 def _empty_plan(study: Study, registry: Registry) -> Plan:
-    """Return a plan without nodes: what the study says of its targets, and the registry of languages and benchmark."""
+    """Return a plan without nodes: what the study says of its targets, and the registry of languages."""
     plan = Plan(study)
     for name, target in study.targets.items():
         task = registry.tasks[target.task]
-        plan.targets[name] = {
-            "task": target.task,
-            "form": task.form,
-            "metric": task.metric,
-            "language": target.language,
-            "source": study.source_of(name),
-        }
-    if study.benchmark is not None:
-        plan.benchmark = {"name": study.benchmark, **registry.benchmarks[study.benchmark]}
+        plan.targets[name] = PlannedTarget(target.task, task.form, task.metric, target.language, study.source_of(name))
     plan.distance = {code: row["distance"] for code, row in registry.languages.items() if "distance" in row}
     return plan

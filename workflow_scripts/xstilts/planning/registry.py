@@ -15,6 +15,7 @@ from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.references import SOURCE_LANGUAGE, parse_reference
+from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 FOLDER = schema.REGISTRY
 MINIATURE = "miniature"
@@ -110,7 +111,7 @@ class Registry:
     models: Mapping[str, Mapping[str, Any]]
     recipes: Mapping[str, Mapping[str, Any]]
     languages: Mapping[str, Mapping[str, Any]]
-    benchmarks: Mapping[str, Mapping[str, Any]]
+    benchmarks: Mapping[str, Benchmark]
     checksums: Mapping[str, str]
     miniature: Mapping[str, Mapping[str, Any]]
 
@@ -206,10 +207,7 @@ def load(own_tasks: Path | None = None) -> Registry:
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
         for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
     }
-    benchmarks = {
-        path.stem: schema.check(schema.read_yaml(path), "benchmark.yaml", str(path), choices())
-        for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))
-    }
+    benchmarks = {path.stem: _benchmark(path) for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))}
     for name, task in tasks.items():
         _check_task(task, str(paths[name]), tasks, languages)
     for name, benchmark in benchmarks.items():
@@ -233,11 +231,13 @@ def _in_miniature(real: Registry) -> Registry:
     left out: published numbers of rows, other codes in file names, and MLQA's rules, which are by language.
     """
     tasks = {name: _task_in_miniature(task, real.miniature) for name, task in real.tasks.items()}
-    benchmarks = {}
-    for name, benchmark in real.benchmarks.items():
-        languages = {task: {"languages": list(tasks[task].languages)} for task in benchmark["tasks"]}
-        of_tasks = {task: settings | languages[task] for task, settings in benchmark["tasks"].items()}
-        benchmarks[name] = {**benchmark, "tasks": of_tasks}
+    benchmarks = {
+        name: replace(
+            benchmark,
+            tasks={task: replace(entry, languages=tasks[task].languages) for task, entry in benchmark.tasks.items()},
+        )
+        for name, benchmark in real.benchmarks.items()
+    }
     return replace(real, tasks=tasks, languages=real.miniature, benchmarks=benchmarks)
 
 
@@ -271,6 +271,12 @@ def _own_files(folder: Path | None) -> list[Path]:
 
 def _table(name: str) -> dict[str, Any]:
     return schema.check(schema.read_yaml(FOLDER / name), name, str(FOLDER / name))
+
+
+def _benchmark(path: Path) -> Benchmark:
+    content = schema.check(schema.read_yaml(path), "benchmark.yaml", str(path), choices())
+    tasks = {name: BenchmarkTask(**_frozen(entry)) for name, entry in content["tasks"].items()}
+    return Benchmark(path.stem, content["title"], content["citation"], tasks)
 
 
 def choices() -> dict[str, list[str]]:
@@ -354,14 +360,14 @@ def _check_fields(task: Task, source: Source, place: str) -> None:
         )
 
 
-def _check_benchmark(benchmark: Mapping[str, Any], place: str, tasks: Mapping[str, Task]) -> None:
+def _check_benchmark(benchmark: Benchmark, place: str, tasks: Mapping[str, Task]) -> None:
     """Refuse tasks that there are not, and metrics that their forms lack or that cannot be averaged."""
-    for name, entry in benchmark["tasks"].items():
+    for name, entry in benchmark.tasks.items():
         if name not in tasks:
             raise UserError(f"{place}: tasks: unknown task {name!r}; {suggestion(name, tasks)}")
         form = tasks[name].form
         percents = [metric for metric, declared in FORMS[form].metrics.items() if declared.unit == PERCENT]
-        for metric in entry["metrics"]:
+        for metric in entry.metrics:
             if metric not in percents:
                 raise UserError(
                     f"{place}: tasks.{name}.metrics: the form {form} has no {metric!r} in percent; {_known(percents)}"

@@ -18,6 +18,7 @@ from xstilts.planning import recipe as recipes
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.registry import Registry, Task, check_known, check_reference
 from xstilts.references import in_language, parse_reference
+from xstilts.store.study_plan import Benchmark, Contrast, FigureOptions
 
 PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -62,23 +63,6 @@ class ModelUse:
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """Two values of an axis that are compared.
-
-    Attributes:
-        axis: ``model`` or ``mixture``.
-        pair: the two values; the difference is the first minus the second.
-        targets: the targets on which they are compared; None for all.
-        expected: ``higher`` or ``lower``, what was expected beforehand; None for nothing.
-    """
-
-    axis: str
-    pair: tuple[str, str]
-    targets: tuple[str, ...] | None
-    expected: str | None
-
-
-@dataclass(frozen=True)
 class Study:
     """A checked study; names point into the registry."""
 
@@ -89,14 +73,14 @@ class Study:
     models: Mapping[str, ModelUse]
     recipes: Mapping[str, Mapping[str, Any]]
     mixtures: Mapping[str, Mixture | None]
-    benchmark: str | None
+    benchmark: Benchmark | None
     targets: Mapping[str, Target]
     seeds: tuple[int, ...]
     default_limits: Limits
     task_limits: Mapping[str, Limits]
     task_sources: Mapping[str, str]
     contrasts: Mapping[str, Contrast]
-    figures: Mapping[str, Any]
+    figures: FigureOptions
 
     def limits(self, task: str) -> Limits:
         """Return the limits of a task; those of ``mnli`` hold for ``mnli@de`` too, unless it has its own."""
@@ -132,7 +116,11 @@ def read_study(path: Path, registry: Registry) -> Study:
     default_limits = Limits(**value["limits"])
     mixtures = study_mixtures.read(value["mixtures"], registry, location)
     models = _models(value, mixtures, registry, location)
-    targets = _targets(value, registry, location)
+    benchmark = None
+    if value["benchmark"] is not None:
+        check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
+        benchmark = registry.benchmarks[value["benchmark"]]
+    targets = _targets(value, benchmark, registry, location)
     return Study(
         name=path.stem,
         description=" ".join(value["description"].split()),
@@ -141,7 +129,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         models=models,
         recipes={name: _recipe(name, recipe, registry, location) for name, recipe in value["recipes"].items()},
         mixtures=mixtures,
-        benchmark=value["benchmark"],
+        benchmark=benchmark,
         targets=targets,
         seeds=tuple(value["seeds"]),
         default_limits=default_limits,
@@ -149,7 +137,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         task_limits={name: _limits(name, value) for name in value["tasks"]},
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
         contrasts=_contrasts(value["contrasts"], {"model": models, "mixture": mixtures}, targets, location),
-        figures=value["figures"],
+        figures=FigureOptions(**value["figures"]),
     )
 
 
@@ -243,22 +231,20 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, loc
     return recipe
 
 
-def _targets(value: Mapping[str, Any], registry: Registry, location: str) -> dict[str, Target]:
+def _targets(
+    value: Mapping[str, Any], benchmark: Benchmark | None, registry: Registry, location: str
+) -> dict[str, Target]:
     """Return the targets that the study names, or those of its benchmark."""
-    languages, targets = value["languages"], value["targets"]
-    of_benchmark: Mapping[str, Any] = {}
-    if value["benchmark"] is not None:
-        check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
-        of_benchmark = registry.benchmarks[value["benchmark"]]["tasks"]
-        targets = targets or dict.fromkeys(of_benchmark)
+    languages, of_benchmark = value["languages"], benchmark.tasks if benchmark is not None else {}
+    targets = value["targets"] or dict.fromkeys(of_benchmark)
     if not targets:
         raise UserError(f"{location}: targets: needs at least one target, or a `benchmark`")
     read = {}
     for name, target in targets.items():
         task = registry.tasks[check_reference(name, registry, f"{location}: targets")[0]]
-        usual = of_benchmark.get(task.name, {}).get("languages", languages or task.languages)
+        usual = of_benchmark[task.name].languages if task.name in of_benchmark else tuple(languages or task.languages)
         if languages:
-            usual = [language for language in usual if language in languages]
+            usual = tuple(language for language in usual if language in languages)
             if not usual:
                 raise UserError(f"{location}: targets.{name}: has none of the study's languages in its benchmark")
         read[name] = _target(name, target, usual, registry, location)

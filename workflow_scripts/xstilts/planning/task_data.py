@@ -13,6 +13,7 @@ from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, ModelUse, Study, Target
 from xstilts.references import SOURCE_LANGUAGE, in_language
 from xstilts.store.specs import DATA, Content, DataSpec, EvaluationDataSpec, TrainingDataSpec
+from xstilts.store.study_plan import FigureOptions
 
 _NO_LIMITS = Limits(train_rows=None, dev_rows=10**9, test_rows=None)
 
@@ -106,5 +107,5 @@ def _study(
         default_limits=_NO_LIMITS,
         task_limits={},
         task_sources={},
-        figures={},
+        figures=FigureOptions("vlag", 7),
     )

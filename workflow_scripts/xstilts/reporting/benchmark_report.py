@@ -11,14 +11,15 @@ import pandas as pd
 from xstilts.evaluation import benchmarks
 from xstilts.evaluation.table import records
 from xstilts.reporting import layout
+from xstilts.store.study_plan import Benchmark
 
 
-def report(scores: pd.DataFrame, benchmark: Mapping[str, Any]) -> dict[str, Any]:
+def report(scores: pd.DataFrame, benchmark: Benchmark) -> dict[str, Any]:
     """Return all scores of a benchmark in percent, as JSON has them.
 
     Args:
         scores: the table of ``benchmarks.py``.
-        benchmark: the benchmark in the registry.
+        benchmark: the benchmark.
     """
     gaps = benchmarks.transfer_gaps(scores, benchmark)
     tasks = {
@@ -46,26 +47,26 @@ def _with_complete(score: benchmarks.BenchmarkScore) -> dict[str, Any]:
     return {**asdict(score), "complete": score.complete}
 
 
-def text(result: Mapping[str, Any], benchmark: Mapping[str, Any], missing: Sequence[str]) -> str:
+def text(result: Mapping[str, Any], benchmark: Benchmark, missing: Sequence[str]) -> str:
     """Return a report as text: a table of languages by tasks, the means over tasks, and the files that are missing.
 
     Args:
         result: as ``report`` gives it.
-        benchmark: the benchmark in the registry.
+        benchmark: the benchmark.
         missing: files that are not there.
     """
-    lines = [*_table(result["tasks"], benchmark), "", *_means(result, benchmark["title"])]
+    lines = [*_table(result["tasks"], benchmark), "", *_means(result, benchmark.title)]
     for folder, files in groupby(sorted(map(Path, missing)), key=lambda file: file.parent):
         lines.append(f"missing in {folder}, scored nowhere: {', '.join(file.name for file in files)}")
     return "\n".join(lines) + "\n"
 
 
-def _table(tasks: Mapping[str, Any], benchmark: Mapping[str, Any]) -> list[str]:
+def _table(tasks: Mapping[str, Any], benchmark: Benchmark) -> list[str]:
     """Return the lines of the table; of several metrics their mean."""
     rows = []
     for language in sorted({language for scores in tasks.values() for language in scores["languages"]}):
         cells = [
-            _number(_mean(scores["languages"].get(language), benchmark["tasks"][task]["metrics"]))
+            _number(_mean(scores["languages"].get(language), benchmark.tasks[task].metrics))
             for task, scores in tasks.items()
         ]
         rows.append([language, *cells])

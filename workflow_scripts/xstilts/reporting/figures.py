@@ -1,7 +1,7 @@
 """Figures: the heat map of gains, and gains by language with the source language apart; PDF, SVG and PNG.
 
 Which figures there are stands in ``outputs.FIGURES``. The function of a figure takes the table of scores and the
-content of plan.json, and returns a matplotlib figure.
+study's plan, and returns a matplotlib figure.
 """
 
 import importlib
@@ -22,6 +22,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation.scores import is_source_language
 from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES
 from xstilts.reporting.tables import in_percent, language_frame, main_frame
+from xstilts.store.study_plan import StudyPlan
 
 # the same input gives the same bytes: no dates, no random ids
 _METADATA: Mapping[str, dict[str, Any]] = {
@@ -31,12 +32,12 @@ _METADATA: Mapping[str, dict[str, Any]] = {
 }
 
 
-def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
+def write(scores: pd.DataFrame, plan: StudyPlan, folder: Path) -> None:
     """Write every figure in every format into a folder.
 
     Args:
         scores: the table of scores.
-        plan: the content of plan.json.
+        plan: the study's plan.
         folder: where to.
 
     Raises:
@@ -44,7 +45,7 @@ def write(scores: pd.DataFrame, plan: Mapping[str, Any], folder: Path) -> None:
     """
     with plt.rc_context({"svg.hashsalt": "xstilts", "svg.fonttype": "none", "figure.dpi": 150}):
         sns.set_theme(style="whitegrid", context="paper")
-        _check_palette(plan["figures"]["palette"])
+        _check_palette(plan.figures.palette)
         for name, function in FIGURES.items():
             module, _, attribute = function.rpartition(".")
             figure = getattr(importlib.import_module(f"xstilts.reporting.{module}"), attribute)(scores, plan)
@@ -60,26 +61,26 @@ def _check_palette(palette: str) -> None:
         raise UserError(f"figures.palette: {palette!r} is no colour map of seaborn or matplotlib; try vlag") from None
 
 
-def gains(scores: pd.DataFrame, plan: Mapping[str, Any]) -> Figure:
+def gains(scores: pd.DataFrame, plan: StudyPlan) -> Figure:
     """Return the heat map of zero-shot gains in points: mixtures by targets."""
-    options = plan["figures"]
+    options = plan.figures
     frame = _mixtures(main_frame(scores))
     if frame.empty:
         return _empty(plan)
     grid = frame.pivot_table(index="label", columns="target", values="gain", sort=False)
-    figure, axes = plt.subplots(figsize=(options["width"], 1.2 + 0.45 * len(grid)))
+    figure, axes = plt.subplots(figsize=(options.width, 1.2 + 0.45 * len(grid)))
     # the same range on both sides, so that no gain is the colour in the middle
     largest = grid.abs().max().max() or 1.0
-    colours = {"vmin": -largest, "vmax": largest, "center": 0, "cmap": options["palette"]}
+    colours = {"vmin": -largest, "vmax": largest, "center": 0, "cmap": options.palette}
     sns.heatmap(grid, ax=axes, annot=True, fmt="+.1f", linewidths=1, cbar_kws={"label": "gain (points)"}, **colours)
     axes.set(xlabel="", ylabel="", title="Zero-shot gain over no intermediate training")
     axes.tick_params(axis="y", rotation=0)
     return figure
 
 
-def gains_by_language(scores: pd.DataFrame, plan: Mapping[str, Any]) -> Figure:
+def gains_by_language(scores: pd.DataFrame, plan: StudyPlan) -> Figure:
     """Return bars of gains in points: a panel for each target, languages by mixtures, the source language first."""
-    options = plan["figures"]
+    options = plan.figures
     frame = _mixtures(language_frame(scores))
     if frame.empty:
         return _empty(plan)
@@ -87,7 +88,7 @@ def gains_by_language(scores: pd.DataFrame, plan: Mapping[str, Any]) -> Figure:
     targets = list(dict.fromkeys(frame["target"]))
     labels = list(dict.fromkeys(frame["label"]))
     colours = dict(zip(labels, sns.color_palette("colorblind", len(labels)), strict=True))
-    size = (options["width"], 2.2 * len(targets))
+    size = (options.width, 2.2 * len(targets))
     figure, panels = plt.subplots(len(targets), 1, figsize=size, squeeze=False, layout="constrained")
     for target, axes in zip(targets, panels[:, 0], strict=True):
         rows = frame[frame["target"] == target].sort_values(["is_source", "language"], ascending=[False, True])
@@ -116,8 +117,8 @@ def _labels(frame: pd.DataFrame) -> pd.Series:
     return frame[[*axes, "mixture"]].astype(str).agg(" · ".join, axis=1)
 
 
-def _empty(plan: Mapping[str, Any]) -> Figure:
-    figure, axes = plt.subplots(figsize=(plan["figures"]["width"], 1.5))
+def _empty(plan: StudyPlan) -> Figure:
+    figure, axes = plt.subplots(figsize=(plan.figures.width, 1.5))
     axes.set_axis_off()
-    axes.text(0.5, 0.5, f"{plan['study']}: no mixture to compare with `none`", ha="center", va="center")
+    axes.text(0.5, 0.5, f"{plan.study}: no mixture to compare with `none`", ha="center", va="center")
     return figure

@@ -1,6 +1,5 @@
 """The report: one self-contained HTML file with tables, figures, what was left out, and what everything came from."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
 from xstilts.store.manifest import DevScores, EvaluationResults, PreparedResults, Run, path_of
+from xstilts.store.study_plan import StudyPlan
 
 _OUTCOMES = {
     "emerged": "emerged",
@@ -22,11 +22,11 @@ _OUTCOMES = {
 }
 
 
-def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) -> None:
+def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
     """Write the report of a study.
 
     Args:
-        plan: the content of plan.json.
+        plan: the study's plan.
         results: the results folder.
         folder: the study's outputs: scores, tables and figures.
         output: the HTML file.
@@ -36,7 +36,7 @@ def write(plan: Mapping[str, Any], results: Path, folder: Path, output: Path) ->
     )
     html = environment.get_template("report.html").render(
         plan=plan,
-        sources={target["source"] for target in plan["targets"].values()},
+        sources={target.source for target in plan.targets.values()},
         legend=tables.LEGEND,
         figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
         data=_data(plan, results),
@@ -53,19 +53,19 @@ def _svg(path: Path) -> str:
     return text[text.index("<svg") :]
 
 
-def _tables(plan: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _tables(plan: StudyPlan, folder: Path) -> dict[str, Any]:
     """Return header and rows of each table that the study has, and a sentence on its expected differences."""
     frame = scores.read(folder / scores.FILE)
     cells: dict[str, Any] = {
         "main": tables.main_rows(tables.main_frame(frame)),
         "languages": tables.language_rows(tables.language_frame(frame)),
     }
-    if plan["benchmark"]:
-        cells["benchmark"] = tables.benchmark_rows(tables.benchmark_frame(frame, plan))
-    if "contrasts" in plan["tables"]:
+    if plan.benchmark is not None:
+        cells["benchmark"] = tables.benchmark_rows(tables.benchmark_frame(frame, plan.benchmark, plan.mixtures))
+    if "contrasts" in plan.tables:
         contrasts = pd.read_csv(folder / "tables/contrasts.csv")
         cells |= {"contrasts": tables.contrast_rows(contrasts), "expectations": _expectations(contrasts)}
-    if "distance" in plan["tables"]:
+    if "distance" in plan.tables:
         distances = pd.read_csv(folder / "tables/distance.csv")
         cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}
     return cells
@@ -84,26 +84,26 @@ def _expectations(contrasts: pd.DataFrame) -> str:
     return f"Expected differences: {len(expected)}, of which {', '.join(outcomes)}.{which}"
 
 
-def _data(plan: Mapping[str, Any], results: Path) -> list[dict[str, str]]:
+def _data(plan: StudyPlan, results: Path) -> list[dict[str, str]]:
     """Return a line for each prepared data set: rows, and what was left out of it."""
     lines = []
-    for node, entry in plan["nodes"].items():
+    for node, entry in plan.nodes.items():
         if node.startswith("prepared/") and path_of(results, node).exists():
             prepared = manifest.results_of(results, node, PreparedResults)
             rows = ", ".join(f"{name} {split.rows}" for name, split in prepared.splits.items())
             left_out = ", ".join(f"{count} {reason}" for reason, count in prepared.left_out.items() if count)
-            lines.append({"name": entry["names"][0], "rows": rows, "left_out": left_out})
+            lines.append({"name": entry.names[0], "rows": rows, "left_out": left_out})
     return lines
 
 
-def _runs(plan: Mapping[str, Any], results: Path) -> list[dict[str, Any]]:
+def _runs(plan: StudyPlan, results: Path) -> list[dict[str, Any]]:
     """Return a line for each training run, by what the manifests of predictions say about the runs behind them."""
     runs: dict[str, Run] = {}
-    for node in dict.fromkeys(cell["node"] for cell in plan["cells"]):
+    for node in dict.fromkeys(cell.node for cell in plan.cells):
         runs |= manifest.results_of(results, node, EvaluationResults).training
     return [
         {
-            "name": plan["nodes"][node]["names"][0] if node in plan["nodes"] else node,
+            "name": plan.nodes[node].names[0] if node in plan.nodes else node,
             "steps": run.steps_done,
             "best_step": run.best_step,
             "dev": "; ".join(f"{task} {_dev_scores(dev)}" for task, dev in run.dev.items()),

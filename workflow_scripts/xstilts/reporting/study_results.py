@@ -1,7 +1,6 @@
 """The results of a study as data frames, for a notebook; ``xstilts.load`` gives them."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +11,10 @@ import pandas as pd
 from xstilts.errors import UserError
 from xstilts.evaluation import predictions, scores
 from xstilts.evaluation.scores import AXES
-from xstilts.store import manifest
+from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, TrainingResults, path_of
 from xstilts.store.node import PROVENANCE
+from xstilts.store.study_plan import StudyPlan
 
 _USE = "give the folder of a study's outputs, such as results/studies/<study>/latest"
 
@@ -25,11 +25,11 @@ class StudyResults:
 
     Attributes:
         folder: the folder of the study's outputs, without links.
-        plan: the content of plan.json.
+        plan: the study's plan.
     """
 
     folder: Path
-    plan: Mapping[str, Any]
+    plan: StudyPlan
 
     @property
     def results(self) -> Path:
@@ -48,7 +48,8 @@ class StudyResults:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """The cells of the plan: each combination of the axes, and the node with its predictions."""
-        return pd.DataFrame(self.plan["cells"], columns=[*AXES, "node"])
+        columns = [*AXES, "node"]
+        return pd.DataFrame([cell.at(columns) for cell in self.plan.cells], columns=columns)
 
     @cached_property
     def nodes(self) -> pd.DataFrame:
@@ -57,9 +58,9 @@ class StudyResults:
         Columns: ``stage``, ``name``, ``node`` (a path below the results folder) and ``parents`` (such paths).
         """
         rows = []
-        for node, entry in self.plan["nodes"].items():
-            parents = list(entry["spec"]["parents"].values())
-            rows.append({"stage": node.partition("/")[0], "name": entry["names"][0], "node": node, "parents": parents})
+        for node, entry in self.plan.nodes.items():
+            parents = list(entry.parents.values())
+            rows.append({"stage": node.partition("/")[0], "name": entry.names[0], "node": node, "parents": parents})
         return pd.DataFrame(rows)
 
     @cached_property
@@ -120,12 +121,6 @@ def load(folder: Path) -> StudyResults:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {_USE}")
-    try:
-        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{folder}: has no plan.json, so it is not the outputs of a study; {_USE}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder / 'plan.json'}: cannot be read ({error}); run the study again") from None
-    if not isinstance(plan, dict) or not {"cells", "nodes"} <= set(plan):
-        raise UserError(f"{folder / 'plan.json'}: not the plan of a study; {_USE}")
-    return StudyResults(folder.resolve(), plan)
+    if not (folder / study_plan.FILE).exists():
+        raise UserError(f"{folder}: has no {study_plan.FILE}, so it is not the outputs of a study; {_USE}")
+    return StudyResults(folder.resolve(), study_plan.read(folder / study_plan.FILE))

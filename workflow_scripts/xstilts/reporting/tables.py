@@ -5,7 +5,7 @@ run among those averaged.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
 from xstilts.reporting import layout
 from xstilts.reporting.layout import Cells
+from xstilts.store.study_plan import Benchmark, StudyPlan
 
 LEGEND = (
     "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed: one prediction for all"
@@ -133,22 +134,17 @@ def language_rows(frame: pd.DataFrame) -> Cells:
     return ["model", "recipe", "target", "split", "mixture", *languages], rows
 
 
-def study_title(plan: Mapping[str, Any]) -> str:
-    """Return the name of a study as tables have it, which says where its data are made up."""
-    return f"Study {plan['study']}" + (" (made-up data)" if plan["made_up"] else "")
-
-
-def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
+def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return model x recipe x method x mixture with the benchmark's scores, means over seeds.
 
     A column for each task, ``all`` for the mean over them, and the means without English, without retrieval and
     without the tasks that share data with the mixture; ``<task>.official`` and the like say what marks a task has;
     ``gap`` is the mean transfer gap. ``missing`` counts the languages of tasks that have no score: with any, ``all`` is
-    no score of the benchmark.
+    no score of the benchmark. ``mixtures`` has the references of the intermediate tasks by the name of the mixture.
     """
     scores = scores.assign(task=scores["target"])
     rows = [
-        dict(zip(_MODEL_AXES, key, strict=False)) | _benchmark_scores(run, plan)
+        dict(zip(_MODEL_AXES, key, strict=False)) | _benchmark_scores(run, benchmark, mixtures[str(key[3])])
         for key, run in scores.groupby([*_MODEL_AXES, "seed"], sort=False)
     ]
     frame = pd.DataFrame(rows)
@@ -156,9 +152,8 @@ def benchmark_frame(scores: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFra
     return frame.groupby(_MODEL_AXES, sort=False, as_index=False).agg(how)
 
 
-def _benchmark_scores(run: pd.DataFrame, plan: Mapping[str, Any]) -> dict[str, Any]:
+def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence[str]) -> dict[str, Any]:
     """Return the benchmark's scores of one model with one mixture and seed; see ``benchmark_frame``."""
-    benchmark, (mixture,) = plan["benchmark"], set(run["mixture"])
     overall = benchmarks.overall(run, benchmark)
     gaps = [gap for gap in benchmarks.transfer_gaps(run, benchmark).values() if gap is not None]
     tasks = {task: score.score for task, score in benchmarks.task_scores(run, benchmark).items()}
@@ -173,7 +168,7 @@ def _benchmark_scores(run: pd.DataFrame, plan: Mapping[str, Any]) -> dict[str, A
         "all": overall.score,
         "without English": benchmarks.without_english(run, benchmark).score,
         "without retrieval": benchmarks.without_retrieval(run, benchmark).score,
-        "without same data": benchmarks.without_same_data(run, benchmark, plan["mixtures"][mixture]).score,
+        "without same data": benchmarks.without_same_data(run, benchmark, mixture).score,
         "gap": sum(gaps) / len(gaps) if gaps else None,
         "missing": sum(map(len, overall.missing.values())),
     }
@@ -240,7 +235,7 @@ def write(
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
     contrasts: pd.DataFrame | None,
-    plan: Mapping[str, Any],
+    plan: StudyPlan,
     folder: Path,
 ) -> None:
     """Write a study's tables as .md, .csv and .tex into a folder.
@@ -249,7 +244,7 @@ def write(
         scores: the table of scores.
         layers: those of all layers, where the study asks for them.
         contrasts: as ``statistics.contrasts`` gives them, where the study states some.
-        plan: the content of plan.json.
+        plan: the study's plan.
         folder: where to.
     """
     in_brackets = "in percent; in brackets the gain over no intermediate training, where the study has that."
@@ -258,20 +253,20 @@ def write(
         "main": (main_frame(scores), main_rows, caption),
         "by_language": (language_frame(scores), language_rows, f"scores by language, {in_brackets}"),
     }
-    if plan["benchmark"] is not None:
-        caption = f"{plan['benchmark']['title']}, means over languages, English included unless named, in percent."
-        tables["benchmark"] = (benchmark_frame(scores, plan), benchmark_rows, caption)
+    if plan.benchmark is not None:
+        caption = f"{plan.benchmark.title}, means over languages, English included unless named, in percent."
+        tables["benchmark"] = (benchmark_frame(scores, plan.benchmark, plan.mixtures), benchmark_rows, caption)
     if layers is not None:
         caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         tables["layers"] = (layer_frame(layers), layer_rows, caption)
     if contrasts is not None:
         caption = "one minus the other, zero-shot means in points; intervals are paired bootstraps over examples."
         tables["contrasts"] = (contrasts, contrast_rows, caption)
-    if "distance" in plan["tables"]:
+    if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
-        tables["distance"] = (statistics.distances(scores, plan["distance"]), distance_rows, caption)
+        tables["distance"] = (statistics.distances(scores, plan.distance), distance_rows, caption)
     for name, (frame, rows_of, caption) in tables.items():
-        cells, title = rows_of(frame), f"{study_title(plan)}: {caption}"
+        cells, title = rows_of(frame), f"{plan.title}: {caption}"
         legend = LEGEND if name in _MARKED else ""
         (folder / f"{name}.md").write_text(layout.markdown(cells, title, legend), encoding="utf-8")
         (folder / f"{name}.tex").write_text(layout.latex(cells, title, legend), encoding="utf-8")

@@ -3,54 +3,55 @@
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import remove
+from xstilts.store.specs import TrainingSpec
 from xstilts.store.stages import STAGES, STUDIES
+from xstilts.store.study_plan import FILE, PlannedNode, StudyPlan
 
 log = logging.getLogger(__name__)
 
 
-def delete_unneeded(results: Path, plan: Mapping[str, Any], parents: Iterable[str], keep_models: str) -> list[str]:
+def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep_models: str) -> list[str]:
     """Delete those trained parents whose every user in the plan is complete, and return their ids.
 
     The whole folder goes, its manifest too: a job that comes to need the weights later makes them anew. Adapters stay.
 
     Args:
         results: the results folder.
-        plan: the content of plan.json.
+        plan: the study's plan.
         parents: ids of nodes that a job which has just ended has read.
         keep_models: the setting of that name.
     """
     users: dict[str, list[str]] = {}
-    for name, node in plan["nodes"].items():
-        for parent in node["spec"]["parents"].values():
+    for name, node in plan.nodes.items():
+        for parent in node.parents.values():
             users.setdefault(parent, []).append(name)
 
     def complete(name: str) -> bool:
         if (results / name / MANIFEST).exists():
             return True
-        return _may_go(plan["nodes"][name], name, keep_models) and all(map(complete, users.get(name, [""])))
+        return _may_go(plan.nodes[name], name, keep_models) and all(map(complete, users.get(name, [""])))
 
     deleted = []
     for parent in parents:
-        trained = _may_go(plan["nodes"].get(parent), parent, keep_models)
+        trained = _may_go(plan.nodes.get(parent), parent, keep_models)
         if trained and (results / parent).is_dir() and all(map(complete, users.get(parent, []))):
             log.info("%s: every node that reads it is complete; its weights are deleted", parent)
             remove(results / parent)
             deleted.append(parent)
-            grandparents = plan["nodes"].get(parent, {"spec": {"parents": {}}})["spec"]["parents"].values()
-            deleted += delete_unneeded(results, plan, grandparents, keep_models)
+            if parent in plan.nodes:
+                deleted += delete_unneeded(results, plan, plan.nodes[parent].parents.values(), keep_models)
     return deleted
 
 
-def _may_go(node: Mapping[str, Any] | None, name: str, keep_models: str) -> bool:
+def _may_go(node: PlannedNode | None, name: str, keep_models: str) -> bool:
     """Tell whether a node may be deleted once nothing needs it."""
-    adapter = node is not None and node["spec"].get("method", {"name": "full"})["name"] != "full"
+    adapter = node is not None and isinstance(node.spec, TrainingSpec) and node.spec.method.name != "full"
     return keep_models in STAGES[name.partition("/")[0]].deleted_under and not adapter
 
 
@@ -88,7 +89,7 @@ def named_by_plans(results: Path, study: str, which: str = "*") -> list[str]:
     """Return what the plans of a study, past ones included, name: ids of nodes and folders of outputs."""
     named: list[str] = []
     folder = results / "studies" / study
-    for path in folder.glob(f"{which}/plan.json"):
+    for path in folder.glob(f"{which}/{FILE}"):
         named += json.loads(path.read_text(encoding="utf-8"))["nodes"]
         named.append(f"studies/{study}/{path.parent.resolve().name}")
     return named

@@ -4,20 +4,20 @@ The jobs of these nodes find them whole. What cannot be made yet, because its to
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.evaluation import nodes
 from xstilts.models.model import Model
-from xstilts.store import manifest, node, specs
+from xstilts.store import manifest, node
 from xstilts.store.specs import MODEL, TOKENS, EmbeddingsSpec, EvaluatedSpec, PredictionsSpec, TrainingSpec
+from xstilts.store.study_plan import StudyPlan
 
 log = logging.getLogger(__name__)
 
 
-def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: Mapping[str, Any]) -> None:
+def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: StudyPlan) -> None:
     """Make the predictions and vectors that a plan asks of a model.
 
     Args:
@@ -25,7 +25,7 @@ def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: Ma
         spec: its spec.
         results: the results folder.
         model: the model, in evaluation mode, as it is read from its files.
-        plan: the content of plan.json.
+        plan: the study's plan.
     """
     for path, asked in _asked(output, results, plan):
         if node.is_whole(path.parent, asked) or not manifest.path_of(results, asked.parents[TOKENS]).exists():
@@ -37,14 +37,12 @@ def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: Ma
             log.warning("%s: %s", path.parent, error)
 
 
-def _asked(
-    output: Path, results: Path, plan: Mapping[str, Any]
-) -> Iterator[tuple[Path, PredictionsSpec | EmbeddingsSpec]]:
+def _asked(output: Path, results: Path, plan: StudyPlan) -> Iterator[tuple[Path, PredictionsSpec | EmbeddingsSpec]]:
     """Yield manifest and spec of the nodes that a plan has of a model."""
     model_id = output.parent.relative_to(results).as_posix()
-    for name, planned in plan["nodes"].items():
-        if planned["spec"]["parents"].get(MODEL) == model_id:
-            spec = specs.from_json(planned["spec"])
+    for name, planned in plan.nodes.items():
+        if planned.parents.get(MODEL) == model_id:
+            spec = planned.spec
             if isinstance(spec, PredictionsSpec | EmbeddingsSpec):
                 yield manifest.path_of(results, name), spec
 

@@ -1,0 +1,197 @@
+"""plan.json: what a study's outputs are made from, written by the planner and read by the commands of rules.
+
+It has the study's names; nothing in it decides the result of a node.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import SkipValidation, TypeAdapter, ValidationError
+
+from xstilts.errors import UserError
+from xstilts.store import specs
+from xstilts.store.specs import Spec
+
+FILE = "plan.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the study's axes, and the id of the node whose predictions answer it."""
+
+    model: str
+    recipe: str
+    method: str
+    mixture: str
+    seed: int
+    target: str
+    node: str
+
+    def at(self, axes: Iterable[str]) -> dict[str, Any]:
+        """Return its values on some axes."""
+        return {axis: getattr(self, axis) for axis in axes}
+
+
+@dataclass(frozen=True)
+class PlannedTarget:
+    """A target: its task, the task's form and headline metric, its source language, and where its data are from."""
+
+    task: str
+    form: str
+    metric: str
+    language: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkTask:
+    """A task of a benchmark.
+
+    Attributes:
+        languages: its languages in this benchmark.
+        metrics: the task's score is the mean of these, each averaged over the languages.
+        group: its category, such as ``retrieval``.
+        layout: its folder in the layout of predictions and labels.
+        pooled: whether all languages are scored in one pool.
+        english: whether there is an English test set, so that there is a transfer gap.
+        same_data: intermediate tasks that are, contain or closely resemble its training data.
+    """
+
+    languages: tuple[str, ...]
+    metrics: tuple[str, ...]
+    group: str
+    layout: str
+    pooled: bool = False
+    english: bool = True
+    same_data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Tasks that are reported together; ``title`` is the name as papers write it."""
+
+    name: str
+    title: str
+    citation: str
+    tasks: Mapping[str, BenchmarkTask]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two values of an axis that are compared.
+
+    Attributes:
+        axis: ``model`` or ``mixture``.
+        pair: the two values; the difference is the first minus the second.
+        targets: the targets on which they are compared; None for all.
+        expected: ``higher`` or ``lower``, what was expected beforehand; None for nothing.
+    """
+
+    axis: str
+    pair: tuple[str, str]
+    targets: tuple[str, ...] | None
+    expected: str | None
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """Options of the figures: a palette of seaborn or matplotlib, and the width in inches."""
+
+    palette: str
+    width: float
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """A node of the plan: its digest, the study's names for it, and its spec as JSON, read when it is asked for."""
+
+    digest: str
+    names: tuple[str, ...]
+    content: SkipValidation[Mapping[str, Any]]
+
+    @property
+    def parents(self) -> Mapping[str, str]:
+        """Role of each parent, and its node id."""
+        parents: Mapping[str, str] = self.content["parents"]
+        return parents
+
+    @cached_property
+    def spec(self) -> Spec:
+        """Its spec."""
+        return specs.from_json(self.content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """The plan of a study.
+
+    Attributes:
+        study: its name.
+        description: of the study, in its own words.
+        made_up: whether its data are.
+        figures: options of the figures.
+        targets: the targets by name.
+        benchmark: whose score the tables have.
+        tables: names of the tables.
+        swept: whether all layers of a model are scored.
+        contrasts: what is compared, by name.
+        distance: rank of a language's declared distance from the source language, where it has one.
+        mixtures: references of the intermediate tasks by the name of the mixture.
+        notes: for people: what was left out and why.
+        cells: one for each combination of the axes.
+        nodes: the nodes by id, parents first.
+    """
+
+    study: str
+    description: str
+    made_up: bool
+    figures: FigureOptions
+    targets: Mapping[str, PlannedTarget]
+    benchmark: Benchmark | None
+    tables: tuple[str, ...]
+    swept: bool
+    contrasts: Mapping[str, Contrast]
+    distance: Mapping[str, int]
+    mixtures: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    nodes: Mapping[str, PlannedNode]
+
+    @property
+    def title(self) -> str:
+        """The study's name as tables have it, which says where its data are made up."""
+        return f"Study {self.study}" + (" (made-up data)" if self.made_up else "")
+
+
+_adapter = TypeAdapter(StudyPlan)
+
+
+def to_json(plan: StudyPlan) -> dict[str, Any]:
+    """Return a plan as JSON values."""
+    content: dict[str, Any] = _adapter.dump_python(plan, mode="json")
+    return content
+
+
+def text(plan: StudyPlan) -> str:
+    """Return the content of plan.json."""
+    return json.dumps(to_json(plan), ensure_ascii=False, indent=1) + "\n"
+
+
+def read(path: Path) -> StudyPlan:
+    """Return the plan that a file has.
+
+    Raises:
+        UserError: if it cannot be read, or is not the plan of a study.
+    """
+    try:
+        return _adapter.validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: not the plan of a study ({key}: {first['msg']}); run the study again") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run the study again") from None
