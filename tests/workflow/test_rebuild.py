@@ -5,7 +5,8 @@ import re
 import shutil
 
 import pytest
-from conftest import Project, checkout
+
+from tests.builders.projects import Project, checkout
 
 STUDY = {"scores", "tables", "figures", "report"}
 TARGETS = ["mnli", "udpos", "squad_v1"]

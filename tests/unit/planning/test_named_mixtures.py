@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY, plan_of
+from tests.builders.projects import ROOT, STUDY, plan_of
 from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.study import read_study

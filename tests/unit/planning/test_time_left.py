@@ -5,7 +5,7 @@ import os
 import time
 
 import pytest
-from conftest import ROOT, plan_of
+from tests.builders.projects import ROOT, plan_of
 from xstilts.planning import time_left
 from xstilts.planning.settings import from_config
 from xstilts.store.manifest import path_of

@@ -209,6 +209,7 @@ class Plan:
         content = {
             "study": self.study.name,
             "description": self.study.description,
+            "source": self.study.source,
             "made_up": self.study.source in MADE_UP,
             "figures": dict(self.study.figures),
             "targets": self.targets,
