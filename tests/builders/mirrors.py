@@ -8,8 +8,9 @@ from typing import Any
 from xstilts.data.prepare import prepare
 from xstilts.data.sources import Place, tiny
 from xstilts.planning.nodes import Node, Plan
+from xstilts.store.manifest import PreparedResults
 
-from tests.builders.plans import node_of, plan_study
+from tests.builders.plans import content_of, node_of, plan_study
 
 Rows = list[dict[str, Any]]
 
@@ -34,7 +35,7 @@ class Mirror:
 
     def made_up(self, *names: str) -> None:
         """Write files of the tiny source."""
-        tiny.fetch_data({"files": names}, self.folder, Place(None, True))
+        tiny.fetch_data(content_of(names), self.folder, Place(None, True))
 
     def edit(self, name: str, change: Callable[[str], str]) -> None:
         """Change the text of a file."""
@@ -49,10 +50,12 @@ class Mirror:
         """Return a prepared node of a study."""
         return node_of(self.plan(**study), "prepared", name)
 
-    def prepare(self, name: str, excluded: Iterable[Path] = (), **study: object) -> tuple[dict[str, Rows], dict]:
+    def prepare(
+        self, name: str, excluded: Iterable[Path] = (), **study: object
+    ) -> tuple[dict[str, Rows], PreparedResults]:
         """Return the rows of a prepared node by split, and what its manifest says."""
-        tables, metadata = prepare(self.node(name, **study).spec, self.folder, excluded)
-        return {split: table.to_pylist() for split, table in tables.items()}, metadata
+        tables, results = prepare(self.node(name, **study).spec, self.folder, excluded)
+        return {split: table.to_pylist() for split, table in tables.items()}, results
 
 
 def filled_mirror(folder: Path) -> Mirror:

@@ -14,20 +14,30 @@ from xstilts.data.sources import tiny
 from xstilts.models import adapters
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, make_head, tensors
+from xstilts.phase import Optimisation
+from xstilts.store.specs import Method, Numerics, TaskSpec
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens
-from xstilts.training.step import Batch, make_optimiser, take_step
+from xstilts.training.step import Batch, MicroBatch, make_optimiser, take_step
 
 from tests.builders.families import FAMILIES
 
 CPU = torch.device("cpu")
 LABELS = ["yes", "no", "maybe"]
-OPTIMISER = {"weight_decay": 0.01, "adam_beta2": 0.999, "adam_epsilon": 1e-8}
+
+
+def optimisation(**differences: float | bool) -> Optimisation:
+    """Return the settings of an optimiser: the usual ones, but for some."""
+    usual = {"warmup": 0.1, "weight_decay": 0.0, "adam_beta2": 0.999, "adam_epsilon": 1e-8, "gradient_norm": 1.0}
+    return Optimisation(**{**usual, "frozen_embeddings": False, "compile": False, **differences})
+
+
+OPTIMISATION = optimisation(weight_decay=0.01)
 METHODS = {
-    "full": {"name": "full"},
-    "lora": {"name": "lora", "rank": 2, "alpha": 4, "dropout": 0.0, "modules": "all-linear"},
-    "prompt": {"name": "prompt", "prompt_length": 3},
-    "prefix": {"name": "prefix", "prompt_length": 3},
+    "full": Method(name="full"),
+    "lora": Method(name="lora", rank=2, alpha=4, dropout=0.0, modules="all-linear"),
+    "prompt": Method(name="prompt", prompt_length=3),
+    "prefix": Method(name="prefix", prompt_length=3),
 }
 # the whole models, and the encoder of an encoder-decoder model
 MODELS = [*FAMILIES, "mt5-encoder"]
@@ -42,9 +52,9 @@ def submodel_of(name: str) -> str | None:
     return "encoder" if name.endswith("-encoder") else None
 
 
-def numerics(name: str = "", dtype: str = "float32", precision: str = "float32") -> dict[str, Any]:
+def numerics(name: str = "", dtype: str = "float32", precision: str = "float32") -> Numerics:
     """Return what a spec says of how a model is kept and computed."""
-    return {"submodel": submodel_of(name), "dtype": dtype, "precision": precision}
+    return Numerics(submodel=submodel_of(name), dtype=dtype, precision=precision)
 
 
 def rows_of(form: str) -> list[dict[str, Any]]:
@@ -87,10 +97,13 @@ def split_of(
     return Split(encode(form, rows, tokenizer, **lengths), path, "")
 
 
-def entry_of(form: str) -> dict[str, Any]:
+def task_of(form: str, task: str = "task", labels: Sequence[str] | None = tuple(LABELS)) -> TaskSpec:
     """Return a task of a form, as specs have it."""
     decoding = {"n_best": 5, "max_answer_length": 5} if form == "span" else {}
-    return {"task": "task", "form": form, "labels": LABELS, "decoding": decoding, "scoring": None}
+    return TaskSpec(
+        task=task, form=form, labels=labels, decoding=decoding, scoring="squad", metric="accuracy", epochs=1,
+        batch_size=4, weight=1.0,
+    )  # fmt: skip
 
 
 def fresh(folders: Mapping[str, Path], name: str, form: str, method: str, precision: str = "float32") -> Model:
@@ -104,9 +117,9 @@ def with_adapter(
     dtype: str = "float32",
 ) -> Model:  # fmt: skip
     """Return the model of a chain of folders, with the adapter of a method and a fresh head."""
-    backbone = adapters.load(chain, submodel_of(name), dtype)
+    backbone = adapters.load(chain, numerics(name, dtype, precision))
     adapters.inject(backbone, METHODS[method], seed)
-    model = Model(backbone, {"task": make_head(entry_of(form), backbone, seed, base)}, precision)
+    model = Model(backbone, {"task": make_head(task_of(form), backbone, seed, base)}, precision)
     adapters.freeze(model.backbone, model.heads, False)
     return model
 
@@ -114,13 +127,14 @@ def with_adapter(
 def step(model: Model, form: str, split: Split, number: int = 0, learning_rate: float = 1e-2) -> float:
     """Take one training step with all instances, and return its loss."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = make_optimiser(model, OPTIMISER)
+    optimiser = make_optimiser(model, OPTIMISATION)
     assert sum(len(group["params"]) for group in optimiser.param_groups) == len(trained)
     instances = np.arange(len(split.tokens))
     module = forms.get(form)
     inputs, targets = module.batch(split.tokens, instances, number)
-    batch = Batch(0, [(inputs, targets, len(instances), module.terms(targets, len(instances)))], number)
-    return take_step(model.train(), optimiser, entry_of(form), batch, learning_rate, 1.0, Group(), CPU)
+    terms = module.terms(targets, len(instances))
+    batch = Batch(0, [MicroBatch(inputs, targets, len(instances), terms)], number)
+    return take_step(model.train(), optimiser, task_of(form), batch, learning_rate, 1.0, Group(), CPU)
 
 
 def outputs(model: Model, form: str, split: Split) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """Studies as text or content, and their plans; the nodes of a plan, made in this process."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,10 @@ from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Study, read_study
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store import node as nodes
+from xstilts.store.files import canonical
+from xstilts.store.manifest import Results, path_of
+from xstilts.store.specs import Content, Spec, to_json
 
 from tests.builders.projects import STUDY
 
@@ -61,10 +63,34 @@ def plan_study(
     return make_plan(study_of(folder, study, entries), entries, Indexes(files, models or {}))
 
 
+def named(plan: Plan, stage: str) -> dict[str, Node]:
+    """Return the nodes of a stage by the names that the study has for them."""
+    return {name: node for name, node in plan.named() if node.stage == stage}
+
+
 def node_of(plan: Plan, stage: str, name: str) -> Node:
-    """Return the one node of a stage with this name."""
-    (node,) = [node for node in plan.stage(stage).values() if node.name == name]
-    return node
+    """Return the node of a stage with this name."""
+    return named(plan, stage)[name]
+
+
+def name_of(plan: Plan, node: Node) -> str:
+    """Return the name that the study has for a node, the first of several."""
+    return plan.made.names[node.id][0]
+
+
+def spec_text(spec: Spec) -> str:
+    """Return a spec as commands are given it."""
+    return canonical(to_json(spec))
+
+
+def content_of(files: Iterable[str] | Mapping[str, str | None], kind: str = "url", **more: Any) -> Content:
+    """Return what a source is asked for."""
+    return Content(kind=kind, files=files if isinstance(files, Mapping) else dict.fromkeys(files), **more)
+
+
+def tiny_model(layers: int = 2, hidden_size: int = 16) -> Content:
+    """Return what the tiny source is asked for a model."""
+    return content_of((), "tiny", seed=0, shape={"hidden_size": hidden_size, "layers": layers, "heads": 2})
 
 
 def make(
@@ -79,18 +105,18 @@ def make(
         mirror: where raw files are.
         hub: the rows of a hub's files by their names.
     """
-    path, node = manifest_path(results, name), plan.nodes[name]
+    path, node = path_of(results, name), plan.nodes[name]
     if path.exists():
         return path.parent
-    for parent in node.spec["parents"].values():
+    for parent in node.parents:
         make(plan, parent, results, mirror, hub)
-    if node.spec.get("source", {}).get("kind") == "hub":
-        with manifest.node(path, dict(node.spec)) as (scratch, _):
-            for file in node.spec["source"]["files"]:
-                (scratch / file).parent.mkdir(exist_ok=True)
-                pyarrow.parquet.write_table(pyarrow.Table.from_pylist(hub[file]), scratch / file)
+    if node.stage == "data" and node.spec.source.kind == "hub":
+        with nodes.making(path, node.spec) as made:
+            for file in node.spec.source.files:
+                (made.scratch / file).parent.mkdir(exist_ok=True)
+                pyarrow.parquet.write_table(pyarrow.Table.from_pylist(hub[file]), made.scratch / file)
         return path.parent
-    arguments = [COMMANDS[node.stage], "--spec", manifest.canonical(node.spec), "--output", str(path)]
+    arguments = [COMMANDS[node.stage], "--spec", spec_text(node.spec), "--output", str(path)]
     folder = ["--folder", str(mirror)] if node.stage == "data" and mirror is not None else []
     assert main([*arguments, *folder]) == 0
     return path.parent
@@ -103,9 +129,16 @@ def make_stages(plan: Plan, results: Path, stages: Iterable[str] = INPUTS) -> No
             make(plan, node.id, results)
 
 
-def manifest_of(results: Path, name: str) -> dict[str, Any]:
-    """Return the manifest of a node."""
-    return json.loads(manifest_path(results, name).read_text())
+def results_of(results: Path, name: str) -> Any:
+    """Return what a node's manifest says beside spec and files."""
+    return manifest.read(path_of(results, name)).results
+
+
+def write_manifest(results: Path, node: Node, stated: Results) -> None:
+    """Write the manifest of a node without its files."""
+    path = path_of(results, node.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(manifest.text(node.spec, {}, stated))
 
 
 def file_groups(task: registry.Task) -> Iterator[tuple[registry.Source, tuple[str, ...], str, str]]:

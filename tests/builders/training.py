@@ -4,16 +4,13 @@ import json
 import math
 import os
 import shutil
+from pathlib import Path
 
-import numpy as np
 from xstilts import commands
-from xstilts.data.dataset import splits
-from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError
+from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
-from xstilts.store.sampling import Sampling, TaskShare
 from xstilts.training import loop
-from xstilts.training.loop import Hardware
 from xstilts.training.step import Batches, take_step
 
 from tests.builders.projects import ROOT
@@ -55,14 +52,15 @@ STUDY = {
 
 
 def run(trained, spec, place, seconds=math.inf, group=None, **hardware):
-    """Train a node into a folder with a work directory of its own; return its facts, and its files' contents."""
+    """Train a node into a folder with a work directory of its own; return what its manifest says, and its files' contents."""
     scratch, workplace = place / "out", place / "work"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     workplace.mkdir(exist_ok=True)
     hardware = Hardware(checkpoint_seconds=seconds, **hardware)
-    facts = loop.train(spec, trained[1], scratch, workplace, hardware, group or Group())
-    return facts, {path.name: path.read_bytes() for path in scratch.iterdir()}
+    prepared = loop.prepare(spec, trained[1], workplace, hardware, group or Group())
+    results = loop.train(prepared, trained[1], scratch).results
+    return results, {path.name: path.read_bytes() for path in scratch.iterdir()}
 
 
 class KilledError(Exception):
@@ -113,7 +111,7 @@ def losses(files):
 def without_dropout(trained, spec, folder):
     """Return results in which the model has no dropout."""
     shutil.copytree(trained[1], folder, symlinks=True)
-    path = folder / spec["parents"]["model"] / "config.json"
+    path = folder / spec.parents["model"] / "config.json"
     config = json.loads(path.read_text())
     dropouts = {key: 0.0 for key in config if key.endswith("dropout_prob")}
     path.write_text(json.dumps({**config, **dropouts}))
@@ -122,12 +120,6 @@ def without_dropout(trained, spec, folder):
 
 def batches_of(trained, node, group=None, tokens=None):
     """Return the batches of a training for one of the processes of a group."""
-    data = [splits(trained[1], node.spec["parents"][f"tokens.{entry['task']}"]) for entry in node.spec["tasks"]]
-    shares = []
-    for entry, sides in zip(node.spec["tasks"], data, strict=True):
-        train, passes = sides["train"].tokens, (entry["weight"], entry["epochs"], entry["batch_size"])
-        examples = len(set(train.examples.tolist()))
-        shares.append(TaskShare(entry["task"], np.arange(len(train)), train.lengths, examples, *passes))
-    schedule = Schedule(shares, Sampling(**node.spec["sampling"]), node.spec["seed"])
-    batches = Batches(schedule, node.spec["tasks"], data, 1, group or Group(), tokens, False)
-    return [batches.at(step) for step in range(schedule.steps)]
+    run = loop.prepare(node.spec, trained[1], Path(), Hardware(), Group())
+    batches = Batches(run.schedule, run.tasks, run.data, 1, group or Group(), tokens, False)
+    return [batches.at(step) for step in range(run.schedule.steps)]

@@ -18,6 +18,7 @@ from tests.builders.families import FAMILIES, write
 from tests.builders.lengths import made_up_mnli, made_up_squad, real_mnli, real_squad
 from tests.builders.mirrors import Mirror, filled_mirror
 from tests.builders.models import LENGTHS, MODELS, TRAINED, rows_of, split_of
+from tests.builders.plans import tiny_model
 from tests.builders.projects import ROOT
 
 # the models are so small that several threads only wait for each other
@@ -28,7 +29,7 @@ torch.set_num_threads(1)
 def model_folder(tmp_path_factory) -> Path:
     """A random encoder of XLM-R's architecture with its language-model head."""
     folder = tmp_path_factory.mktemp("model")
-    tiny.fetch_model({"hidden_size": 16, "layers": 2, "heads": 2, "seed": 0}, folder, Place(None, True))
+    tiny.fetch_model(tiny_model(), folder, Place(None, True))
     return folder
 
 

@@ -12,6 +12,7 @@ import sys
 import termios
 
 import pytest
+
 from tests.builders.projects import checkout
 
 HEADLINE = "Study study (made-up data): zero-shot means"

@@ -89,7 +89,7 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
     plan = plan_study(tmp_path, XCOPA)
     by_name = {node.name.rpartition(".")[2]: node for node in plan.stage("targets").values()}
     assert list(by_name) == ["siqa", "siqa+copa"]
-    assert [node.spec["warm_start_head"] for node in by_name.values()] == [None, "siqa"]
+    assert [node.spec.warm_start_head for node in by_name.values()] == [None, "siqa"]
     results = tmp_path / "results"
     (cell,) = plan.cells
     frame = pyarrow.parquet.read_table(make(plan, cell.node, results, None, hub) / "predictions.parquet").to_pydict()

@@ -8,6 +8,7 @@ from xstilts.data.prepare import prepare
 from xstilts.data.sources import tiny
 
 from tests.builders.mirrors import ids, squad
+from tests.builders.plans import node_of
 
 
 def test_training_is_split_by_context(filled):
@@ -122,9 +123,9 @@ def test_contexts_of_evaluation_sets_are_in_no_training_of_a_dual_encoder(raw, t
     leak(raw, "squad_v2/dev-v2.0.json", context.upper())
     study = {"targets": {"lareqa": None}, "languages": ["de"], "limits": {"dev_rows": 8}}
     plan = raw.plan(**study)
-    (node,) = [node for node in plan.stage("prepared").values() if node.name == "squad_retrieval.training"]
+    node = node_of(plan, "prepared", "squad_retrieval.training")
     # whatever languages are scored, its English contexts are known
-    contexts = plan.nodes[node.spec["parents"]["exclude.lareqa"]]
+    contexts = plan.nodes[node.spec.parents["exclude.lareqa"]]
     assert contexts.name == "lareqa.contexts.en"
     folder = tmp_path / "contexts"
     folder.mkdir()
@@ -137,7 +138,7 @@ def test_contexts_of_evaluation_sets_are_in_no_training_of_a_dual_encoder(raw, t
 
 
 def prepared(plan, mirror, name, **changes):
-    (node,) = [node for node in plan.stage("prepared").values() if node.name == name]
+    node = node_of(plan, "prepared", name)
     return lambda excluded=(): prepare({**node.spec, **changes}, mirror, excluded)
 
 

@@ -30,7 +30,7 @@ def union(raw):
         study = {"mixtures": {"m": ["anli_plus"]}, "targets": {"lm_loss": None}, "languages": ["en"], "limits": limits}
         node = raw.node("anli_plus.training", **study)
         members, facts_of = {}, {}
-        for member in node.spec["members"]:
+        for member in node.spec.members:
             parts, facts_of[member] = prepare(raw.node(f"{member}.training", **study).spec, raw.folder, ())
             facts_of[member].update(changes.get(member, {}))
             members[member] = raw.place / "prepared" / member

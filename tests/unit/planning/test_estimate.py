@@ -9,7 +9,7 @@ from xstilts import forms
 from xstilts.forms import FORMS
 from xstilts.planning import estimate, model_size, registry
 from xstilts.planning.estimate import GPU_TYPES, Estimate
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
 
 from tests.builders.plans import make_stages, manifest_of, plan_shipped, plan_study
 from tests.builders.projects import ROOT, plan_of
@@ -37,7 +37,7 @@ def of(scale, stage, name, **hardware):
     plan, known, results = scale
     # of two searches with a name, that of the intermediate phase has no early stopping
     nodes = [node for node in plan.stage(stage).values() if node.name == name]
-    (node,) = [node for node in nodes if len(nodes) == 1 or not node.spec["early_stopping"]]
+    (node,) = [node for node in nodes if len(nodes) == 1 or not node.spec.early_stopping]
     return estimate.of_node(node, plan, known, results, estimate.Hardware(**hardware)), node
 
 
@@ -111,11 +111,11 @@ def language_model(folder, config=ENCODER, **phase):
     }  # fmt: skip
     plan, results = plan_study(folder, study), folder / "results"
     (node,) = plan.stage("intermediate").values()
-    written = {node.spec["parents"]["tokens.text"]: {"splits": {"train": {"tokens": 200, "instances": 10}}}}
+    written = {node.spec.parents["tokens.text"]: {"splits": {"train": {"tokens": 200, "instances": 10}}}}
     (tokens,) = written
-    written[plan.nodes[tokens].spec["parents"]["prepared"]] = {"splits": {"train": {"rows": 10}}}
+    written[plan.nodes[tokens].spec.parents["prepared"]] = {"splits": {"train": {"rows": 10}}}
     for name, content in written.items():
-        path = manifest_path(results, name)
+        path = path_of(results, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
     base = results / estimate.base_of(node, plan).id
@@ -158,7 +158,7 @@ def test_predictions_by_hand(scale):
     assert found.tokens == 15 * 5010 * 256 and found.trained == found.gradients == found.disk == 0
     assert found.operations == pytest.approx(found.tokens * (2 * matrices + attention))
     vectors, node = of(scale, "embeddings", "xlm-roberta-large.full.none.tatoeba")
-    prepared = scale[0].nodes[scale[0].nodes[node.spec["parents"]["tokens"]].spec["parents"]["prepared"]].spec
+    prepared = scale[0].nodes[scale[0].nodes[node.spec.parents["tokens"]].spec.parents["prepared"]].spec
     rows = sum(language["published"] or 1000 for language in prepared["languages"].values())
     assert vectors.tokens == rows * 2 * 512 and vectors.disk == rows * 2 * 1024 * 4
 
@@ -171,7 +171,7 @@ def test_scale_compares_lora_at_both_sizes(scale):
         "xlm-roberta-large", "mt5-base", "qwen3-0_6b-base"
     }  # fmt: skip
     assert {model for model, method in methods if method == "full"} == {"xlm-roberta-large"}
-    parents = {role for node in plan.stage("targets").values() for role in node.spec["parents"]}
+    parents = {role for node in plan.stage("targets").values() for role in node.spec.parents}
     assert {"model", "model.1", "learning_rate"} <= parents
 
 
@@ -190,7 +190,7 @@ def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
     assert before.known == "bounded" and before.tokens == 3 * 4 * 32 * 64
     make_stages(plan, results)
     found = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
-    tokens = manifest_of(results, node.spec["parents"]["tokens.mnli"])
+    tokens = manifest_of(results, node.spec.parents["tokens.mnli"])
     train = tokens["splits"]["train"]
     assert found.known == "measured" and found.parameters == before.parameters
     # rows for early stopping were taken from those for training
@@ -202,5 +202,5 @@ def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
     assert found.activations == before.activations
     (node,) = (node for node in plan.stage("predictions").values() if ".none." in node.name)
     predicted = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
-    tokens = manifest_of(results, node.spec["parents"]["tokens"])
+    tokens = manifest_of(results, node.spec.parents["tokens"])
     assert predicted.tokens == pytest.approx(sum(split["tokens"] for split in tokens["splits"].values()))

@@ -8,7 +8,7 @@ from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
 
-from tests.builders.plans import matrix_with
+from tests.builders.plans import matrix_with, named
 from tests.builders.projects import plan_of
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
@@ -103,7 +103,7 @@ def test_bad_mixtures(tmp_path, entries, message):
 def test_shuffled_labels_are_other_training_data_and_the_rest_is_the_same(tmp_path):
     shuffled = {"tasks": [{"task": "mnli", "shuffled_labels": True}, "squad_v1"]}
     plan = plan_of(matrix_with(tmp_path, mixtures={"none": None, "real": ["mnli", "squad_v1"], "control": shuffled}))
-    prepared = {node.name: node for node in plan.stage("prepared").values()}
+    prepared = named(plan, "prepared")
     assert prepared["mnli.shuffled"].parents == (prepared["mnli.training"].id,)
     tokens = {name: [node for node in plan.stage("tokens").values() if f".{name}." in node.name] for name in prepared}
     used = {node.name: node.parents for node in plan.stage("intermediate").values()}

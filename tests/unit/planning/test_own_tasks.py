@@ -9,7 +9,7 @@ from xstilts.planning import registry
 from xstilts.planning.settings import local
 from xstilts.planning.settings import plan_of as plan_with
 
-from tests.builders.plans import make, manifest_of
+from tests.builders.plans import make, manifest_of, node_of
 from tests.builders.projects import ROOT, Project
 
 PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
@@ -71,7 +71,7 @@ def test_own_task_is_intermediate_and_target(project):
     assert {(cell.mixture, cell.target) for cell in plan.cells} == {
         (mixture, target) for mixture in ("none", "sentiment", "both") for target in ("sentiment", "xnli")
     }
-    trained = {node.name: [task["task"] for task in node.spec["tasks"]]
+    trained = {node.name: [task["task"] for task in node.spec.tasks]
                for stage in ("intermediate", "targets") for node in plan.stage(stage).values()}  # fmt: skip
     assert trained["tiny.quick.both.s1"] == ["mnli", "sentiment"]
     assert trained["tiny.quick.sentiment.s1"] == ["sentiment"]
@@ -91,7 +91,7 @@ def test_own_task_is_prepared_and_tokenised(project):
     instances = {}
     for node in plan.stage("tokens").values():
         if ".sentiment." in node.name:
-            prepared = made(plan, node.spec["parents"]["prepared"], project.results)
+            prepared = made(plan, node.spec.parents["prepared"], project.results)
             tokens = made(plan, node.id, project.results)
             instances |= {split: entry["instances"] for split, entry in tokens["splits"].items()}
             if prepared["spec"]["kind"] == "training":
@@ -182,7 +182,7 @@ def test_what_a_task_cannot_be(project, old, new, message):
 def test_label_that_the_task_does_not_know(project, caplog):
     (project.folder / "raw/sentiment/test-de.tsv").write_text("review\tstars\nGut.\t3\n")
     plan = plan_of(project)
-    (node,) = [node for node in plan.stage("prepared").values() if node.name == "sentiment.evaluation"]
+    node = node_of(plan, "prepared", "sentiment.evaluation")
     with pytest.raises(AssertionError):
         made(plan, node.id, project.results)
     assert "error: sentiment/test-de.tsv, row 1: label '3' is none of 0, 1; placeholder labels" in caplog.text

@@ -11,7 +11,7 @@ from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 from xstilts.store.stages import VERSIONS
 
-from tests.builders.plans import study_with
+from tests.builders.plans import named, node_of, study_with
 from tests.builders.projects import ROOT, STUDY, plan_of
 
 UNION = """
@@ -39,7 +39,7 @@ def test_members_of_a_union_are_in_its_language(tmp_path, own):
         targets={"xnli": None},
         source="download",
     )
-    prepared = {node.name: node for node in make_plan(study, own, Indexes()).stage("prepared").values()}
+    prepared = named(make_plan(study, own, Indexes()), "prepared")
     for name in ("both", "both@de"):
         (member,) = prepared[f"{name}.training"].parents
         assert member == prepared[f"{name.replace('both', 'mnli')}.training"].id
@@ -119,7 +119,7 @@ def test_span_target_moves_the_training_data_that_could_hold_its_contexts(study)
 def test_contexts_are_removed_whether_or_not_english_is_evaluated(study):
     """The questions of XQuAD in German are about translations of its English contexts."""
     nodes = {node.name: node for node in study(languages=["de", "tr"]).stage("prepared").values()}
-    assert nodes["squad_v1.training"].spec["parents"]["exclude.xquad"] == nodes["xquad.contexts.en"].id
+    assert nodes["squad_v1.training"].spec.parents["exclude.xquad"] == nodes["xquad.contexts.en"].id
     assert ids(study(languages=["de"]), "intermediate") == ids(study(languages=["de", "en"]), "intermediate")
 
 
@@ -151,8 +151,8 @@ def test_limits_of_one_task(study):
 
 def test_limits_of_a_task_keep_the_studys_others(study):
     plan = study(limits={"dev_rows": 16, "test_rows": 5}, tasks={"udpos": {"train_rows": 50}})
-    (node,) = [node for node in plan.stage("prepared").values() if node.name == "udpos.training"]
-    assert (node.spec["train_rows"], node.spec["dev_rows"]) == (50, 16)
+    node = node_of(plan, "prepared", "udpos.training")
+    assert (node.spec.train_rows, node.spec.dev_rows) == (50, 16)
 
 
 def test_step_version_moves_its_stage_and_all_below(study, monkeypatch):

@@ -8,7 +8,7 @@ import yaml
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
 
-from tests.builders.plans import plan_shipped
+from tests.builders.plans import named, plan_shipped
 from tests.builders.projects import ROOT, plan_of
 
 
@@ -44,17 +44,17 @@ def test_full_studies_have_the_papers_tasks_and_all_languages(name, full_mirror)
     assert len(nine) == 9
     tasks = registry.load().benchmarks[plan.study.benchmark]["tasks"]
     assert set(plan.targets) == set(tasks)
-    evaluations = {node.name: node for node in plan.stage("prepared").values()}
+    evaluations = named(plan, "prepared")
     for task, entry in tasks.items():
-        assert set(evaluations[f"{task}.evaluation"].spec["languages"]) == set(entry["languages"]), task
-        assert all(part["official"] for part in evaluations[f"{task}.evaluation"].spec["languages"].values()), task
+        assert set(evaluations[f"{task}.evaluation"].spec.languages) == set(entry["languages"]), task
+        assert all(part["official"] for part in evaluations[f"{task}.evaluation"].spec.languages.values()), task
 
 
 def test_translated_data_is_another_training_set(full_mirror):
     plan = plan_shipped(ROOT / "studies/translated.yaml", full_mirror)
     prepared = {node.name: node.spec for node in plan.stage("prepared").values() if node.name.endswith(".training")}
     assert prepared["mnli.training"]["language"] == "en" and prepared["mnli@de.training"]["language"] == "de"
-    sources = {name: plan.nodes[spec["parents"]["data"]].spec["source"] for name, spec in prepared.items()}
+    sources = {name: plan.nodes[spec["parents"]["data"]].spec.source for name, spec in prepared.items()}
     assert sources["mnli.training"]["repository"] == "nyu-mll/glue"
     assert sources["mnli@de.training"]["repository"] == "facebook/xnli"
     targets = [node for node in plan.stage("targets").values() if node.name.endswith(".none.s1.mnli@de")]

@@ -11,6 +11,7 @@ from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 
+from tests.builders.plans import node_of
 from tests.builders.projects import STUDY, plan_of
 
 
@@ -29,9 +30,9 @@ def test_training_file_not_in_the_mirror(filled):
 
 def test_content_from_the_hub_is_a_repository_at_a_revision(raw):
     plan = raw.plan(source="download", targets={"xnli": None}, languages=["de"])
-    (node,) = [node for node in plan.stage("data").values() if node.name == "xnli.evaluation"]
+    node = node_of(plan, "data", "xnli.evaluation")
     (hub,) = [source for source in registry.load().tasks["xnli"].sources if source.kind == "hub"]
-    assert node.spec["source"] == {
+    assert node.spec.source == {
         "kind": "hub", "repository": "facebook/xnli", "revision": hub.revision, "files": ["de/test"],
     }  # fmt: skip
     assert node.id not in plan.urls
@@ -40,8 +41,8 @@ def test_content_from_the_hub_is_a_repository_at_a_revision(raw):
 def test_content_from_addresses_is_checksums(raw):
     study = {"source": "download", "targets": {"lareqa": None}, "languages": ["de"]}
     plan, entries = raw.plan(**study), registry.load()
-    (node,) = [node for node in plan.stage("data").values() if node.name == "lareqa.evaluation"]
-    assert node.spec["source"] == {"kind": "url", "files": {"lareqa/de.json": entries.checksums["lareqa/de.json"]}}
+    node = node_of(plan, "data", "lareqa.evaluation")
+    assert node.spec.source == {"kind": "url", "files": {"lareqa/de.json": entries.checksums["lareqa/de.json"]}}
     assert "://" not in json.dumps(node.spec)
     first, _ = plan.urls[node.id]["lareqa/de.json"]
     assert first.startswith("https://") and first.endswith("/xquad-r/de.json")

@@ -6,23 +6,23 @@ import shutil
 import pytest
 from xstilts.errors import UserError
 from xstilts.models.distributed import Group
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
 from xstilts.training import loop
 from xstilts.training.loop import Hardware
 
-from tests.builders.plans import node_of
+from tests.builders.plans import named, node_of
 from tests.builders.training import run
 
 
 def test_grid_is_searched_once_for_all_mixtures_and_seeds(trained):
     plan, _ = trained
-    searches = {node.name: node for node in plan.stage("learning_rates").values()}
+    searches = named(plan, "learning_rates")
     assert set(searches) == {"tiny.grid.four", "tiny.grid.retrieval", "tiny.grid.mnli", "tiny.grid.udpos"}
     for mixture_name in ("none", "four", "retrieval"):
         target = node_of(trained[0], "targets", f"tiny.grid.{mixture_name}.s1.mnli")
-        assert target.spec["parents"]["learning_rate"] == searches["tiny.grid.mnli"].id
-        assert "learning_rate" not in target.spec["optimiser"]
-    assert searches["tiny.grid.mnli"].spec["learning_rates"] == [1e-9, 3e-3, 1e9]
+        assert target.spec.parents["learning_rate"] == searches["tiny.grid.mnli"].id
+        assert "learning_rate" not in target.spec.optimiser
+    assert searches["tiny.grid.mnli"].spec.learning_rates == [1e-9, 3e-3, 1e9]
 
 
 def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
@@ -50,7 +50,7 @@ def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
 def test_rate_of_the_search_is_trained_with(trained, tmp_path):
     plan, results = trained
     node = node_of(trained[0], "intermediate", "tiny.grid.retrieval.s1")
-    search = manifest_path(results, node.spec["parents"]["learning_rate"])
+    search = path_of(results, node.spec.parents["learning_rate"])
     search.parent.mkdir(parents=True, exist_ok=True)
     search.write_text(json.dumps({"best": 3e-3}))
     facts, files = run(trained, node.spec, tmp_path / "grid")

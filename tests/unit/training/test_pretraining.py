@@ -14,7 +14,7 @@ from xstilts.planning.study import read_study
 from xstilts.training import pretraining
 from xstilts.training.loop import Hardware
 
-from tests.builders.plans import make_stages
+from tests.builders.plans import make_stages, node_of
 
 MADE = {
     "text": {"languages": ["en", "de"], "dev_rows": 8},
@@ -47,7 +47,7 @@ def made(tmp_path_factory):
 def model_of(made, name, folder):
     """Pretrain a model into a folder; return its node and the facts."""
     plan, results = made
-    (node,) = [node for node in plan.stage("pretrained").values() if node.name == name]
+    node = node_of(plan, "pretrained", name)
     (folder / "work").mkdir(parents=True)
     (folder / "out").mkdir()
     facts = pretraining.pretrain(node.spec, results, folder / "out", folder / "work", Hardware(), Group())
@@ -60,8 +60,8 @@ def test_models_share_tokenizer_and_tokens(made):
     # both languages as one task, for pretraining and for the mixture; then xnli's training and evaluation data
     assert len(plan.stage("tokens")) == 4
     (intermediate,) = [node for node in plan.stage("intermediate").values() if node.name.startswith("made.")]
-    (tokens,) = [name for role, name in intermediate.spec["parents"].items() if role.startswith("tokens.")]
-    members = plan.nodes[plan.nodes[tokens].spec["parents"]["prepared"]].spec["members"]
+    (tokens,) = [name for role, name in intermediate.spec.parents.items() if role.startswith("tokens.")]
+    members = plan.nodes[plan.nodes[tokens].spec.parents["prepared"]].spec.members
     assert members == ["text", "text@de"]
 
 
@@ -83,6 +83,6 @@ def test_pretrained_model_is_whole_and_has_learnt(made, tmp_path):
     trained = load_file(out / "model.safetensors")
     changed = [key for key, value in trained.items() if not torch.equal(value, control[key])]
     assert "lm_head.bias" in changed and "lm_head.dense.weight" in changed
-    assert again.spec["sampling"]["steps"] == 30 and facts["steps"] == 30
+    assert again.spec.sampling["steps"] == 30 and facts["steps"] == 30
     # below a uniform guess among the tokens
     assert facts["dev"]["text"]["loss"] < torch.log(torch.tensor(float(model.config.vocab_size))).item() - 0.5

@@ -7,9 +7,9 @@ import sys
 import pytest
 from safetensors.torch import load_file
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
 
-from tests.builders.plans import node_of
+from tests.builders.plans import node_of, spec_text
 from tests.builders.training import ENVIRONMENT, RUNS, run, without_dropout
 
 TWO = """
@@ -69,14 +69,14 @@ def test_command_with_two_processes(two_processes, tmp_path):
     """The whole command: torchrun, the lock, the manifest; and one process goes on from what two have saved."""
     trained, _ = two_processes
     node = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1")
-    output = manifest_path(trained[1], node.id)
+    output = path_of(trained[1], node.id)
     command = [
         sys.executable,
         "-m",
         "xstilts",
         "train",
         "--spec",
-        manifest.canonical(node.spec),
+        spec_text(node.spec),
         "--output",
         str(output),
     ]

@@ -317,7 +317,7 @@ def test_training_is_on_the_english_pairs(planned):
     assert parts["train"]["query"].to_pylist() == [QUERIES["m1"], QUERIES["m2"]]
     assert parts["dev"].num_rows == 2
     target = next(iter(plan.stage("targets").values()))
-    assert [task["task"] for task in target.spec["tasks"]] == ["mewslix"]
+    assert [task["task"] for task in target.spec.tasks] == ["mewslix"]
 
 
 def test_some_languages_are_another_task_than_all(planned):

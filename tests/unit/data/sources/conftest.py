@@ -4,6 +4,7 @@ import pytest
 from xstilts.data.sources import Place, url
 
 from tests.builders import web
+from tests.builders.plans import content_of
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def fetch(tmp_path):
     (tmp_path / "out").mkdir()
 
     def fetch(files, offline=False):
-        content = {"kind": "url", "files": {name: web.sha256(data) for name, (data, _) in files.items()}}
+        content = content_of({name: web.sha256(data) for name, (data, _) in files.items()})
         urls = {name: list(places) for name, (_, places) in files.items()}
         url.fetch_data(content, tmp_path / "out", Place(None, offline, urls, tmp_path / "downloads"))
         return web.tree(tmp_path / "out"), web.tree(tmp_path / "downloads")

@@ -55,9 +55,9 @@ def prepared(plan, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(miniature, "TEXT_ROWS", 1000)
         for node in plan.stage("prepared").values():
-            if node.spec["kind"] != "union":
+            if node.spec.kind != "union":
                 folder = tmp_path_factory.mktemp("raw")
-                miniature.fetch_data(plan.nodes[node.spec["parents"]["data"]].spec["source"], folder, PLACE)
+                miniature.fetch_data(plan.nodes[node.spec.parents["data"]].spec.source, folder, PLACE)
                 found[node.name] = prepare(node.spec, folder, ())
     return found
 
@@ -376,5 +376,5 @@ def test_mentions_share_their_name_with_other_candidates(prepared):
 
 
 def test_sources_of_the_world(plan):
-    contents = [node.spec["source"] for node in plan.stage("data").values()]
+    contents = [node.spec.source for node in plan.stage("data").values()]
     assert all(content["kind"] == "miniature" and content["seed"] == 0 for content in contents)
