@@ -52,7 +52,7 @@ STUDY = {
 
 
 def run(trained, spec, place, seconds=math.inf, group=None, **hardware):
-    """Train a node into a folder with a work directory of its own; return what its manifest says, and its files' contents."""
+    """Train a node into a folder of its own; return what its manifest says, and the contents of its files."""
     scratch, workplace = place / "out", place / "work"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

@@ -10,7 +10,8 @@ from xstilts.models.backbone import load_backbone
 from xstilts.models.model import make_head
 from xstilts.store import manifest
 
-from tests.builders.plans import make, plan_study
+from tests.builders.models import task_of
+from tests.builders.plans import make, named, plan_study
 
 CCG = """
 description: Supertags of a mirror, the rest made up.
@@ -45,14 +46,15 @@ def test_tags_of_ccg_are_those_of_its_data(tmp_path):
     folder = make(plan, node.id, tmp_path / "results", mirror, {})
     (prepared,) = (tmp_path / "results/prepared").glob("ccg.training-*")
     labels = ["(S\\NP)/NP", "N", "NP/N", "S[dcl]", "S\\NP"]
-    facts = manifest.read(prepared / "manifest.json")
-    assert facts["labels"] == labels
+    stated = manifest.read(prepared / "manifest.json").results
+    assert stated.labels == labels
     # by word: six sentences with one and six with two N
-    assert facts["splits"]["train"]["labels"] == {"(S\\NP)/NP": 6, "N": 18, "NP/N": 18, "S\\NP": 6}
+    assert stated.splits["train"].labels == {"(S\\NP)/NP": 6, "N": 18, "NP/N": 18, "S\\NP": 6}
     dev = pyarrow.parquet.read_table(prepared / "dev.parquet").to_pylist()
     assert tagging.gold(dev[0], labels) == "N S[dcl]"
     assert load_file(folder / "heads.safetensors")["ccg.out.weight"].shape[0] == len(labels)
-    assert set(manifest.read(folder / "manifest.json")["dev"]["ccg"]) == {"f1", "accuracy", "collapsed"}
+    dev_scores = manifest.read(folder / "manifest.json").results.run.dev
+    assert set(dev_scores["ccg"].scores) == {"f1", "accuracy"}
 
 
 XCOPA = """
@@ -87,7 +89,7 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
         **dict.fromkeys(("copa/train", "copa/validation", "et/test"), copa),
     }  # fmt: skip
     plan = plan_study(tmp_path, XCOPA)
-    by_name = {node.name.rpartition(".")[2]: node for node in plan.stage("targets").values()}
+    by_name = {name.rpartition(".")[2]: node for name, node in named(plan, "targets").items()}
     assert list(by_name) == ["siqa", "siqa+copa"]
     assert [node.spec.warm_start_head for node in by_name.values()] == [None, "siqa"]
     results = tmp_path / "results"
@@ -101,5 +103,5 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
         assert torch.allclose(value, second[name.replace("siqa", "copa")], atol=1e-12), name
     # a head of its own would be another one
     backbone = load_backbone(results / by_name["siqa+copa"].id)
-    fresh = make_head({"task": "copa", "form": "multiple_choice", "labels": None}, backbone, 1, None)
+    fresh = make_head(task_of("multiple_choice", "copa", None), backbone, 1, None)
     assert not torch.allclose(fresh.dense.weight, second["copa.dense.weight"], atol=1e-3)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from xstilts import forms
 from xstilts.data.prepare import prepare
 from xstilts.errors import UserError
+from xstilts.store.specs import EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, TrainingFile
 
 from tests.builders.mirrors import jsonl
 
@@ -67,14 +68,20 @@ def spec_of(name, kind, file, **reading):
     form, labels, own, row = FORMS[name]
     own = {**READING, **own, **reading}
     columns = own["columns"] if "id" not in row else {"id": "id", **own["columns"]}
-    entry = {"file": file, "rows": None, "sample": False}
-    language = {"split": "test", "official": True, "files": [file], "threshold": [], "where": None, "published": None}
-    return {
-        "task": "task", "form": form, "labels": labels, "kind": kind, "reading": {**own, "columns": columns},
-        "language": "en", "splits": {"train": [entry], "dev": [entry]}, "where": None, "train_rows": None,
-        "published": None, "dev_rows": 100, "languages": {"en": {**language, "rows": None, "sample": False}},
-        "test_rows": None, "cluster_rows": 1, "parallel": True,
+    common = {
+        "version": 1, "parents": {}, "task": "task", "task_version": 1, "form": form, "labels": labels,
+        "reading": Reading(**{**own, "columns": columns}),
     }  # fmt: skip
+    if kind == "training":
+        entry = TrainingFile(file=file, rows=None, sample=False)
+        return TrainingDataSpec(
+            **common, language="en", splits={"train": [entry], "dev": [entry]}, where=None, train_rows=None,
+            dev_rows=100,
+        )  # fmt: skip
+    language = EvaluationFiles(
+        split="test", official=True, files=[file], threshold=[], where=None, published=None, rows=None, sample=False
+    )
+    return EvaluationDataSpec(**common, languages={"en": language}, test_rows=None, cluster_rows=1, parallel=True)
 
 
 def part_of(name):
@@ -160,10 +167,10 @@ def check(name, folder, rows):
         assert message.startswith("rows.jsonl, row "), message
         return False
     prepared = parts["en" if part_of(name) == "evaluation" else "train"].to_pylist()
-    assert len(prepared) == len(rows) - sum(facts["left_out"].values())
+    assert len(prepared) == len(rows) - sum(facts.left_out.values())
     assert len({row["example_id"] for row in prepared}) == len(prepared)
     for raw, row in zip(rows, prepared, strict=True):
-        assert same(name, raw, row, facts.get("labels")), (raw, row)
+        assert same(name, raw, row, getattr(facts, "labels", None)), (raw, row)
     return True
 
 

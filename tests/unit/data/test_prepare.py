@@ -1,11 +1,13 @@
 """Preparation: honest splits, the same items in every language, and no context of an evaluation set in training."""
 
 import json
+from dataclasses import replace
 
 import pyarrow
 import pyarrow.parquet
 from xstilts.data.prepare import prepare
 from xstilts.data.sources import tiny
+from xstilts.store.specs import TrainingFile
 
 from tests.builders.mirrors import ids, squad
 from tests.builders.plans import node_of
@@ -18,8 +20,8 @@ def test_training_is_split_by_context(filled):
     assert len(dev) == 16
     assert not {row["text_a"] for row in train} & {row["text_a"] for row in dev}
     assert not {row["example_id"] for row in train} & {row["example_id"] for row in dev}
-    assert facts["splits"]["train"]["rows"] == len(train)
-    assert facts["sample"]  # the published MNLI has more rows
+    assert facts.splits["train"].rows == len(train)
+    assert facts.sample  # the published MNLI has more rows
 
 
 def test_limits_choose_the_same_items_in_every_language(filled):
@@ -27,7 +29,7 @@ def test_limits_choose_the_same_items_in_every_language(filled):
     chosen = {language: ids(parts[language]) for language in ("en", "de")}
     assert len(chosen["en"]) == 7
     assert chosen["en"] == chosen["de"]
-    assert facts["splits"]["de"]["sample"]
+    assert facts.splits["de"].sample
 
 
 def test_clusters(filled):
@@ -57,9 +59,9 @@ def test_contexts_of_evaluation_sets_are_removed_and_counted(filled):
         pyarrow.Table.from_pylist(filled.prepare("xquad.contexts.en")[0]["en"]), contexts / "en.parquet"
     )
     before, after = (filled.prepare("squad_v1.training", excluded=given)[1] for given in ([], [contexts]))
-    assert before["left_out"]["context of an evaluation set"] == 0
-    assert after["left_out"]["context of an evaluation set"] == 2
-    assert after["available"] == before["available"] - 2
+    assert before.left_out["context of an evaluation set"] == 0
+    assert after.left_out["context of an evaluation set"] == 2
+    assert after.available == before.available - 2
 
 
 def test_contexts_correspond_where_one_language_repeats_one(filled):
@@ -131,15 +133,15 @@ def test_contexts_of_evaluation_sets_are_in_no_training_of_a_dual_encoder(raw, t
     folder.mkdir()
     pyarrow.parquet.write_table(prepare(contexts.spec, raw.folder, ())[0]["en"], folder / "en.parquet")
     before, after = (raw.prepare("squad_retrieval.training", excluded=given, **study) for given in ([], [folder]))
-    assert before[1]["left_out"]["context of an evaluation set"] == 0
-    assert after[1]["left_out"]["context of an evaluation set"] == 1
+    assert before[1].left_out["context of an evaluation set"] == 0
+    assert after[1].left_out["context of an evaluation set"] == 1
     assert {*ids(before[0]["train"]), *ids(before[0]["dev"])} > {"leak"}
     assert "leak" not in {*ids(after[0]["train"]), *ids(after[0]["dev"])}
 
 
 def prepared(plan, mirror, name, **changes):
     node = node_of(plan, "prepared", name)
-    return lambda excluded=(): prepare({**node.spec, **changes}, mirror, excluded)
+    return lambda excluded=(): prepare(replace(node.spec, **changes), mirror, excluded)
 
 
 def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
@@ -147,10 +149,10 @@ def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
     plan, _ = pocket
     contexts = prepared(plan, mirror, "xquad.contexts.en")()[0]["en"]
     pyarrow.parquet.write_table(contexts, tmp_path / "en.parquet")
-    dev_file = {"splits": {"train": [{"file": "squad_v2/dev-v2.0.json", "rows": 6078, "sample": True}]}}
+    dev_file = {"splits": {"train": [TrainingFile(file="squad_v2/dev-v2.0.json", rows=6078, sample=True)]}}
     parts, facts = prepared(plan, mirror, "squad_v1.training", **dev_file, train_rows=None)([tmp_path])
-    assert facts["left_out"] == {"unanswerable": 3168, "context of an evaluation set": 335}
-    assert 6078 - sum(facts["left_out"].values()) == 2575
+    assert facts.left_out == {"unanswerable": 3168, "context of an evaluation set": 335}
+    assert 6078 - sum(facts.left_out.values()) == 2575
     assert not set(parts["train"]["context"].to_pylist()) & set(contexts["context"].to_pylist())
 
 

@@ -4,6 +4,7 @@ import pytest
 from xstilts.data.prepare import prepare
 from xstilts.errors import UserError
 from xstilts.forms import multiple_choice
+from xstilts.store.manifest import PreparedSplit
 
 from tests.builders.mirrors import ids, jsonl, squad
 from tests.builders.plans import node_of
@@ -80,9 +81,7 @@ def test_rows_are_those_of_the_language(raw):
         "en": ["english-1", "english-2"], "ar": ["arabic-1"], "id": ["indonesian-9"],
     }  # fmt: skip
     # of 440 published ones
-    assert facts["splits"]["en"] == {
-        "split": "dev", "official": True, "rows": 2, "available": 2, "sample": True, "labels": {},
-    }  # fmt: skip
+    assert facts.splits["en"] == PreparedSplit(split="dev", official=True, rows=2, available=2, sample=True, labels={})
     parts, _ = raw.prepare("tydiqa.training", **TYDIQA)
     assert sorted(ids(parts["train"] + parts["dev"])) == [f"english-{at}" for at in range(9)]
 
@@ -162,8 +161,8 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(raw):
     # numbers count the rows of the file, whatever is left out
     assert ids(parts["train"]) == ["train.0", "train.2", "train.3", "train.5"]
     assert ids(parts["dev"]) == ["dev.1"]
-    assert facts["left_out"]["no gold label"] == 3
-    assert facts["available"] == 4
+    assert facts.left_out["no gold label"] == 3
+    assert facts.available == 4
 
 
 XNLI = {"targets": {"xnli": None}, "languages": ["en", "de"], "limits": {"dev_rows": 8}}
@@ -175,7 +174,7 @@ def test_placeholder_labels(raw, count):
     raw.made_up("mnli/train.json", "xnli/test-en.tsv")
     raw.write({"xnli/test-de.tsv": "".join(f"a {at}\tb\tneutral\n" for at in range(count))})
     if count < 20:
-        assert raw.prepare("xnli.evaluation", **XNLI)[1]["splits"]["de"]["labels"] == {"neutral": 19}
+        assert raw.prepare("xnli.evaluation", **XNLI)[1].splits["de"].labels == {"neutral": 19}
         return
     with pytest.raises(UserError, match=r"xnli/test-de\.tsv: all 20 rows have the label 'neutral': placeholders"):
         raw.prepare("xnli.evaluation", **XNLI)

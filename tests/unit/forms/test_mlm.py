@@ -10,7 +10,8 @@ from xstilts import forms
 from xstilts.data.sources import tiny
 from xstilts.evaluation import prediction
 from xstilts.forms import mlm
-from xstilts.models.model import of_node, tensors
+from xstilts.models.model import for_predictions, tensors
+from xstilts.store.specs import PredictionsSpec
 
 from tests.builders.families import FAMILIES
 from tests.builders.models import CPU, MODELS, NO_HEAD, encode, fresh, numerics, split_of
@@ -62,10 +63,12 @@ def test_measured_loss_is_that_of_transformers(model_folder, tokenizer, tmp_path
     rng = np.random.default_rng(1)
     rows = [{"text": " ".join(rng.choice(tiny.LEXICON, 5 + 7 * number)), "language": "en"} for number in range(9)]
     split = split_of("mlm", rows, tokenizer, tmp_path / "en.parquet", max_length=40)
-    spec = {"parents": {"model": model_folder, "base": model_folder}, "trained_on": None, "form": "mlm", "labels": None,
-            "decoding": {}, "scoring": None, **numerics()}  # fmt: skip
-    model, entry = of_node(spec, tmp_path)
-    scores, collapsed = prediction.evaluate(model, entry, split, CPU)
+    spec = PredictionsSpec(
+        version=1, parents={"model": str(model_folder), "base": str(model_folder)}, form="mlm", labels=None,
+        trained_on=None, decoding={}, scoring="squad", numerics=numerics(),
+    )  # fmt: skip
+    model, task = for_predictions(spec, tmp_path)
+    scores, collapsed = prediction.evaluate(model, task, split, CPU)
     inputs, targets = mlm.batch(split.tokens, np.arange(len(split.tokens)), 0)
     direct = transformers.XLMRobertaForMaskedLM.from_pretrained(model_folder).eval()
     with torch.inference_mode():

@@ -9,7 +9,7 @@ from xstilts.forms import multiple_choice
 from xstilts.models.backbone import load_backbone
 from xstilts.models.model import Model
 
-from tests.builders.models import CPU, encode, split_of
+from tests.builders.models import CPU, encode, split_of, task_of
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
@@ -28,7 +28,7 @@ def test_multiple_choice_with_any_number_of_choices(model_folder, tokenizer, tmp
     torch.nn.init.normal_(head.out.weight)
     torch.nn.init.normal_(head.dense.weight)
     model = Model(backbone, {"task": head}).eval()
-    entry = {"task": "task", "form": "multiple_choice", "labels": labels, "decoding": {}, "scoring": None}
+    task = task_of("multiple_choice", labels=labels)
     expected = []
     for row in rows:
         scores = []
@@ -39,11 +39,11 @@ def test_multiple_choice_with_any_number_of_choices(model_folder, tokenizer, tmp
                 scores.append(float(head.out(torch.tanh(head.dense(states.hidden_states[:, 0])))))
         expected.append(labels[int(np.argmax(scores))])
     assert len(set(expected)) > 1
-    assert prediction.predict(model, entry, split, CPU) == expected
+    assert prediction.predict(model, task, split, CPU) == expected
     gold = [multiple_choice.gold(row, labels) for row in rows]
     assert gold == [labels[number % count] for number in range(12)]
     accuracy = 100 * sum(one == other for one, other in zip(expected, gold, strict=True)) / 12
-    assert prediction.evaluate(model, entry, split, CPU)[0]["accuracy"] == pytest.approx(accuracy)
+    assert prediction.evaluate(model, task, split, CPU)[0]["accuracy"] == pytest.approx(accuracy)
 
 
 def test_multiple_choice_groups_its_choices(tokenizer):

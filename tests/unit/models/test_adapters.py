@@ -13,7 +13,7 @@ from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import load_model, save_model, tensors
 
-from tests.builders.models import CPU, METHODS, entry_of, fresh, numerics, outputs, step, with_adapter
+from tests.builders.models import CPU, METHODS, fresh, numerics, outputs, step, task_of, with_adapter
 
 
 def tuned(families, name, method, split, start=None):
@@ -37,7 +37,7 @@ def test_second_phase_starts_from_the_first(families, family_splits, tmp_path, n
     start = [one, families[name]] if before != "full" else [one]
     # what the second phase starts from gives the first one's vectors, though a LoRA adapter is part of the weights now
     inputs = tensors(split.tokens.inputs(np.arange(len(split.tokens))), CPU)
-    backbone = adapters.load(start, None, "float32")
+    backbone = adapters.load(start, numerics(name))
     adapters.inject(backbone, METHODS["full" if before != after else after], 2)
     with torch.inference_mode():
         expected, found = model.eval().backbone(inputs).hidden_states, backbone.eval()(inputs).hidden_states
@@ -47,7 +47,7 @@ def test_second_phase_starts_from_the_first(families, family_splits, tmp_path, n
         assert all(parameter.requires_grad for parameter in later.parameters())
     save_model(later, two, Group())
     chain = [two, *start] if after != "full" else [two]
-    again = load_model(chain, [entry_of("classification")], numerics(name), None)
+    again = load_model(chain, [task_of("classification")], numerics(name), None)
     assert torch.equal(outputs(later, "classification", split), outputs(again, "classification", split))
 
 
@@ -56,7 +56,7 @@ def test_fresh_adapters_depend_on_the_seed_alone(families):
 
     def adapter(method, seed):
         torch.manual_seed(next(states))
-        backbone = adapters.load([families["xlm-r"]], None, "float32")
+        backbone = adapters.load([families["xlm-r"]], numerics())
         adapters.inject(backbone, METHODS[method], seed)
         return {key: value for key, value in backbone.state_dict().items() if "lora_A" in key or "prompt" in key}
 
@@ -67,7 +67,7 @@ def test_fresh_adapters_depend_on_the_seed_alone(families):
 
 
 def test_a_fresh_prompt_is_made_of_tokens(families):
-    backbone = adapters.load([families["xlm-r"]], None, "float32")
+    backbone = adapters.load([families["xlm-r"]], numerics())
     adapters.inject(backbone, METHODS["prompt"], 1)
     prompt = backbone.transformer.prompt_encoder["default"].embedding.weight
     tokens = backbone.transformer.get_input_embeddings().weight
@@ -103,7 +103,7 @@ def test_saved_adapter_is_peft_s_and_says_nothing_of_this_machine(families, fami
 
 
 def test_adapter_has_no_room_beside_a_long_text(families):
-    backbone = adapters.load([families["xlm-r"]], None, "float32")
+    backbone = adapters.load([families["xlm-r"]], numerics())
     adapters.inject(backbone, METHODS["prompt"], 1)
     ids = torch.full((1, 62), 9)
     with pytest.raises(UserError, match="62 tokens and the 3 of the adapter are more than the 64 positions"):

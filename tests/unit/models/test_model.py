@@ -12,7 +12,7 @@ from xstilts.models import adapters
 from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, save_model, tensors
-from xstilts.training.step import Batch, make_optimiser, take_step
+from xstilts.training.step import Batch, MicroBatch, make_optimiser, take_step
 
 from tests.builders.models import (
     CPU,
@@ -21,13 +21,13 @@ from tests.builders.models import (
     NO_HEAD,
     NO_PREFIX,
     TRAINED,
-    entry_of,
     fresh,
     numerics,
+    optimisation,
     outputs,
     split_of,
     step,
-    submodel_of,
+    task_of,
 )
 
 
@@ -35,7 +35,7 @@ from tests.builders.models import (
 @pytest.mark.parametrize("name", MODELS)
 def test_every_form_trains_a_step_and_reads_back_equal(families, family_splits, tmp_path, name, method):
     if method == "prefix" and name in NO_PREFIX:
-        backbone = adapters.load([families[name]], submodel_of(name), "float32")
+        backbone = adapters.load([families[name]], numerics(name))
         with pytest.raises(UserError, match="a prefix needs a model whose layers take keys and values"):
             adapters.inject(backbone, METHODS[method], 1)
         return
@@ -63,10 +63,10 @@ def test_every_form_trains_a_step_and_reads_back_equal(families, family_splits, 
         save_model(model, folder, Group())
         assert adapters.is_adapter(folder) == (method != "full")
         below = [families[name]] if method != "full" else []
-        again = load_model([folder, *below], [entry_of(form)], numerics(name), families[name])
+        again = load_model([folder, *below], [task_of(form)], numerics(name), families[name])
         assert torch.equal(outputs(model, form, split), outputs(again, form, split)), form
         # a second run from here: what is saved is what a later phase starts from
-        assert prediction.evaluate(again, entry_of(form), split, CPU)[0]
+        assert prediction.evaluate(again, task_of(form), split, CPU)[0]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -80,7 +80,7 @@ def test_bfloat16_holds_what_is_not_trained(families, family_splits, tmp_path, n
     step(model, "classification", split)
     save_model(model, tmp_path, Group())
     reduced = numerics(name, "bfloat16", "bfloat16")
-    again = load_model([tmp_path, families[name]], [entry_of("classification")], reduced, None)
+    again = load_model([tmp_path, families[name]], [task_of("classification")], reduced, None)
     one, other = outputs(model, "classification", split), outputs(again, "classification", split)
     assert torch.equal(one, other) and one.dtype == torch.float32
 
@@ -88,15 +88,15 @@ def test_bfloat16_holds_what_is_not_trained(families, family_splits, tmp_path, n
 def test_tied_embeddings_are_trained_saved_once_and_read_back(model_folder, tokenizer, tmp_path):
     rows = [{"text": "the farmer sees a cat in the old garden .", "language": "en"}] * 4
     split = split_of("mlm", rows, tokenizer, tmp_path / "train.parquet", max_length=40)
-    entry = {"task": "text", "form": "mlm", "labels": None}
+    task = task_of("mlm", "text", None)
     backbone = load_backbone(model_folder)
-    model = Model(backbone, {"text": make_head(entry, backbone, 1, model_folder)}).train()
+    model = Model(backbone, {"text": make_head(task, backbone, 1, model_folder)}).train()
     embeddings = backbone.transformer.get_input_embeddings().weight
     before = embeddings.detach().clone()
-    optimiser = make_optimiser(model, {"weight_decay": 0, "adam_beta2": 0.999, "adam_epsilon": 1e-8})
+    optimiser = make_optimiser(model, optimisation())
     assert sum(parameter is embeddings for group in optimiser.param_groups for parameter in group["params"]) == 1
-    batch = Batch(0, [(*mlm.batch(split.tokens, np.arange(4), 0), 4, 1)], 0)
-    take_step(model, optimiser, entry, batch, 1e-3, 1.0, Group(), CPU)
+    batch = Batch(0, [MicroBatch(*mlm.batch(split.tokens, np.arange(4), 0), 4, 1)], 0)
+    take_step(model, optimiser, task, batch, 1e-3, 1.0, Group(), CPU)
     # every token is a wrong answer whose score is lowered, so that all rows change and not only those of the text
     assert ((embeddings - before).abs().max(1).values > 0).float().mean() > 0.9
     saved = tmp_path / "saved"
@@ -105,7 +105,7 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(model_folder, toke
     names = set(load_file(saved / "heads.safetensors"))
     assert "text.layers.dense.weight" in names and "text.layers.bias" in names
     assert not any(name.endswith("decoder.weight") for name in names)
-    again = load_model([saved], [entry], numerics(), model_folder)
+    again = load_model([saved], [task], numerics(), model_folder)
     assert again.heads["text"].layers.decoder.weight is again.backbone.transformer.get_input_embeddings().weight
     inputs = tensors(mlm.batch(split.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
@@ -121,7 +121,6 @@ def test_fresh_heads_are_spread_as_the_model(tmp_path, deviation):
     )  # fmt: skip
     torch.manual_seed(0)
     transformers.XLMRobertaModel(config).save_pretrained(tmp_path)
-    entry = {"task": "mnli", "form": "classification", "labels": ["yes", "no", "maybe"]}
-    head = make_head(entry, load_backbone(tmp_path), 1, None)
+    head = make_head(task_of("classification", "mnli"), load_backbone(tmp_path), 1, None)
     assert head.dense.weight.std().item() == pytest.approx(deviation, rel=0.05)
     assert head.dense.bias.abs().max() == 0

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 from xstilts import forms
 from xstilts.forms import FORMS
+from xstilts.hardware import Hardware
 from xstilts.planning import estimate, model_size, registry
-from xstilts.planning.estimate import GPU_TYPES, Estimate
-from xstilts.store.manifest import path_of
+from xstilts.planning.estimate import Estimate
+from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.store.manifest import PreparedResults, PreparedSplit, TokensResults, TokensSplit
 
-from tests.builders.plans import make_stages, manifest_of, plan_shipped, plan_study
+from tests.builders.plans import make_stages, name_of, node_of, plan_shipped, plan_study, results_of, write_manifest
 from tests.builders.projects import ROOT, plan_of
 
 MODELS = registry.load().models
@@ -35,10 +37,8 @@ def scale(full_mirror, tmp_path_factory):
 
 def of(scale, stage, name, **hardware):
     plan, known, results = scale
-    # of two searches with a name, that of the intermediate phase has no early stopping
-    nodes = [node for node in plan.stage(stage).values() if node.name == name]
-    (node,) = [node for node in nodes if len(nodes) == 1 or not node.spec.early_stopping]
-    return estimate.of_node(node, plan, known, results, estimate.Hardware(**hardware)), node
+    node = node_of(plan, stage, name)
+    return estimate.of_node(node, plan, known, results, Hardware(**hardware)), node
 
 
 def test_full_training_by_hand(scale):
@@ -57,7 +57,7 @@ def test_full_training_by_hand(scale):
     # Korthikanti et al. with norms in float32: 38 bytes a hidden number and layer
     assert found.activations == pytest.approx(32 * 256 * 24 * 1024 * 38)
     assert found.hours(GPU_TYPES["a100-80"], "bfloat16") == pytest.approx(found.operations / (312e12 * 0.4) / 3600)
-    assert found.known == "bounded"
+    assert found.certainty == "bounded"
     less, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", max_tokens_per_device=4096)
     assert less.activations == found.activations / 2
     one, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", max_tokens_per_device=8)
@@ -78,7 +78,7 @@ def test_adapter_by_hand(scale):
     attention = 48 * 2 * 2 * 384 * 4096
     assert found.operations == pytest.approx(found.tokens * (2 * 2 * matrices + 3 * attention))
     assert found.gpus(GPU_TYPES["h100"]) == 2 and found.gpus(GPU_TYPES["h200"]) == 1
-    search, _ = of(scale, "learning_rates", "xlm-roberta-xxl.lora.squad_v1")
+    search, _ = of(scale, "learning_rates", "xlm-roberta-xxl.lora.squad_v1.intermediate")
     assert search.operations == pytest.approx(3 * found.operations) and search.disk == 0
 
 
@@ -92,7 +92,7 @@ def test_mixture_by_hand(scale):
     assert found.tokens == pytest.approx(12_000 * 32 * mean)
     assert found.activations == pytest.approx(32 * 5 * 256 * 24 * 1024 * 38)
     # nobody states how many rows CCG has
-    assert found.known == "assumed"
+    assert found.certainty == "assumed"
 
 
 ENCODER = {**SHAPES["tiny"]["shape"], "max_position_embeddings": 66}
@@ -111,17 +111,15 @@ def language_model(folder, config=ENCODER, **phase):
     }  # fmt: skip
     plan, results = plan_study(folder, study), folder / "results"
     (node,) = plan.stage("intermediate").values()
-    written = {node.spec.parents["tokens.text"]: {"splits": {"train": {"tokens": 200, "instances": 10}}}}
-    (tokens,) = written
-    written[plan.nodes[tokens].spec.parents["prepared"]] = {"splits": {"train": {"rows": 10}}}
-    for name, content in written.items():
-        path = path_of(results, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
+    tokens = plan.nodes[node.spec.parents["tokens.text"]]
+    train = TokensSplit(instances=10, tokens=200, digest="")
+    write_manifest(results, tokens, TokensResults(pad=1, segment_end=None, splits={"train": train}))
+    rows = {"train": PreparedSplit(rows=10, labels={})}
+    write_manifest(results, plan.nodes[tokens.spec.parents["prepared"]], PreparedResults(splits=rows, left_out={}))
     base = results / estimate.base_of(node, plan).id
     base.mkdir(parents=True, exist_ok=True)
     (base / "config.json").write_text(json.dumps(config))
-    return estimate.of_node(node, plan, registry.load(), results, estimate.Hardware()), model_size.read(config)
+    return estimate.of_node(node, plan, registry.load(), results, Hardware()), model_size.read(config)
 
 
 def test_language_model_by_hand(tmp_path):
@@ -159,7 +157,7 @@ def test_predictions_by_hand(scale):
     assert found.operations == pytest.approx(found.tokens * (2 * matrices + attention))
     vectors, node = of(scale, "embeddings", "xlm-roberta-large.full.none.tatoeba")
     prepared = scale[0].nodes[scale[0].nodes[node.spec.parents["tokens"]].spec.parents["prepared"]].spec
-    rows = sum(language["published"] or 1000 for language in prepared["languages"].values())
+    rows = sum(language.published or 1000 for language in prepared["languages"].values())
     assert vectors.tokens == rows * 2 * 512 and vectors.disk == rows * 2 * 1024 * 4
 
 
@@ -186,21 +184,21 @@ def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
     results = tmp_path / "results"
     plan = plan_of(study, results=str(results))
     (node,) = plan.stage("intermediate").values()
-    before = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
-    assert before.known == "bounded" and before.tokens == 3 * 4 * 32 * 64
+    before = estimate.of_node(node, plan, registry.load(), results, Hardware())
+    assert before.certainty == "bounded" and before.tokens == 3 * 4 * 32 * 64
     make_stages(plan, results)
-    found = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
-    tokens = manifest_of(results, node.spec.parents["tokens.mnli"])
-    train = tokens["splits"]["train"]
-    assert found.known == "measured" and found.parameters == before.parameters
+    found = estimate.of_node(node, plan, registry.load(), results, Hardware())
+    tokens = node.spec.parents["tokens.mnli"]
+    train = results_of(results, tokens).splits["train"]
+    assert found.certainty == "measured" and found.parameters == before.parameters
     # rows for early stopping were taken from those for training
-    prepared = manifest_of(results, tokens["spec"]["parents"]["prepared"])
-    steps = 3 * math.ceil(prepared["splits"]["train"]["rows"] / 32)
-    assert found.tokens == pytest.approx(steps * 32 * train["tokens"] / train["instances"])
+    prepared = results_of(results, plan.nodes[tokens].spec.parents["prepared"])
+    steps = 3 * math.ceil(prepared.splits["train"].rows / 32)
+    assert found.tokens == pytest.approx(steps * 32 * train.tokens / train.instances)
     assert found.tokens < before.tokens
     # what is kept is that of the longest text that there may be
     assert found.activations == before.activations
-    (node,) = (node for node in plan.stage("predictions").values() if ".none." in node.name)
-    predicted = estimate.of_node(node, plan, registry.load(), results, estimate.Hardware())
-    tokens = manifest_of(results, node.spec.parents["tokens"])
-    assert predicted.tokens == pytest.approx(sum(split["tokens"] for split in tokens["splits"].values()))
+    (node,) = (node for node in plan.stage("predictions").values() if ".none." in name_of(plan, node))
+    predicted = estimate.of_node(node, plan, registry.load(), results, Hardware())
+    tokens = results_of(results, node.spec.parents["tokens"])
+    assert predicted.tokens == pytest.approx(sum(split.tokens for split in tokens.splits.values()))

@@ -9,7 +9,7 @@ from xstilts.planning import registry
 from xstilts.planning.settings import local
 from xstilts.planning.settings import plan_of as plan_with
 
-from tests.builders.plans import make, manifest_of, node_of
+from tests.builders.plans import make, node_of
 from tests.builders.projects import ROOT, Project
 
 PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def test_own_task_is_intermediate_and_target(project):
 def made(plan, name, results):
     """Make a node and what it needs, and return its manifest."""
     make(plan, name, results, mirror="raw")
-    return manifest_of(results, name)
+    return manifest.read(path_of(results, name))
 
 
 def test_own_task_is_prepared_and_tokenised(project):
@@ -93,13 +93,16 @@ def test_own_task_is_prepared_and_tokenised(project):
         if ".sentiment." in node.name:
             prepared = made(plan, node.spec.parents["prepared"], project.results)
             tokens = made(plan, node.id, project.results)
-            instances |= {split: entry["instances"] for split, entry in tokens["splits"].items()}
-            if prepared["spec"]["kind"] == "training":
+            instances |= {split: entry.instances for split, entry in tokens.results.splits.items()}
+            if prepared.spec.kind == "training":
                 # of 24 rows four are for early stopping; 10,000 should be there
-                assert prepared["sample"] and set(prepared["splits"]["train"]["labels"]) == {"negative", "positive"}
+                assert prepared.results.sample and set(prepared.results.splits["train"].labels) == {
+                    "negative",
+                    "positive",
+                }
             else:
-                assert prepared["splits"]["en"]["labels"] == {"negative": 2, "positive": 1}
-                assert prepared["splits"]["de"]["official"] and prepared["splits"]["de"]["sample"]
+                assert prepared.results.splits["en"].labels == {"negative": 2, "positive": 1}
+                assert prepared.results.splits["de"].official and prepared.results.splits["de"].sample
     assert instances == {"train": 20, "dev": 4, "en": 3, "de": 2}
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ from xstilts.planning import registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
-from xstilts.store.stages import VERSIONS
+from xstilts.store.stages import STAGES
 
 from tests.builders.plans import named, node_of, study_with
 from tests.builders.projects import ROOT, STUDY, plan_of
@@ -77,8 +78,7 @@ def test_no_heavy_imports():
 
 def test_stages_and_parents(study):
     plan = study()
-    assert {node.stage for node in plan.nodes.values()} == set(VERSIONS) - {
-        "studies",
+    assert {node.stage for node in plan.nodes.values()} == set(STAGES) - {
         "learning_rates",
         "tokenizers",
         "pretrained",
@@ -157,7 +157,7 @@ def test_limits_of_a_task_keep_the_studys_others(study):
 
 def test_step_version_moves_its_stage_and_all_below(study, monkeypatch):
     before = study()
-    monkeypatch.setitem(VERSIONS, "tokens", 99)
+    monkeypatch.setitem(STAGES, "tokens", replace(STAGES["tokens"], version=99))
     after = study()
     for stage, same in {
         "prepared": True,

@@ -7,7 +7,7 @@ import yaml
 from xstilts.data import readers
 from xstilts.forms import FORMS
 from xstilts.planning import registry
-from xstilts.store.manifest import file_sha256
+from xstilts.store.files import file_sha256
 
 from tests.builders.plans import file_groups
 

@@ -25,19 +25,19 @@ PLAN = {
 
 def test_weights_stay_until_all_their_users_are_complete(tmp_path):
     make(tmp_path, "intermediate/a", "targets/x", "targets/y", "predictions/x1")
-    assert retention.release(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
     make(tmp_path, "predictions/x2")
-    assert retention.release(tmp_path, PLAN, ["targets/x"], "all") == []
-    assert retention.release(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "all") == []
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
     assert not (tmp_path / "targets/x").exists()
     assert (tmp_path / "intermediate/a").exists()
 
 
 def test_the_intermediate_phase_goes_last(tmp_path):
     make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
-    assert retention.release(tmp_path, PLAN, ["targets/x"], "none") == ["targets/x"]
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "none") == ["targets/x"]
     make(tmp_path, "targets/y", "predictions/y1")
-    assert retention.release(tmp_path, PLAN, ["targets/y"], "none") == ["targets/y", "intermediate/a"]
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/y"], "none") == ["targets/y", "intermediate/a"]
 
 
 def test_unused(tmp_path):

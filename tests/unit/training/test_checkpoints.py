@@ -6,9 +6,11 @@ import random
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from xstilts import commands
+from xstilts.store.specs import EarlyStopping
 from xstilts.training import loop
 from xstilts.training.checkpoints import checkpoints, save_checkpoint
 
@@ -21,8 +23,8 @@ def test_killed_before_any_step_and_resumed_is_the_same(trained, tmp_path, monke
     """With a checkpoint after every step: weights, heads, history and facts, bit for bit."""
     spec = node_of(trained[0], stage, name).spec
     facts, whole = run(trained, spec, tmp_path / "whole")
-    assert facts["steps_done"] >= 6
-    for step in range(1, facts["steps_done"]):
+    assert facts.run.steps_done >= 6
+    for step in range(1, facts.run.steps_done):
         place = tmp_path / str(step)
         with monkeypatch.context() as patched:
             taken = killed_at(patched, step)
@@ -32,17 +34,16 @@ def test_killed_before_any_step_and_resumed_is_the_same(trained, tmp_path, monke
         with monkeypatch.context() as patched:
             taken = killed_at(patched, None)
             again = run(trained, spec, place, seconds=0)
-            assert taken[0] % 1_000_003 == step and len(taken) == facts["steps_done"] - step
+            assert taken[0] % 1_000_003 == step and len(taken) == facts.run.steps_done - step
         assert again == (facts, whole), step
 
 
 def test_patience_is_counted_across_a_kill(trained, tmp_path, monkeypatch):
     """With a learning rate that changes nothing the second evaluation is no better, nor is the third: it ends there."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
-    spec = {**spec, "optimiser": {**spec["optimiser"], "learning_rate": 1e-12}, "early_stopping":
-            {"evaluate_every": 1, "patience": 3}}  # fmt: skip
+    spec = replace(spec, learning_rate=1e-12, early_stopping=EarlyStopping(evaluate_every=1, patience=3))
     facts, whole = run(trained, spec, tmp_path / "whole")
-    assert (facts["steps_done"], facts["best_step"]) == (4, 1)
+    assert (facts.run.steps_done, facts.run.best_step) == (4, 1)
     with monkeypatch.context() as patched:
         killed_at(patched, 3)
         with pytest.raises(KilledError):
@@ -69,7 +70,7 @@ def test_truncated_checkpoint_is_refused_and_the_one_before_used(trained, tmp_pa
 def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
     """A resumed run that is not the same to the last bit (on a GPU) may not find a better evaluation again."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
-    spec = {**spec, "early_stopping": {"evaluate_every": 1, "patience": 20}}
+    spec = replace(spec, early_stopping=EarlyStopping(evaluate_every=1, patience=20))
     scores = iter(range(20))
     monkeypatch.setattr(loop.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
     # a better evaluation at every step, the last of them after the last checkpoint
@@ -89,7 +90,7 @@ def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
 def test_twenty_kills_in_one_run(trained, tmp_path):
     """Killed (SIGKILL) twenty times at random moments, while it trains or writes: the weights are the same."""
     spec = node_of(trained[0], "intermediate", "tiny.full.four.s1").spec
-    spec = {**spec, "sampling": {**spec["sampling"], "steps": 60}}
+    spec = replace(spec, sampling=replace(spec.sampling, steps=60))
     started = time.monotonic()
     expected = run(trained, spec, tmp_path / "whole")
     seconds = time.monotonic() - started
@@ -114,7 +115,7 @@ def test_twenty_kills_in_one_run(trained, tmp_path):
 def test_interrupted_it_saves_and_says_so(trained, tmp_path, number):
     """SIGTERM, Ctrl-C: a checkpoint within seconds, the exit code of a temporary failure, then the same weights."""
     spec = node_of(trained[0], "intermediate", "tiny.full.four.s1").spec
-    spec = {**spec, "sampling": {**spec["sampling"], "steps": 400}}
+    spec = replace(spec, sampling=replace(spec.sampling, steps=400))
     expected = run(trained, spec, tmp_path / "whole")
     child = in_a_fork(lambda: run(trained, spec, tmp_path / "again"))
     time.sleep(1.0)

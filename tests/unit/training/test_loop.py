@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.builders.models import numerics
 from tests.builders.plans import node_of
 from tests.builders.training import RUNS, losses, run, without_dropout
 
@@ -14,7 +16,7 @@ from tests.builders.training import RUNS, losses, run, without_dropout
 def test_same_seed_same_numbers_and_another_seed_others(trained, tmp_path):
     spec = node_of(trained[0], "intermediate", "tiny.full.four.s1").spec
     assert run(trained, spec, tmp_path / "one") == run(trained, spec, tmp_path / "two")
-    other = run(trained, {**spec, "seed": 2}, tmp_path / "three")
+    other = run(trained, replace(spec, seed=2), tmp_path / "three")
     assert other[1]["history.json"] != run(trained, spec, tmp_path / "four")[1]["history.json"]
 
 
@@ -41,9 +43,11 @@ def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
     facts, plain = run(trained, spec, tmp_path / "plain")
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    own, compiled = run(trained, {**spec, "compile": True}, tmp_path / "compiled")
+    own, compiled = run(
+        trained, replace(spec, optimisation=replace(spec.optimisation, compile=True)), tmp_path / "compiled"
+    )
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
-    assert own["steps_done"] == facts["steps_done"]
+    assert own.run.steps_done == facts.run.steps_done
     first, second = (json.loads(files["history.json"])["losses"] for files in (plain, compiled))
     for before, after in zip(first, second, strict=True):
         assert after == pytest.approx(before, rel=1e-4)
@@ -55,9 +59,9 @@ def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
 @pytest.mark.parametrize("name", ["tiny.reduced.four.s1"])
 def test_bfloat16_trains_and_reads_back_equal(trained, tmp_path, name):
     spec = node_of(trained[0], "intermediate", name).spec
-    assert spec["dtype"] == spec["precision"] == "bfloat16"
+    assert spec.numerics.dtype == spec.numerics.precision == "bfloat16"
     facts, files = run(trained, spec, tmp_path / "one")
     assert "adapter_model.safetensors" in files and "model.safetensors" not in files
-    assert facts["parameters"]["trained"] < facts["parameters"]["all"] / 2
-    _, full = run(trained, {**spec, "precision": "float32", "dtype": "float32"}, tmp_path / "two")
+    assert facts.parameters["trained"] < facts.parameters["all"] / 2
+    _, full = run(trained, replace(spec, numerics=numerics()), tmp_path / "two")
     assert losses(files) == pytest.approx(losses(full), rel=0.05) and losses(files) != losses(full)

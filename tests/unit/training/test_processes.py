@@ -8,24 +8,28 @@ import pytest
 from safetensors.torch import load_file
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
+from xstilts.store.specs import to_json
 
 from tests.builders.plans import node_of, spec_text
 from tests.builders.training import ENVIRONMENT, RUNS, run, without_dropout
 
 TWO = """
-import pathlib, sys
+import json, pathlib, sys
 import torch
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
+from xstilts.store.specs import from_json
 from xstilts.training import loop
 torch.set_num_threads(1)
 group = distributed.join(2)
-for spec, results, place in eval(sys.argv[1]):
+for spec, results, place in json.loads(sys.argv[1]):
     scratch, workplace = (pathlib.Path(place) / name for name in ("out", "work"))
     if group.leads:
         scratch.mkdir(parents=True)
         workplace.mkdir()
     group.wait()
-    loop.train(spec, pathlib.Path(results), scratch, workplace, loop.Hardware(checkpoint_seconds=0), group)
+    hardware, results = Hardware(checkpoint_seconds=0), pathlib.Path(results)
+    loop.train(loop.prepare(from_json(spec), results, workplace, hardware, group), results, scratch)
 torch.distributed.destroy_process_group()
 """
 DIVIDED = [*RUNS, ("intermediate", "tiny.full.retrieval.s1")]
@@ -39,10 +43,10 @@ def two_processes(trained, tmp_path_factory):
     trained = without_dropout(trained, specs[0], folder / "results")
     (folder / "two.py").write_text(TWO)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    argument = repr(
-        [(dict(spec), str(trained[1]), str(folder / name)) for spec, (_, name) in zip(specs, DIVIDED, strict=True)]
-    )
-    command = [*launcher, str(folder / "two.py"), argument]
+    jobs = [
+        (to_json(spec), str(trained[1]), str(folder / name)) for spec, (_, name) in zip(specs, DIVIDED, strict=True)
+    ]
+    command = [*launcher, str(folder / "two.py"), json.dumps(jobs)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return trained, folder
@@ -83,9 +87,7 @@ def test_command_with_two_processes(two_processes, tmp_path):
     done = subprocess.run([*command, "--processes", "2"], env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     facts, _ = run(trained, node.spec, tmp_path)
-    made = manifest.read(output)
-    assert {key: made[key] for key in ("steps", "tasks", "parameters")} == {
-        key: facts[key] for key in ("steps", "tasks", "parameters")
-    }
+    made = manifest.read(output).results
+    assert (made.steps, made.run.tasks, made.parameters) == (facts.steps, facts.run.tasks, facts.parameters)
     assert not (trained[1] / "work" / node.id).exists()
     assert not list(output.parent.parent.glob(".*"))

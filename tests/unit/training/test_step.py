@@ -1,5 +1,7 @@
 """A step: its batch in micro-batches and in processes, and losses that stop a run."""
 
+from dataclasses import replace
+
 import pytest
 from xstilts.errors import UserError
 from xstilts.models.distributed import Group
@@ -13,12 +15,14 @@ def test_a_batch_in_micro_batches_has_all_of_it_once(trained):
     node = node_of(trained[0], "intermediate", "tiny.full.four.s1")
     for whole, divided in zip(batches_of(trained, node), batches_of(trained, node, tokens=100), strict=True):
         (alone,) = whole.micro_batches
-        assert sum(instances for _, _, instances, _ in divided.micro_batches) == alone[2]
-        assert sum(terms for *_, terms in divided.micro_batches) == alone[3]
-        rows = sorted(tuple(row[row != 1]) for inputs, *_ in divided.micro_batches for row in inputs["ids"])
-        assert rows == sorted(tuple(row[row != 1]) for row in alone[0]["ids"])
+        assert sum(micro_batch.instances for micro_batch in divided.micro_batches) == alone.instances
+        assert sum(micro_batch.terms for micro_batch in divided.micro_batches) == alone.terms
+        rows = sorted(
+            tuple(row[row != 1]) for micro_batch in divided.micro_batches for row in micro_batch.inputs["ids"]
+        )
+        assert rows == sorted(tuple(row[row != 1]) for row in alone.inputs["ids"])
         # one instance is never divided, though it may be five sequences
-        ids = [inputs["ids"] for inputs, *_ in divided.micro_batches]
+        ids = [micro_batch.inputs["ids"] for micro_batch in divided.micro_batches]
         assert all(len(one) in (1, 5) or one.size <= 100 for one in ids)
 
 
@@ -29,10 +33,10 @@ def test_processes_divide_every_batch(trained, size):
     processes = [batches_of(trained, node, Group(rank, size)) for rank in range(size)]
     for alone, *shares in zip(batches_of(trained, node), *processes, strict=True):
         assert {share.task for share in shares} == {alone.task}
-        counted = [share.micro_batches[0] for share in shares if share.micro_batches[0][3]]
-        assert sum(micro_batch[3] for micro_batch in counted) == alone.micro_batches[0][3]
-        rows = [tuple(row[row != 1]) for micro_batch in counted for row in micro_batch[0]["ids"]]
-        assert rows == [tuple(row[row != 1]) for row in alone.micro_batches[0][0]["ids"]]
+        counted = [share.micro_batches[0] for share in shares if share.micro_batches[0].terms]
+        assert sum(micro_batch.terms for micro_batch in counted) == alone.micro_batches[0].terms
+        rows = [tuple(row[row != 1]) for micro_batch in counted for row in micro_batch.inputs["ids"]]
+        assert rows == [tuple(row[row != 1]) for row in alone.micro_batches[0].inputs["ids"]]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_processes_divide_every_batch(trained, size):
 def test_loss_that_is_no_number_stops_the_run(trained, tmp_path, rate, message):
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
     with pytest.raises(UserError, match=message):
-        run(trained, {**spec, "optimiser": {**spec["optimiser"], "learning_rate": rate}}, tmp_path)
+        run(trained, replace(spec, learning_rate=rate), tmp_path)
     assert not list((tmp_path / "work").glob("checkpoint-*"))
 
 

@@ -308,7 +308,7 @@ def test_every_candidate_stands_once_in_the_pool_of_all_languages(planned):
     # the two mentions of one article make one cluster
     clusters = parts["en"]["cluster_id"].to_pylist()
     assert clusters[0] == clusters[1] and len(set(clusters)) == len(clusters) - 1
-    assert facts["splits"]["en"]["official"] and facts["splits"]["en"]["sample"]
+    assert facts.splits["en"].official and facts.splits["en"].sample
 
 
 def test_training_is_on_the_english_pairs(planned):
@@ -324,7 +324,7 @@ def test_some_languages_are_another_task_than_all(planned):
     _, prepared = planned("{languages: [de, en]}")
     parts, facts = prepared["mewslix.evaluation"]
     assert list(parts) == ["de", "en"]
-    assert not facts["splits"]["de"]["official"]
+    assert not facts.splits["de"].official
 
 
 def test_a_limit_keeps_the_entities_that_are_looked_for(planned):
@@ -333,7 +333,7 @@ def test_a_limit_keeps_the_entities_that_are_looked_for(planned):
     parts, facts = prepared["mewslix.evaluation"]
     assert {len(names) for names in identities(parts, True).values()} == {1}
     assert "Q.yo" in identities(parts, False)["en"]
-    assert facts["splits"]["en"]["sample"]
+    assert facts.splits["en"].sample
     rows = {language: table.to_pylist() for language, table in parts.items()}
     vectors = {language: np.ones((len(own), 2), np.float32) for language, own in rows.items()}
     assert {len(found) for found in retrieval.retrieve(rows, vectors, {}).values()} == {1}

@@ -75,11 +75,11 @@ def test_every_task_is_there_in_every_language(plan, prepared):
     assert plan.notes == []
     for name in TARGETS:
         _, facts = prepared[f"{name}.evaluation"]
-        assert list(facts["splits"]) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
-        assert all(part["rows"] >= 100 and not part["sample"] for part in facts["splits"].values()), name
+        assert list(facts.splits) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
+        assert all(part["rows"] >= 100 and not part["sample"] for part in facts.splits.values()), name
     members = ["snli", "mnli", "anli"]
     assert {f"{name}.training" for name in [*NINE[1:], *members, "text", "copa", "udpos", "mnli@qab"]} <= set(prepared)
-    assert all(facts["left_out"].get("no gold label", 0) == 0 for _, facts in prepared.values())
+    assert all(facts.left_out.get("no gold label", 0) == 0 for _, facts in prepared.values())
 
 
 def test_what_the_world_has_not_is_refused():
