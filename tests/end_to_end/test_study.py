@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
 from xstilts.store.stages import VERSIONS
+
+from tests.builders.plans import spec_text
 
 
 def folder_of(project):
@@ -20,15 +22,14 @@ def folder_of(project):
 
 def manifests(project, stage):
     return {
-        node.name: manifest.read(manifest_path(project.results, node.id))
-        for node in project.plan().stage(stage).values()
+        node.name: manifest.read(path_of(project.results, node.id)) for node in project.plan().stage(stage).values()
     }
 
 
 def test_every_node_is_made(finished):
     for node in finished.plan().nodes.values():
-        facts = manifest.read(manifest_path(finished.results, node.id))
-        assert facts["spec"] == json.loads(manifest.canonical(node.spec))
+        facts = manifest.read(path_of(finished.results, node.id))
+        assert facts["spec"] == json.loads(spec_text(node.spec))
         for name, entry in facts["files"].items():
             assert manifest.file_sha256(finished.results / node.id / name) == entry["sha256"], (node.id, name)
         assert (finished.results / node.id / "provenance.json").exists()
@@ -79,11 +80,11 @@ def test_a_mixture_states_what_it_saw(finished):
 def test_the_best_evaluation_is_kept(finished):
     for node in finished.plan().stage("targets").values():
         history = json.loads((finished.results / node.id / "history.json").read_text())
-        facts = manifest.read(manifest_path(finished.results, node.id))
+        facts = manifest.read(path_of(finished.results, node.id))
         best = max(evaluation["score"] for evaluation in history["evaluations"])
         first = next(entry["step"] for entry in history["evaluations"] if entry["score"] == best)
         assert facts["best_step"] == first
-        (entry,) = node.spec["tasks"]
+        (entry,) = node.spec.tasks
         assert facts["dev"][entry["task"]][entry["metric"]] == pytest.approx(best, abs=1e-3)
 
 

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, Project
 from safetensors.numpy import load_file
 from xstilts import forms
+
+from tests.builders.projects import ROOT, Project
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import ROOT, Project
 from xstilts.store import manifest
+
+from tests.builders.projects import ROOT, Project
 
 LANGUAGES = ["en", "qab", "qag", "qad", "qae"]
 

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, Project
 from scipy.stats import spearmanr
 from xstilts import forms
 from xstilts.commands import main
@@ -18,9 +17,11 @@ from xstilts.forms.declaration import Columns, Metric
 from xstilts.planning import registry
 from xstilts.planning.settings import local
 from xstilts.planning.settings import plan_of as plan_with
-from xstilts.store import specs
+from xstilts.store import specs, study_plan
 from xstilts.store.files import canonical
 from xstilts.store.manifest import MANIFEST
+
+from tests.builders.projects import ROOT, Project
 
 STUDY = """
 description: A form of one's own.
@@ -95,7 +96,7 @@ def project(similarity, tmp_path_factory):
         study = project.results / plan.folder
         for made_by_snakemake in ("tables", "figures"):
             (study / made_by_snakemake).mkdir(parents=True)
-        (study / "plan.json").write_text(plan.as_json())
+        (study / "plan.json").write_text(study_plan.text(plan.study_plan))
         for command in ("scores", "tables", "figures", "report"):
             assert main([command, "--plan", str(study / "plan.json")]) == 0
         yield study

@@ -5,12 +5,14 @@ import dataclasses
 
 import pytest
 import yaml
-from conftest import STUDY, plan_of
 from xstilts.commands import main
 from xstilts.planning.differences import Comparison, between_plans, changes, comparison
+from xstilts.store import study_plan
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
 from xstilts.store.stages import STAGES
+
+from tests.builders.projects import STUDY, plan_of
 
 CONTENT = yaml.safe_load(STUDY.read_text())
 
@@ -47,7 +49,7 @@ def recipe(**phase):
 def keep(results, plan, stages=STAGES, names=("record.json", "manifest.json")):
     """Pretend that nodes of a plan are made."""
     (results / plan.folder).mkdir(parents=True)
-    (results / plan.folder / "plan.json").write_text(plan.as_json())
+    (results / plan.folder / "plan.json").write_text(study_plan.text(plan.study_plan))
     for node in plan.nodes.values():
         if node.stage in stages:
             path_of(results, node.id).parent.mkdir(parents=True)
@@ -153,7 +155,7 @@ def test_changes_are_said_once_for_each_stage_that_has_to_make_nodes(plan, tmp_p
     assert changes(plan(recipes={"slow": CONTENT["recipes"]["quick"]}), results) == []
     # the run of the new plan has begun: nothing changes any more when it goes on
     (results / new.folder).mkdir()
-    (results / new.folder / "plan.json").write_text(new.as_json())
+    (results / new.folder / "plan.json").write_text(study_plan.text(new.study_plan))
     assert changes(new, results) == []
 
 
