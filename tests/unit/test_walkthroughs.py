@@ -58,7 +58,7 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.fixture(scope="module")
 def similarity(tmp_path_factory):
     """The form of the page, in a folder beside the package's own forms."""
-    module, line = blocks("add-a-form.md", "python")
+    (module,), (line,) = (blocks("add-a-form.md", language) for language in ("python", "text"))
     name = line.strip().strip('",')
     folder = tmp_path_factory.mktemp("forms")
     (folder / f"{name}.py").write_text(module, encoding="utf-8")

@@ -8,6 +8,10 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import statistics
 from xstilts.forms import FORMS
+from xstilts.store.specs import EvaluationDataSpec, Reading, to_json
+from xstilts.store.study_plan import Cell, Contrast, PlannedNode
+
+from tests.builders.study_plans import planned, study_plan
 
 CLASSIFICATION = FORMS["classification"]
 
@@ -136,26 +140,32 @@ def plan(tmp_path):
     """Two models, two mixtures and two seeds on one target; the second model lacks a mixture with seed 2."""
     answers = {("a", "none"): [1] * 20 + [0] * 20, ("a", "nine"): [1] * 30 + [0] * 10, ("b", "none"): [0] * 40,
                ("b", "nine"): [0] * 40}  # fmt: skip
-    cells, nodes = (
-        [],
-        {"prepared/x": {"spec": {"parallel": True}}, "tokens/x": {"spec": {"parents": {"prepared": "prepared/x"}}}},
+    reading = Reading(
+        reader="jsonl", header=None, columns={}, values={}, labels=None, drop_labels=(), unanswerable="refuse"
     )
+    evaluation = EvaluationDataSpec(
+        version=1, parents={}, task="xnli", form="classification", labels=None, task_version=1, reading=reading,
+        languages={}, test_rows=None, cluster_rows=1, parallel=True,
+    )  # fmt: skip
+    nodes = {
+        "prepared/x": PlannedNode("", ("x",), to_json(evaluation)),
+        "tokens/x": planned(parents={"prepared": "prepared/x"}),
+    }
+    cells = []
     for (model, mixture), correct in answers.items():
         for seed in (1, 2):
             if (model, mixture, seed) != ("b", "nine", 2):
                 name = f"predictions/{model}-{mixture}-{seed}"
                 (tmp_path / name).mkdir(parents=True)
                 side(correct).to_parquet(tmp_path / name / "predictions.parquet")
-                axes = {"model": model, "recipe": "r", "method": "full", "mixture": mixture, "seed": seed}
-                cells.append({**axes, "target": "xnli", "node": name})
-                nodes[name] = {"spec": {"parents": {"tokens": "tokens/x"}}}
+                cells.append(Cell(model, "r", "full", mixture, seed, "xnli", name))
+                nodes[name] = planned(parents={"tokens": "tokens/x"})
     contrasts = {
-        "gain": {"axis": "mixture", "pair": ("nine", "none"), "targets": None, "expected": "higher"},
-        "size": {"axis": "model", "pair": ("b", "a"), "targets": ["xnli"], "expected": "higher"},
-        "elsewhere": {"axis": "model", "pair": ("b", "a"), "targets": ["udpos"], "expected": None},
+        "gain": Contrast("mixture", ("nine", "none"), None, "higher"),
+        "size": Contrast("model", ("b", "a"), ("xnli",), "higher"),
+        "elsewhere": Contrast("model", ("b", "a"), ("udpos",), None),
     }
-    targets = {"xnli": {"form": "classification", "metric": "accuracy", "language": "en"}}
-    return {"cells": cells, "nodes": nodes, "contrasts": contrasts, "targets": targets}
+    return study_plan(nodes, cells=tuple(cells), contrasts=contrasts)
 
 
 def test_contrasts(plan, tmp_path):

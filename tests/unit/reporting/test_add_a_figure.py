@@ -5,7 +5,10 @@ import shutil
 import subprocess
 import sys
 
+from xstilts.store import study_plan as study_plans
+
 from tests.builders.projects import ROOT
+from tests.builders.study_plans import study_plan
 
 DRAW = """
 import sys
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 from xstilts.reporting import figures
+from xstilts.store import study_plan
 
 rows = [
     {"model": "m", "recipe": "r", "method": "full", "mixture": mixture, "seed": seed, "target": "xnli",
@@ -20,8 +24,7 @@ rows = [
      "split": "test", "official": True, "sample": False, "collapsed": False}
     for mixture in ("none", "mnli") for seed in (1, 2)
 ]
-plan = {"study": "test", "figures": {"palette": "vlag", "width": 7}}
-figures.write(pd.DataFrame(rows), plan, Path(sys.argv[1]))
+figures.write(pd.DataFrame(rows), study_plan.read(Path(sys.argv[2])), Path(sys.argv[1]))
 """
 
 
@@ -38,7 +41,8 @@ def test_steps_of_the_page(tmp_path):
     assert "FIGURES = {\n" in outputs
     (package / table).write_text(outputs.replace("FIGURES = {\n", f"FIGURES = {{\n{line}"))
     (tmp_path / "figures").mkdir()
-    command = [sys.executable, "-W", "ignore", "-c", DRAW, str(tmp_path / "figures")]
+    (tmp_path / "plan.json").write_text(study_plans.text(study_plan()))
+    command = [sys.executable, "-W", "ignore", "-c", DRAW, str(tmp_path / "figures"), str(tmp_path / "plan.json")]
     environment = {"PYTHONPATH": str(package.parent), "PATH": "", "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 from xstilts.errors import UserError
 from xstilts.reporting import figures
+from xstilts.store.study_plan import FigureOptions
 
-PLAN = {"study": "test", "figures": {"palette": "vlag", "width": 7}}
+from tests.builders.study_plans import study_plan
 
 
 def scores(gain):
@@ -23,11 +24,11 @@ def scores(gain):
 def test_no_gain_has_the_colour_in_the_middle(tmp_path, monkeypatch, gain, largest):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
-    figures.write(scores(gain), PLAN, tmp_path)
+    figures.write(scores(gain), study_plan(), tmp_path)
     limits = [mesh.get_clim() for figure in drawn for axes in figure.axes for mesh in axes.collections]
     assert (-largest, largest) in limits
 
 
 def test_unknown_palette(tmp_path):
     with pytest.raises(UserError, match=r"figures\.palette: 'vlga' is no colour map"):
-        figures.write(scores(1.0), {**PLAN, "figures": {"palette": "vlga", "width": 7}}, tmp_path)
+        figures.write(scores(1.0), study_plan(figures=FigureOptions("vlga", 7)), tmp_path)

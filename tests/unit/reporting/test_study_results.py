@@ -11,8 +11,11 @@ import xstilts
 from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.evaluation import predictions, scores
+from xstilts.store import study_plan as study_plans
+from xstilts.store.study_plan import Cell
 
 from tests.builders.projects import ROOT
+from tests.builders.study_plans import planned, study_plan
 
 AXES = {"model": "m", "recipe": "r", "method": "full", "seed": 1, "target": "xnli"}
 RIGHT = {"none": ["0", "1"], "three": ["0", "0"]}
@@ -30,13 +33,13 @@ def predicted(answers: list[str]) -> pd.DataFrame:
 def folder(tmp_path, monkeypatch):
     """Write a study of two cells, and return the link to its outputs. The second training was deleted."""
     tokens = "tokens/xnli.evaluation-00000000"
-    nodes, cells = {tokens: {"names": ["xnli.evaluation"], "spec": {"parents": {}}}}, []
+    nodes, cells = {tokens: planned("xnli.evaluation")}, []
     for mixture, answers in RIGHT.items():
         label, name = f"mini.full.{len(cells)}tasks.xnli.s1-000000000000", f"m.r.{mixture}.s1.xnli"
         target, node = (f"{stage}/{label}" for stage in ("targets", "predictions"))
-        nodes[target] = {"names": [name], "spec": {"parents": {}}}
-        nodes[node] = {"names": [name, "another"], "spec": {"parents": {"model": target, "tokens": tokens}}}
-        cells.append({**AXES, "mixture": mixture, "node": node})
+        nodes[target] = planned(name)
+        nodes[node] = planned(name, "another", parents={"model": target, "tokens": tokens})
+        cells.append(Cell(**AXES, mixture=mixture, node=node))
         (tmp_path / "results" / node).mkdir(parents=True)
         predictions.write(predicted(answers), tmp_path / "results" / node / predictions.FILE)
         files = {predictions.FILE: {"sha256": "", "bytes": 7}}
@@ -51,7 +54,7 @@ def folder(tmp_path, monkeypatch):
     (trained / "provenance.json").write_text(json.dumps({"wall_seconds": 1.5}))
     outputs = tmp_path / "results/studies/tiny/01234567"
     outputs.mkdir(parents=True)
-    (outputs / "plan.json").write_text(json.dumps({"study": "tiny", "cells": cells, "nodes": nodes}))
+    (outputs / "plan.json").write_text(study_plans.text(study_plan(nodes, cells=tuple(cells))))
     row = {
         **AXES, "language": "de", "metric": "accuracy", "headline": True, "n": 2, "split": "test", "official": True,
         "sample": False, "layer": None, "direction": None, "collapsed": False, "source": "tiny",

@@ -3,6 +3,11 @@
 import json
 
 from xstilts.store import retention
+from xstilts.store.specs import to_json
+from xstilts.store.study_plan import PlannedNode
+
+from tests.builders.projects import STUDY, plan_of
+from tests.builders.study_plans import planned, study_plan
 
 
 def make(results, *names):
@@ -11,16 +16,24 @@ def make(results, *names):
         (results / name / "manifest.json").write_text("{}")
 
 
-PLAN = {
-    "nodes": {
-        "intermediate/a": {"spec": {"parents": {}}},
-        "targets/x": {"spec": {"parents": {"model": "intermediate/a"}}},
-        "targets/y": {"spec": {"parents": {"model": "intermediate/a"}}},
-        "predictions/x1": {"spec": {"parents": {"model": "targets/x"}}},
-        "predictions/x2": {"spec": {"parents": {"model": "targets/x"}}},
-        "predictions/y1": {"spec": {"parents": {"model": "targets/y"}}},
+TARGET = next(iter(plan_of(STUDY).stage("targets").values()))
+
+
+def trained(*parents: str) -> PlannedNode:
+    """Return a training, of which all weights are trained, that starts from other nodes."""
+    return planned(**{**to_json(TARGET.spec), "parents": {str(place): parent for place, parent in enumerate(parents)}})
+
+
+PLAN = study_plan(
+    {
+        "intermediate/a": trained(),
+        "targets/x": trained("intermediate/a"),
+        "targets/y": trained("intermediate/a"),
+        "predictions/x1": planned(parents={"model": "targets/x"}),
+        "predictions/x2": planned(parents={"model": "targets/x"}),
+        "predictions/y1": planned(parents={"model": "targets/y"}),
     }
-}
+)
 
 
 def test_weights_stay_until_all_their_users_are_complete(tmp_path):

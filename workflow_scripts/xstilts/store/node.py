@@ -73,7 +73,7 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
         ahead: whether another job makes the node before its own runs; that one will write the manifest, which
             Snakemake must not find before.
     """
-    started = time.time()
+    started, spent = time.time(), _cpu_seconds() if ahead else 0.0
     target = output.parent
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_over(target)
@@ -88,7 +88,7 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
             if path.is_file()
         }
         text = manifest.text(spec, files, node.results)
-        write_atomically(scratch / PROVENANCE, json.dumps(provenance(started), indent=1) + "\n")
+        write_atomically(scratch / PROVENANCE, json.dumps(provenance(started, spent), indent=1) + "\n")
         write_atomically(scratch / RECORD, text)
         if not ahead:
             write_atomically(scratch / MANIFEST, text)
@@ -136,11 +136,18 @@ def _move_into(scratch: Path, target: Path) -> None:
         os.replace(path, destination)
 
 
-def provenance(started: float) -> dict[str, Any]:
+def _cpu_seconds() -> float:
+    """Return what this process and those that it started have used."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in usage)
+
+
+def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
     """Return the volatile metadata of this process: host, time, cost, commit, versions.
 
     Args:
         started: when the work began, in seconds since the epoch.
+        spent: CPU-seconds of this process that were another node's.
     """
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
@@ -149,7 +156,7 @@ def provenance(started: float) -> dict[str, Any]:
         "python": platform.python_version(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "wall_seconds": round(time.time() - started, 2),
-        "cpu_seconds": round(sum(each.ru_utime + each.ru_stime for each in usage), 2),
+        "cpu_seconds": round(_cpu_seconds() - spent, 2),
         "peak_memory_mb": round(max(each.ru_maxrss for each in usage) / 1024, 1),
         "commit": _commit(),
         "versions": {name: _version(name) for name in _PACKAGES if name in sys.modules},

@@ -1,0 +1,33 @@
+"""Plans of studies made by hand, as plan.json has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from xstilts.store.study_plan import FigureOptions, PlannedNode, PlannedTarget, StudyPlan
+
+XNLI = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny")
+
+
+def planned(*names: str, **spec: Any) -> PlannedNode:
+    """Return a node by the study's names for it and some keys of its spec."""
+    return PlannedNode("", names, {"parents": {}, **spec})
+
+
+def study_plan(nodes: Mapping[str, PlannedNode] | None = None, **changes: Any) -> StudyPlan:
+    """Return a plan with these nodes, without cells, with other values for some keys."""
+    usual: dict[str, Any] = {
+        "study": "test",
+        "description": "",
+        "made_up": False,
+        "figures": FigureOptions("vlag", 7),
+        "targets": {"xnli": XNLI},
+        "benchmark": None,
+        "tables": ("main", "by_language"),
+        "swept": False,
+        "contrasts": {},
+        "distance": {},
+        "mixtures": {},
+        "notes": (),
+        "cells": (),
+    }
+    return StudyPlan(**usual | changes, nodes=nodes or {})
