@@ -139,9 +139,13 @@ def test_results_on_disk_and_plans_that_ran(plan, tmp_path):
     keep(results, old)
     name = id_of(new, "targets", "tiny.quick.none.s1.mnli")
     assert ": tasks.mnli.epochs of targets is 2, was 1 (" in comparison(new, results).why(name)
-    path_of(results, id_of(old, "targets", "tiny.quick.none.s1.mnli")).unlink()
-    name = id_of(old, "targets", "tiny.quick.none.s1.mnli")
+    name = id_of(old, "predictions", "tiny.quick.none.s1.xnli")
+    path_of(results, name).unlink()
     assert comparison(old, results).why(name) == f"{name}: made but for manifest.json, which its job writes again"
+    (path_of(results, name).parent / "record.json").unlink()
+    assert (
+        comparison(old, results).why(name).startswith(f"{name}: planned before, and not made then or deleted since; ")
+    )
 
 
 def test_changes_are_said_once_for_each_stage_that_has_to_make_nodes(plan, tmp_path):

@@ -55,12 +55,14 @@ class Comparison:
         specs: spec as JSON values by node id: those of the plan and those of earlier plans.
         made: ids of the nodes that exist.
         unfinished: ids of those that exist but for the manifest.
+        planned: ids of those of earlier plans.
         results: all these, and those that they were made from, of which some are deleted (``keep_models``).
     """
 
     specs: Mapping[str, Spec]
     made: frozenset[str]
     unfinished: frozenset[str] = frozenset()
+    planned: frozenset[str] = frozenset()
     results: frozenset[str] = field(init=False)
     _values: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     _all_values: dict[str, frozenset[tuple[str, str, str]]] = field(init=False, default_factory=dict)
@@ -81,7 +83,8 @@ class Comparison:
         nearest = self.nearest(node_id)
         if nearest is None:
             return f"{node_id}: not made yet, and no other result of its stage is there"
-        return f"{node_id}: {in_words(self.between(node_id, nearest))} (nearest: {nearest})"
+        before = "planned before, and not made then or deleted since; " if node_id in self.planned else ""
+        return f"{node_id}: {before}{in_words(self.between(node_id, nearest))} (nearest: {nearest})"
 
     def nearest(self, node_id: str) -> str | None:
         """Return the result of the same stage that, with its ancestors, differs least from a node; None for none."""
@@ -168,10 +171,11 @@ def comparison(plan: Plan, results: Path) -> Comparison:
         if path.parent.name != "latest":
             nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
             specs |= {name: node["spec"] for name, node in nodes.items()}
+    planned = frozenset(specs)
     specs |= {node.id: to_json(node.spec) for node in plan.nodes.values()}
     made = frozenset(name for name in specs if (results / name / MANIFEST).exists())
     unfinished = frozenset(name for name in specs if (results / name / RECORD).exists()) - made
-    return Comparison(specs, made, unfinished)
+    return Comparison(specs, made, unfinished, planned)
 
 
 def _with_ancestors(made: Iterable[str], specs: Mapping[str, Spec]) -> frozenset[str]:
