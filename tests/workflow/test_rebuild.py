@@ -1,6 +1,7 @@
 """The rebuild matrix: for every change of a finished study, the exact set of jobs that run again, and why they do."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,6 @@ import pandas as pd
 import pytest
 from xstilts.commands import main
 from xstilts.store.files import canonical
-from xstilts.store.specs import to_json
 
 from tests.builders.projects import Project, checkout, with_recipe_key
 
@@ -37,16 +37,22 @@ def whole_mixture(mixture: str, **axes) -> set[str]:
     return below_mixture(mixture, **axes) | {f"intermediate {model}.{recipe}.{mixture}.s{seed}"}
 
 
+def manifest_of(project: Project, node: str) -> Path:
+    """Return the manifest of a node, by stage and name."""
+    stage, name = node.split()
+    (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
+    return Path("results", path, "manifest.json")
+
+
 @pytest.fixture
 def why(capsys) -> Callable[[Project, str], str]:
     """Return a function that gives the one line that ``xstilts why`` prints of a node of a project."""
 
     def asked(project: Project, node: str) -> str:
-        stage, name = node.split()
-        (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
+        path = manifest_of(project, node).parent.relative_to("results")
         capsys.readouterr()
         with contextlib.chdir(project.folder):
-            assert main(["why", path]) == 0
+            assert main(["why", str(path)]) == 0
         (line,) = capsys.readouterr().out.splitlines()
         assert line.startswith(f"{path}: ")
         return line.removeprefix(f"{path}: ").partition(" (nearest: ")[0]
@@ -63,13 +69,7 @@ def test_nothing_to_do(project, why):
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the study.
-
-    Attributes:
-        edit: what changes the study's content.
-        jobs: the jobs that run again.
-        why: of some of their nodes, by stage and name, what differs from the results that are there.
-    """
+    """A change of the study, the jobs that run again, and why some of their nodes do, by stage and name."""
 
     edit: Callable[[dict[str, Any]], Any]
     jobs: set[str]
@@ -284,13 +284,6 @@ def test_other_machine(project):
     assert project.jobs() == set()
 
 
-def manifest_of(project: Project, node: str) -> Path:
-    """Return the manifest of a node, by stage and name."""
-    stage, name = node.split()
-    (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
-    return (project.results / path / "manifest.json").relative_to(project.folder)
-
-
 def log_of(project: Project, node: str) -> str:
     folder = manifest_of(project, node).parent
     return (project.results / "logs" / folder.parent.name / f"{folder.name}.log").read_text()
@@ -327,8 +320,8 @@ def test_a_whole_node_without_its_manifest_is_adopted(project, why):
     before = (project.folder / path).read_bytes()
     (project.folder / path).unlink()
     assert project.jobs(str(path)) == {"predict tiny.quick.three.s1.xnli"}
-    assert why(project, PREDICTIONS) == "made but for manifest.json, which its job writes again"
-    spec = canonical(to_json(project.plan().nodes[path.parent.relative_to("results").as_posix()].spec))
+    assert why(project, PREDICTIONS) == "made but for manifest.json, which its job writes"
+    spec = canonical(json.loads(before)["spec"])
     code = (
         "import sys, time\nfrom xstilts.commands import main\nassert main(sys.argv[1:]) == 0\n"
         "print(time.process_time(), *{'torch', 'transformers', 'pandas', 'datasets'} & set(sys.modules))"

@@ -141,7 +141,7 @@ def test_results_on_disk_and_plans_that_ran(plan, tmp_path):
     assert ": tasks.mnli.epochs of targets is 2, was 1 (" in comparison(new, results).why(name)
     name = id_of(old, "predictions", "tiny.quick.none.s1.xnli")
     path_of(results, name).unlink()
-    assert comparison(old, results).why(name) == f"{name}: made but for manifest.json, which its job writes again"
+    assert comparison(old, results).why(name) == f"{name}: made but for manifest.json, which its job writes"
     (path_of(results, name).parent / "record.json").unlink()
     assert (
         comparison(old, results).why(name).startswith(f"{name}: planned before, and not made then or deleted since; ")

@@ -54,7 +54,7 @@ class Comparison:
     Attributes:
         specs: spec as JSON values by node id: those of the plan and those of earlier plans.
         made: ids of the nodes that exist.
-        unfinished: ids of those that exist but for the manifest.
+        unfinished: ids of those that exist but for the manifest, such as predictions that a training has made.
         planned: ids of those of earlier plans.
         results: all these, and those that they were made from, of which some are deleted (``keep_models``).
     """
@@ -77,7 +77,7 @@ class Comparison:
         if node_id in self.made:
             return f"{node_id}: made"
         if node_id in self.unfinished:
-            return f"{node_id}: made but for {MANIFEST}, which its job writes again"
+            return f"{node_id}: made but for {MANIFEST}, which its job writes"
         if node_id in self.results:
             return f"{node_id}: deleted once nothing needed it any more, and needed again"
         nearest = self.nearest(node_id)
