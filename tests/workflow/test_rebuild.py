@@ -361,12 +361,10 @@ def test_results_of_older_names_are_found(project):
 def test_a_key_that_is_added_to_recipes_makes_nothing_run_at_its_neutral_value(project, tmp_path):
     package = with_recipe_key(tmp_path / "checkout")
     checkout(tmp_path / "checkout")
-    options = {"PYTHONPATH": str(package)}
-    snakefile = str(tmp_path / "checkout/Snakefile")
     for value, targets in ((None, 0), (0.9, 0), (0.8, 6)):
         if value is not None:
             project.change(set_key("recipes", "quick", "target", "adam_beta1", value))
-        done = project.snakemake("-n", "-s", snakefile, **options)
+        done = project.snakemake("-n", "-s", str(tmp_path / "checkout/Snakefile"), PYTHONPATH=str(package))
         assert len(re.findall("^rule target:$", done.stdout, re.M)) == targets
         assert ("Nothing to be done" in done.stdout) == (targets == 0)
 
