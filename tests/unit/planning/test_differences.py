@@ -137,6 +137,9 @@ def test_results_on_disk_and_plans_that_ran(plan, tmp_path):
     old, new = plan(), plan(recipes=recipe(epochs=2))
     results = tmp_path / "results"
     keep(results, old)
+    another = results / "studies/another/12345678/plan.json"
+    another.parent.mkdir(parents=True)
+    another.write_text('{"nodes": {"of another shape": {}}}')
     name = id_of(new, "targets", "tiny.quick.none.s1.mnli")
     assert ": tasks.mnli.epochs of targets is 2, was 1 (" in comparison(new, results).why(name)
     name = id_of(old, "predictions", "tiny.quick.none.s1.xnli")

@@ -1,5 +1,6 @@
 """Why a node has to be made: which key of which spec differs from the nearest result that exists."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xstilts.errors import UserError
 from xstilts.planning.nodes import Plan
 from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
@@ -169,8 +171,9 @@ def comparison(plan: Plan, results: Path) -> Comparison:
     specs: dict[str, Spec] = {}
     for path in sorted((results / "studies").glob(f"*/*/{study_plan.FILE}")):
         if path.parent.name != "latest":
-            nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
-            specs |= {name: node["spec"] for name, node in nodes.items()}
+            # one that another version of the code has written may have another shape
+            with contextlib.suppress(UserError):
+                specs |= {name: node.content for name, node in study_plan.read(path).nodes.items()}
     planned = frozenset(specs)
     specs |= {node.id: to_json(node.spec) for node in plan.nodes.values()}
     made = frozenset(name for name in specs if (results / name / MANIFEST).exists())
