@@ -184,7 +184,7 @@ CHANGES = {
             mixtures={"none": None, "pair": THREE[:2], "three": ["pair", THREE[2]]},
             models={"tiny": {"mixtures": ["none", "three"]}},
         ),
-        set(),
+        STUDY,
     ),
     "default written out": Change(set_key("recipes", "quick", "target", "warmup", 0.1), set()),
     "key order": Change(lambda study: study.update(dict(reversed(study.items()))), set()),
