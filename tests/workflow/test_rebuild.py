@@ -1,6 +1,7 @@
 """The rebuild matrix: for every change of a finished study, the exact set of jobs that run again, and why they do."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,6 @@ import pandas as pd
 import pytest
 from xstilts.commands import main
 from xstilts.store.files import canonical
-from xstilts.store.specs import to_json
 
 from tests.builders.projects import Project, checkout, with_recipe_key
 
@@ -37,16 +37,22 @@ def whole_mixture(mixture: str, **axes) -> set[str]:
     return below_mixture(mixture, **axes) | {f"intermediate {model}.{recipe}.{mixture}.s{seed}"}
 
 
+def manifest_of(project: Project, node: str) -> Path:
+    """Return the manifest of a node, by stage and name."""
+    stage, name = node.split()
+    (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
+    return Path("results", path, "manifest.json")
+
+
 @pytest.fixture
 def why(capsys) -> Callable[[Project, str], str]:
     """Return a function that gives the one line that ``xstilts why`` prints of a node of a project."""
 
     def asked(project: Project, node: str) -> str:
-        stage, name = node.split()
-        (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
+        path = manifest_of(project, node).parent.relative_to("results")
         capsys.readouterr()
         with contextlib.chdir(project.folder):
-            assert main(["why", path]) == 0
+            assert main(["why", str(path)]) == 0
         (line,) = capsys.readouterr().out.splitlines()
         assert line.startswith(f"{path}: ")
         return line.removeprefix(f"{path}: ").partition(" (nearest: ")[0]
@@ -63,13 +69,7 @@ def test_nothing_to_do(project, why):
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the study.
-
-    Attributes:
-        edit: what changes the study's content.
-        jobs: the jobs that run again.
-        why: of some of their nodes, by stage and name, what differs from the results that are there.
-    """
+    """A change of the study, the jobs that run again, and why some of their nodes do, by stage and name."""
 
     edit: Callable[[dict[str, Any]], Any]
     jobs: set[str]
@@ -169,10 +169,10 @@ CHANGES = {
         | {job for job in below_mixture("none") | below_mixture("three") if not job.startswith("target ")}
         | STUDY,
         {
-            "data xnli.evaluation": "source.files of data is xnli/x.de.tsv, xnli/x.en.tsv, xnli/x.tr.tsv,"
-            " was xnli/x.de.tsv, xnli/x.en.tsv",
+            "data xnli.evaluation": "source.files of data is xnli/test-de.tsv, xnli/test-en.tsv, xnli/test-tr.tsv,"
+            " was xnli/test-de.tsv, xnli/test-en.tsv",
             PREDICTIONS: "languages of prepared is en, de, tr, was en, de; source.files of data is"
-            " xnli/x.de.tsv, xnli/x.en.tsv, xnli/x.tr.tsv, was xnli/x.de.tsv, xnli/x.en.tsv",
+            " xnli/test-de.tsv, xnli/test-en.tsv, xnli/test-tr.tsv, was xnli/test-de.tsv, xnli/test-en.tsv",
         },
     ),
     "figure option": Change(set_key("figures", {"palette": "coolwarm"}), STUDY),
@@ -184,7 +184,7 @@ CHANGES = {
             mixtures={"none": None, "pair": THREE[:2], "three": ["pair", THREE[2]]},
             models={"tiny": {"mixtures": ["none", "three"]}},
         ),
-        set(),
+        STUDY,
     ),
     "default written out": Change(set_key("recipes", "quick", "target", "warmup", 0.1), set()),
     "key order": Change(lambda study: study.update(dict(reversed(study.items()))), set()),
@@ -284,13 +284,6 @@ def test_other_machine(project):
     assert project.jobs() == set()
 
 
-def manifest_of(project: Project, node: str) -> Path:
-    """Return the manifest of a node, by stage and name."""
-    stage, name = node.split()
-    (path,) = [each.id for known, each in project.plan().named() if (each.stage, known) == (stage, name)]
-    return (project.results / path / "manifest.json").relative_to(project.folder)
-
-
 def log_of(project: Project, node: str) -> str:
     folder = manifest_of(project, node).parent
     return (project.results / "logs" / folder.parent.name / f"{folder.name}.log").read_text()
@@ -306,16 +299,18 @@ def test_added_language_is_all_that_is_predicted(project):
 
 def test_a_training_makes_the_predictions_that_are_asked_of_it(project, why):
     """Their own job finds them whole."""
+    path = manifest_of(project, PREDICTIONS)
+    before = (project.folder / path).read_bytes()
+    shutil.rmtree(project.folder / path.parent)
+    assert why(project, PREDICTIONS).startswith("planned before, and not made then or deleted since; ")
     shutil.rmtree(project.folder / manifest_of(project, TARGET).parent)
-    shutil.rmtree(project.folder / manifest_of(project, PREDICTIONS).parent)
-    assert project.jobs() == {"target tiny.quick.three.s1.mnli", "predict tiny.quick.three.s1.xnli"} | STUDY
-    scores = (project.results / "studies/study/latest/scores.parquet").read_bytes()
-    project.snakemake()
+    assert project.jobs(str(path)) == {"target tiny.quick.three.s1.mnli", "predict tiny.quick.three.s1.xnli"}
+    project.snakemake(str(path))
     assert re.findall("predicting (..):", log_of(project, TARGET)) == ["de", "en"]
     log = log_of(project, PREDICTIONS)
     assert "is whole already" in log
     assert "predicting" not in log
-    assert (project.results / "studies/study/latest/scores.parquet").read_bytes() == scores
+    assert (project.folder / path).read_bytes() == before
     assert why(project, PREDICTIONS) == "made"
 
 
@@ -324,9 +319,9 @@ def test_a_whole_node_without_its_manifest_is_adopted(project, why):
     path = manifest_of(project, PREDICTIONS)
     before = (project.folder / path).read_bytes()
     (project.folder / path).unlink()
-    assert project.jobs() == {"predict tiny.quick.three.s1.xnli"} | STUDY
-    assert why(project, PREDICTIONS) == "made but for manifest.json, which its job writes again"
-    spec = canonical(to_json(project.plan().nodes[path.parent.relative_to("results").as_posix()].spec))
+    assert project.jobs(str(path)) == {"predict tiny.quick.three.s1.xnli"}
+    assert why(project, PREDICTIONS) == "made but for manifest.json, which its job writes"
+    spec = canonical(json.loads(before)["spec"])
     code = (
         "import sys, time\nfrom xstilts.commands import main\nassert main(sys.argv[1:]) == 0\n"
         "print(time.process_time(), *{'torch', 'transformers', 'pandas', 'datasets'} & set(sys.modules))"
@@ -366,12 +361,10 @@ def test_results_of_older_names_are_found(project):
 def test_a_key_that_is_added_to_recipes_makes_nothing_run_at_its_neutral_value(project, tmp_path):
     package = with_recipe_key(tmp_path / "checkout")
     checkout(tmp_path / "checkout")
-    options = {"PYTHONPATH": str(package)}
-    snakefile = str(tmp_path / "checkout/Snakefile")
     for value, targets in ((None, 0), (0.9, 0), (0.8, 6)):
         if value is not None:
             project.change(set_key("recipes", "quick", "target", "adam_beta1", value))
-        done = project.snakemake("-n", "-s", snakefile, **options)
+        done = project.snakemake("-n", "-s", str(tmp_path / "checkout/Snakefile"), PYTHONPATH=str(package))
         assert len(re.findall("^rule target:$", done.stdout, re.M)) == targets
         assert ("Nothing to be done" in done.stdout) == (targets == 0)
 
@@ -400,8 +393,8 @@ def test_deleted_figure(project):
 def test_unknown_node(project):
     done = project.snakemake("-n", "results/targets/nope-123456789abc/manifest.json", check=False)
     assert done.returncode
-    message = "targets/nope-123456789abc: no such address in the plan of study study; xstilts where"
+    message = "targets/nope-123456789abc: no such node in the plan of study study; xstilts where"
     assert message in done.stdout + done.stderr
-    close = next(iter(project.plan().stage("targets"))).replace("quick", "quik")
+    close = next(iter(project.plan().stage("targets"))).replace("full", "ful")
     done = project.snakemake("-n", f"results/targets/{close}/manifest.json", check=False)
     assert "did you mean" in done.stdout + done.stderr

@@ -137,11 +137,18 @@ def test_results_on_disk_and_plans_that_ran(plan, tmp_path):
     old, new = plan(), plan(recipes=recipe(epochs=2))
     results = tmp_path / "results"
     keep(results, old)
+    another = results / "studies/another/12345678/plan.json"
+    another.parent.mkdir(parents=True)
+    another.write_text('{"nodes": {"of another shape": {}}}')
     name = id_of(new, "targets", "tiny.quick.none.s1.mnli")
     assert ": tasks.mnli.epochs of targets is 2, was 1 (" in comparison(new, results).why(name)
-    path_of(results, id_of(old, "targets", "tiny.quick.none.s1.mnli")).unlink()
-    name = id_of(old, "targets", "tiny.quick.none.s1.mnli")
-    assert comparison(old, results).why(name) == f"{name}: made but for manifest.json, which its job writes again"
+    name = id_of(old, "predictions", "tiny.quick.none.s1.xnli")
+    path_of(results, name).unlink()
+    assert comparison(old, results).why(name) == f"{name}: made but for manifest.json, which its job writes"
+    (path_of(results, name).parent / "record.json").unlink()
+    assert (
+        comparison(old, results).why(name).startswith(f"{name}: planned before, and not made then or deleted since; ")
+    )
 
 
 def test_changes_are_said_once_for_each_stage_that_has_to_make_nodes(plan, tmp_path):

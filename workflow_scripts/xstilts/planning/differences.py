@@ -1,5 +1,6 @@
 """Why a node has to be made: which key of which spec differs from the nearest result that exists."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xstilts.errors import UserError
 from xstilts.planning.nodes import Plan
 from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
@@ -54,13 +56,15 @@ class Comparison:
     Attributes:
         specs: spec as JSON values by node id: those of the plan and those of earlier plans.
         made: ids of the nodes that exist.
-        unfinished: ids of those that exist but for the manifest.
+        unfinished: ids of those that exist but for the manifest, such as predictions that a training has made.
+        planned: ids of those of earlier plans.
         results: all these, and those that they were made from, of which some are deleted (``keep_models``).
     """
 
     specs: Mapping[str, Spec]
     made: frozenset[str]
     unfinished: frozenset[str] = frozenset()
+    planned: frozenset[str] = frozenset()
     results: frozenset[str] = field(init=False)
     _values: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     _all_values: dict[str, frozenset[tuple[str, str, str]]] = field(init=False, default_factory=dict)
@@ -75,13 +79,14 @@ class Comparison:
         if node_id in self.made:
             return f"{node_id}: made"
         if node_id in self.unfinished:
-            return f"{node_id}: made but for {MANIFEST}, which its job writes again"
+            return f"{node_id}: made but for {MANIFEST}, which its job writes"
         if node_id in self.results:
             return f"{node_id}: deleted once nothing needed it any more, and needed again"
         nearest = self.nearest(node_id)
         if nearest is None:
             return f"{node_id}: not made yet, and no other result of its stage is there"
-        return f"{node_id}: {in_words(self.between(node_id, nearest))} (nearest: {nearest})"
+        before = "planned before, and not made then or deleted since; " if node_id in self.planned else ""
+        return f"{node_id}: {before}{in_words(self.between(node_id, nearest))} (nearest: {nearest})"
 
     def nearest(self, node_id: str) -> str | None:
         """Return the result of the same stage that, with its ancestors, differs least from a node; None for none."""
@@ -166,12 +171,14 @@ def comparison(plan: Plan, results: Path) -> Comparison:
     specs: dict[str, Spec] = {}
     for path in sorted((results / "studies").glob(f"*/*/{study_plan.FILE}")):
         if path.parent.name != "latest":
-            nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
-            specs |= {name: node["spec"] for name, node in nodes.items()}
+            # one that another version of the code has written may have another shape
+            with contextlib.suppress(UserError):
+                specs |= {name: node.content for name, node in study_plan.read(path).nodes.items()}
+    planned = frozenset(specs)
     specs |= {node.id: to_json(node.spec) for node in plan.nodes.values()}
     made = frozenset(name for name in specs if (results / name / MANIFEST).exists())
     unfinished = frozenset(name for name in specs if (results / name / RECORD).exists()) - made
-    return Comparison(specs, made, unfinished)
+    return Comparison(specs, made, unfinished, planned)
 
 
 def _with_ancestors(made: Iterable[str], specs: Mapping[str, Spec]) -> frozenset[str]:
