@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, Project
 from scipy.stats import spearmanr
 from xstilts import forms
 from xstilts.commands import main
@@ -21,6 +20,8 @@ from xstilts.planning.settings import plan_of as plan_with
 from xstilts.store import specs
 from xstilts.store.files import canonical
 from xstilts.store.manifest import MANIFEST
+
+from tests.builders.projects import ROOT, Project
 
 STUDY = """
 description: A form of one's own.

@@ -4,7 +4,8 @@ import os
 import re
 
 import pytest
-from conftest import ROOT, Project, checkout
+
+from tests.builders.projects import ROOT, Project, checkout
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ import sys
 import time
 
 import pytest
-from conftest import checkout, locked
 from xstilts.store import manifest
 from xstilts.store.manifest import manifest_path
+
+from tests.builders.projects import checkout, locked
 
 SECONDS = 120
 

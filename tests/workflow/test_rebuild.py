@@ -13,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import Project, checkout, with_recipe_key
 from xstilts.commands import main
 from xstilts.store.files import canonical
 from xstilts.store.specs import to_json
+
+from tests.builders.projects import Project, checkout, with_recipe_key
 
 STUDY = {"scores", "tables", "figures", "report"}
 TARGETS = ["mnli", "udpos", "squad_v1"]

@@ -12,7 +12,8 @@ import sys
 import termios
 
 import pytest
-from conftest import checkout
+
+from tests.builders.projects import checkout
 
 HEADLINE = "Study study (made-up data): zero-shot means"
 # a job of the study is done again, and what reads it

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import checkout, locked
 from xstilts.warm import client, server
+
+from tests.builders.projects import checkout, locked
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process needs Linux")
 SECONDS = 120

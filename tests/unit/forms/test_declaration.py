@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow
 import pytest
 import yaml
-from conftest import ROOT
 from xstilts import forms
 from xstilts.commands import reference
 from xstilts.data.rows import label_counts, read_rows, schema_of
@@ -28,6 +27,8 @@ from xstilts.planning import registry
 from xstilts.store import specs
 from xstilts.store.files import canonical
 from xstilts.store.specs import EvaluationDataSpec, Reading
+
+from tests.builders.projects import ROOT
 
 # the interface
 

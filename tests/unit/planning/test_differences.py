@@ -5,12 +5,13 @@ import dataclasses
 
 import pytest
 import yaml
-from conftest import STUDY, plan_of
 from xstilts.commands import main
 from xstilts.planning.differences import Comparison, between_plans, changes, comparison
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
 from xstilts.store.stages import STAGES
+
+from tests.builders.projects import STUDY, plan_of
 
 CONTENT = yaml.safe_load(STUDY.read_text())
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
 from pydantic import TypeAdapter
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.planning import registry
@@ -25,6 +24,8 @@ from xstilts.store.files import canonical, digest
 from xstilts.store.manifest import EvaluationResults, Results, TrainingResults
 from xstilts.store.specs import Spec, to_json
 from xstilts.store.stages import STAGES
+
+from tests.builders.projects import ROOT
 
 STUDIES = {name: ROOT / f"tests/studies/{name}.yaml" for name in ("matrix", "every_stage", "downloads")}
 SHIPPED = ("tiny", "miniature", "phang2020", "xtreme_r")

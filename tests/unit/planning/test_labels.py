@@ -7,13 +7,14 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, plan_of
 from xstilts.commands import main
 from xstilts.planning import labels, settings
 from xstilts.store import specs
 from xstilts.store.files import canonical
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
+
+from tests.builders.projects import ROOT, plan_of
 
 STUDIES = {name: ROOT / f"tests/studies/{name}.yaml" for name in ("matrix", "every_stage", "downloads")}
 

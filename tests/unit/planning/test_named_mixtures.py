@@ -4,11 +4,12 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY, plan_of
 from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
 from xstilts.store.sampling import Sampling
+
+from tests.builders.projects import ROOT, STUDY, plan_of
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
 TEXT = {"task": "text", "languages": ["en", "de"]}

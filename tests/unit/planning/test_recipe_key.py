@@ -7,7 +7,8 @@ import sys
 
 import pytest
 import yaml
-from conftest import STUDY, plan_of, with_recipe_key
+
+from tests.builders.projects import STUDY, plan_of, with_recipe_key
 
 # prints ids of the nodes of studies, by stage
 PLAN = """

@@ -5,11 +5,12 @@ import os
 import time
 
 import pytest
-from conftest import ROOT, plan_of
 from xstilts.planning import time_left
 from xstilts.planning.settings import from_config
 from xstilts.store.manifest import path_of
 from xstilts.store.stages import STAGES
+
+from tests.builders.projects import ROOT, plan_of
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from conftest import ROOT
+from tests.builders.projects import ROOT
 
 DRAW = """
 import sys

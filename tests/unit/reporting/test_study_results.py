@@ -8,10 +8,11 @@ import sys
 import pandas as pd
 import pytest
 import xstilts
-from conftest import ROOT
 from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.evaluation import predictions, scores
+
+from tests.builders.projects import ROOT
 
 AXES = {"model": "m", "recipe": "r", "method": "full", "seed": 1, "target": "xnli"}
 RIGHT = {"none": ["0", "1"], "three": ["0", "0"]}

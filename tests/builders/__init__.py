@@ -1,0 +1,1 @@
+"""What several test files build: projects, plans, nodes, models, mirrors and servers."""

@@ -1,0 +1,35 @@
+"""The table of estimates."""
+
+from dataclasses import replace
+
+import pytest
+from xstilts import commands
+from xstilts.planning import model_size
+
+from tests.builders.projects import ROOT
+
+
+def test_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("{}")
+    assert commands.main(["estimate", str(ROOT / "studies/scale.yaml"), "--gpu", "h200"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["node", "params", "trained"]
+    assert {"learning_rates", "intermediate", "targets", "predictions", "embeddings"} <= set(lines)
+    (row,) = [line.split() for line in lines if line.startswith("  mt5-xxl.lora.nine.s1 ")]
+    assert row[1] == "12.07B" and row[9].startswith("?")
+    assert max(map(len, lines)) <= 120
+    rows = [line for line in lines if line.startswith(" ")]
+    (total,) = [line.split() for line in lines if line.startswith("total of ")]
+    hours = sum(float(line.split()[-1]) for line in rows if line.split()[-1].replace(".", "").isdigit())
+    assert float(total[-1]) == pytest.approx(hours, rel=0.01)
+    assert lines[-1] == "Parameters of 6 models, built on the meta device: as the formula has them."
+
+
+def test_command_refuses_a_formula_that_is_wrong(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(f"study: {ROOT / 'studies/tiny.yaml'}\n")
+    read = model_size.read
+    monkeypatch.setattr(model_size, "read", lambda *arguments: replace(read(*arguments), around=0))
+    assert commands.main(["estimate"]) == 2
+    assert "parameters" in caplog.text

@@ -1,0 +1,99 @@
+"""Models and tokenizers that tests of several rooms share, made once."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from xstilts.data import readers
+from xstilts.data.sources import Place, tiny
+from xstilts.planning import index, registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
+from xstilts.tokenization.tokenizer import ModelTokenizer
+
+from tests.builders.families import FAMILIES, write
+from tests.builders.lengths import made_up_mnli, made_up_squad, real_mnli, real_squad
+from tests.builders.mirrors import Mirror, filled_mirror
+from tests.builders.models import LENGTHS, MODELS, TRAINED, rows_of, split_of
+from tests.builders.plans import tiny_model
+from tests.builders.projects import ROOT
+
+# the models are so small that several threads only wait for each other
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory) -> Path:
+    """A random encoder of XLM-R's architecture with its language-model head."""
+    folder = tmp_path_factory.mktemp("model")
+    tiny.fetch_model(tiny_model(), folder, Place(None, True))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer(model_folder) -> ModelTokenizer:
+    return ModelTokenizer(model_folder)
+
+
+@pytest.fixture(scope="session")
+def real_tokenizer() -> ModelTokenizer:
+    """The tokenizer of a real model, where there is one."""
+    folder = os.environ.get("XSTILTS_TOKENIZER") or os.environ.get("XSTILTS_MODEL")
+    if not folder:
+        pytest.skip("neither XSTILTS_TOKENIZER nor XSTILTS_MODEL is set: no real tokenizer on this machine")
+    return ModelTokenizer(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory) -> dict[str, Path]:
+    """The folders of tiny models of every family, by the names of ``MODELS``."""
+    folders = {family: tmp_path_factory.mktemp(family) for family in FAMILIES}
+    for family, folder in folders.items():
+        write(family, folder)
+    return {**folders, "mt5-encoder": folders["mt5"]}
+
+
+@pytest.fixture(scope="session")
+def family_splits(families, tmp_path_factory):
+    """The rows of every form and their tokens, by model and form."""
+    folder = tmp_path_factory.mktemp("splits")
+    tokenizers = {name: ModelTokenizer(families[name]) for name in MODELS}
+    return {
+        (name, form): split_of(form, rows_of(form), tokenizers[name], folder / f"{form}.parquet", **LENGTHS)
+        for name in MODELS
+        for form in TRAINED
+    }
+
+
+@pytest.fixture
+def raw(tmp_path) -> Mirror:
+    """A mirror without files."""
+    return Mirror(tmp_path)
+
+
+@pytest.fixture
+def filled(tmp_path) -> Mirror:
+    """A mirror with made-up files of several tasks, and a study on them."""
+    return filled_mirror(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def pocket(mirror):
+    """The plan of studies/pocket.yaml on real data, and the index of these."""
+    entries = registry.load()
+    files = index.index_mirror(mirror, entries, readers.read)
+    model = {"multilingual-e5-small": {"model.safetensors": {"sha256": "0" * 64, "bytes": 1}}}
+    study = read_study(ROOT / "studies/pocket.yaml", entries)
+    return make_plan(study, entries, Indexes(files, model)), files
+
+
+@pytest.fixture(params=["made-up MNLI", "made-up SQuAD", "MNLI", "SQuAD"], scope="session")
+def lengths(request) -> np.ndarray:
+    """Tokens of each training instance of a data set."""
+    task = request.param.removeprefix("made-up ")
+    if task != request.param:
+        return {"MNLI": made_up_mnli, "SQuAD": made_up_squad}[task](np.random.default_rng(0))
+    return {"MNLI": real_mnli, "SQuAD": real_squad}[task](request.getfixturevalue("mirror"))

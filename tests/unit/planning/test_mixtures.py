@@ -1,0 +1,114 @@
+"""Mixtures that are made from one that is written out, and the control with shuffled labels."""
+
+import itertools
+
+import pytest
+import yaml
+from xstilts.errors import UserError
+from xstilts.planning import registry
+from xstilts.planning.study import read_study
+
+from tests.builders.plans import matrix_with, named
+from tests.builders.projects import plan_of
+
+NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
+
+
+def mixtures_of(tmp_path, mixtures):
+    return read_study(matrix_with(tmp_path, mixtures=mixtures), registry.load()).mixtures
+
+
+def tasks_of(mixture):
+    return tuple(member.task for member in mixture.tasks)
+
+
+def test_models_have_their_own_mixtures(tmp_path):
+    """An entry that makes several mixtures stands for all of them."""
+    path = matrix_with(
+        tmp_path,
+        mixtures={"none": None, "pair": ["mnli", "squad_v1"], "curve": {"subsets": {"of": "pair", "sizes": [1]}}},
+    )
+    content = yaml.safe_load(path.read_text()) | {
+        "models": {"tiny": None, "multilingual-e5-small": {"mixtures": ["none", "curve", "curve-1-1"]}}
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    plan = plan_of(path)
+    assert plan.study.models["tiny"].mixtures == ("none", "pair", "curve-1-1", "curve-1-2")
+    found = {model: {cell.mixture for cell in plan.cells if cell.model == model} for model in plan.study.models}
+    assert found == {
+        "tiny": {"none", "pair", "curve-1-1", "curve-1-2"},
+        "multilingual-e5-small": {"none", "curve-1-1", "curve-1-2"},
+    }
+
+
+def test_subsets(tmp_path):
+    entries = {
+        "nine": {"tasks": NINE, "temperature": 2, "steps": 70},
+        "some": {"subsets": {"of": "nine", "sizes": "1..9"}},
+    }
+    made = mixtures_of(tmp_path, entries)
+    by_size = {size: [made[name] for name in made if name.startswith(f"some-{size}-")] for size in range(1, 10)}
+    # five of each size, but there is one subset of nine alone
+    assert [len(by_size[size]) for size in by_size] == [5] * 8 + [1]
+    for size, mixtures in by_size.items():
+        chosen = [tasks_of(mixture) for mixture in mixtures]
+        assert len(set(chosen)) == len(chosen)
+        assert all(len(tasks) == size and list(tasks) == [task for task in NINE if task in tasks] for tasks in chosen)
+        assert all(mixture.sampling == made["nine"].sampling for mixture in mixtures)
+    assert made == mixtures_of(tmp_path, entries)
+    entries["some"]["subsets"]["seed"] = 1
+    other = mixtures_of(tmp_path, entries)
+    assert any(made[f"some-4-{draw}"] != other[f"some-4-{draw}"] for draw in range(1, 6))
+
+
+def test_all_subsets_where_there_are_no_more(tmp_path):
+    entries = {"three": ["mnli", "qqp", "ccg"], "pair": {"subsets": {"of": "three", "sizes": [2], "draws": 5}}}
+    made = mixtures_of(tmp_path, entries)
+    assert {tasks_of(made[name]) for name in made if name != "three"} == set(
+        itertools.combinations(["mnli", "qqp", "ccg"], 2)
+    )
+
+
+def test_leave_one_out(tmp_path):
+    rated = [{"task": "mnli", "rate": 3}, "squad_v1", "mnli@de"]
+    made = mixtures_of(tmp_path, {"three": rated, "without": {"leave_one_out": "three"}})
+    assert {name: tasks_of(mixture) for name, mixture in made.items() if name != "three"} == {
+        "without-mnli": ("squad_v1", "mnli@de"),
+        "without-squad_v1": ("mnli", "mnli@de"),
+        "without-mnli-de": ("mnli", "squad_v1"),
+    }
+    assert made["without-squad_v1"].tasks[0].weight == 3
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"a": {"leave_one_out": "ten"}}, r"mixtures\.a: unknown task or mixture 'ten'"),
+        ({"a": ["mnli"], "b": {"leave_one_out": "a"}}, r"'a' has one task only"),
+        ({"a": ["mnli"], "b": {"subsets": {"of": "a", "sizes": [2]}}}, r"sizes: 2 is not possible; 'a' has 1 tasks"),
+        ({"a": ["mnli"], "b": {"subsets": {"of": "a", "sizes": "1-2"}}}, r"'1-2' is not of the form 1\.\.9"),
+        ({"a": ["mnli", "qqp"], "b": {"tasks": ["mnli"], "leave_one_out": "a"}}, r"needs one of .*, has 2"),
+        ({"a": {"temperature": 2}}, r"needs one of .*, has 0"),
+        ({"a": ["mnli", "qqp"], "b": {"leave_one_out": "a"}, "b-qqp": ["qqp"]}, r"would make a mixture 'b-qqp'"),
+        ({"a": [{"task": "squad_v1", "shuffled_labels": True}]}, r"'squad_v1' has not one label an example"),
+        ({"a": {"tasks": ["mnli"], "temperature": 0.5}}, r"temperature: must be >= 1, found 0\.5"),
+    ],
+)
+def test_bad_mixtures(tmp_path, entries, message):
+    with pytest.raises(UserError, match=message) as error:
+        mixtures_of(tmp_path, entries)
+    assert "\n" not in str(error.value)
+
+
+def test_shuffled_labels_are_other_training_data_and_the_rest_is_the_same(tmp_path):
+    shuffled = {"tasks": [{"task": "mnli", "shuffled_labels": True}, "squad_v1"]}
+    plan = plan_of(matrix_with(tmp_path, mixtures={"none": None, "real": ["mnli", "squad_v1"], "control": shuffled}))
+    prepared = named(plan, "prepared")
+    assert prepared["mnli.shuffled"].parents == (prepared["mnli.training"].id,)
+    tokens = {name: [node for key, node in named(plan, "tokens").items() if f".{name}." in key] for name in prepared}
+    used = {name: node.parents for name, node in named(plan, "intermediate").items()}
+    assert tokens["mnli.shuffled"][0].id in used["tiny.quick.control.s1"]
+    assert tokens["mnli.training"][0].id in used["tiny.quick.real.s1"]
+    # the target is trained on the true labels
+    target = named(plan, "targets")["tiny.quick.control.s1.mnli"]
+    assert tokens["mnli.training"][0].id in target.parents

@@ -1,0 +1,129 @@
+"""Killed at any step, while it trains or writes, and resumed: it gives the same."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+from xstilts import commands
+from xstilts.store.specs import EarlyStopping
+from xstilts.training import loop
+from xstilts.training.checkpoints import checkpoints, save_checkpoint
+
+from tests.builders.plans import node_of
+from tests.builders.training import RUNS, KilledError, in_a_fork, killed_at, run
+
+
+@pytest.mark.parametrize(("stage", "name"), RUNS)
+def test_killed_before_any_step_and_resumed_is_the_same(trained, tmp_path, monkeypatch, stage, name):
+    """With a checkpoint after every step: weights, heads, history and facts, bit for bit."""
+    spec = node_of(trained[0], stage, name).spec
+    facts, whole = run(trained, spec, tmp_path / "whole")
+    assert facts.run.steps_done >= 6
+    for step in range(1, facts.run.steps_done):
+        place = tmp_path / str(step)
+        with monkeypatch.context() as patched:
+            taken = killed_at(patched, step)
+            with pytest.raises(KilledError):
+                run(trained, spec, place, seconds=0)
+            assert len(taken) == step
+        with monkeypatch.context() as patched:
+            taken = killed_at(patched, None)
+            again = run(trained, spec, place, seconds=0)
+            assert taken[0] % 1_000_003 == step and len(taken) == facts.run.steps_done - step
+        assert again == (facts, whole), step
+
+
+def test_patience_is_counted_across_a_kill(trained, tmp_path, monkeypatch):
+    """With a learning rate that changes nothing the second evaluation is no better, nor is the third: it ends there."""
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    spec = replace(spec, learning_rate=1e-12, early_stopping=EarlyStopping(evaluate_every=1, patience=3))
+    facts, whole = run(trained, spec, tmp_path / "whole")
+    assert (facts.run.steps_done, facts.run.best_step) == (4, 1)
+    with monkeypatch.context() as patched:
+        killed_at(patched, 3)
+        with pytest.raises(KilledError):
+            run(trained, spec, tmp_path / "again", seconds=0)
+    assert run(trained, spec, tmp_path / "again", seconds=0) == (facts, whole)
+
+
+@pytest.mark.parametrize("damage", ["model.safetensors", "optimiser.safetensors", "state.json"])
+def test_truncated_checkpoint_is_refused_and_the_one_before_used(trained, tmp_path, monkeypatch, caplog, damage):
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    expected = run(trained, spec, tmp_path / "whole")
+    place = tmp_path / "again"
+    with monkeypatch.context() as patched:
+        killed_at(patched, 7)
+        with pytest.raises(KilledError):
+            run(trained, spec, place, seconds=0)
+    before, last = checkpoints(place / "work")
+    assert [path.name for path in (before, last)] == ["checkpoint-000000006", "checkpoint-000000007"]
+    os.truncate(last / damage, (last / damage).stat().st_size // 2)
+    assert run(trained, spec, place) == expected
+    assert f"{last} is not readable" in caplog.text
+
+
+def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
+    """A resumed run that is not the same to the last bit (on a GPU) may not find a better evaluation again."""
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    spec = replace(spec, early_stopping=EarlyStopping(evaluate_every=1, patience=20))
+    scores = iter(range(20))
+    monkeypatch.setattr(loop.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
+    # a better evaluation at every step, the last of them after the last checkpoint
+    save = save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", lambda place, step, *rest: step < 6 and save(place, step, *rest))
+    killed_at(monkeypatch, 6)
+    with pytest.raises(KilledError):
+        run(trained, spec, tmp_path, seconds=0)
+    kept = checkpoints(tmp_path / "work")
+    assert len(kept) == 2
+    for checkpoint in kept:
+        evaluations = json.loads((checkpoint / "state.json").read_text())["evaluations"]
+        best = max(evaluations, key=lambda evaluation: evaluation["score"])["step"]
+        assert (tmp_path / f"work/best-{best:09d}").exists()
+
+
+def test_twenty_kills_in_one_run(trained, tmp_path):
+    """Killed (SIGKILL) twenty times at random moments, while it trains or writes: the weights are the same."""
+    spec = node_of(trained[0], "intermediate", "tiny.full.four.s1").spec
+    spec = replace(spec, sampling=replace(spec.sampling, steps=60))
+    started = time.monotonic()
+    expected = run(trained, spec, tmp_path / "whole")
+    seconds = time.monotonic() - started
+    rng, kills, resumed = random.Random(1), 0, set()
+    while kills < 20:
+        child = in_a_fork(lambda: run(trained, spec, tmp_path / "again", seconds=0))
+        time.sleep(rng.uniform(0.05, seconds / 4))
+        if os.waitpid(child, os.WNOHANG)[0] == child:
+            # it came to its end: the rest of the kills are of a new run
+            assert kills
+            shutil.rmtree(tmp_path / "again")
+            continue
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        kills += 1
+        resumed |= {path.name for path in checkpoints(tmp_path / "again/work")}
+    assert len(resumed) > 3
+    assert run(trained, spec, tmp_path / "again", seconds=0) == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_it_saves_and_says_so(trained, tmp_path, number):
+    """SIGTERM, Ctrl-C: a checkpoint within seconds, the exit code of a temporary failure, then the same weights."""
+    spec = node_of(trained[0], "intermediate", "tiny.full.four.s1").spec
+    spec = replace(spec, sampling=replace(spec.sampling, steps=400))
+    expected = run(trained, spec, tmp_path / "whole")
+    child = in_a_fork(lambda: run(trained, spec, tmp_path / "again"))
+    time.sleep(1.0)
+    os.kill(child, number)
+    started = time.monotonic()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == commands.TEMPORARY_FAILURE == 75
+    assert time.monotonic() - started < 5
+    (checkpoint,) = checkpoints(tmp_path / "again/work")
+    assert 0 < json.loads((checkpoint / "state.json").read_text())["step"] < 400
+    assert run(trained, spec, tmp_path / "again") == expected

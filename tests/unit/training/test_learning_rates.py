@@ -1,0 +1,65 @@
+"""Learning rates from a grid."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from xstilts.errors import UserError
+from xstilts.hardware import Hardware
+from xstilts.models.distributed import Group
+from xstilts.store.manifest import LearningRatesResults
+from xstilts.training import learning_rates, loop
+
+from tests.builders.plans import named, node_of, write_manifest
+from tests.builders.training import run
+
+
+def test_grid_is_searched_once_for_all_mixtures_and_seeds(trained):
+    plan, _ = trained
+    searches = named(plan, "learning_rates")
+    assert set(searches) == {
+        "tiny.grid.four.intermediate",
+        "tiny.grid.retrieval.intermediate",
+        "tiny.grid.mnli",
+        "tiny.grid.udpos",
+    }
+    for mixture_name in ("none", "four", "retrieval"):
+        target = node_of(trained[0], "targets", f"tiny.grid.{mixture_name}.s1.mnli")
+        assert target.spec.parents["learning_rate"] == searches["tiny.grid.mnli"].id
+        assert target.spec.learning_rate is None
+    assert searches["tiny.grid.mnli"].spec.learning_rates == [1e-9, 3e-3, 1e9]
+
+
+def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
+    """One that trains nothing, one that does, and one that explodes; killed in between, it goes on with the next."""
+    plan, results = trained
+    spec = node_of(trained[0], "learning_rates", "tiny.grid.udpos").spec
+    workplace = tmp_path / "work"
+    workplace.mkdir()
+    run = loop.prepare(spec, results, workplace, Hardware(), Group())
+    searched = learning_rates.search(run, spec)
+    assert searched.best == 3e-3
+    scores = {trial.learning_rate: trial.score for trial in searched.trials}
+    assert scores[3e-3] > scores[1e-9] and scores[1e9] is None
+    tried = []
+    schedule = loop.learning_rate
+    monkeypatch.setattr(loop, "learning_rate", lambda *at: tried.append(at[2]) or schedule(*at))
+    shutil.rmtree(workplace / "rate-0.003")
+    assert learning_rates.search(run, spec) == searched
+    assert set(tried) == {3e-3}
+    with pytest.raises(UserError, match="every learning rate of the grid"):
+        shutil.rmtree(workplace)
+        workplace.mkdir()
+        learning_rates.search(run, replace(spec, learning_rates=(1e20, 1e30)))
+
+
+def test_rate_of_the_search_is_trained_with(trained, tmp_path):
+    plan, results = trained
+    node = node_of(trained[0], "intermediate", "tiny.grid.retrieval.s1")
+    search = plan.nodes[node.spec.parents["learning_rate"]]
+    write_manifest(results, search, LearningRatesResults(trials=(), best=3e-3))
+    facts, files = run(trained, node.spec, tmp_path / "grid")
+    plain = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1")
+    expected, same = run(trained, plain.spec, tmp_path / "plain")
+    assert facts.learning_rate == 3e-3
+    assert files == same and facts == expected
