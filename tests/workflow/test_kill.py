@@ -12,8 +12,9 @@ import time
 
 import pytest
 from xstilts.store import manifest
-from xstilts.store.manifest import manifest_path
+from xstilts.store.manifest import path_of
 
+from tests.builders.plans import node_of, spec_text
 from tests.builders.projects import checkout, locked
 
 SECONDS = 120
@@ -34,12 +35,12 @@ def start(project, *arguments):
 
 
 def target_node(project, name):
-    (node,) = [node for node in project.plan().stage("targets").values() if node.name == name]
+    node = node_of(project.plan(), "targets", name)
     return node
 
 
 def train_command(project, node, output):
-    return ["xstilts", "train", "--spec", manifest.canonical(node.spec), "--output", str(output),
+    return ["xstilts", "train", "--spec", spec_text(node.spec), "--output", str(output),
             "--checkpoint-seconds", "0"]  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def outputs(output):
 def test_killed_training_resumes_to_the_same_weights(project):
     """SIGKILL in the middle, then the same command: the weights are those of the run that was not interrupted."""
     node = target_node(project, "tiny.quick.three.s1.mnli")
-    reference = outputs(manifest_path(project.results, node.id))
+    reference = outputs(path_of(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
     work = project.results / "work/targets/again-00000000"
     process = start(project, *train_command(project, node, output))
@@ -69,7 +70,7 @@ def test_killed_training_resumes_to_the_same_weights(project):
 
 def test_broken_checkpoint_is_passed_over(project):
     node = target_node(project, "tiny.quick.none.s1.mnli")
-    reference = outputs(manifest_path(project.results, node.id))
+    reference = outputs(path_of(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
     broken = project.results / "work/targets/again-00000000/checkpoint-000000003"
     broken.mkdir(parents=True)
@@ -126,7 +127,7 @@ def test_killed_snakemake_is_unlocked_and_resumed(project):
 def test_killed_ten_times(project):
     """Ten SIGKILLs at random moments of one run leave the outputs of the run that was not interrupted."""
     node = target_node(project, "tiny.quick.three.s1.squad_v1")
-    reference = outputs(manifest_path(project.results, node.id))
+    reference = outputs(path_of(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
     rng = random.Random(0)
     for _ in range(10):

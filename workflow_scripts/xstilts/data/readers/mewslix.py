@@ -21,7 +21,10 @@ from xstilts.data.sources.miniature.languages import table
 from xstilts.errors import UserError
 
 # those of the mentions; descriptions are in 50, and the miniature world has both in its own
-_LANGUAGES = ("ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk", *(code for code in table() if code != "en"))
+_LANGUAGES = (
+    *["ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk"],
+    *(code for code in table() if code != "en"),
+)
 _ELSEWHERE = "en"
 _BRACES = re.compile(r"\{(.*?)\}")
 Span = tuple[int, int]
