@@ -20,6 +20,7 @@ from xstilts.planning.settings import plan_of as plan_with
 from xstilts.store import specs, study_plan
 from xstilts.store.files import canonical
 from xstilts.store.manifest import MANIFEST
+from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 from tests.builders.projects import ROOT, Project
 
@@ -151,8 +152,8 @@ def test_card_and_export_say_what_there_is(project, capsys):
 def test_export_of_a_benchmark_task_without_a_layout(project, capsys, monkeypatch):
     """A benchmark may have a task of the new form; then the layout is what is missing, and one line says so."""
     known = registry.load(local().own_tasks)
-    settings = {"languages": ["de", "en"], "metrics": ["spearman"], "group": "sentence", "layout": "sts"}
-    benchmark = {"title": "Mine", "tasks": {"sts": {**settings, "pooled": False, "english": True, "same_data": []}}}
+    entry = BenchmarkTask(languages=("de", "en"), metrics=("spearman",), group="sentence", layout="sts")
+    benchmark = Benchmark("mine", "Mine", "", {"sts": entry})
     monkeypatch.setitem(known.benchmarks, "mine", benchmark)
     monkeypatch.setattr(registry, "load", lambda *_: known)
     axes = ["--model", "tiny", "--recipe", "quick", "--mixture", "none", "--seed", "1", "--benchmark", "mine"]

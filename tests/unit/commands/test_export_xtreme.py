@@ -10,7 +10,11 @@ from xstilts import commands, forms
 from xstilts.evaluation import scores
 from xstilts.evaluation.predictions import frame_of
 from xstilts.planning import registry
+from xstilts.store import manifest
+from xstilts.store.manifest import EvaluatedSplit, EvaluationResults
+from xstilts.store.specs import PredictionsSpec
 
+from tests.builders.models import numerics
 from tests.builders.xtreme import TARGETS, scored
 
 LANGUAGES = ["en", "de", "zh"]
@@ -61,11 +65,15 @@ def study(tmp_path) -> Path:
             folder = results / node
             folder.mkdir(parents=True)
             pd.concat(frames, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
-            official = {"split": "test", "official": True, "sample": False}
-            parts = {language: official for language in LANGUAGES if language in task.languages}
-            parts["de"] = {"split": "dev", "official": False, "sample": True}
-            facts = {"spec": {}, "splits": parts, "collapsed": False}
-            (folder / "manifest.json").write_text(json.dumps(facts))
+            split = EvaluatedSplit(split="test", official=True, sample=False)
+            splits = {language: split for language in LANGUAGES if language in task.languages}
+            splits["de"] = EvaluatedSplit(split="dev", official=False, sample=True)
+            stated = EvaluationResults(fingerprint={}, training={}, collapsed=False, splits=splits)
+            spec = PredictionsSpec(
+                version=1, parents={}, form=task.form, labels=task.labels, trained_on=target, decoding={},
+                scoring="squad", numerics=numerics(),
+            )  # fmt: skip
+            (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
     plan = results / "studies/mine/0123/plan.json"
     plan.parent.mkdir(parents=True)
     content = {"study": "mine", "source": "mirror", "benchmark": None, "targets": targets, "cells": cells, "nodes": {}}

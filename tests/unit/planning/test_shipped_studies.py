@@ -12,8 +12,13 @@ from tests.builders.plans import named, plan_shipped
 from tests.builders.projects import ROOT, plan_of
 
 
-def test_study_in_readme(tmp_path):
-    recipes, study = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+def blocks(page):
+    """Return the YAML of a page of the documents."""
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.S)
+
+
+def test_study_in_documents(tmp_path):
+    study, recipes = blocks("studies.md")[0], blocks("models-and-hardware.md")[-1]
     path = tmp_path / "study.yaml"
     path.write_text(study)
     assert len(plan_of(path).cells) == 3 * 2 * 3
@@ -42,22 +47,22 @@ def test_full_studies_have_the_papers_tasks_and_all_languages(name, full_mirror)
     nine = [member.task for member in plan.study.mixtures["nine"].tasks]
     assert nine == [mixture for mixture in plan.study.mixtures if mixture not in ("none", "nine")]
     assert len(nine) == 9
-    tasks = registry.load().benchmarks[plan.study.benchmark]["tasks"]
+    tasks = plan.study.benchmark.tasks
     assert set(plan.targets) == set(tasks)
     evaluations = named(plan, "prepared")
     for task, entry in tasks.items():
-        assert set(evaluations[f"{task}.evaluation"].spec.languages) == set(entry["languages"]), task
-        assert all(part["official"] for part in evaluations[f"{task}.evaluation"].spec.languages.values()), task
+        assert set(evaluations[f"{task}.evaluation"].spec.languages) == set(entry.languages), task
+        assert all(files.official for files in evaluations[f"{task}.evaluation"].spec.languages.values()), task
 
 
 def test_translated_data_is_another_training_set(full_mirror):
     plan = plan_shipped(ROOT / "studies/translated.yaml", full_mirror)
-    prepared = {node.name: node.spec for node in plan.stage("prepared").values() if node.name.endswith(".training")}
-    assert prepared["mnli.training"]["language"] == "en" and prepared["mnli@de.training"]["language"] == "de"
-    sources = {name: plan.nodes[spec["parents"]["data"]].spec.source for name, spec in prepared.items()}
-    assert sources["mnli.training"]["repository"] == "nyu-mll/glue"
-    assert sources["mnli@de.training"]["repository"] == "facebook/xnli"
-    targets = [node for node in plan.stage("targets").values() if node.name.endswith(".none.s1.mnli@de")]
+    prepared = {name: node.spec for name, node in named(plan, "prepared").items() if name.endswith(".training")}
+    assert prepared["mnli.training"].language == "en" and prepared["mnli@de.training"].language == "de"
+    sources = {name: plan.nodes[spec.parents["data"]].spec.source for name, spec in prepared.items()}
+    assert sources["mnli.training"].repository == "nyu-mll/glue"
+    assert sources["mnli@de.training"].repository == "facebook/xnli"
+    targets = [name for name in named(plan, "targets") if name.endswith(".none.s1.mnli@de")]
     assert len(targets) == 1
 
 

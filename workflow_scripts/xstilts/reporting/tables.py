@@ -211,7 +211,7 @@ def contrast_rows(frame: pd.DataFrame) -> Cells:
     axes = [axis for axis in ("model", "recipe", "mixture") if axis in frame.columns]
     header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
     rows = []
-    for row in records(frame.fillna("")):
+    for row in records(frame.astype(object).fillna("")):
         digits = 1 if _unit(row["metric"]) == PERCENT else 3
         difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
         sides = f"{row['contrast']}: {row['one']} − {row['other']}"

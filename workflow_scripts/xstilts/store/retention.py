@@ -51,8 +51,10 @@ def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep
 
 def _may_go(node: PlannedNode | None, name: str, keep_models: str) -> bool:
     """Tell whether a node may be deleted once nothing needs it."""
-    adapter = node is not None and isinstance(node.spec, TrainingSpec) and node.spec.method.name != "full"
-    return keep_models in STAGES[name.partition("/")[0]].deleted_under and not adapter
+    if keep_models not in STAGES[name.partition("/")[0]].deleted_under:
+        return False
+    is_adapter = node is not None and isinstance(node.spec, TrainingSpec) and node.spec.method.name != "full"
+    return not is_adapter
 
 
 @dataclass(frozen=True)
