@@ -37,14 +37,17 @@ if sys.argv[1] == "offline":
 
 from xstilts.errors import UserError
 from xstilts.data.sources import Place, hub
+from xstilts.store.specs import Content
 
 said = []
 for job in json.loads(sys.argv[2]):
     folder = Path(job["folder"])
     folder.mkdir()
     fetch = hub.fetch_data if "files" in job else hub.fetch_model
+    files = dict.fromkeys(job.get("files", ()))
+    content = Content(kind="hub", files=files, repository=job["repository"], revision=job["revision"])
     try:
-        said.append(fetch(job, folder, Place(None, sys.argv[1] == "offline")))
+        said.append(fetch(content, folder, Place(None, sys.argv[1] == "offline")))
     except UserError as error:
         said.append(str(error))
 Path(sys.argv[3]).write_text(json.dumps([said, touched]))

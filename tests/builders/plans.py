@@ -1,5 +1,6 @@
 """Studies as text or content, and their plans; the nodes of a plan, made in this process."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def plan_shipped(path: Path, mirror: Mapping[str, Any] | None = None) -> Plan:
     entries = registry.load()
     study = read_study(path, entries)
     models = {
-        name: {"model.safetensors": {"sha256": "0" * 64}}
+        name: {"model.safetensors": {"sha256": hashlib.sha256(name.encode()).hexdigest()}}
         for name in study.models
         if not (entries.models[name]["generated"] or entries.models[name]["pretrained"])
     }

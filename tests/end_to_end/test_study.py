@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from xstilts.store import manifest
+from xstilts.store import node as node_store
+from xstilts.store.files import digest, file_sha256
 from xstilts.store.manifest import path_of
-from xstilts.store.stages import VERSIONS
+from xstilts.store.stages import STAGES
 
-from tests.builders.plans import spec_text
+from tests.builders.plans import named, node_of, spec_text
 
 
 def folder_of(project):
@@ -22,16 +24,16 @@ def folder_of(project):
 
 def manifests(project, stage):
     return {
-        node.name: manifest.read(path_of(project.results, node.id)) for node in project.plan().stage(stage).values()
+        name: manifest.read(path_of(project.results, node.id)) for name, node in named(project.plan(), stage).items()
     }
 
 
 def test_every_node_is_made(finished):
     for node in finished.plan().nodes.values():
-        facts = manifest.read(path_of(finished.results, node.id))
-        assert facts["spec"] == json.loads(spec_text(node.spec))
-        for name, entry in facts["files"].items():
-            assert manifest.file_sha256(finished.results / node.id / name) == entry["sha256"], (node.id, name)
+        stated = manifest.read(path_of(finished.results, node.id))
+        assert stated.spec_json == json.loads(spec_text(node.spec))
+        for name, file in stated.files.items():
+            assert file_sha256(finished.results / node.id / name) == file.sha256, (node.id, name)
         assert (finished.results / node.id / "provenance.json").exists()
     assert not list((finished.results / "work").rglob("checkpoint-*"))
 
@@ -61,7 +63,7 @@ def test_predictions_carry_what_statistics_need(finished):
 
 
 def test_scores_are_those_of_the_predictions(finished):
-    (node,) = [node for node in finished.plan().stage("predictions").values() if node.name.endswith("none.s1.xnli")]
+    node = node_of(finished.plan(), "predictions", "tiny.quick.none.s1.xnli")
     frame = pd.read_parquet(finished.results / node.id / "predictions.parquet")
     scores = pd.read_parquet(folder_of(finished) / "scores.parquet")
     scores = scores[(scores["target"] == "xnli") & (scores["mixture"] == "none")].set_index("language")
@@ -71,21 +73,22 @@ def test_scores_are_those_of_the_predictions(finished):
 
 
 def test_a_mixture_states_what_it_saw(finished):
-    (facts,) = manifests(finished, "intermediate").values()
-    assert set(facts["tasks"]) == {"mnli", "squad_v1", "commonsenseqa"}
-    assert sum(entry["steps"] for entry in facts["tasks"].values()) == facts["steps"] == facts["best_step"]
-    assert sum(entry["probability"] for entry in facts["tasks"].values()) == pytest.approx(1, abs=1e-5)
+    (made,) = manifests(finished, "intermediate").values()
+    run = made.results.run
+    assert set(run.tasks) == {"mnli", "squad_v1", "commonsenseqa"}
+    assert sum(task.steps for task in run.tasks.values()) == made.results.steps == run.best_step
+    assert sum(task.probability for task in run.tasks.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_best_evaluation_is_kept(finished):
     for node in finished.plan().stage("targets").values():
         history = json.loads((finished.results / node.id / "history.json").read_text())
-        facts = manifest.read(path_of(finished.results, node.id))
+        run = manifest.read(path_of(finished.results, node.id)).results.run
         best = max(evaluation["score"] for evaluation in history["evaluations"])
         first = next(entry["step"] for entry in history["evaluations"] if entry["score"] == best)
-        assert facts["best_step"] == first
-        (entry,) = node.spec.tasks
-        assert facts["dev"][entry["task"]][entry["metric"]] == pytest.approx(best, abs=1e-3)
+        assert run.best_step == first
+        (task,) = node.spec.tasks
+        assert run.dev[task.task].scores[task.metric] == pytest.approx(best, abs=1e-3)
 
 
 def contents(path):
@@ -96,7 +99,7 @@ def contents(path):
 
 
 def test_dev_rows_are_never_scored_and_never_trained_on(finished):
-    nodes = {node.name: finished.results / node.id for node in finished.plan().stage("prepared").values()}
+    nodes = {name: finished.results / node.id for name, node in named(finished.plan(), "prepared").items()}
     for target, training in {"xnli": "mnli", "udpos": "udpos", "xquad": "squad_v1"}.items():
         train, dev = (contents(nodes[f"{training}.training"] / f"{part}.parquet") for part in ("train", "dev"))
         scored = contents(nodes[f"{target}.evaluation"] / "en.parquet")
@@ -163,7 +166,7 @@ def test_prune(project):
 
 def test_weights_go_once_their_predictions_are_complete(project):
     project.configure(keep_models="intermediate")
-    nodes = {(node.stage, node.name): node for node in project.plan().nodes.values()}
+    nodes = {(node.stage, name): node for name, node in project.plan().named()}
     shutil.rmtree(project.results / nodes["predictions", "tiny.quick.three.s1.xnli"].id)
     before = (folder_of(project) / "report.html").read_text()
     for name in ("scores.parquet", "report.html"):
@@ -180,9 +183,12 @@ def test_weights_go_once_their_predictions_are_complete(project):
 def golden(project):
     """Return, for every stage, its version and what it made, in numbers that hold on other machines too."""
     made = {}
-    for stage in set(VERSIONS) - {"studies"}:
-        nodes = project.plan().stage(stage).values()
-        made[stage] = {"version": VERSIONS[stage], "nodes": {node.name: numbers(project, node) for node in nodes}}
+    for stage in STAGES:
+        nodes = named(project.plan(), stage).items()
+        made[stage] = {
+            "version": STAGES[stage].version,
+            "nodes": {name: numbers(project, node) for name, node in nodes},
+        }
     return made
 
 
@@ -190,14 +196,14 @@ def numbers(project, node):
     """Return a digest of what must be the same to the byte, or numbers that another machine gives within 1e-3."""
     folder = project.results / node.id
     if node.stage == "data":
-        own = (manifest.MANIFEST, manifest.PROVENANCE)
+        own = (manifest.MANIFEST, node_store.RECORD, node_store.PROVENANCE)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in own)
-        return manifest.digest([manifest.file_sha256(path) for path in files])[:16]
+        return digest([file_sha256(path) for path in files])[:16]
     if node.stage == "prepared":
         rows = [pd.read_parquet(path).to_json(orient="records") for path in sorted(folder.glob("*.parquet"))]
-        return manifest.digest(rows)[:16]
+        return digest(rows)[:16]
     if node.stage == "tokens":
-        return manifest.digest([np.load(path).tolist() for path in sorted(folder.rglob("*.npy"))])[:16]
+        return digest([np.load(path).tolist() for path in sorted(folder.rglob("*.npy"))])[:16]
     if node.stage == "models":
         tensors = load_file(folder / "model.safetensors")
         return [round(float(value.flat[-1]), 5) for _, value in sorted(tensors.items())]
@@ -225,4 +231,4 @@ def test_golden_outputs(finished, request):
             # of 24 predictions, one may flip where two outputs are as good as equal
             within = {"abs": 0.05} if stage in ("predictions", "retrieval") else {"rel": 1e-3, "abs": 1e-4}
             same = value == expected if isinstance(value, str) else value == pytest.approx(expected, **within)
-            assert same, f"{stage} {name} made {value}, not {expected}: raise VERSIONS[{stage!r}] in plan.py"
+            assert same, f"{stage} {name} made {value}, not {expected}: raise STAGES[{stage!r}] in plan.py"

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 from xstilts import forms
 
+from tests.builders.plans import named
 from tests.builders.projects import ROOT, Project
 
 
@@ -21,8 +22,8 @@ def tiny(tmp_path_factory):
 def frames(project, stage):
     """Return the predictions of a stage by the node's name."""
     return {
-        node.name: pd.read_parquet(project.results / node.id / "predictions.parquet")
-        for node in project.plan().stage(stage).values()
+        name: pd.read_parquet(project.results / node.id / "predictions.parquet")
+        for name, node in named(project.plan(), stage).items()
     }
 
 

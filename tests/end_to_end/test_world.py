@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 from xstilts.store import manifest
+from xstilts.store.manifest import path_of
 
 from tests.builders.projects import ROOT, Project
 
@@ -38,16 +39,17 @@ def test_tokenizer_and_model_are_made_from_the_text(world):
     content = json.loads(tokenizer.read_text())
     assert content["model"]["type"] == "Unigram" and len(content["model"]["vocab"]) <= 500
     (pretrained,) = (world.results / "pretrained").glob("*/manifest.json")
-    facts = manifest.read(pretrained)
+    run = manifest.read(pretrained).results.run
     # the last batch of an epoch is a smaller one
-    assert facts["steps_done"] == 100 and 3100 < facts["tasks"]["text"]["examples"] <= 3200
+    assert run.steps_done == 100 and 3100 < run.tasks["text"].examples <= 3200
     # it has learnt something: telling tokens by guessing gives the logarithm of their number
-    assert facts["dev"]["text"]["loss"] < 0.9 * math.log(len(content["model"]["vocab"]))
-    mixed = next((world.results / "predictions").glob("*mixed*xnli*/manifest.json"))
-    (intermediate,) = (run for name, run in manifest.read(mixed)["training"].items() if name.startswith("intermediate"))
-    assert set(intermediate["tasks"]) == {"mnli", "squad_v1", "text"}
+    assert run.dev["text"].scores["loss"] < 0.9 * math.log(len(content["model"]["vocab"]))
+    mixed = next(cell.node for cell in world.plan().cells if (cell.mixture, cell.target) == ("mixed", "xnli"))
+    training = manifest.read(path_of(world.results, mixed)).results.training
+    (intermediate,) = (run for name, run in training.items() if name.startswith("intermediate"))
+    assert set(intermediate.tasks) == {"mnli", "squad_v1", "text"}
     # the limit holds for each language of the text
-    assert intermediate["tasks"]["text"]["rows"] == 2 * 128
+    assert intermediate.tasks["text"].rows == 2 * 128
 
 
 def test_report_says_first_that_the_world_is_synthetic(world):

@@ -79,7 +79,10 @@ def test_made_up_data(card):
 
 def test_what_is_not_there_is_said(card, caplog):
     found = card("xnli", "--source", "download")
-    assert "xnli.evaluation: not downloaded yet; a study that uses it downloads it" in found
+    assert any(
+        line.startswith("xnli.") and line.endswith(": not downloaded yet; a study that uses it downloads it")
+        for line in found
+    )
     assert not any("characters" in line for line in found)
     card("xnlii", expected=2)
     assert "unknown task 'xnlii'; did you mean 'xnli'?" in caplog.text

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from xstilts import forms
 from xstilts.data.prepare import prepare
 from xstilts.errors import UserError
-from xstilts.forms import FORMS
 from xstilts.store.specs import EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, TrainingFile
 
 from tests.builders.mirrors import jsonl
@@ -97,7 +97,7 @@ def same(name, raw, row, labels):
     for field, column in own["columns"].items():
         parts = [raw.get(part) for part in column.split("+")]
         expected[field] = parts if len(parts) > 1 else parts[0]
-    found = {field: row[field] for field in FORMS[form].fields}
+    found = {field: row[field] for field in forms.FORMS[form].fields}
     if "label" in found:
         found["label"] = values[found["label"]]
     if "tags" in found:

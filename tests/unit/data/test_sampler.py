@@ -111,12 +111,12 @@ def test_realised_shares():
 def test_counts():
     schedule = Schedule([share("a", 10, epochs=3), share("b", 30)], Sampling("equal"), seed=2)
     counts = schedule.counts()
-    assert sum(entry["steps"] for entry in counts.values()) == schedule.steps
+    assert sum(entry.steps for entry in counts.values()) == schedule.steps
     seen = {name: 0 for name in counts}
     for step in range(schedule.steps):
         task, instances = schedule.batch(step)
         seen["ab"[task]] += len(instances)
-    assert {name: entry["examples"] for name, entry in counts.items()} == seen
+    assert {name: entry.examples for name, entry in counts.items()} == seen
 
 
 def test_batches_are_of_similar_length():

@@ -8,11 +8,9 @@ import pyarrow.parquet
 import pytest
 from xstilts.data.prepare import prepare, unite
 from xstilts.errors import UserError
-from xstilts.store import manifest
-from xstilts.store.manifest import PreparedResults
 
 from tests.builders.mirrors import ids
-from tests.builders.plans import make, matrix_with, node_of
+from tests.builders.plans import make, matrix_with, node_of, results_of
 from tests.builders.projects import plan_of
 
 LABELS = ["entailment", "neutral", "contradiction"]
@@ -90,9 +88,7 @@ def test_shuffling_moves_labels_between_training_rows_alone(tmp_path):
     plan = plan_of(matrix_with(tmp_path, mixtures={"control": [{"task": "mnli", "shuffled_labels": True}]}))
     source, shuffled = (node_of(plan, "prepared", f"mnli.{name}") for name in ("training", "shuffled"))
     folder = make(plan, source.id, tmp_path / "results")
-    tables, _ = unite(
-        shuffled.spec, {"mnli": folder}, {"mnli": manifest.results_of(tmp_path / "results", source.id, PreparedResults)}
-    )
+    tables, _ = unite(shuffled.spec, {"mnli": folder}, {"mnli": results_of(tmp_path / "results", source.id)})
     for split in ("train", "dev"):
         before = pyarrow.parquet.read_table(folder / f"{split}.parquet").to_pylist()
         after = tables[split].to_pylist()

@@ -8,23 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xstilts.evaluation import benchmarks
 from xstilts.planning import registry
+from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 # Two tasks of a made-up benchmark: `read` is scored by two metrics, `find` in one pool of all languages.
 TASKS = {
-    "read": {
-        "languages": ["en", "de", "fr"], "metrics": ["f1", "exact_match"], "group": "question_answering",
-        "pooled": False, "english": True, "same_data": ["squad_v1"],
-    },
-    "find": {
-        "languages": ["en", "de"], "metrics": ["mean_average_precision"], "group": "retrieval",
-        "pooled": True, "english": True, "same_data": [],
-    },
-    "match": {
-        "languages": ["de", "fr"], "metrics": ["accuracy"], "group": "retrieval",
-        "pooled": False, "english": False, "same_data": ["squad_v1", "mnli"],
-    },
+    "read": BenchmarkTask(
+        languages=("en", "de", "fr"), metrics=("f1", "exact_match"), group="question_answering", layout="read",
+        same_data=("squad_v1",),
+    ),
+    "find": BenchmarkTask(
+        languages=("en", "de"), metrics=("mean_average_precision",), group="retrieval", layout="find", pooled=True
+    ),
+    "match": BenchmarkTask(
+        languages=("de", "fr"), metrics=("accuracy",), group="retrieval", layout="match", english=False,
+        same_data=("squad_v1", "mnli"),
+    ),
 }  # fmt: skip
-BENCHMARK = {"tasks": TASKS}
+BENCHMARK = Benchmark("made", "Made up", "", TASKS)
 CELLS = {
     ("read", "en"): {"f1": 90, "exact_match": 80},
     ("read", "de"): {"f1": 60, "exact_match": 40},
@@ -59,14 +59,14 @@ def table(*without: tuple[str, str]) -> pd.DataFrame:
     ],
 )  # fmt: skip
 def test_tasks_and_numbers_of_languages(name, languages):
-    tasks = registry.load().benchmarks[name]["tasks"]
-    assert {task: len(entry["languages"]) for task, entry in tasks.items()} == languages
+    tasks = registry.load().benchmarks[name].tasks
+    assert {task: len(entry.languages) for task, entry in tasks.items()} == languages
 
 
 def test_languages_of_each_benchmark():
     known = registry.load().benchmarks
     found = {
-        name: {language for entry in known[name]["tasks"].values() for language in entry["languages"]}
+        name: {language for entry in known[name].tasks.values() for language in entry.languages}
         for name in ("xtreme", "xtreme_r")
     }
     first = (
@@ -80,12 +80,12 @@ def test_languages_of_each_benchmark():
 def test_benchmarks_agree_with_the_tasks():
     known = registry.load()
     for name, benchmark in known.benchmarks.items():
-        for task, entry in benchmark["tasks"].items():
-            assert set(entry["languages"]) <= set(known.tasks[task].languages), (name, task)
-            assert entry["english"] == ("en" in entry["languages"]), (name, task)
-            assert known.tasks[task].metric in entry["metrics"], (name, task)
-            assert set(entry["same_data"]) <= set(known.tasks), (name, task)
-            assert set(entry["languages"]) <= set(known.languages), (name, task)
+        for task, entry in benchmark.tasks.items():
+            assert set(entry.languages) <= set(known.tasks[task].languages), (name, task)
+            assert entry.english == ("en" in entry.languages), (name, task)
+            assert known.tasks[task].metric in entry.metrics, (name, task)
+            assert set(entry.same_data) <= set(known.tasks), (name, task)
+            assert set(entry.languages) <= set(known.languages), (name, task)
 
 
 def test_task_scores_are_means_over_languages_and_metrics():
@@ -206,7 +206,7 @@ def test_xtreme_r_has_an_overall_score_with_lareqa_in_it():
     benchmark = registry.load().benchmarks["xtreme_r"]
     rows = [
         {"task": task, "language": language, "metric": metric, "score": 50.0, "n": 10}
-        for task, entry in benchmark["tasks"].items() for language in entry["languages"] for metric in entry["metrics"]
+        for task, entry in benchmark.tasks.items() for language in entry.languages for metric in entry.metrics
     ]  # fmt: skip
     scores = pd.DataFrame(rows)
     lareqa = scores["task"] == "lareqa"

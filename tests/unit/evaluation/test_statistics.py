@@ -8,6 +8,10 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import statistics
 from xstilts.forms import FORMS
+from xstilts.store.specs import EvaluationDataSpec, Reading, to_json
+from xstilts.store.study_plan import Cell, Contrast, PlannedNode, PlannedTarget
+
+from tests.builders.reports import study_plan
 
 CLASSIFICATION = FORMS["classification"]
 
@@ -136,10 +140,18 @@ def plan(tmp_path):
     """Two models, two mixtures and two seeds on one target; the second model lacks a mixture with seed 2."""
     answers = {("a", "none"): [1] * 20 + [0] * 20, ("a", "nine"): [1] * 30 + [0] * 10, ("b", "none"): [0] * 40,
                ("b", "nine"): [0] * 40}  # fmt: skip
-    cells, nodes = (
-        [],
-        {"prepared/x": {"spec": {"parallel": True}}, "tokens/x": {"spec": {"parents": {"prepared": "prepared/x"}}}},
-    )
+    prepared = EvaluationDataSpec(
+        version=1, parents={}, task="xnli", task_version=1, form="classification", labels=("no", "yes"),
+        reading=Reading(
+            reader="tsv", header=None, columns={}, values={}, labels=None, drop_labels=(), unanswerable="keep"
+        ),
+        languages={}, test_rows=None, cluster_rows=1, parallel=True,
+    )  # fmt: skip
+    cells = []
+    nodes = {
+        "prepared/x": PlannedNode("", ("x",), to_json(prepared)),
+        "tokens/x": PlannedNode("", ("x",), {"parents": {"prepared": "prepared/x"}}),
+    }
     for (model, mixture), correct in answers.items():
         for seed in (1, 2):
             if (model, mixture, seed) != ("b", "nine", 2):
@@ -147,15 +159,15 @@ def plan(tmp_path):
                 (tmp_path / name).mkdir(parents=True)
                 side(correct).to_parquet(tmp_path / name / "predictions.parquet")
                 axes = {"model": model, "recipe": "r", "method": "full", "mixture": mixture, "seed": seed}
-                cells.append({**axes, "target": "xnli", "node": name})
-                nodes[name] = {"spec": {"parents": {"tokens": "tokens/x"}}}
+                cells.append(Cell(**axes, target="xnli", node=name))
+                nodes[name] = PlannedNode("", (name,), {"parents": {"tokens": "tokens/x"}})
     contrasts = {
-        "gain": {"axis": "mixture", "pair": ("nine", "none"), "targets": None, "expected": "higher"},
-        "size": {"axis": "model", "pair": ("b", "a"), "targets": ["xnli"], "expected": "higher"},
-        "elsewhere": {"axis": "model", "pair": ("b", "a"), "targets": ["udpos"], "expected": None},
+        "gain": Contrast("mixture", ("nine", "none"), None, "higher"),
+        "size": Contrast("model", ("b", "a"), ("xnli",), "higher"),
+        "elsewhere": Contrast("model", ("b", "a"), ("udpos",), None),
     }
-    targets = {"xnli": {"form": "classification", "metric": "accuracy", "language": "en"}}
-    return {"cells": cells, "nodes": nodes, "contrasts": contrasts, "targets": targets}
+    targets = {"xnli": PlannedTarget("xnli", "classification", "accuracy", "en", "tiny")}
+    return study_plan(cells=tuple(cells), nodes=nodes, contrasts=contrasts, targets=targets)
 
 
 def test_contrasts(plan, tmp_path):

@@ -157,7 +157,7 @@ def test_predictions_by_hand(scale):
     assert found.operations == pytest.approx(found.tokens * (2 * matrices + attention))
     vectors, node = of(scale, "embeddings", "xlm-roberta-large.full.none.tatoeba")
     prepared = scale[0].nodes[scale[0].nodes[node.spec.parents["tokens"]].spec.parents["prepared"]].spec
-    rows = sum(language.published or 1000 for language in prepared["languages"].values())
+    rows = sum(language.published or 1000 for language in prepared.languages.values())
     assert vectors.tokens == rows * 2 * 512 and vectors.disk == rows * 2 * 1024 * 4
 
 

@@ -6,6 +6,8 @@ from xstilts.data.sources import Place, tiny
 from xstilts.errors import UserError
 from xstilts.planning import index, registry
 
+from tests.builders.plans import tiny_model
+
 UNREADABLE = {
     "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv:1: 2 columns where 3"),
     "truncated": ("mnli/train.json", lambda text: text[: len(text) // 2], r"train\.json: not JSON .*truncated"),
@@ -86,7 +88,7 @@ def test_index_knows_rows_and_samples(pocket):
     ],
 )
 def test_broken_model_folders_are_refused_when_they_are_indexed(tmp_path, name, content, message):
-    tiny.fetch_model({"layers": 1, "hidden_size": 8, "heads": 2, "seed": 0}, tmp_path, Place(None, True))
+    tiny.fetch_model(tiny_model(1, 8), tmp_path, Place(None, True))
     assert set(index.index_model(tmp_path)) >= {"config.json", "model.safetensors", "tokenizer.json"}
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):

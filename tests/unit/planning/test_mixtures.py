@@ -105,10 +105,10 @@ def test_shuffled_labels_are_other_training_data_and_the_rest_is_the_same(tmp_pa
     plan = plan_of(matrix_with(tmp_path, mixtures={"none": None, "real": ["mnli", "squad_v1"], "control": shuffled}))
     prepared = named(plan, "prepared")
     assert prepared["mnli.shuffled"].parents == (prepared["mnli.training"].id,)
-    tokens = {name: [node for node in plan.stage("tokens").values() if f".{name}." in node.name] for name in prepared}
-    used = {node.name: node.parents for node in plan.stage("intermediate").values()}
+    tokens = {name: [node for key, node in named(plan, "tokens").items() if f".{name}." in key] for name in prepared}
+    used = {name: node.parents for name, node in named(plan, "intermediate").items()}
     assert tokens["mnli.shuffled"][0].id in used["tiny.quick.control.s1"]
     assert tokens["mnli.training"][0].id in used["tiny.quick.real.s1"]
     # the target is trained on the true labels
-    (target,) = [node for node in plan.stage("targets").values() if node.name == "tiny.quick.control.s1.mnli"]
+    target = named(plan, "targets")["tiny.quick.control.s1.mnli"]
     assert tokens["mnli.training"][0].id in target.parents

@@ -9,8 +9,10 @@ from xstilts.data.sources import Place, tiny
 from xstilts.planning import model_size, registry
 
 from tests.builders.families import FAMILIES
+from tests.builders.plans import node_of, plan_study
 
 MODELS = registry.load().models
+TINY = "{description: x, source: tiny, models: [tiny], targets: {xnli: }, languages: [de], mixtures: {none: }}"
 SHAPES = {name: entry for name, entry in MODELS.items() if entry["shape"]}
 
 
@@ -38,7 +40,7 @@ def test_parameters_are_those_of_the_model(name):
 
 
 def test_shape_of_the_tiny_model(tmp_path):
-    tiny.fetch_model(MODELS["tiny"]["generated"], tmp_path, Place(None, True))
+    tiny.fetch_model(node_of(plan_study(tmp_path, TINY), "models", "tiny").spec.source, tmp_path, Place(None, True))
     made = json.loads((tmp_path / "config.json").read_text())
     assert SHAPES["tiny"]["shape"].items() <= made.items()
 

@@ -11,7 +11,7 @@ from xstilts.planning.settings import plan_of as plan_with
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
 
-from tests.builders.plans import make, node_of
+from tests.builders.plans import make, named, node_of
 from tests.builders.projects import ROOT, Project
 
 PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
@@ -73,12 +73,12 @@ def test_own_task_is_intermediate_and_target(project):
     assert {(cell.mixture, cell.target) for cell in plan.cells} == {
         (mixture, target) for mixture in ("none", "sentiment", "both") for target in ("sentiment", "xnli")
     }
-    trained = {node.name: [task["task"] for task in node.spec.tasks]
-               for stage in ("intermediate", "targets") for node in plan.stage(stage).values()}  # fmt: skip
+    trained = {name: [task.task for task in node.spec.tasks]
+               for stage in ("intermediate", "targets") for name, node in named(plan, stage).items()}  # fmt: skip
     assert trained["tiny.quick.both.s1"] == ["mnli", "sentiment"]
     assert trained["tiny.quick.sentiment.s1"] == ["sentiment"]
     assert trained["tiny.quick.none.s1.sentiment"] == ["sentiment"]
-    assert plan.targets["sentiment"]["metric"] == "accuracy"
+    assert plan.targets["sentiment"].metric == "accuracy"
     assert not plan.notes
 
 
@@ -91,8 +91,8 @@ def made(plan, name, results):
 def test_own_task_is_prepared_and_tokenised(project):
     plan = plan_of(project)
     instances = {}
-    for node in plan.stage("tokens").values():
-        if ".sentiment." in node.name:
+    for name, node in named(plan, "tokens").items():
+        if ".sentiment." in name:
             prepared = made(plan, node.spec.parents["prepared"], project.results)
             tokens = made(plan, node.id, project.results)
             instances |= {split: entry.instances for split, entry in tokens.results.splits.items()}

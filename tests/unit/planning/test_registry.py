@@ -100,8 +100,8 @@ def test_targets_have_the_languages_of_their_papers(name, count):
 
 def test_tasks_of_benchmarks_have_their_languages():
     for name, benchmark in registry.load().benchmarks.items():
-        for task, facts in benchmark["tasks"].items():
-            assert set(facts["languages"]) <= set(TASKS[task].languages), f"{name}: {task}"
+        for task, entry in benchmark.tasks.items():
+            assert set(entry.languages) <= set(TASKS[task].languages), f"{name}: {task}"
 
 
 def test_every_task_says_what_it_is():

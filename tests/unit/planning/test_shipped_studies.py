@@ -8,17 +8,22 @@ import yaml
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
 
-from tests.builders.plans import named, plan_shipped
+from tests.builders.plans import named, plan_shipped, study_file
 from tests.builders.projects import ROOT, plan_of
 
 
-def test_study_in_readme(tmp_path):
-    recipes, study = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    path = tmp_path / "study.yaml"
-    path.write_text(study)
+def yaml_of(page: str, start: str) -> str:
+    """Return the block of YAML of a page that starts with a line."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if block.startswith(start)]
+    return block
+
+
+def test_study_and_recipes_of_the_pages(tmp_path):
+    study, recipes = yaml_of("studies.md", "description:"), yaml_of("models-and-hardware.md", "recipes:")
+    path = study_file(tmp_path, study)
     assert len(plan_of(path).cells) == 3 * 2 * 3
-    path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
-    plan = plan_of(path)
+    plan = plan_of(study_file(tmp_path, {**yaml.safe_load(study), **yaml.safe_load(recipes)}))
     assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 2
 
 
@@ -42,22 +47,22 @@ def test_full_studies_have_the_papers_tasks_and_all_languages(name, full_mirror)
     nine = [member.task for member in plan.study.mixtures["nine"].tasks]
     assert nine == [mixture for mixture in plan.study.mixtures if mixture not in ("none", "nine")]
     assert len(nine) == 9
-    tasks = registry.load().benchmarks[plan.study.benchmark]["tasks"]
+    tasks = plan.study.benchmark.tasks
     assert set(plan.targets) == set(tasks)
     evaluations = named(plan, "prepared")
     for task, entry in tasks.items():
-        assert set(evaluations[f"{task}.evaluation"].spec.languages) == set(entry["languages"]), task
-        assert all(part["official"] for part in evaluations[f"{task}.evaluation"].spec.languages.values()), task
+        assert set(evaluations[f"{task}.evaluation"].spec.languages) == set(entry.languages), task
+        assert all(files.official for files in evaluations[f"{task}.evaluation"].spec.languages.values()), task
 
 
 def test_translated_data_is_another_training_set(full_mirror):
     plan = plan_shipped(ROOT / "studies/translated.yaml", full_mirror)
-    prepared = {node.name: node.spec for node in plan.stage("prepared").values() if node.name.endswith(".training")}
-    assert prepared["mnli.training"]["language"] == "en" and prepared["mnli@de.training"]["language"] == "de"
-    sources = {name: plan.nodes[spec["parents"]["data"]].spec.source for name, spec in prepared.items()}
-    assert sources["mnli.training"]["repository"] == "nyu-mll/glue"
-    assert sources["mnli@de.training"]["repository"] == "facebook/xnli"
-    targets = [node for node in plan.stage("targets").values() if node.name.endswith(".none.s1.mnli@de")]
+    prepared = {name: node.spec for name, node in named(plan, "prepared").items() if name.endswith(".training")}
+    assert prepared["mnli.training"].language == "en" and prepared["mnli@de.training"].language == "de"
+    sources = {name: plan.nodes[spec.parents["data"]].spec.source for name, spec in prepared.items()}
+    assert sources["mnli.training"].repository == "nyu-mll/glue"
+    assert sources["mnli@de.training"].repository == "facebook/xnli"
+    targets = [name for name in named(plan, "targets") if name.endswith(".none.s1.mnli@de")]
     assert len(targets) == 1
 
 

@@ -1,7 +1,6 @@
 """Where data come from: what is in specs, and what a mirror lacks."""
 
 import dataclasses
-import json
 
 import pytest
 import yaml
@@ -11,7 +10,7 @@ from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 
-from tests.builders.plans import node_of
+from tests.builders.plans import content_of, node_of, spec_text
 from tests.builders.projects import STUDY, plan_of
 
 
@@ -32,9 +31,7 @@ def test_content_from_the_hub_is_a_repository_at_a_revision(raw):
     plan = raw.plan(source="download", targets={"xnli": None}, languages=["de"])
     node = node_of(plan, "data", "xnli.evaluation")
     (hub,) = [source for source in registry.load().tasks["xnli"].sources if source.kind == "hub"]
-    assert node.spec.source == {
-        "kind": "hub", "repository": "facebook/xnli", "revision": hub.revision, "files": ["de/test"],
-    }  # fmt: skip
+    assert node.spec.source == content_of(["de/test"], "hub", repository="facebook/xnli", revision=hub.revision)
     assert node.id not in plan.urls
 
 
@@ -42,8 +39,8 @@ def test_content_from_addresses_is_checksums(raw):
     study = {"source": "download", "targets": {"lareqa": None}, "languages": ["de"]}
     plan, entries = raw.plan(**study), registry.load()
     node = node_of(plan, "data", "lareqa.evaluation")
-    assert node.spec.source == {"kind": "url", "files": {"lareqa/de.json": entries.checksums["lareqa/de.json"]}}
-    assert "://" not in json.dumps(node.spec)
+    assert node.spec.source == content_of({"lareqa/de.json": entries.checksums["lareqa/de.json"]})
+    assert "://" not in spec_text(node.spec)
     first, _ = plan.urls[node.id]["lareqa/de.json"]
     assert first.startswith("https://") and first.endswith("/xquad-r/de.json")
     # another address is the same data; another checksum is not

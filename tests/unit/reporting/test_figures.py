@@ -5,8 +5,11 @@ import pytest
 from matplotlib.figure import Figure
 from xstilts.errors import UserError
 from xstilts.reporting import figures
+from xstilts.store.study_plan import FigureOptions
 
-PLAN = {"study": "test", "figures": {"palette": "vlag", "width": 7}}
+from tests.builders.reports import study_plan
+
+PLAN = study_plan()
 
 
 def scores(gain):
@@ -30,4 +33,4 @@ def test_no_gain_has_the_colour_in_the_middle(tmp_path, monkeypatch, gain, large
 
 def test_unknown_palette(tmp_path):
     with pytest.raises(UserError, match=r"figures\.palette: 'vlga' is no colour map"):
-        figures.write(scores(1.0), {**PLAN, "figures": {"palette": "vlga", "width": 7}}, tmp_path)
+        figures.write(scores(1.0), study_plan(figures=FigureOptions("vlga", 7)), tmp_path)

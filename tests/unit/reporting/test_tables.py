@@ -3,23 +3,22 @@
 import pandas as pd
 import pytest
 from xstilts.reporting import tables
+from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
-BENCHMARK = {
-    "title": "Two tasks",
-    "tasks": {
-        "xnli": {"languages": ["en", "de"], "metrics": ["accuracy"], "group": "sentence", "pooled": False,
-                 "english": True, "layout": "xnli", "same_data": ["mnli"]},
-        "tatoeba": {"languages": ["de"], "metrics": ["accuracy"], "group": "retrieval", "pooled": False,
-                    "english": False, "layout": "tatoeba", "same_data": []},
+from tests.builders.reports import study_plan
+
+BENCHMARK = Benchmark(
+    "two", "Two tasks", "", {
+        "xnli": BenchmarkTask(
+            languages=("en", "de"), metrics=("accuracy",), group="sentence", layout="xnli", same_data=("mnli",)
+        ),
+        "tatoeba": BenchmarkTask(
+            languages=("de",), metrics=("accuracy",), group="retrieval", layout="tatoeba", english=False
+        ),
     },
-}  # fmt: skip
-PLAN = {
-    "study": "test",
-    "benchmark": BENCHMARK,
-    "tables": ("main",),
-    "made_up": False,
-    "mixtures": {"none": [], "mnli": ["mnli"]},
-}
+)  # fmt: skip
+MIXTURES = {"none": (), "mnli": ("mnli",)}
+PLAN = study_plan(benchmark=BENCHMARK, mixtures=MIXTURES)
 
 
 def scores(**changes):
@@ -43,7 +42,7 @@ def scores(**changes):
 
 
 def test_benchmark():
-    header, rows = tables.benchmark_rows(tables.benchmark_frame(scores(), PLAN))
+    header, rows = tables.benchmark_rows(tables.benchmark_frame(scores(), BENCHMARK, MIXTURES))
     assert header == [
         "model", "recipe", "mixture", "xnli", "tatoeba", "all", "without English", "without retrieval",
         "without same data", "gap", "",
@@ -60,7 +59,7 @@ def test_benchmark_says_what_its_cells_are_not():
         collapsed=("target == 'xnli' and mixture == 'mnli' and seed == 2", True),
     )
     frame = frame[~((frame["target"] == "xnli") & (frame["language"] == "en"))]
-    _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, PLAN))
+    _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, BENCHMARK, MIXTURES))
     assert [row[3:5] for row in rows] == [["61.0†", "31.0‡"], ["65.0†!", "35.0‡"]]
     assert [row[-1] for row in rows] == ["1 missing", "1 missing"]
 

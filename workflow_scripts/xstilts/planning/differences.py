@@ -167,7 +167,7 @@ def comparison(plan: Plan, results: Path) -> Comparison:
     for path in sorted((results / "studies").glob(f"*/*/{study_plan.FILE}")):
         if path.parent.name != "latest":
             nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
-            specs |= {name: node["spec"] for name, node in nodes.items()}
+            specs |= {name: node["content"] for name, node in nodes.items()}
     specs |= {node.id: to_json(node.spec) for node in plan.nodes.values()}
     made = frozenset(name for name in specs if (results / name / MANIFEST).exists())
     unfinished = frozenset(name for name in specs if (results / name / RECORD).exists()) - made

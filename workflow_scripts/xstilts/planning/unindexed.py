@@ -10,6 +10,7 @@ from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Study
+from xstilts.store.files import digest
 
 _NO_HASH = "0" * 64
 
@@ -21,9 +22,10 @@ def plan_unindexed(study: Study, registry: Registry, settings: Settings) -> Plan
         UserError: if a source lacks what the study asks for.
     """
     names = {registry.models[model]["weights_of"] or model for model in study.models}
-    # a model with a download keeps its path, under which it and its tokens may be here
+    # a model with a download keeps its path, under which it and its tokens may be here; others have a hash of their own,
+    # or they would be one model
     models: dict[str, Any] = {
-        name: {"config.json": {"sha256": _NO_HASH}}
+        name: {"config.json": {"sha256": digest(name)}}
         for name in names
         if all(registry.models[name][way] is None for way in ("revision", "pretrained", "generated"))
     }

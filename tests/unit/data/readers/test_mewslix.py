@@ -18,6 +18,8 @@ from xstilts.planning.index import index_mirror
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.study import read_study
 
+from tests.builders.plans import named
+
 LANGUAGES = ["ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk"]
 TEXT = "Headline\nThe verdict came back for Smith, who left. Jones {the clerk} and Smith  met {again."
 
@@ -282,7 +284,7 @@ def planned(tmp_path):
         path.write_text(STUDY.replace("LANGUAGES", languages).replace("{dev_rows: 2}", limits))
         known = registry.load()
         plan = make_plan(read_study(path, known), known, Indexes(index_mirror(folder.parent, known, readers.read)))
-        prepared = {node.name: prepare(node.spec, folder.parent, ()) for node in plan.stage("prepared").values()}
+        prepared = {name: prepare(node.spec, folder.parent, ()) for name, node in named(plan, "prepared").items()}
         return plan, prepared
 
     return plan_and_prepare
@@ -317,7 +319,7 @@ def test_training_is_on_the_english_pairs(planned):
     assert parts["train"]["query"].to_pylist() == [QUERIES["m1"], QUERIES["m2"]]
     assert parts["dev"].num_rows == 2
     target = next(iter(plan.stage("targets").values()))
-    assert [task["task"] for task in target.spec.tasks] == ["mewslix"]
+    assert [task.task for task in target.spec.tasks] == ["mewslix"]
 
 
 def test_some_languages_are_another_task_than_all(planned):

@@ -6,6 +6,8 @@ import pytest
 from xstilts.data.sources import Place, hub
 from xstilts.errors import UserError
 
+from tests.builders.plans import content_of
+
 
 def test_hub_source_writes_parquet_that_the_reader_reads(tmp_path, monkeypatch):
     """A local repository of Parquet files in the hub's layout, loaded by the hub's own library."""
@@ -16,7 +18,7 @@ def test_hub_source_writes_parquet_that_the_reader_reads(tmp_path, monkeypatch):
     card = "---\nconfigs:\n- config_name: mnli\n  data_files:\n  - split: train\n    path: mnli/train-*\n---\n"
     (repository / "README.md").write_text(card)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
-    content = {"repository": str(repository), "revision": None, "files": ["mnli/train"]}
+    content = content_of(["mnli/train"], "hub", repository=str(repository))
     folder = tmp_path / "out"
     folder.mkdir()
     hub.fetch_data(content, folder, Place(None, False))
@@ -25,6 +27,6 @@ def test_hub_source_writes_parquet_that_the_reader_reads(tmp_path, monkeypatch):
 
 def test_offline_hub_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
-    content = {"repository": "nyu-mll/glue", "revision": "0" * 40}
+    content = content_of((), "hub", repository="nyu-mll/glue", revision="0" * 40)
     with pytest.raises(UserError, match=r"hub: cannot fetch nyu-mll/glue at 0+: .*offline: false"):
         hub.fetch_model(content, tmp_path, Place(None, True))

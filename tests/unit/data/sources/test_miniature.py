@@ -19,6 +19,8 @@ from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 
+from tests.builders.plans import named
+
 NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
 TARGETS = [
     "xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa", "xcopa", "tatoeba", "bucc", "lareqa", "mewslix",
@@ -54,11 +56,11 @@ def prepared(plan, tmp_path_factory):
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(miniature, "TEXT_ROWS", 1000)
-        for node in plan.stage("prepared").values():
+        for name, node in named(plan, "prepared").items():
             if node.spec.kind != "union":
                 folder = tmp_path_factory.mktemp("raw")
                 miniature.fetch_data(plan.nodes[node.spec.parents["data"]].spec.source, folder, PLACE)
-                found[node.name] = prepare(node.spec, folder, ())
+                found[name] = prepare(node.spec, folder, ())
     return found
 
 
@@ -76,7 +78,7 @@ def test_every_task_is_there_in_every_language(plan, prepared):
     for name in TARGETS:
         _, facts = prepared[f"{name}.evaluation"]
         assert list(facts.splits) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
-        assert all(part["rows"] >= 100 and not part["sample"] for part in facts.splits.values()), name
+        assert all(split.rows >= 100 and not split.sample for split in facts.splits.values()), name
     members = ["snli", "mnli", "anli"]
     assert {f"{name}.training" for name in [*NINE[1:], *members, "text", "copa", "udpos", "mnli@qab"]} <= set(prepared)
     assert all(facts.left_out.get("no gold label", 0) == 0 for _, facts in prepared.values())
@@ -377,4 +379,4 @@ def test_mentions_share_their_name_with_other_candidates(prepared):
 
 def test_sources_of_the_world(plan):
     contents = [node.spec.source for node in plan.stage("data").values()]
-    assert all(content["kind"] == "miniature" and content["seed"] == 0 for content in contents)
+    assert all(content.kind == "miniature" and content.seed == 0 for content in contents)

@@ -1,13 +1,11 @@
 """The mirror source: files that are missing or changed."""
 
-import json
-
 import pytest
 from xstilts.commands import main
 from xstilts.data.sources import Place, mirror
 from xstilts.errors import UserError
 
-from tests.builders.plans import node_of
+from tests.builders.plans import node_of, spec_text
 
 
 def test_missing_and_changed_mirror_file(filled, tmp_path):
@@ -24,6 +22,6 @@ def test_failed_fetch_leaves_nothing(filled, tmp_path, capsys):
     node = node_of(filled.plan(), "data", "xnli.evaluation")
     filled.edit("xnli/test-de.tsv", lambda text: text + "x")
     output = tmp_path / "results" / node.id / "manifest.json"
-    spec = json.dumps(node.spec)
+    spec = spec_text(node.spec)
     assert main(["fetch", "--spec", spec, "--output", str(output), "--folder", str(filled.folder)]) == 2
     assert list((tmp_path / "results").rglob("*")) == [tmp_path / "results/data"]

@@ -9,6 +9,7 @@ from xstilts.data.sources import Place, url
 from xstilts.errors import UserError
 
 from tests.builders import hub as hub_server
+from tests.builders.plans import content_of
 
 REVISION, OTHER = "a" * 40, "b" * 40
 ROWS = {revision: {"text": [revision]} for revision in (REVISION, OTHER)}
@@ -32,7 +33,7 @@ def touched(monkeypatch):
 
 def fetch(tmp_path, offline, *addresses):
     place = Place(None, offline, {"x": addresses}, tmp_path / "downloads")
-    url.fetch_data({"kind": "url", "files": {"x": hashlib.sha256(b"x").hexdigest()}}, tmp_path / "out", place)
+    url.fetch_data(content_of({"x": hashlib.sha256(b"x").hexdigest()}), tmp_path / "out", place)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -5,6 +5,7 @@ import socket
 import pytest
 from xstilts.data.sources import Place, url
 
+from tests.builders.plans import content_of
 from tests.builders.web import DATA, OTHER, failure, part, sha256, tree
 
 
@@ -24,7 +25,7 @@ def test_an_empty_file(server, fetch):
 def test_without_a_folder_for_downloads_nothing_but_the_file_stays_either(server, tmp_path):
     server.files = {"/x": DATA}
     place = Place(None, False, {"x": [f"{server.address}/x"]})
-    url.fetch_data({"files": {"x": sha256(DATA)}}, tmp_path, place)
+    url.fetch_data(content_of({"x": sha256(DATA)}), tmp_path, place)
     assert tree(tmp_path) == {"x": DATA}
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from xstilts.data.sources import Place, url
 from xstilts.errors import UserError
 
+from tests.builders.plans import content_of
 from tests.builders.web import DATA, OTHER, failure, part, sha256, tree
 
 
@@ -143,7 +144,7 @@ def test_a_damaged_archive_gives_the_right_content_or_one_line(tmp_path_factory,
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
     place = Place(None, True, {"x": [f"{path.as_uri()}#other"]})
     with contextlib.suppress(UserError):
-        url.fetch_data({"files": {"x": sha256(DATA[800:1600])}}, folder / "out", place)
+        url.fetch_data(content_of({"x": sha256(DATA[800:1600])}), folder / "out", place)
         assert tree(folder / "out") == {"x": DATA[800:1600]}
         return
     assert tree(folder / "out") == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from xstilts.data.sources import Place, url
 
+from tests.builders.plans import content_of
 from tests.builders.web import DATA, OTHER, failure, part, sha256, tree
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +32,10 @@ def test_goes_on_after_the_process_was_killed(server, fetch, tmp_path):
     address = f"{server.address}/x"
     script = (
         "import sys; from pathlib import Path; from xstilts.data.sources import Place, url\n"
+        "from xstilts.store.specs import Content\n"
         "sha256, address, out = sys.argv[1:]\n"
         "place = Place(None, False, {'x': [address]}, Path(out, 'downloads'))\n"
-        "url.fetch_data({'files': {'x': sha256}}, Path(out, 'out'), place)\n"
+        "url.fetch_data(Content(kind='url', files={'x': sha256}), Path(out, 'out'), place)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
     job = subprocess.Popen([sys.executable, "-c", script, sha256(DATA), address, str(tmp_path)], env=environment)
@@ -91,7 +93,7 @@ def test_two_jobs_that_want_the_same_file(server, tmp_path, caplog):
     place = Place(None, False, {"x": [f"{server.address}/x"]}, tmp_path / "downloads")
     jobs = []
     for name in ("first", "second"):
-        arguments = ({"files": {"x": sha256(DATA)}}, tmp_path / name, place)
+        arguments = (content_of({"x": sha256(DATA)}), tmp_path / name, place)
         jobs.append(threading.Thread(target=url.fetch_data, args=arguments))
         jobs[-1].start()
         wait_for(lambda name=name: len(server.requests) == 1 if name == "first" else "in use" in caplog.text)
@@ -100,7 +102,7 @@ def test_two_jobs_that_want_the_same_file(server, tmp_path, caplog):
     (tmp_path / "here").write_bytes(DATA)
     urls = [(tmp_path / "here").as_uri(), f"{server.address}/x"]
     third = Place(None, False, {"x": urls}, tmp_path / "downloads")
-    url.fetch_data({"files": {"x": sha256(DATA)}}, tmp_path / "third", third)
+    url.fetch_data(content_of({"x": sha256(DATA)}), tmp_path / "third", third)
     server.held.set()
     for job in jobs:
         job.join(30)
