@@ -60,11 +60,11 @@ FILES = {
 def mock(folder: Path, name: str) -> tuple[Path, Path]:
     """Write predictions and labels of every task and language of a benchmark, and return their folders."""
     known = registry.load()
-    for task, entry in known.benchmarks[name]["tasks"].items():
-        for language in entry["languages"]:
-            contents = FILES.get((entry["layout"], language), FILES[entry["layout"]])
+    for task, entry in known.benchmarks[name].tasks.items():
+        for language in entry.languages:
+            contents = FILES.get((entry.layout, language), FILES[entry.layout])
             for side, content in zip(("predictions", "labels"), contents, strict=True):
-                path = folder / side / entry["layout"] / xtreme_format.file_name(known.tasks[task].form, language)
+                path = folder / side / entry.layout / xtreme_format.file_name(known.tasks[task].form, language)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
     return folder / "predictions", folder / "labels"

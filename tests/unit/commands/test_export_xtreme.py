@@ -11,10 +11,13 @@ from xstilts.evaluation import scores
 from xstilts.evaluation.predictions import frame_of
 from xstilts.planning import registry
 from xstilts.store import manifest
+from xstilts.store import study_plan as plan_json
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults
 from xstilts.store.specs import PredictionsSpec
+from xstilts.store.study_plan import Cell, PlannedTarget
 
 from tests.builders.models import numerics
+from tests.builders.reports import study_plan
 from tests.builders.xtreme import TARGETS, scored
 
 LANGUAGES = ["en", "de", "zh"]
@@ -76,8 +79,9 @@ def study(tmp_path) -> Path:
             (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
     plan = results / "studies/mine/0123/plan.json"
     plan.parent.mkdir(parents=True)
-    content = {"study": "mine", "source": "mirror", "benchmark": None, "targets": targets, "cells": cells, "nodes": {}}
-    plan.write_text(json.dumps(content))
+    targets = {name: PlannedTarget(**target) for name, target in targets.items()}
+    made = study_plan(study="mine", targets=targets, cells=tuple(Cell(**cell) for cell in cells))
+    plan.write_text(plan_json.text(made))
     return plan
 
 
@@ -100,12 +104,12 @@ def test_exported_files_have_the_studys_own_scores(study, name, capsys):
     export(study, "--benchmark", name)
     said = capsys.readouterr().out
     found = scored(study.parents[4], name)
-    own = scores.collect(json.loads(study.read_text()), study.parents[3])
+    own = scores.collect(plan_json.read(study), study.parents[3])
     own = own[own["seed"] == 1].set_index(["target", "language", "metric"])["score"].sort_index()
-    tasks = registry.load().benchmarks[name]["tasks"]
+    tasks = registry.load().benchmarks[name].tasks
     compared = 0
     for target in set(TARGETS) & set(tasks):
-        for language in set(LANGUAGES) & set(tasks[target]["languages"]):
+        for language in set(LANGUAGES) & set(tasks[target].languages):
             cell = found["tasks"][target]["languages"][language]
             mine = own.loc[target, language]
             assert {metric: cell[metric] for metric in mine.index} == mine.to_dict(), (target, language)

@@ -80,7 +80,9 @@ else:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts"), "OMP_NUM_THREADS": "1", **more}
+    # a fetch in this process may have said that there is no network
+    kept = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
+    return {**kept, "PYTHONPATH": str(ROOT / "workflow_scripts"), "OMP_NUM_THREADS": "1", **more}
 
 
 class Warm:
