@@ -17,7 +17,7 @@ from xstilts.store.specs import PredictionsSpec
 from xstilts.store.study_plan import Cell, PlannedTarget
 
 from tests.builders.models import numerics
-from tests.builders.reports import study_plan
+from tests.builders.study_plans import study_plan
 from tests.builders.xtreme import TARGETS, scored
 
 LANGUAGES = ["en", "de", "zh"]
