@@ -170,8 +170,8 @@ def test_conllu_of_the_mirror_is_what_xtreme_made_of_it(mirror, layout, treebank
         if tuple(row["words"]) not in expected:
             continue
         sentences += 1
-        for word, tag, right in zip(row["words"], row["tags"], expected[tuple(row["words"])], strict=True):
+        for word, tag, expected_tag in zip(row["words"], row["tags"], expected[tuple(row["words"])], strict=True):
             if word in fused_forms:
-                assert tag == right, (word, row["words"])
+                assert tag == expected_tag, (word, row["words"])
                 fused += 1
     assert (sentences, fused) == SAME[layout, treebank]
