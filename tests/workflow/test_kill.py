@@ -46,7 +46,7 @@ def train_command(project, node, output):
 
 def outputs(output):
     """Return the SHA-256 of weights and history."""
-    return {name: entry["sha256"] for name, entry in manifest.read(output)["files"].items()}
+    return {name: file.sha256 for name, file in manifest.read(output).files.items()}
 
 
 def test_killed_training_resumes_to_the_same_weights(project):
