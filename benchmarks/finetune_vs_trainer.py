@@ -46,7 +46,7 @@ from fine_tuning import (
 from torch import nn
 from xstilts.evaluation import prediction
 from xstilts.models import adapters
-from xstilts.store.specs import Method
+from xstilts.store.specs.models import Method
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5

@@ -37,7 +37,7 @@ if sys.argv[1] == "offline":
 
 from xstilts.errors import UserError
 from xstilts.data.sources import Place, hub
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 said = []
 for job in json.loads(sys.argv[2]):

@@ -15,7 +15,7 @@ from xstilts.models import adapters
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, make_head, tensors
 from xstilts.phase import Optimisation
-from xstilts.store.specs import Method, Numerics, TaskSpec
+from xstilts.store.specs.models import Method, Numerics, TaskSpec
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training.step import Batch, MicroBatch, make_optimiser, take_step

@@ -20,7 +20,9 @@ from xstilts.store import manifest
 from xstilts.store import node as nodes
 from xstilts.store.files import canonical
 from xstilts.store.manifest import Results, path_of
-from xstilts.store.specs import Content, Spec, to_json
+from xstilts.store.specs import to_json
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.data import Content
 
 from tests.builders.projects import STUDY
 

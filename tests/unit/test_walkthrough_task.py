@@ -15,7 +15,8 @@ from xstilts.planning.settings import local, plan_of
 from xstilts.store import manifest
 from xstilts.store.files import canonical
 from xstilts.store.manifest import PreparedResults
-from xstilts.store.specs import DATA, to_json
+from xstilts.store.specs import to_json
+from xstilts.store.specs.base import DATA
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")

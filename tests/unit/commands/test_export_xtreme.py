@@ -13,7 +13,7 @@ from xstilts.planning import registry
 from xstilts.store import manifest
 from xstilts.store import study_plan as plan_json
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults
-from xstilts.store.specs import PredictionsSpec
+from xstilts.store.specs.evaluation import PredictionsSpec
 from xstilts.store.study_plan import Cell, PlannedTarget
 
 from tests.builders.models import numerics

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from xstilts import forms
 from xstilts.data.prepare import prepare
 from xstilts.errors import UserError
-from xstilts.store.specs import EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, TrainingFile
+from xstilts.store.specs.data import EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, TrainingFile
 
 from tests.builders.mirrors import jsonl
 

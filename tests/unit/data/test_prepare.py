@@ -7,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 from xstilts.data.prepare import prepare
 from xstilts.data.sources import tiny
-from xstilts.store.specs import TrainingFile
+from xstilts.store.specs.data import TrainingFile
 
 from tests.builders.mirrors import ids, squad
 from tests.builders.plans import node_of

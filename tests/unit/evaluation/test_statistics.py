@@ -8,7 +8,8 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import statistics
 from xstilts.forms import FORMS
-from xstilts.store.specs import EvaluationDataSpec, Reading, to_json
+from xstilts.store.specs import to_json
+from xstilts.store.specs.data import EvaluationDataSpec, Reading
 from xstilts.store.study_plan import Cell, Contrast, PlannedNode
 
 from tests.builders.study_plans import planned, study_plan

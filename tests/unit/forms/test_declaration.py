@@ -26,7 +26,7 @@ from xstilts.metrics.classes import macro_f1
 from xstilts.planning import registry
 from xstilts.store import specs
 from xstilts.store.files import canonical
-from xstilts.store.specs import EvaluationDataSpec, Reading
+from xstilts.store.specs.data import EvaluationDataSpec, Reading
 
 from tests.builders.projects import ROOT
 

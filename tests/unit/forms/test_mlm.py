@@ -11,7 +11,7 @@ from xstilts.data.sources import tiny
 from xstilts.evaluation import prediction
 from xstilts.forms import mlm
 from xstilts.models.model import for_predictions, tensors
-from xstilts.store.specs import PredictionsSpec
+from xstilts.store.specs.evaluation import PredictionsSpec
 
 from tests.builders.families import FAMILIES
 from tests.builders.metrics import score_of_sums

@@ -22,7 +22,10 @@ from xstilts.planning.study import read_study
 from xstilts.store import manifest, node, specs
 from xstilts.store.files import canonical, digest
 from xstilts.store.manifest import EvaluationResults, Results, TrainingResults
-from xstilts.store.specs import Spec, to_json
+from xstilts.store.specs import to_json
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.data import PreparedSpec
+from xstilts.store.specs.models import EvaluatedSpec, HeadSpec, TrainingSpec
 from xstilts.store.stages import STAGES
 
 from tests.builders.projects import ROOT
@@ -264,7 +267,7 @@ def moved_by(plan: Plan, change: Callable[[Spec], Spec]) -> set[str]:
     return {old for old, now in new.items() if old != now}
 
 
-BASES = {Spec, specs.PreparedSpec, specs.TrainingSpec, specs.HeadSpec, specs.EvaluatedSpec}
+BASES = {Spec, PreparedSpec, TrainingSpec, HeadSpec, EvaluatedSpec}
 OWNERS = [each for each in vars(specs).values() if dataclasses.is_dataclass(each) and each not in BASES]
 
 
@@ -346,7 +349,7 @@ def test_golden_digests(plans, request):
         assert found[name] == expected, (
             f"{len(moved)} nodes of tests/studies/{name}.yaml have moved, the first {moved[:1]}, so that everyone's"
             " results would be made anew. Where results are the same, state the neutral value of the new key: a default"
-            " in store/specs.py, or `neutral=` in phase.py. Where they are not, raise the version of the stage"
+            " in store/specs/, or `neutral=` in phase.py. Where they are not, raise the version of the stage"
             f" (store/stages.py), of the task (its registry file) or of the world ({', '.join(MADE_UP)}), and write the"
             " ids anew: pytest --golden tests/unit/planning/test_identity.py"
         )

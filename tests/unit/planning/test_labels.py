@@ -13,6 +13,7 @@ from xstilts.store import specs
 from xstilts.store.files import canonical
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
+from xstilts.store.specs.base import MODEL, Spec
 
 from tests.builders.projects import ROOT, plan_of
 
@@ -24,7 +25,7 @@ class Labelled:
     """A node as a label sees it."""
 
     label: str
-    spec: specs.Spec
+    spec: Spec
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +89,11 @@ def test_a_long_label_ends_after_160_characters_of_file_names(plans):
     (model,) = plans["matrix"].stage("models").values()
     tasks = [dataclasses.replace(node.spec.tasks[0], task=letter * 100) for letter in "aé"]
     spec = dataclasses.replace(node.spec, tasks=tasks)
-    label = labels.label(spec, {specs.MODEL: model})
+    label = labels.label(spec, {MODEL: model})
     assert len(label) == 160
     assert label.startswith(f"random-2x32.full.{'a' * 100}+__")
     tasks = [dataclasses.replace(node.spec.tasks[0], task=f"task{index}") for index in range(9)]
-    label = labels.label(dataclasses.replace(node.spec, tasks=tasks), {specs.MODEL: model})
+    label = labels.label(dataclasses.replace(node.spec, tasks=tasks), {MODEL: model})
     assert label == "random-2x32.full.9tasks.s1"
 
 

@@ -6,7 +6,7 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.store import files, manifest, node
 from xstilts.store.manifest import LearningRatesResults, TokensResults, Trial
-from xstilts.store.specs import TokensSpec
+from xstilts.store.specs.data import TokensSpec
 
 
 def spec(max_length=64):

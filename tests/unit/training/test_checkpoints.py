@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from xstilts import commands
-from xstilts.store.specs import EarlyStopping
+from xstilts.store.specs.models import EarlyStopping
 from xstilts.training import loop
 from xstilts.training.checkpoints import checkpoints, save_checkpoint
 

@@ -8,7 +8,7 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.sources import Place, hub, miniature, mirror, tiny, url
 from xstilts.store import node
 from xstilts.store.model_folder import check_model
-from xstilts.store.specs import DataSpec
+from xstilts.store.specs.data import DataSpec
 
 _DATA = {
     "mirror": mirror.fetch_data,

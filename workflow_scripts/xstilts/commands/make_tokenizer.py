@@ -7,7 +7,7 @@ import pyarrow.parquet
 
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.store import node
-from xstilts.store.specs import PREPARED
+from xstilts.store.specs.base import PREPARED
 from xstilts.tokenization import train_tokenizer
 
 add_arguments = add_node_arguments

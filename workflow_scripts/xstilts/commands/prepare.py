@@ -8,7 +8,8 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.prepare import prepare, unite
 from xstilts.store import manifest, node
 from xstilts.store.manifest import PreparedResults
-from xstilts.store.specs import DATA, EXCLUDED, MEMBER, UnionSpec, role
+from xstilts.store.specs.base import DATA, EXCLUDED, MEMBER, role
+from xstilts.store.specs.data import UnionSpec
 
 add_arguments = add_node_arguments
 

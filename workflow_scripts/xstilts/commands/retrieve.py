@@ -11,7 +11,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation import layers, predictions, retrieval
 from xstilts.store import manifest, node
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
-from xstilts.store.specs import EMBEDDINGS, PREPARED
+from xstilts.store.specs.base import EMBEDDINGS, PREPARED
 
 add_arguments = add_node_arguments
 

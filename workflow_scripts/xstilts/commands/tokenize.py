@@ -12,7 +12,7 @@ from xstilts.errors import UserError
 from xstilts.store import manifest, node
 from xstilts.store.files import digest, file_sha256
 from xstilts.store.manifest import TokensResults, TokensSplit
-from xstilts.store.specs import MODEL, PREPARED
+from xstilts.store.specs.base import MODEL, PREPARED
 from xstilts.tokenization import tokens
 from xstilts.tokenization.tokenizer import ModelTokenizer, positions
 

@@ -13,7 +13,7 @@ from xstilts.commands import add_model_arguments, read_plan, results_of
 from xstilts.hardware import Hardware
 from xstilts.store import node
 from xstilts.store.manifest import Results
-from xstilts.store.specs import LearningRatesSpec, PretrainedSpec
+from xstilts.store.specs.models import LearningRatesSpec, PretrainedSpec
 from xstilts.training import devices
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet
 
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, TokensResults, path_of, results_of
-from xstilts.store.specs import PREPARED
+from xstilts.store.specs.base import PREPARED
 from xstilts.tokenization import tokens
 from xstilts.tokenization.tokens import Tokens
 

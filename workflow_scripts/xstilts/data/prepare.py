@@ -21,7 +21,7 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Role
 from xstilts.store.manifest import PreparedResults, PreparedSplit
-from xstilts.store.specs import EvaluationDataSpec, TrainingDataSpec, UnionSpec
+from xstilts.store.specs.data import EvaluationDataSpec, TrainingDataSpec, UnionSpec
 
 # the split whose pairs a threshold is chosen on, where there is one
 THRESHOLD = "threshold"

@@ -12,7 +12,7 @@ from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Role
-from xstilts.store.specs import EvaluationDataSpec, Reading, TrainingDataSpec, Where
+from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, Where
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20

@@ -9,7 +9,7 @@ import torch
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.models.model import Model, tensors
-from xstilts.store.specs import Pooling
+from xstilts.store.specs.evaluation import Pooling
 from xstilts.tokenization.tokens import Tokens
 
 

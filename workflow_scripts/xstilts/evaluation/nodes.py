@@ -19,7 +19,9 @@ from xstilts.models import distributed
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
-from xstilts.store.specs import MODEL, PREPARED, TOKENS, EmbeddingsSpec, EvaluatedSpec, HeadSpec, PredictionsSpec
+from xstilts.store.specs.base import MODEL, PREPARED, TOKENS
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.models import EvaluatedSpec, HeadSpec
 from xstilts.tokenization.tokens import Tokens
 
 log = logging.getLogger(__name__)

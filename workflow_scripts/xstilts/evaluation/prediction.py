@@ -11,7 +11,7 @@ from xstilts.data.dataset import Split
 from xstilts.forms import scoring
 from xstilts.forms.interface import FormModule
 from xstilts.models.model import Model, tensors
-from xstilts.store.specs import EvaluatedSpec
+from xstilts.store.specs.models import EvaluatedSpec
 from xstilts.tokenization.tokens import Tokens
 
 # tokens in one batch, padding included. It decides memory and time, not results; on a CPU a larger batch has more

@@ -13,7 +13,7 @@ from xstilts.forms.declaration import Columns
 from xstilts.references import parse_reference
 from xstilts.store import manifest
 from xstilts.store.manifest import EvaluationResults, path_of
-from xstilts.store.specs import RetrievalSpec
+from xstilts.store.specs.evaluation import RetrievalSpec
 from xstilts.store.study_plan import PlannedTarget, StudyPlan
 
 FILE = "scores.parquet"

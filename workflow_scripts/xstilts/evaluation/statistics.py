@@ -21,7 +21,8 @@ from xstilts.evaluation import predictions
 from xstilts.evaluation.scores import AXES, columns_of, headline, is_source_language
 from xstilts.forms import FORMS, metric_named, scoring
 from xstilts.forms.declaration import Columns, Metric
-from xstilts.store.specs import PREPARED, TOKENS, EvaluationDataSpec
+from xstilts.store.specs.base import PREPARED, TOKENS
+from xstilts.store.specs.data import EvaluationDataSpec
 from xstilts.store.study_plan import Contrast, StudyPlan
 
 DRAWS, LEVEL = 1000, 0.95

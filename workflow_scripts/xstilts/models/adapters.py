@@ -23,7 +23,7 @@ from torch import nn
 from xstilts.errors import UserError
 from xstilts.forms.heads import LanguageHead
 from xstilts.models.backbone import Backbone, load_backbone
-from xstilts.store.specs import Method, Numerics
+from xstilts.store.specs.models import Method, Numerics
 
 # a prompt or prefix in peft's file, and in the model
 _PROMPT, _PROMPT_WEIGHT = "prompt_embeddings", "prompt_encoder.default.embedding.weight"

@@ -13,7 +13,9 @@ from xstilts.forms.heads import LanguageHead, with_initializer_range
 from xstilts.models import adapters, distributed
 from xstilts.models.backbone import Backbone, empty_language_head, language_head
 from xstilts.store import lineage
-from xstilts.store.specs import BASE, EvaluatedSpec, HeadSpec, Numerics, PredictionsSpec, Spec
+from xstilts.store.specs.base import BASE, Spec
+from xstilts.store.specs.evaluation import PredictionsSpec
+from xstilts.store.specs.models import EvaluatedSpec, HeadSpec, Numerics
 
 
 class Model(nn.Module):

@@ -11,8 +11,18 @@ from xstilts.planning.registry import Registry, Source, Task
 from xstilts.planning.sourcing import Sourcing, SplitFiles
 from xstilts.planning.study import Limits, Study
 from xstilts.references import in_language, parse_reference
-from xstilts.store import specs
-from xstilts.store.specs import EvaluationFiles, Reading, TrainingFile, Where, role
+from xstilts.store.specs.base import DATA, EXCLUDED, MEMBER, MODEL, PREPARED, role
+from xstilts.store.specs.data import (
+    DataSpec,
+    EvaluationDataSpec,
+    EvaluationFiles,
+    Reading,
+    TokensSpec,
+    TrainingDataSpec,
+    TrainingFile,
+    UnionSpec,
+    Where,
+)
 
 
 @dataclass(frozen=True)
@@ -84,9 +94,9 @@ class DataPlanner:
         tokenizer = self.tokenizers.get(model.id, model)
         key = (prepared.id, tokenizer.id, json.dumps(lengths, sort_keys=True))
         if key not in self._tokens:
-            frame = self.nodes.frame("tokens", {specs.PREPARED: prepared, specs.MODEL: tokenizer})
+            frame = self.nodes.frame("tokens", {PREPARED: prepared, MODEL: tokenizer})
             name = f"{self._name(tokenizer)}.{self._name(prepared)}.{lengths['max_length']}"
-            self._tokens[key] = self.nodes.add(name, specs.TokensSpec(**frame, form=form, lengths=dict(lengths)))
+            self._tokens[key] = self.nodes.add(name, TokensSpec(**frame, form=form, lengths=dict(lengths)))
         return self._tokens[key]
 
     def _name(self, node: Node) -> str:
@@ -110,8 +120,8 @@ class DataPlanner:
     ) -> Node:
         """Return the training data of several tasks as that of one, so that they share a head; or of one, shuffled."""
         task = self.task(reference)
-        frame = self.nodes.frame("prepared", {role(specs.MEMBER, name): node for name, node in members.items()})
-        spec = specs.UnionSpec(
+        frame = self.nodes.frame("prepared", {role(MEMBER, name): node for name, node in members.items()})
+        spec = UnionSpec(
             **frame,
             task=task.name,
             form=task.form,
@@ -131,10 +141,10 @@ class DataPlanner:
             if templates
         }
         files = [name for names in splits.values() for name in names]
-        parents = {specs.DATA: self._data(task, reference, f"training.{language}", files, source)}
+        parents = {DATA: self._data(task, reference, f"training.{language}", files, source)}
         if "context" in source.columns:
             parents |= self._contexts(language)
-        spec = specs.TrainingDataSpec(
+        spec = TrainingDataSpec(
             **self.nodes.frame("prepared", parents),
             task=task.name,
             form=task.form,
@@ -154,7 +164,7 @@ class DataPlanner:
 
     def _data(self, task: Task, reference: str, kind: str, files: Iterable[str], source: Source) -> Node:
         content, urls = self.sourcing.content(task, reference, sorted(set(files)), source)
-        node = self.nodes.add(f"{task.name}.{kind}", specs.DataSpec(**self.nodes.frame("data", {}), source=content))
+        node = self.nodes.add(f"{task.name}.{kind}", DataSpec(**self.nodes.frame("data", {}), source=content))
         if urls:
             self.urls[node.id] = urls
         return node
@@ -172,7 +182,7 @@ class DataPlanner:
                 split = self.sourcing.split(self.registry.tasks[target.task], name, source, language, target.split)
                 if split is not None:
                     contexts = self._evaluation_data(name, {language: split}, f"contexts.{language}", None)
-                    parents[role(specs.EXCLUDED, f"{target.task}.{split.split}")] = contexts
+                    parents[role(EXCLUDED, f"{target.task}.{split.split}")] = contexts
         return parents
 
     def _evaluation_data(self, target: str, splits: Mapping[str, SplitFiles], kind: str, test_rows: int | None) -> Node:
@@ -184,8 +194,8 @@ class DataPlanner:
         # a pool of some languages is another task than that of all, and made-up text is no task's
         complete = not FORMS[task.form].pooled or set(splits) == set(task.languages)
         complete = complete and self.study.source_of(target) not in MADE_UP
-        spec = specs.EvaluationDataSpec(
-            **self.nodes.frame("prepared", {specs.DATA: self._data(task, target, kind, names, source)}),
+        spec = EvaluationDataSpec(
+            **self.nodes.frame("prepared", {DATA: self._data(task, target, kind, names, source)}),
             task=task.name,
             form=task.form,
             labels=task.labels,

@@ -11,17 +11,8 @@ from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, TokensResults, path_of
-from xstilts.store.specs import (
-    DATA,
-    MEMBER,
-    PREPARED,
-    DataSpec,
-    EvaluationDataSpec,
-    PreparedSpec,
-    TokensSpec,
-    TrainingDataSpec,
-    UnionSpec,
-)
+from xstilts.store.specs.base import DATA, MEMBER, PREPARED
+from xstilts.store.specs.data import DataSpec, EvaluationDataSpec, PreparedSpec, TokensSpec, TrainingDataSpec, UnionSpec
 
 # how well a size is known, the best first
 MEASURED, BOUNDED, ASSUMED = CERTAINTY = ("measured", "bounded", "assumed")

@@ -24,18 +24,9 @@ from xstilts.planning.model_size import CAUSAL, Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store.sampling import TaskShare, probabilities, total_steps
-from xstilts.store.specs import (
-    MODEL,
-    TOKENS,
-    EmbeddingsSpec,
-    LearningRatesSpec,
-    Method,
-    Numerics,
-    PredictionsSpec,
-    Spec,
-    TrainingSpec,
-    role,
-)
+from xstilts.store.specs.base import MODEL, TOKENS, Spec, role
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, TrainingSpec
 
 # positions of a batch in prediction on a GPU (``evaluation/prediction.py``)
 _PREDICTED = 16384

@@ -9,8 +9,8 @@ from xstilts.planning.mixtures import NONE
 from xstilts.planning.nodes import Node, Nodes
 from xstilts.planning.study import Study
 from xstilts.planning.training_nodes import Arm, TrainingPlanner, head_parents
-from xstilts.store import specs
-from xstilts.store.specs import Pooling
+from xstilts.store.specs.base import EMBEDDINGS, PREPARED, TOKENS
+from xstilts.store.specs.evaluation import EmbeddingsSpec, Pooling, PredictionsSpec, RetrievalSpec
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class EvaluationPlanner:
             return self._retrieval(arm, label, name, prepared, checkpoint, base)
         tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
         chain = self.training.chain(checkpoint)
-        parents = {**chain, specs.TOKENS: tokens, **head_parents(base, task.form)}
-        spec = specs.PredictionsSpec(
+        parents = {**chain, TOKENS: tokens, **head_parents(base, task.form)}
+        spec = PredictionsSpec(
             **self.nodes.frame("predictions", parents),
             form=task.form,
             labels=task.labels,
@@ -69,14 +69,14 @@ class EvaluationPlanner:
         settings = recipes.settings(recipe["target"], name, task) if form.trained else recipe["bitext"]
         tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
         pooling = Pooling(head=target.trained_on[-1]) if form.trained else recipes.pooling(recipe["bitext"])
-        embeddings = specs.EmbeddingsSpec(
-            **self.nodes.frame("embeddings", {**self.training.chain(checkpoint), specs.TOKENS: tokens}),
+        embeddings = EmbeddingsSpec(
+            **self.nodes.frame("embeddings", {**self.training.chain(checkpoint), TOKENS: tokens}),
             form=task.form,
             pooling=pooling,
             numerics=self.training.numerics(recipe["target"], arm.model),
         )
-        parents = {specs.EMBEDDINGS: self.nodes.add(label, embeddings), specs.PREPARED: prepared}
-        retrieval = specs.RetrievalSpec(
+        parents = {EMBEDDINGS: self.nodes.add(label, embeddings), PREPARED: prepared}
+        retrieval = RetrievalSpec(
             **self.nodes.frame("retrieval", parents),
             form=task.form,
             settings={key: recipe["bitext"][key] for key in form.retrieval},

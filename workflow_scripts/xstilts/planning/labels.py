@@ -5,8 +5,26 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from xstilts.references import in_language
-from xstilts.store import specs
-from xstilts.store.specs import Spec
+from xstilts.store.specs.base import EMBEDDINGS, MODEL, PREPARED, TOKENS, Spec
+from xstilts.store.specs.data import (
+    Content,
+    DataSpec,
+    EvaluationDataSpec,
+    PreparedSpec,
+    TokensSpec,
+    TrainingDataSpec,
+    UnionSpec,
+)
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.models import (
+    IntermediateSpec,
+    LearningRatesSpec,
+    ModelSpec,
+    PretrainedSpec,
+    TargetSpec,
+    TokenizerSpec,
+    TrainingSpec,
+)
 
 # tasks that a label lists before it only counts them, and its length at most: file names have 255 bytes
 _LISTED, _LONGEST = 3, 160
@@ -37,28 +55,28 @@ def label(spec: Spec, parents: Mapping[str, Labelled]) -> str:
 
 def _text(spec: Spec, parents: Mapping[str, Labelled]) -> str:
     match spec:
-        case specs.DataSpec(source=source):
+        case DataSpec(source=source):
             return _files(source)
-        case specs.ModelSpec(source=source):
+        case ModelSpec(source=source):
             return _weights(source)
-        case specs.TokenizerSpec():
+        case TokenizerSpec():
             return f"unigram{spec.vocabulary_size}"
-        case specs.PreparedSpec():
+        case PreparedSpec():
             return _rows(spec)
-        case specs.TokensSpec():
-            model = parents[specs.MODEL].label
-            return f"{parents[specs.PREPARED].label}.{spec.lengths['max_length']:g}.{model}"
-        case specs.PretrainedSpec(shape=shape):
+        case TokensSpec():
+            model = parents[MODEL].label
+            return f"{parents[PREPARED].label}.{spec.lengths['max_length']:g}.{model}"
+        case PretrainedSpec(shape=shape):
             return f"xlm-r-{shape.layers}x{shape.hidden_size}.{spec.sampling.steps}steps.s{spec.seed}"
-        case specs.TrainingSpec():
-            return _training(spec, parents[specs.MODEL])
-        case specs.PredictionsSpec() | specs.EmbeddingsSpec():
-            return f"{parents[specs.MODEL].label}.on.{_evaluated(parents[specs.TOKENS])}"
+        case TrainingSpec():
+            return _training(spec, parents[MODEL])
+        case PredictionsSpec() | EmbeddingsSpec():
+            return f"{parents[MODEL].label}.on.{_evaluated(parents[TOKENS])}"
         case _:
-            return parents[specs.EMBEDDINGS].label
+            return parents[EMBEDDINGS].label
 
 
-def _files(source: specs.Content) -> str:
+def _files(source: Content) -> str:
     names = sorted(source.files)
     if source.repository is not None:
         return source.repository.rpartition("/")[2]
@@ -66,7 +84,7 @@ def _files(source: specs.Content) -> str:
     return names[0].replace("/", ".") if len(names) == 1 else f"{folder}.{len(names)}files"
 
 
-def _weights(source: specs.Content) -> str:
+def _weights(source: Content) -> str:
     if source.repository is not None:
         return source.repository.rpartition("/")[2]
     if source.shape is not None:
@@ -74,28 +92,28 @@ def _weights(source: specs.Content) -> str:
     return source.kind
 
 
-def _rows(spec: specs.PreparedSpec) -> str:
+def _rows(spec: PreparedSpec) -> str:
     match spec:
-        case specs.TrainingDataSpec():
+        case TrainingDataSpec():
             return f"{in_language(spec.task, spec.language)}.training"
-        case specs.UnionSpec(shuffled_labels=True):
+        case UnionSpec(shuffled_labels=True):
             return f"{in_language(spec.task, spec.language)}.shuffled"
-        case specs.UnionSpec():
+        case UnionSpec():
             return f"{in_language(spec.task, spec.language)}.{len(spec.members)}sets"
-        case specs.EvaluationDataSpec():
+        case EvaluationDataSpec():
             languages = list(spec.languages)
             return f"{spec.task}.{languages[0] if len(languages) == 1 else f'{len(languages)}languages'}"
     return spec.task
 
 
-def _training(spec: specs.TrainingSpec, start: Labelled) -> str:
+def _training(spec: TrainingSpec, start: Labelled) -> str:
     """Return the model's label, and what this training adds; method and seed stand once where they are the same."""
     before, seed = start.label, f".s{spec.seed}"
     method = spec.method.name
-    if isinstance(start.spec, specs.IntermediateSpec | specs.TargetSpec):
+    if isinstance(start.spec, IntermediateSpec | TargetSpec):
         before = before.removesuffix(seed)
         method = "" if method == start.spec.method.name else method
-    end = f"{seed}.grid" if isinstance(spec, specs.LearningRatesSpec) else seed
+    end = f"{seed}.grid" if isinstance(spec, LearningRatesSpec) else seed
     return ".".join(filter(None, [before, method, _tasks([task.task for task in spec.tasks])])) + end
 
 

@@ -12,7 +12,8 @@ from xstilts.planning.study import Study
 from xstilts.store import specs, study_plan
 from xstilts.store.files import digest
 from xstilts.store.manifest import MANIFEST
-from xstilts.store.specs import EmbeddingsSpec, Spec
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
 from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
 

@@ -9,7 +9,8 @@ from xstilts.forms import FORMS
 from xstilts.phase import Optimisation
 from xstilts.planning.registry import Task
 from xstilts.references import parse_reference
-from xstilts.store.specs import Numerics, Pooling
+from xstilts.store.specs.evaluation import Pooling
+from xstilts.store.specs.models import Numerics
 
 # settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
 METHOD_KEYS = {

@@ -8,7 +8,7 @@ from xstilts.data.sources.made_up import MADE_UP
 from xstilts.errors import UserError, suggestion
 from xstilts.planning.registry import MINIATURE, Registry, Source, Task
 from xstilts.planning.study import Study, Target
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 
 @dataclass(frozen=True)

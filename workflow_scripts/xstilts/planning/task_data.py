@@ -12,7 +12,8 @@ from xstilts.planning.registry import Registry, Task
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, ModelUse, Study, Target
 from xstilts.references import SOURCE_LANGUAGE, in_language
-from xstilts.store.specs import DATA, Content, DataSpec, EvaluationDataSpec, TrainingDataSpec
+from xstilts.store.specs.base import DATA
+from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, TrainingDataSpec
 from xstilts.store.study_plan import FigureOptions
 
 _NO_LIMITS = Limits(train_rows=None, dev_rows=10**9, test_rows=None)

@@ -13,9 +13,23 @@ from xstilts.planning.nodes import Node, Nodes
 from xstilts.planning.registry import Registry, Task
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, Study
-from xstilts.store import specs
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs import Content, EarlyStopping, Method, Numerics, Shape, TaskSpec, TrainingSpec, role
+from xstilts.store.specs.base import BASE, LEARNING_RATE, MODEL, PREPARED, TOKENIZER, TOKENS, role
+from xstilts.store.specs.data import Content
+from xstilts.store.specs.models import (
+    EarlyStopping,
+    IntermediateSpec,
+    LearningRatesSpec,
+    Method,
+    ModelSpec,
+    Numerics,
+    PretrainedSpec,
+    Shape,
+    TargetSpec,
+    TaskSpec,
+    TokenizerSpec,
+    TrainingSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ class TrainingPlanner:
                 f"model {name}: the registry has no pinned download of it; name a folder with it in config.yaml:"
                 f" model_folders: {{{name}: /path/to/folder}}"
             )
-        return self.nodes.add(name, specs.ModelSpec(**self.nodes.frame("models", {}), source=content))
+        return self.nodes.add(name, ModelSpec(**self.nodes.frame("models", {}), source=content))
 
     def intermediate(self, arm: Arm, mixture: Mixture, base: Node) -> Node:
         """Return the model of an arm after its intermediate phase."""
@@ -111,11 +125,11 @@ class TrainingPlanner:
                 rows = self.data.training_data(member.task, member.shuffled_labels)
             task, tokens = self._task(member.task, phase, base, rows, member.weight)
             tasks.append(task)
-            parents |= {role(specs.TOKENS, member.task): tokens, **head_parents(base, task.form)}
+            parents |= {role(TOKENS, member.task): tokens, **head_parents(base, task.form)}
         training = _Training(parents, tasks, mixture.sampling, phase, phase)
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
-        spec = specs.IntermediateSpec(**frame, **self._settings(training, arm.model, arm.seed))
+        spec = IntermediateSpec(**frame, **self._settings(training, arm.model, arm.seed))
         return self.nodes.add(arm.name(), spec)
 
     def target(self, arm: Arm, stages: Sequence[str], start: Node, base: Node) -> Node:
@@ -138,7 +152,7 @@ class TrainingPlanner:
             before = stages[index - 1] if index else None
             shared = before is not None and _share_head(self.data.task(before), self.data.task(reference))
             training = _Training(
-                {role(specs.TOKENS, reference): tokens, **head_parents(base, task.form)},
+                {role(TOKENS, reference): tokens, **head_parents(base, task.form)},
                 [task],
                 Sampling(),
                 phase,
@@ -154,16 +168,16 @@ class TrainingPlanner:
                 untrained = self.target(plain, stages[:index], base, base)
                 searched = self._learning_rate(f"{arm.model}.{arm.recipe}.{label}", arm.model, training, untrained)
             frame = self._frame("targets", model, {**training.parents, **searched})
-            spec = specs.TargetSpec(**frame, **self._settings(training, arm.model, arm.seed))
+            spec = TargetSpec(**frame, **self._settings(training, arm.model, arm.seed))
             model = self.nodes.add(arm.name(label), spec)
         return model
 
     def chain(self, model: Node) -> dict[str, Node]:
         """Return a model as the parent of what reads it, and where it is an adapter those below it."""
-        chain = {specs.MODEL: model}
+        chain = {MODEL: model}
         if isinstance(model.spec, TrainingSpec) and model.spec.method.name != "full":
-            below = model.spec.parents_of(specs.MODEL)
-            chain |= {role(specs.MODEL, level): self.nodes.by_id[name] for level, name in enumerate(below, 1)}
+            below = model.spec.parents_of(MODEL)
+            chain |= {role(MODEL, level): self.nodes.by_id[name] for level, name in enumerate(below, 1)}
         return chain
 
     def numerics(self, phase: Mapping[str, Any], model: str) -> Numerics:
@@ -184,15 +198,15 @@ class TrainingPlanner:
             )
         task, limits = self.data.task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
         rows = self.data.in_languages(task, text["languages"], limits)
-        frame = self.nodes.frame("tokenizers", {specs.PREPARED: rows})
-        tokenizer = self.nodes.add(text["task"], specs.TokenizerSpec(**frame, **entry["tokenizer"]))
+        frame = self.nodes.frame("tokenizers", {PREPARED: rows})
+        tokenizer = self.nodes.add(text["task"], TokenizerSpec(**frame, **entry["tokenizer"]))
         tokens = self.data.tokens(rows, tokenizer, task.form, recipes.lengths(phase, task.form))
-        parents = {specs.TOKENIZER: tokenizer, role(specs.TOKENS, task.name): tokens}
+        parents = {TOKENIZER: tokenizer, role(TOKENS, task.name): tokens}
         tasks = [_task_spec(task.name, task, phase, weight=1.0)]
         training = _Training(parents, tasks, Sampling(steps=entry["steps"]), phase, phase)
         settings = self._settings(training, name, entry["seed"])
         frame = self.nodes.frame("pretrained", parents)
-        node = self.nodes.add(name, specs.PretrainedSpec(**frame, **settings, shape=Shape(**entry["shape"])))
+        node = self.nodes.add(name, PretrainedSpec(**frame, **settings, shape=Shape(**entry["shape"])))
         self.data.tokenizers[node.id] = tokenizer
         return node
 
@@ -212,8 +226,8 @@ class TrainingPlanner:
             return {}
         settings = self._settings(training, model, self.study.seeds[0])
         frame = self._frame("learning_rates", start, training.parents)
-        spec = specs.LearningRatesSpec(**frame, **settings, learning_rates=grid)
-        return {specs.LEARNING_RATE: self.nodes.add(name, spec)}
+        spec = LearningRatesSpec(**frame, **settings, learning_rates=grid)
+        return {LEARNING_RATE: self.nodes.add(name, spec)}
 
     def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Any:
         return self.nodes.frame(stage, {**self.chain(start), **parents})
@@ -250,7 +264,7 @@ def _task_spec(reference: str, task: Task, settings: Mapping[str, Any], weight: 
 
 def head_parents(base: Node, form: str) -> dict[str, Node]:
     """Return the pretrained model as a parent where its own language-model head is used."""
-    return {specs.BASE: base} if FORMS[form].pretrained_head else {}
+    return {BASE: base} if FORMS[form].pretrained_head else {}
 
 
 def _share_head(first: Task, second: Task) -> bool:

@@ -13,7 +13,7 @@ from xstilts.data.rows import labels_of
 from xstilts.forms import FORMS
 from xstilts.reporting import layout
 from xstilts.store.manifest import PreparedResults
-from xstilts.store.specs import Content, EvaluationDataSpec, TrainingDataSpec
+from xstilts.store.specs.data import Content, EvaluationDataSpec, TrainingDataSpec
 
 # The texts of a form's rows, whose lengths are added up.
 _HEADER = ["split", "language", "rows", "characters: median", "95 %", "longest", "words: median", "95 %", "longest"]

@@ -8,12 +8,12 @@ from typing import Any
 from xstilts.errors import UserError
 from xstilts.store import manifest, specs
 from xstilts.store.manifest import EvaluationResults, Run, TrainingResults
-from xstilts.store.specs import Spec
+from xstilts.store.specs.base import MODEL, Spec
 
 
 def folders(spec: Spec, results: Path) -> list[Path]:
     """Return the folders of the model that a node starts from: its own, and where that is an adapter those below it."""
-    return [results / parent for parent in spec.parents_of(specs.MODEL)]
+    return [results / parent for parent in spec.parents_of(MODEL)]
 
 
 def fingerprint(spec: Spec, results: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from xstilts.errors import UserError
 from xstilts.store import specs
-from xstilts.store.specs import Spec
+from xstilts.store.specs.base import Spec
 
 MANIFEST = "manifest.json"
 

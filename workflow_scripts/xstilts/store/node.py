@@ -25,7 +25,7 @@ from xstilts.errors import UserError
 from xstilts.store import manifest, specs
 from xstilts.store.files import file_sha256, write_atomically
 from xstilts.store.manifest import MANIFEST, File, Results
-from xstilts.store.specs import Spec
+from xstilts.store.specs.base import Spec
 
 RECORD = "record.json"
 PROVENANCE = "provenance.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import remove
-from xstilts.store.specs import TrainingSpec
+from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.stages import STAGES, STUDIES
 from xstilts.store.study_plan import FILE, PlannedNode, StudyPlan
 

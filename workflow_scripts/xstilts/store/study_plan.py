@@ -14,7 +14,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 
 from xstilts.errors import UserError
 from xstilts.store import specs
-from xstilts.store.specs import Spec
+from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
 

@@ -11,7 +11,9 @@ from xstilts.errors import UserError
 from xstilts.evaluation import nodes
 from xstilts.models.model import Model
 from xstilts.store import manifest, node
-from xstilts.store.specs import MODEL, TOKENS, EmbeddingsSpec, EvaluatedSpec, PredictionsSpec, TrainingSpec
+from xstilts.store.specs.base import MODEL, TOKENS
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.models import EvaluatedSpec, TrainingSpec
 from xstilts.store.study_plan import StudyPlan
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.models.model import Model
 from xstilts.store.manifest import LearningRatesResults, Trial
-from xstilts.store.specs import LearningRatesSpec
+from xstilts.store.specs.models import LearningRatesSpec
 from xstilts.training import checkpoints
 from xstilts.training.loop import Run, dev_scores, fit, rising
 

@@ -33,7 +33,8 @@ from xstilts.models.model import Model, base_of, load_head, load_model, make_hea
 from xstilts.store import lineage, manifest
 from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
 from xstilts.store.sampling import TaskShare
-from xstilts.store.specs import LEARNING_RATE, MODEL, TOKENS, TaskSpec, TrainingSpec, role
+from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
+from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training.checkpoints import resume, save_checkpoint
 from xstilts.training.progress import Progress

@@ -15,7 +15,8 @@ from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.store.manifest import TrainingResults
 from xstilts.store.model_folder import MODEL_FILES
-from xstilts.store.specs import TOKENIZER, PretrainedSpec, Shape
+from xstilts.store.specs.base import TOKENIZER
+from xstilts.store.specs.models import PretrainedSpec, Shape
 from xstilts.training import loop
 
 

@@ -18,7 +18,7 @@ from xstilts.forms import FORMS
 from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
 from xstilts.phase import Optimisation
-from xstilts.store.specs import TaskSpec
+from xstilts.store.specs.models import TaskSpec
 from xstilts.tokenization.tokens import Tokens
 
 # steps of a task over which losses are compared; a mean this many times that of the task's first steps, and above this

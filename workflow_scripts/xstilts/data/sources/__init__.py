@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 
 @dataclass(frozen=True)

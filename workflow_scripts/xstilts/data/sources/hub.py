@@ -9,7 +9,7 @@ from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
 from xstilts.store.files import file_sha256
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 
 def fetch_data(content: Content, folder: Path, place: Place) -> None:

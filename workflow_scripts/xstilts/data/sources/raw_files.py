@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xstilts.data.sources import Place
 from xstilts.data.sources.made_up import MADE_UP
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 
 @contextlib.contextmanager

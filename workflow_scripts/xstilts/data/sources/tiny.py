@@ -13,7 +13,7 @@ from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 120, 40, 24
 

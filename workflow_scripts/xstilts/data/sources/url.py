@@ -33,7 +33,7 @@ from urllib.request import Request
 from xstilts import __version__
 from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from xstilts.data.sources.miniature import bitext, choices, pairs, reading, tagg
 from xstilts.data.sources.miniature.languages import table
 from xstilts.data.sources.miniature.maker import Maker
 from xstilts.errors import UserError
-from xstilts.store.specs import Content
+from xstilts.store.specs.data import Content
 
 TEXT_ROWS = 40_000
 # raised when the same seed would give other files: data nodes, and all below them, move

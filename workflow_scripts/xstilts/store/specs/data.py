@@ -1,0 +1,154 @@
+"""Specs of raw data, prepared rows and tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from xstilts.store.specs.base import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a source gives.
+
+    Attributes:
+        kind: ``mirror``, ``url``, ``hub``, ``folder``, ``miniature`` or ``tiny``.
+        files: names, each with its SHA-256 where that is known beforehand.
+        repository: hub only.
+        revision: hub only.
+        seed: of what is made up.
+        generator: version of the code that makes a miniature world.
+        shape: sizes of a model with random weights.
+    """
+
+    kind: str
+    files: Mapping[str, str | None]
+    repository: str | None = None
+    revision: str | None = None
+    seed: int | None = None
+    generator: int | None = None
+    shape: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Spec):
+    """Raw files."""
+
+    stage: ClassVar[str] = "data"
+
+    source: Content
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How raw files are read: the part of a task's source that decides its rows; see ``schemas/source.yaml``."""
+
+    reader: str
+    header: Sequence[str] | None
+    columns: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+    labels: Sequence[bool | int | str] | None
+    drop_labels: Sequence[bool | int | str]
+    unanswerable: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """The rows of a file that are in a language: those whose column starts with a text."""
+
+    column: str
+    starts_with: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFile:
+    """A file of training data, the number of its rows where its source states it, and whether it is a sample."""
+
+    file: str
+    rows: int | None
+    sample: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationFiles:
+    """The files of one language of an evaluation set.
+
+    Attributes:
+        split: name of the split.
+        official: whether published results are on it.
+        files: names.
+        threshold: files of another split, on which a threshold is chosen.
+        where: the rows that are in the language; None for all.
+        published: number of rows by the paper.
+        rows: number of rows by the source.
+        sample: whether these are not all rows.
+    """
+
+    split: str
+    official: bool
+    files: Sequence[str]
+    threshold: Sequence[str]
+    where: Where | None
+    published: int | None
+    rows: int | None
+    sample: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedSpec(Spec):
+    """Checked rows of a task in one form."""
+
+    stage: ClassVar[str] = "prepared"
+
+    task: str
+    form: str
+    labels: Sequence[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingDataSpec(PreparedSpec):
+    """The training data of a task in one language, from raw files."""
+
+    kind: Literal["training"] = "training"
+    task_version: int
+    reading: Reading
+    language: str
+    splits: Mapping[str, Sequence[TrainingFile]]
+    where: Where | None
+    train_rows: int | None
+    dev_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnionSpec(PreparedSpec):
+    """The training data of several tasks or languages as one, or of one task with shuffled labels."""
+
+    kind: Literal["union"] = "union"
+    language: str
+    members: Sequence[str]
+    train_rows: int | None
+    dev_rows: int
+    shuffled_labels: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationDataSpec(PreparedSpec):
+    """The evaluation data of a task in several languages."""
+
+    kind: Literal["evaluation"] = "evaluation"
+    task_version: int
+    reading: Reading
+    languages: Mapping[str, EvaluationFiles]
+    test_rows: int | None
+    cluster_rows: int
+    parallel: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensSpec(Spec):
+    """Token ids of prepared rows, for the models of one tokenizer."""
+
+    stage: ClassVar[str] = "tokens"
+
+    form: str
+    lengths: Mapping[str, int | float]

@@ -1,0 +1,56 @@
+"""Specs of predictions, vectors and retrieval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.models import Numerics
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionsSpec(Spec):
+    """Predictions with a head; ``trained_on`` is the task whose head it is, None for the pretrained one."""
+
+    stage: ClassVar[str] = "predictions"
+
+    form: str
+    labels: Sequence[str] | None
+    trained_on: str | None
+    decoding: Mapping[str, int | float]
+    scoring: str | None
+    numerics: Numerics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooling:
+    """What the vector of a text is: a trained head's, or the mean of a hidden state by number or fraction of the depth.
+
+    ``sweep`` asks for the means of all hidden states beside it.
+    """
+
+    head: str | None = None
+    layer: int | None = None
+    layer_fraction: float | None = None
+    sweep: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingsSpec(Spec):
+    """Vectors of texts."""
+
+    stage: ClassVar[str] = "embeddings"
+
+    form: str
+    pooling: Pooling
+    numerics: Numerics
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalSpec(Spec):
+    """What belongs together by the vectors of texts."""
+
+    stage: ClassVar[str] = "retrieval"
+
+    form: str
+    settings: Mapping[str, str]

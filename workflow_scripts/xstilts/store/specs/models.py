@@ -1,0 +1,180 @@
+"""Specs of models and tokenizers, and of all that is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xstilts.phase import Optimisation
+from xstilts.store.sampling import Sampling
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.data import Content
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A pretrained model as it is published, or with random weights."""
+
+    stage: ClassVar[str] = "models"
+
+    source: Content
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerSpec(Spec):
+    """A tokenizer that is made from text."""
+
+    stage: ClassVar[str] = "tokenizers"
+
+    vocabulary_size: int
+    positions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """The fine-tuning method: ``full``, ``lora``, ``prompt`` or ``prefix``, and the settings of this method alone."""
+
+    name: str
+    rank: int | None = None
+    alpha: float | None = None
+    dropout: float | None = None
+    modules: str | Sequence[str] | None = None
+    prompt_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numerics:
+    """How a model is computed.
+
+    Attributes:
+        submodel: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
+        dtype: that of the weights, ``float32`` or ``bfloat16``.
+        precision: in which dtype matrices are multiplied.
+    """
+
+    submodel: str | None
+    dtype: str
+    precision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec:
+    """The head of a task.
+
+    Attributes:
+        task: the task's reference.
+        form: its form.
+        labels: names; None where the form has none, or the data bring them.
+    """
+
+    task: str
+    form: str
+    labels: Sequence[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedSpec(HeadSpec):
+    """A task that is predicted and scored.
+
+    Attributes:
+        decoding: how outputs become predictions.
+        scoring: the rules by which answers are compared.
+    """
+
+    decoding: Mapping[str, int | float]
+    scoring: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(EvaluatedSpec):
+    """One task of a training.
+
+    Attributes:
+        metric: the headline metric.
+        epochs: passes over its rows.
+        batch_size: examples of a step.
+        weight: factor on its probability of being drawn.
+    """
+
+    metric: str
+    epochs: int
+    batch_size: int
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """When a training is evaluated on dev rows (in steps), and after how many evaluations without a gain it ends."""
+
+    evaluate_every: int
+    patience: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec(Spec):
+    """A training, of whatever phase.
+
+    Attributes:
+        tasks: what is trained on.
+        sampling: how tasks are drawn.
+        learning_rate: the peak; None where a parent has searched it.
+        optimisation: the other settings.
+        method: what is trained.
+        numerics: how the model is computed.
+        early_stopping: None for a training whose last step is kept.
+        warm_start_head: the task whose head, beside the model that is started from, is trained further.
+        seed: decides fresh weights, dropout and the order of examples.
+    """
+
+    tasks: Sequence[TaskSpec]
+    sampling: Sampling
+    learning_rate: float | None
+    optimisation: Optimisation
+    method: Method
+    numerics: Numerics
+    early_stopping: EarlyStopping | None
+    warm_start_head: str | None
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The sizes of a model of XLM-R's architecture that is made from text."""
+
+    layers: int
+    hidden_size: int
+    heads: int
+    intermediate_size: int
+    initializer_range: float
+    dropout: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedSpec(TrainingSpec):
+    """A masked language model that is pretrained here."""
+
+    stage: ClassVar[str] = "pretrained"
+
+    shape: Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningRatesSpec(TrainingSpec):
+    """The search for the best learning rate of a grid."""
+
+    stage: ClassVar[str] = "learning_rates"
+
+    learning_rates: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntermediateSpec(TrainingSpec):
+    """The intermediate phase."""
+
+    stage: ClassVar[str] = "intermediate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSpec(TrainingSpec):
+    """A stage of the target phase."""
+
+    stage: ClassVar[str] = "targets"
