@@ -1,7 +1,7 @@
 """What a form declares: its fields, its metrics, and what planning and preparation have to know of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -103,6 +103,8 @@ class Form:
         retrieval: settings of the recipe's section ``bitext`` that decide what is retrieved.
         lengths: settings of the recipe's section of this form that decide how rows become sequences.
         decoding: settings of the same section that decide how outputs become predictions.
+        neutral: those of these settings that were added after results existed, each with the value that means what the
+            form did before. A spec leaves a setting out at that value, so the form takes it as the default.
         xtreme: how its files stand in XTREME's benchmarks; None where XTREME has no task of this form.
     """
 
@@ -123,6 +125,7 @@ class Form:
     retrieval: tuple[str, ...] = ()
     lengths: tuple[str, ...] = ()
     decoding: tuple[str, ...] = ()
+    neutral: Mapping[str, float] = field(default_factory=dict)
     xtreme: Xtreme | None = None
 
     @property

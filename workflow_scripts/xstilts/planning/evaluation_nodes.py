@@ -79,6 +79,6 @@ class EvaluationPlanner:
         retrieval = RetrievalSpec(
             **self.nodes.frame("retrieval", parents),
             form=task.form,
-            settings={key: recipe["bitext"][key] for key in form.retrieval},
+            settings=recipes.retrieval(recipe["bitext"], form),
         )
         return self.nodes.add(label, retrieval)

@@ -1,11 +1,12 @@
 """Which settings of a recipe hold for one phase and one task."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import Form
 from xstilts.phase import Optimisation
 from xstilts.planning.registry import Task
 from xstilts.references import parse_reference
@@ -80,12 +81,24 @@ def pooling(bitext: Mapping[str, Any]) -> Pooling:
 
 def lengths(settings: Mapping[str, Any], form: str) -> dict[str, float]:
     """Return what decides how a task of a form becomes token ids."""
-    return {"max_length": settings["max_length"], **{key: settings[form][key] for key in FORMS[form].lengths}}
+    declared = FORMS[form]
+    return {"max_length": settings["max_length"], **_stated(settings.get(form, {}), declared.lengths, declared)}
 
 
 def decoding(settings: Mapping[str, Any], task: Task) -> dict[str, float]:
     """Return how a model's outputs become predictions; a null threshold only where a question may have no answer."""
-    chosen = {key: settings[task.form][key] for key in FORMS[task.form].decoding}
+    form = FORMS[task.form]
+    chosen = _stated(settings.get(task.form, {}), form.decoding, form)
     if not any(source.unanswerable == "keep" for source in task.sources):
         chosen.pop("null_threshold", None)
     return chosen
+
+
+def retrieval(bitext: Mapping[str, Any], form: Form) -> dict[str, Any]:
+    """Return what decides which texts are retrieved."""
+    return _stated(bitext, form.retrieval, form)
+
+
+def _stated(section: Mapping[str, Any], keys: Sequence[str], form: Form) -> dict[str, Any]:
+    """Return settings as specs have them: without those at their neutral value."""
+    return {key: section[key] for key in keys if key not in form.neutral or section[key] != form.neutral[key]}
