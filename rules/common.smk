@@ -11,14 +11,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from xstilts.errors import UserError
-from xstilts.hardware import Hardware
 from xstilts.planning import estimate, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
     local,
     plan_of,
-    point_latest,
     set_environment,
     unknown_node,
 )
@@ -38,7 +36,7 @@ except UserError as error:
 set_environment(settings)
 results = str(settings.results)
 gpu_type = GPU_TYPES.get(settings.gpu_type)
-limits = Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
+tasks = registry.load(settings.own_tasks)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
@@ -125,14 +123,11 @@ def minutes(first, stage=None):
     """Ask for more time at every new try; on a known GPU first for twice what the operations need, and half an hour."""
 
     def asked(wildcards, attempt):
-        found = stage and gpu_type and estimated(stage, wildcards)
-        if found:
-            first_try = 30 + 120 * found.hours(
-                gpu_type, estimate.numerics_of(node(stage, wildcards).spec).precision
-            )
-        else:
-            first_try = first
-        return round(first_try) * 2 ** (attempt - 1)
+        known = stage and gpu_type and estimated(stage, wildcards)
+        hours = known and estimate.hours_of_job(
+            node(stage, wildcards), plan, tasks, settings.results, settings.hardware, gpu_type
+        )
+        return round(30 + 120 * hours if known else first) * 2 ** (attempt - 1)
 
     return asked
 
@@ -159,9 +154,9 @@ def estimated(stage, wildcards):
         return estimate.of_node(
             node(stage, wildcards),
             plan,
-            registry.load(settings.own_tasks),
+            tasks,
             settings.results,
-            limits,
+            settings.hardware,
         )
     except UserError:
         return None
@@ -189,4 +184,4 @@ def start_warm_process():
 
 # going back to an earlier state of a study needs no job, yet `latest` has to follow
 if os.path.exists(f"{study_folder}/scores.parquet"):
-    point_latest(Path(study_folder))
+    study_plan.point_latest(Path(study_folder))

@@ -1,4 +1,5 @@
-# Raw data and models, then rows, then tokens.
+# Raw data and models, then rows, then tokens: before any training, which makes the predictions asked of its model if
+# their tokens are there.
 # in:  a source (mirror, hub or generated)
 # out: results/{data,models,prepared,tokens,tokenizers}/{node}/manifest.json
 rule fetch_data:
@@ -8,6 +9,7 @@ rule fetch_data:
         f"{results}/logs/data/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/data/{{node}}.tsv"
+    priority: 3
     localrule: True
     conda:
         "../envs/xstilts.yaml"
@@ -25,6 +27,7 @@ rule fetch_model:
         f"{results}/logs/models/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/models/{{node}}.tsv"
+    priority: 3
     localrule: True
     conda:
         "../envs/xstilts.yaml"
@@ -44,6 +47,7 @@ rule prepare:
         f"{results}/logs/prepared/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/prepared/{{node}}.tsv"
+    priority: 3
     conda:
         "../envs/xstilts.yaml"
     resources:
@@ -64,6 +68,7 @@ rule tokenize:
         f"{results}/logs/tokens/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/tokens/{{node}}.tsv"
+    priority: 3
     conda:
         "../envs/xstilts.yaml"
     resources:
@@ -84,6 +89,7 @@ rule make_tokenizer:
         f"{results}/logs/tokenizers/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/tokenizers/{{node}}.tsv"
+    priority: 3
     conda:
         "../envs/xstilts.yaml"
     resources:

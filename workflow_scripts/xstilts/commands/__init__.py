@@ -86,14 +86,13 @@ def _make(module: ModuleType, arguments: argparse.Namespace) -> None:
     """Run a command that makes a node, unless the node is whole already; then delete what nothing needs any more."""
     arguments.spec = specs.from_json(arguments.spec)
     if node.adopt(arguments.output, arguments.spec):
-        logging.info("%s is whole already", arguments.output.parent)
+        logging.info("%s is whole already; delete the folder to have it made again", arguments.output.parent)
     else:
         module.run(arguments)
-    plan = getattr(arguments, "plan", None)
     # of several processes the first one
-    if plan is not None and plan.exists() and os.environ.get("RANK", "0") == "0":
+    if getattr(arguments, "plan", None) is not None and os.environ.get("RANK", "0") == "0":
         results, parents = results_of(arguments.output), arguments.spec.parents.values()
-        retention.delete_unneeded(results, read_plan(plan)[0], parents, arguments.keep_models)
+        retention.delete_unneeded(results, arguments.plan, parents, arguments.keep_models)
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,11 +108,15 @@ def _json(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
 
 
+def _plan(path: str) -> StudyPlan:
+    return study_plan.read(Path(path))
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of a command that makes a node with a model: threads, and what is kept once it is done."""
     add_node_arguments(parser)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--plan", type=Path, default=None, help="plan.json of the study that runs")
+    parser.add_argument("--plan", type=_plan, default=None, help="plan.json of the study that runs")
     parser.add_argument("--keep-models", default="all", help="all, intermediate or none; see config.yaml")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.hardware import Hardware
 from xstilts.planning import estimate, estimate_table, model_size, registry
 from xstilts.planning.estimate_table import NodeCost
 from xstilts.planning.gpu_types import GPU_TYPES
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     entries = registry.load(settings.own_tasks)
     study = read_study(arguments.study or settings.study, entries)
     plan = plan_unindexed(study, entries, settings)
-    hardware = Hardware(settings.max_tokens_per_device, settings.gradient_checkpointing)
+    hardware = settings.hardware
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:
         costs[stage] = []

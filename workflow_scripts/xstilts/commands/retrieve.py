@@ -23,14 +23,15 @@ def run(arguments: argparse.Namespace) -> None:
     embedded = manifest.results_of(results, spec.parents[EMBEDDINGS], EvaluationResults)
     described = manifest.results_of(results, spec.parents[PREPARED], PreparedResults).splits
     form = forms.get(spec.form)
+    settings = form.FORM.with_neutral(spec.settings)
     with node.making(arguments.output, spec) as made:
         rows = {name: pyarrow.parquet.read_table(prepared / f"{name}.parquet").to_pylist() for name in described}
         vectors = layers.vectors_of(embeddings, list(described))
-        predicted = retrieval.predictions_of(form, rows, vectors, spec.settings)
+        predicted = retrieval.predictions_of(form, rows, vectors, settings)
         if predicted.empty:
             raise UserError(f"{spec.parents[PREPARED]}: nothing to score; no query has a gold candidate")
         predictions.write(predicted, made.scratch / predictions.FILE)
-        by_layer = layers.scores_of(form, rows, embeddings, spec.settings)
+        by_layer = layers.scores_of(form, rows, embeddings, settings)
         if len(by_layer):
             layers.write(by_layer, made.scratch / layers.FILE)
         made.results = replace(

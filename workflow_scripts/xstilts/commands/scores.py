@@ -4,7 +4,7 @@ import argparse
 
 from xstilts.commands import add_study_arguments, read_plan
 from xstilts.evaluation import scores
-from xstilts.planning.settings import point_latest
+from xstilts.store.study_plan import point_latest
 
 add_arguments = add_study_arguments
 

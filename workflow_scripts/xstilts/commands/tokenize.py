@@ -27,13 +27,15 @@ def run(arguments: argparse.Namespace) -> None:
     vocabulary = file_sha256(results / model / "tokenizer.json")
     _check_length(results / model / "config.json", spec.lengths["max_length"])
     files = manifest.read(manifest.path_of(results, prepared)).files
+    form = forms.get(spec.form)
+    lengths = form.FORM.with_neutral(spec.lengths)
     with node.making(arguments.output, spec) as made:
         splits = {}
         for name, file in files.items():
             split = name.removesuffix(".parquet")
             rows = pyarrow.parquet.read_table(results / prepared / name).to_pylist()
             try:
-                arrays = forms.get(spec.form).encode(rows, tokenizer, spec.lengths)
+                arrays = form.encode(rows, tokenizer, lengths)
             except ValueError as error:
                 raise UserError(f"{prepared}: {error}") from None
             (made.scratch / split).mkdir()

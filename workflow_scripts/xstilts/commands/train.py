@@ -1,6 +1,7 @@
 """Train a node: pretraining, the intermediate phase, a stage of the target phase; or search for a learning rate.
 
-What the study asks of the trained model is predicted at once, while it is in memory: each at its own path.
+What the study asks of the trained model is predicted at once, while it is in memory: each at its own path. Where
+several GPUs train together it is left to the jobs of the predictions.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from xstilts.commands import add_model_arguments, read_plan, results_of
+from xstilts.commands import add_model_arguments, results_of
 from xstilts.hardware import Hardware
 from xstilts.store import node
 from xstilts.store.manifest import Results
@@ -65,10 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
     if leads:
         checkpoints.remove(workplace)
     if trained is not None and arguments.plan is not None and arguments.processes == 1:
-        from xstilts.training import asked
+        from xstilts.training import ahead
 
-        plan, _, _ = read_plan(arguments.plan)
-        asked.make(arguments.output, spec, results, trained.model, plan)
+        ahead.predict(arguments.output, spec, results, trained.model, arguments.plan)
 
 
 def _start_processes(arguments: argparse.Namespace) -> None:

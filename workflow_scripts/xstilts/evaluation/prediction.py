@@ -55,7 +55,7 @@ def predict(model: Model, task: EvaluatedSpec, split: Split, device: torch.devic
         raw = model(task.task, inputs, len(instances))
         for instance, value in zip(instances, form.outputs(raw, targets), strict=True):
             kept[instance] = value
-    return form.predict(split.rows, split.tokens, kept, task.labels, task.decoding)
+    return form.predict(split.rows, split.tokens, kept, task.labels, form.FORM.with_neutral(task.decoding))
 
 
 def gold_answers(form: FormModule, split: Split, labels: Sequence[str] | None) -> list[str]:

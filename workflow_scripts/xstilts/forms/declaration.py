@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Form:
         lengths: settings of the recipe's section of this form that decide how rows become sequences.
         decoding: settings of the same section that decide how outputs become predictions.
         neutral: those of these settings that were added after results existed, each with the value that means what the
-            form did before. A spec leaves a setting out at that value, so the form takes it as the default.
+            form did before. A spec leaves a setting out at that value; ``with_neutral`` puts it back.
         xtreme: how its files stand in XTREME's benchmarks; None where XTREME has no task of this form.
     """
 
@@ -127,6 +128,10 @@ class Form:
     decoding: tuple[str, ...] = ()
     neutral: Mapping[str, float] = field(default_factory=dict)
     xtreme: Xtreme | None = None
+
+    def with_neutral(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings of a spec with those that it leaves out."""
+        return {**self.neutral, **settings}
 
     @property
     def required(self) -> tuple[str, ...]:

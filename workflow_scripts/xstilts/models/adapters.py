@@ -47,10 +47,10 @@ def inject(backbone: Backbone, method: Method, seed: int) -> None:
     """
     if backbone.adapter == "lora":
         backbone.transformer, backbone.adapter = backbone.transformer.merge_and_unload(), None
-    if method.name == "full":
+    if not method.is_adapter:
         # the weights below an adapter were frozen until now
         backbone.transformer.requires_grad_(True)
-    if backbone.adapter is not None or method.name == "full":
+    if backbone.adapter is not None or not method.is_adapter:
         return
     torch.manual_seed(seed)
     _add_adapter(backbone, _configuration(method, backbone))

@@ -147,8 +147,25 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
     return _prediction(spec, shape, evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results))
 
 
+def hours_of_job(
+    node: Node, plan: Plan, registry: Registry, results: Path, hardware: Hardware, gpu_type: GpuType
+) -> float:
+    """Return the hours of a node's job on a GPU: of a training with the predictions that are asked of its model.
+
+    Raises:
+        UserError: as ``of_node``.
+    """
+    hours = 0.0
+    for each in plan.nodes.values():
+        is_ahead = isinstance(each.spec, PredictionsSpec | EmbeddingsSpec) and each.spec.parents[MODEL] == node.id
+        if each.id == node.id or is_ahead:
+            cost = of_node(each, plan, registry, results, hardware)
+            hours += cost.hours(gpu_type, numerics_of(each.spec).precision)
+    return hours
+
+
 def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware) -> Estimate:
-    full = spec.method.name == "full"
+    full = not spec.method.is_adapter
     adapter = 0 if full else _adapter(spec.method, shape)
     heads = [head_size(task.form, task.labels, shape) for task in spec.tasks]
     # beside an adapter a pretrained head is frozen
@@ -207,7 +224,7 @@ def _work(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], again: in
         TaskShare(task.task, none, none, size.rows, task.weight, task.epochs, task.batch_size)
         for task, size in zip(spec.tasks, sizes, strict=True)
     ]
-    passes = (3 if spec.method.name == "full" else 2) + again
+    passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
     tokens = operations = 0.0
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
+from xstilts.hardware import Hardware
 from xstilts.planning import index, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import Indexes, make_plan
@@ -32,6 +33,11 @@ class Settings:
     max_tokens_per_device: int | None
     gradient_checkpointing: bool
     keep_models: str
+
+    @property
+    def hardware(self) -> Hardware:
+        """What a training job may use."""
+        return Hardware(self.max_tokens_per_device, self.gradient_checkpointing)
 
 
 def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Settings:
@@ -118,12 +124,14 @@ def set_environment(settings: Settings) -> None:
 
 
 def find_nodes(plan: Plan, asked: str) -> list[Node]:
-    """Return the nodes that a study calls so, or the one at a path.
+    """Return the nodes that a study calls so, or the one at a path, which may be a link of the study's.
 
     Raises:
         UserError: if there is none.
     """
     path = asked.removesuffix(f"/{MANIFEST}").rstrip("/")
+    if Path(path).is_symlink():
+        path = Path(path).resolve().as_posix()
     found = [
         node
         for node in plan.nodes.values()
@@ -149,17 +157,6 @@ def link_nodes(plan: Plan, results: Path) -> None:
         if not link.is_symlink():
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(f"{up}{node.id}")
-
-
-def point_latest(folder: Path) -> None:
-    """Point ``latest``, beside the folder of a study's outputs, to that folder."""
-    link = folder.with_name("latest")
-    if link.is_symlink() and os.readlink(link) == folder.name:
-        return
-    temporary = link.with_name(f".latest.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(folder.name)
-    temporary.replace(link)
 
 
 def unknown_node(plan: Plan, stage: str, node: str) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xstilts.errors import UserError
-from xstilts.hardware import Hardware
 from xstilts.planning import estimate, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import Settings
 from xstilts.store.manifest import path_of
+from xstilts.store.specs.base import MODEL
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.stages import COMPUTING, STAGES
 
 # before any job is done: seconds to start one, without and with a model, and operations a second of one core
@@ -109,13 +110,12 @@ class Watch:
 
     def _operations(self) -> dict[str, float]:
         """Return the operations of those nodes that compute with a model of known size, by id."""
-        hardware = Hardware(self._settings.max_tokens_per_device)
         found = {}
         for node in self.nodes:
             if node.id in self._measured or node.stage not in COMPUTING:
                 continue
             try:
-                cost = estimate.of_node(node, self._plan, self._known, self._settings.results, hardware)
+                cost = estimate.of_node(node, self._plan, self._known, self._settings.results, self._settings.hardware)
             except UserError:
                 continue
             # what is bounded is asked for again: once tokens are there, their lengths are known
@@ -123,7 +123,12 @@ class Watch:
                 self._measured[node.id] = cost.operations
             else:
                 found[node.id] = _LENGTH * cost.operations
-        return {**self._measured, **found}
+        work = {**self._measured, **found}
+        for node in self.nodes:
+            # the job that trains a model makes what is asked of it
+            if isinstance(node.spec, PredictionsSpec | EmbeddingsSpec) and node.spec.parents[MODEL] in work:
+                work[node.spec.parents[MODEL]] += work.pop(node.id, 0.0)
+        return work
 
 
 def _in_words(seconds: float) -> str:

@@ -175,7 +175,7 @@ class TrainingPlanner:
     def chain(self, model: Node) -> dict[str, Node]:
         """Return a model as the parent of what reads it, and where it is an adapter those below it."""
         chain = {MODEL: model}
-        if isinstance(model.spec, TrainingSpec) and model.spec.method.name != "full":
+        if isinstance(model.spec, TrainingSpec) and model.spec.method.is_adapter:
             below = model.spec.parents_of(MODEL)
             chain |= {role(MODEL, level): self.nodes.by_id[name] for level, name in enumerate(below, 1)}
         return chain

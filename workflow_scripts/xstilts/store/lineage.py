@@ -7,8 +7,8 @@ from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.store import manifest, specs
-from xstilts.store.manifest import EvaluationResults, Run, TrainingResults
-from xstilts.store.specs.base import MODEL, Spec
+from xstilts.store.manifest import EvaluationResults, Results, Run, TrainingResults
+from xstilts.store.specs.base import EMBEDDINGS, MODEL, Spec
 
 
 def folders(spec: Spec, results: Path) -> list[Path]:
@@ -24,6 +24,24 @@ def fingerprint(spec: Spec, results: Path) -> dict[str, str]:
         files = manifest.read(folder / manifest.MANIFEST).files.items()
         hashes |= {f"{prefix}{name}": file.sha256 for name, file in files if name.endswith(".safetensors")}
     return hashes
+
+
+def uses_other_weights(spec: Spec, stated: Results, results: Path) -> bool:
+    """Tell whether a node was made with other weights than those that its parents have now.
+
+    The same spec on another machine can give weights that differ in the last digits. Weights that were deleted
+    (``keep_models``) are taken to be the same.
+    """
+    if not isinstance(stated, EvaluationResults):
+        return False
+    try:
+        if EMBEDDINGS in spec.parents:
+            now = manifest.results_of(results, spec.parents[EMBEDDINGS], EvaluationResults).fingerprint
+        else:
+            now = fingerprint(spec, results)
+    except UserError:
+        return False
+    return now != stated.fingerprint
 
 
 def runs(results: Path, node_id: str) -> dict[str, Run]:

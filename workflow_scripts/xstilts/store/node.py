@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.store import manifest, specs
+from xstilts.store import lineage, manifest, specs
 from xstilts.store.files import file_sha256, write_atomically
 from xstilts.store.manifest import MANIFEST, File, Results
 from xstilts.store.specs.base import Spec
@@ -41,12 +41,17 @@ class Making:
 
 
 def is_whole(folder: Path, spec: Spec) -> bool:
-    """Tell whether a node is there: its record states this very spec, and its files have their sizes."""
+    """Tell whether a node is there: its record states this very spec, and its files have their sizes.
+
+    Predictions and vectors of other weights than those that the model has now do not count.
+    """
     try:
         record = manifest.read(folder / RECORD)
     except UserError:
         return False
-    return record.spec_json == specs.to_json(spec) and all(
+    if record.spec_json != specs.to_json(spec) or lineage.uses_other_weights(spec, record.results, folder.parents[1]):
+        return False
+    return all(
         (folder / name).is_file() and (folder / name).stat().st_size == file.bytes
         for name, file in record.files.items()
     )
@@ -147,7 +152,8 @@ def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
 
     Args:
         started: when the work began, in seconds since the epoch.
-        spent: CPU-seconds of this process that were another node's.
+        spent: CPU-seconds of this process that were another node's. Of several processes that train together, CPU time
+            and memory are those of the first.
     """
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {

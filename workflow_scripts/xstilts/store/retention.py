@@ -1,12 +1,12 @@
 """What is kept: trained weights go once everything that needs them is complete; old nodes when a person says so."""
 
-import json
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import remove
 from xstilts.store.specs.models import TrainingSpec
@@ -53,7 +53,7 @@ def _may_go(node: PlannedNode | None, name: str, keep_models: str) -> bool:
     """Tell whether a node may be deleted once nothing needs it."""
     if keep_models not in STAGES[name.partition("/")[0]].deleted_under:
         return False
-    is_adapter = node is not None and isinstance(node.spec, TrainingSpec) and node.spec.method.name != "full"
+    is_adapter = node is not None and isinstance(node.spec, TrainingSpec) and node.spec.method.is_adapter
     return not is_adapter
 
 
@@ -92,7 +92,7 @@ def named_by_plans(results: Path, study: str, which: str = "*") -> list[str]:
     named: list[str] = []
     folder = results / "studies" / study
     for path in folder.glob(f"{which}/{FILE}"):
-        named += json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        named += study_plan.node_ids(path)
         named.append(f"studies/{study}/{path.parent.resolve().name}")
     return named
 

@@ -38,5 +38,4 @@ STAGES = {
 # version of a study's own outputs: tables, figures, report
 STUDIES = "studies"
 STUDIES_VERSION = 1
-TRAINING = tuple(name for name, stage in STAGES.items() if stage.trains)
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)

@@ -4,6 +4,7 @@ It has the study's names; nothing in it decides the result of a node.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -168,6 +169,29 @@ class StudyPlan:
 
 
 _adapter = TypeAdapter(StudyPlan)
+
+
+def node_ids(path: Path) -> list[str]:
+    """Return the ids of the nodes that a plan names, of an earlier version too.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["nodes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a readable plan ({error!r}); delete {path.parent}") from None
+
+
+def point_latest(folder: Path) -> None:
+    """Point ``latest``, beside the folder of a study's outputs, to that folder."""
+    link = folder.with_name("latest")
+    if link.is_symlink() and os.readlink(link) == folder.name:
+        return
+    temporary = link.with_name(f".latest.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    temporary.replace(link)
 
 
 def to_json(plan: StudyPlan) -> dict[str, Any]:

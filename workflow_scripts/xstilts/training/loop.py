@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import shutil
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training.checkpoints import resume, save_checkpoint
+from xstilts.training.interruption import Interruption
 from xstilts.training.progress import Progress
 from xstilts.training.step import Batches, check_loss, learning_rate, make_optimiser, take_step
 
@@ -207,7 +207,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     )
     ended = state["bad"] >= stopping.patience if stopping else False
     saved_at = time.monotonic()
-    with Progress(schedule.steps, state["step"]) as progress, _Interruption() as signals:
+    with Progress(schedule.steps, state["step"]) as progress, Interruption() as signals:
         for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             task = run.tasks[batch.task]
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
@@ -347,21 +347,3 @@ def _best_step(state: Mapping[str, Any]) -> int | None:
 
 def _best(workplace: Path, step: int) -> Path:
     return workplace / f"best-{step:09d}"
-
-
-class _Interruption:
-    """Notes, while it is entered, that the process was asked to end (SIGTERM, Ctrl-C), in place of ending at once."""
-
-    def __init__(self) -> None:
-        self.received = False
-
-    def __enter__(self) -> "_Interruption":
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-    def _note(self, *_: object) -> None:
-        self.received = True

@@ -40,6 +40,11 @@ class Method:
     modules: str | Sequence[str] | None = None
     prompt_length: int | None = None
 
+    @property
+    def is_adapter(self) -> bool:
+        """Whether an adapter is trained, beside weights that stay as they are."""
+        return self.name != "full"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Numerics:

@@ -1,13 +1,14 @@
-"""What a study asks of a trained model, made while the model is in memory: predictions and vectors at their own paths.
+"""Predictions and vectors made ahead, by the training job while the model is in memory: each at its own path.
 
-The jobs of these nodes find them whole. What cannot be made yet, because its tokens are not there, is left to its job.
+Their jobs find them whole. What cannot be made ahead is left to its job: where its tokens are not there yet, where it
+computes in another precision than the training, or where it fails.
 """
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from xstilts.errors import UserError
+from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import nodes
 from xstilts.models.model import Model
 from xstilts.store import manifest, node
@@ -15,11 +16,12 @@ from xstilts.store.specs.base import MODEL, TOKENS
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import EvaluatedSpec, TrainingSpec
 from xstilts.store.study_plan import StudyPlan
+from xstilts.training.interruption import Interruption
 
 log = logging.getLogger(__name__)
 
 
-def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: StudyPlan) -> None:
+def predict(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: StudyPlan) -> None:
     """Make the predictions and vectors that a plan asks of a model.
 
     Args:
@@ -28,15 +30,21 @@ def make(output: Path, spec: TrainingSpec, results: Path, model: Model, plan: St
         results: the results folder.
         model: the model, in evaluation mode, as it is read from its files.
         plan: the study's plan.
+
+    Raises:
+        TerminatedError: if the process was asked to end; the model is complete, and the rest is left to its jobs.
     """
-    for path, asked in _asked(output, results, plan):
-        if node.is_whole(path.parent, asked) or not manifest.path_of(results, asked.parents[TOKENS]).exists():
-            continue
-        try:
-            _make(path, asked, spec, results, model)
-        except UserError as error:
-            # its own job says so again, and fails
-            log.warning("%s: %s", path.parent, error)
+    with Interruption() as interruption:
+        for path, asked in _asked(output, results, plan):
+            if interruption.received:
+                raise TerminatedError("interrupted; the model is complete, and predictions are left to their jobs")
+            if node.is_whole(path.parent, asked) or not manifest.path_of(results, asked.parents[TOKENS]).exists():
+                continue
+            try:
+                _make(path, asked, spec, results, model)
+            except (UserError, RuntimeError, OSError) as error:
+                # its own job says so again, and fails
+                log.warning("%s: %s", path.parent, error)
 
 
 def _asked(output: Path, results: Path, plan: StudyPlan) -> Iterator[tuple[Path, PredictionsSpec | EmbeddingsSpec]]:
