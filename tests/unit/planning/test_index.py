@@ -76,7 +76,7 @@ def test_index_knows_rows_and_samples(pocket):
         **{("xquad", f"xquad/xquad.{language}.json"): (1190, False) for language in ("ar", "en", "hi", "th", "zh")},
     }
     found = {(task, name): files[name]["tasks"][task] for task, name in expected}
-    assert {key: (facts["rows"], facts.sample) for key, facts in found.items()} == expected
+    assert {key: (file["rows"], file["sample"]) for key, file in found.items()} == expected
 
 
 @pytest.mark.parametrize(

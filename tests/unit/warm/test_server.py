@@ -85,6 +85,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT / "workflow_scripts"), "OMP_NUM_THREADS": "1", **more}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def interruptible():
+    """Where these tests run in the background, Ctrl-C is ignored, and what they start would ignore it too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Warm:
     """A server, and the folder that its jobs run in."""
 

@@ -2,8 +2,8 @@
 
 The planner makes them, the commands of rules read them. A field with a default is one that not every node has, or one
 that was added after results existed: then its default is its neutral value, which means exactly what the code did
-before and never changes. JSON leaves a field out where it has its default, and the digest of a node is that of its JSON, so
-that a new setting moves no result.
+before and never changes. JSON leaves a field out where it has its default, and the digest of a node is that of its
+JSON, so that a new setting moves no result.
 """
 
 from collections.abc import Callable
