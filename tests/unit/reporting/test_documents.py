@@ -43,7 +43,7 @@ def test_contrasts_are_differences_of_the_scores(world):
     for row in pd.read_csv(folder / "contrasts.csv").fillna("").to_dict("records"):
         one, other = (
             means.loc[(row["model"] or side, row["mixture"] or side, row["target"]), "zero_shot"]
-            for side in (row["one"], row["other"])
+            for side in (row["a"], row["b"])
         )
         assert row["difference"] == pytest.approx(one - other, abs=1e-9)
 

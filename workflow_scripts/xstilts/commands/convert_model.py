@@ -21,7 +21,7 @@ from xstilts.store.model_folder import check_model
 log = logging.getLogger(__name__)
 
 _PICKLED = "pytorch_model*.bin"
-# the ends of the names of embeddings, of which a body has one; those of its parts come last
+# the ends of the names of embeddings, of which a backbone has one; those of its parts come last
 _EMBEDDINGS = ("shared.weight", "word_embeddings.weight", "embed_tokens.weight")
 
 
@@ -51,7 +51,7 @@ def convert(source: Path, folder: Path) -> None:
     """Write a model's weights as safetensors in shards of at most 5 GB, its configuration and its tokenizer.
 
     Files are mapped into memory where their format lets them, so that one shard at a time is held. Of names that share
-    their memory (tied embeddings) that of the body is written, which every class of the model reads.
+    their memory (tied embeddings) that of the backbone is written, which every class of the model reads.
 
     Raises:
         UserError: if there are no pickled weights, they hold more than tensors, or something else is missing.

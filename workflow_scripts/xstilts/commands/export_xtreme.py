@@ -7,12 +7,11 @@ from pathlib import Path
 
 from xstilts.commands import configured_plan, read_plan
 from xstilts.errors import UserError, suggestion
-from xstilts.evaluation.scores import AXES
 from xstilts.evaluation.xtreme_export import Export
 from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.references import SOURCE_LANGUAGE
-from xstilts.store.study_plan import BenchmarkTask, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import AXES, BenchmarkTask, PlannedTarget, StudyPlan, select_cells
 
 # what chooses one model of a study: a method is its recipe's, and all of its targets are exported
 _CHOSEN_BY = [axis for axis in AXES if axis not in ("method", "target")]
@@ -65,12 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _nodes(plan: StudyPlan, arguments: argparse.Namespace) -> dict[str, str]:
     """Return by target the node with the predictions of the model asked for."""
-    cells = plan.cells
-    for axis in _CHOSEN_BY:
-        asked, names = getattr(arguments, axis), {str(getattr(cell, axis)) for cell in plan.cells}
-        if asked not in names:
-            raise UserError(f"--{axis}: {asked!r} is not in study {plan.study}; {suggestion(asked, names)}")
-        cells = tuple(cell for cell in cells if str(getattr(cell, axis)) == asked)
+    cells = select_cells(plan.cells, plan.study, **{axis: getattr(arguments, axis) for axis in _CHOSEN_BY})
     return {cell.target: cell.node for cell in cells}
 
 

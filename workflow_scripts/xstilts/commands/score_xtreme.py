@@ -28,24 +28,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    benchmark = registry.load().benchmarks[arguments.benchmark]
+    tasks = registry.load()
+    benchmark = tasks.benchmarks[arguments.benchmark]
     for side in ("predictions", "labels"):
         if not getattr(arguments, side).is_dir():
             raise UserError(f"--{side}: no such folder: {getattr(arguments, side)}")
-    scores, missing = _scores(arguments.predictions, arguments.labels, benchmark)
+    scores, missing = _scores(arguments.predictions, arguments.labels, benchmark, tasks)
     result = benchmark_report.report(scores, benchmark)
     sys.stdout.write(benchmark_report.text(result, benchmark, missing))
-    sys.stdout.write("".join(f"{line}\n" for line in _without_layout(benchmark)))
+    sys.stdout.write("".join(f"{line}\n" for line in _without_layout(benchmark, tasks)))
     if arguments.json is not None:
         content = {"benchmark": arguments.benchmark, **result, "missing_files": missing}
         write_atomically(arguments.json, json.dumps(content, indent=1) + "\n")
 
 
-def _scores(predictions: Path, labels: Path, benchmark: Benchmark) -> tuple[pd.DataFrame, list[str]]:
+def _scores(
+    predictions: Path, labels: Path, benchmark: Benchmark, tasks: registry.Registry
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the table of scores, and the files that are missing."""
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    tasks = registry.load()
     for name, entry in benchmark.tasks.items():
         task = tasks.task(name, "benchmark")
         if FORMS[task.form].xtreme is None:
@@ -66,9 +68,9 @@ def _scores(predictions: Path, labels: Path, benchmark: Benchmark) -> tuple[pd.D
     return pd.DataFrame(rows), missing
 
 
-def _without_layout(benchmark: Benchmark) -> Iterator[str]:
+def _without_layout(benchmark: Benchmark, tasks: registry.Registry) -> Iterator[str]:
     """Yield a line for each task whose form has no layout of files."""
     for name in benchmark.tasks:
-        form = registry.load().task(name, "benchmark").form
+        form = tasks.task(name, "benchmark").form
         if FORMS[form].xtreme is None:
             yield f"not scored: {name}: the form {form} has no layout of files in XTREME"

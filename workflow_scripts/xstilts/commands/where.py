@@ -3,15 +3,16 @@
 import argparse
 import sys
 
-from xstilts.errors import UserError, suggestion
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import find_nodes, local, plan_of
 from xstilts.store.files import canonical
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
 from xstilts.store.stages import STAGES
+from xstilts.store.study_plan import AXES, select_cells
 
-_AXES = ("model", "recipe", "mixture", "seed", "target")
+# what nodes are chosen by: a method is its recipe's
+_AXES = [axis for axis in AXES if axis != "method"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,15 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:
-    cells = plan.cells
-    for axis in _AXES:
-        asked = getattr(arguments, axis)
-        if asked is None:
-            continue
-        values = {str(getattr(cell, axis)) for cell in plan.cells}
-        if asked not in values:
-            raise UserError(f"--{axis}: {asked!r} is not in study {plan.study.name}; {suggestion(asked, values)}")
-        cells = [cell for cell in cells if str(getattr(cell, axis)) == asked]
+    cells = select_cells(plan.cells, plan.study.name, **{axis: getattr(arguments, axis) for axis in _AXES})
     needed: dict[str, None] = {}
     queue = [cell.node for cell in cells]
     while queue:

@@ -11,7 +11,7 @@ from xstilts.evaluation.table import Column, Table
 from xstilts.forms import FORMS, scoring
 from xstilts.forms.declaration import Columns
 from xstilts.references import parse_reference
-from xstilts.store import manifest
+from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, path_of
 from xstilts.store.specs.evaluation import RetrievalSpec
 from xstilts.store.study_plan import PlannedTarget, StudyPlan
@@ -25,8 +25,7 @@ _AXES = (
     Column("seed", "integer", "the seed of training"),
     Column("target", "text", "the target, as task or task@language"),
 )
-# what a cell of a study is named by
-AXES = [column.name for column in _AXES]
+AXES = list(study_plan.AXES)
 COLUMNS = (
     *_AXES,
     Column("language", "text", "the language that is predicted"),

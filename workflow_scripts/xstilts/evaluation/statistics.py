@@ -61,8 +61,8 @@ def contrasts(plan: StudyPlan, results: Path) -> pd.DataFrame:
             rows.append(
                 {
                     "contrast": name,
-                    "one": first,
-                    "other": second,
+                    "a": first,
+                    "b": second,
                     **{other_axis: value for other_axis, value in axes.items() if other_axis != axis},
                     **difference(pairs, metric, target.language, joint),
                     "metric": target.metric,

@@ -79,7 +79,7 @@ class Backbone(nn.Module):
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> BackboneOutput:
         """Return the last layer's vectors of a batch, as ``tokens.Tokens.inputs`` gives it.
 
-        ``decoder_ids`` and ``decoder_mask``, where there are such, are what the decoder has to tell.
+        ``decoder_ids`` and ``decoder_mask``, where there are such, are what the decoder has to predict.
         """
         positions = self.transformer(**self._arguments(inputs)).last_hidden_state
         mask = inputs.get("decoder_mask", inputs["mask"])
@@ -186,11 +186,11 @@ def load_backbone(folder: Path, submodel: str | None = None, dtype: str = "float
 
 
 def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
-    """Read the language-model head of a pretrained model, tied to the embeddings of a body.
+    """Read the language-model head of a pretrained model, tied to the embeddings of a backbone.
 
     Args:
         folder: the pretrained model's folder.
-        backbone: the backbone that the head is put on: the pretrained one, or one that was trained further.
+        backbone: the backbone below the head: the pretrained one, or one that was trained further.
 
     Raises:
         UserError: if the model has no such head, or its weights are not in the folder.
@@ -199,7 +199,7 @@ def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
 
 
 def empty_language_head(backbone: Backbone) -> heads.LanguageHead:
-    """Return a language-model head for a body, whose weights have yet to be read."""
+    """Return a language-model head for a backbone, whose weights have yet to be read."""
     import transformers
 
     with torch.device("meta"):

@@ -74,7 +74,7 @@ class Estimate:
         return self.operations / gpu_type.throughput(precision) / 3600
 
     def gpus(self, gpu_type: GpuType) -> int:
-        """Return on how many cards it fits, a tenth of each left free: they divide weights and batches."""
+        """Return on how many GPUs it fits, a tenth of the memory of each left free: they divide weights and batches."""
         return max(1, math.ceil(self.memory / (0.9e9 * gpu_type.memory)))
 
     def host_megabytes(self, gpu_type: GpuType | None) -> int:

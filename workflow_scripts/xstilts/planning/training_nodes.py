@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
+from xstilts.phase import Optimisation
 from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.mixtures import NONE, Mixture
-from xstilts.planning.nodes import Node, Nodes
+from xstilts.planning.nodes import Frame, Node, Nodes
 from xstilts.planning.registry import Registry, Task
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, Study
@@ -67,6 +68,20 @@ class _Training:
     settings: Mapping[str, Any]
     early_stopping: EarlyStopping | None = None
     warm_start_head: str | None = None
+
+
+class _Fields(TypedDict):
+    """What the spec of every training has beside version and parents."""
+
+    tasks: Sequence[TaskSpec]
+    sampling: Sampling
+    learning_rate: float | None
+    optimisation: Optimisation
+    method: Method
+    numerics: Numerics
+    early_stopping: EarlyStopping | None
+    warm_start_head: str | None
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -229,23 +244,23 @@ class TrainingPlanner:
         spec = LearningRatesSpec(**frame, **settings, learning_rates=grid)
         return {LEARNING_RATE: self.nodes.add(name, spec)}
 
-    def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Any:
+    def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Frame:
         return self.nodes.frame(stage, {**self.chain(start), **parents})
 
-    def _settings(self, training: _Training, model: str, seed: int) -> dict[str, Any]:
+    def _settings(self, training: _Training, model: str, seed: int) -> _Fields:
         """Return the fields that every training's spec has beside version and parents."""
         rate = training.settings["learning_rate"]
-        return {
-            "tasks": training.tasks,
-            "sampling": training.sampling,
-            "learning_rate": None if isinstance(rate, list) else rate,
-            "optimisation": recipes.optimisation(training.settings),
-            "method": Method(**recipes.method(training.phase)),
-            "numerics": self.numerics(training.phase, model),
-            "early_stopping": training.early_stopping,
-            "warm_start_head": training.warm_start_head,
-            "seed": seed,
-        }
+        return _Fields(
+            tasks=training.tasks,
+            sampling=training.sampling,
+            learning_rate=None if isinstance(rate, list) else rate,
+            optimisation=recipes.optimisation(training.settings),
+            method=Method(**recipes.method(training.phase)),
+            numerics=self.numerics(training.phase, model),
+            early_stopping=training.early_stopping,
+            warm_start_head=training.warm_start_head,
+            seed=seed,
+        )
 
 
 def _task_spec(reference: str, task: Task, settings: Mapping[str, Any], weight: float) -> TaskSpec:

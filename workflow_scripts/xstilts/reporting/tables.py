@@ -214,7 +214,7 @@ def contrast_rows(frame: pd.DataFrame) -> Cells:
     for row in records(frame.astype(object).fillna("")):
         digits = 1 if _unit(row["metric"]) == PERCENT else 3
         difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
-        sides = f"{row['contrast']}: {row['one']} − {row['other']}"
+        sides = f"{row['contrast']}: {row['a']} − {row['b']}"
         shared = [row[axis] or "–" for axis in axes]
         verdicts = [row[name] for name in ("verdict", "expected", "outcome")]
         rows.append([sides, *shared, row["target"], difference, f"{low} to {high}", *verdicts])
@@ -260,7 +260,7 @@ def write(
         caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         tables["layers"] = (layer_frame(layers), layer_rows, caption)
     if contrasts is not None:
-        caption = "one minus the other, zero-shot means in points; intervals are paired bootstraps over examples."
+        caption = "a − b: zero-shot means in points; intervals are paired bootstraps over examples."
         tables["contrasts"] = (contrasts, contrast_rows, caption)
     if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."

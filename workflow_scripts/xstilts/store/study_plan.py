@@ -13,11 +13,13 @@ from typing import Any
 
 from pydantic import SkipValidation, TypeAdapter, ValidationError
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, suggestion
 from xstilts.store import specs
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
+# what a cell is named by
+AXES = ("model", "recipe", "method", "mixture", "seed", "target")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,23 @@ class Cell:
     def at(self, axes: Iterable[str]) -> dict[str, Any]:
         """Return its values on some axes."""
         return {axis: getattr(self, axis) for axis in axes}
+
+
+def select_cells(cells: Iterable[Cell], study: str, **axes: object) -> list[Cell]:
+    """Return the cells that have these values on some axes; None is any value.
+
+    Raises:
+        UserError: if the study has no cell with one of the values.
+    """
+    selected = list(cells)
+    for axis, asked in axes.items():
+        if asked is None:
+            continue
+        values = {str(getattr(cell, axis)) for cell in selected}
+        if str(asked) not in values:
+            raise UserError(f"--{axis}: {asked!r} is not in study {study}; {suggestion(str(asked), values)}")
+        selected = [cell for cell in selected if str(getattr(cell, axis)) == str(asked)]
+    return selected
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class ModelTokenizer:
         unknown: the id of the unknown token; where there is none every text has tokens, and this one is never used.
         pad: the id of the padding token; any other where there is none, for the model does not look at it.
         mask: the id of the mask token, or None.
-        objective: what the model was trained to tell, a name of ``masking.py``.
+        objective: what the model was pretrained to predict, a name of ``masking.py``.
         sentinels: the tokens that stand for a span to be predicted (T5), the first one first; none in other models.
         size: number of tokens.
     """

@@ -83,7 +83,7 @@ def _random_model(shape: Shape, tokenizer: Path, seed: int) -> Any:
 
 
 def _join(task: str, start: Path, folder: Path) -> None:
-    """Put the trained body and head of a folder together as one model with its head, in place of the two."""
+    """Put the trained backbone and head of a folder together as one model with its head, in place of the two."""
     import transformers
 
     model = transformers.AutoModelForMaskedLM.from_pretrained(start)
