@@ -3,8 +3,9 @@
 Run:  python benchmarks/warm.py [--results <results of a study that has run>] [--rounds 5]
 
 A target's training and its prediction, made anew in a copy of the results; without ``--results`` in those of the tiny
-study, which runs first. The two sides take turns. CPU seconds are those of the process that is started, of the job and
-of the fork; the imports of the warm process, once a run, stand apart. What both sides make has to be the same bytes.
+study, which runs first. A third job finds its result there already: what it takes is the start of a job alone. The two
+sides take turns. CPU seconds are those of the process that is started, of the job and of the fork; the imports of the
+warm process, once a run, stand apart. What both sides make has to be the same bytes.
 """
 
 import argparse
@@ -48,10 +49,13 @@ def jobs(results: Path) -> dict[str, Path]:
     raise SystemExit(f"{results}: no prediction with a trained model")
 
 
-def measure(manifest: Path, cpu: Callable[[], float], environment: dict[str, str]) -> tuple[float, float]:
-    """Make a node anew; return the CPU seconds and the wall seconds."""
+def measure(
+    manifest: Path, cpu: Callable[[], float], environment: dict[str, str], anew: bool = True
+) -> tuple[float, float]:
+    """Run the job of a node, to make it anew or to find it there; return the CPU seconds and the wall seconds."""
     text = manifest.read_text()
-    shutil.rmtree(manifest.parent)
+    if anew:
+        shutil.rmtree(manifest.parent)
     command = [sys.executable, "-m", "xstilts", COMMANDS[manifest.parents[1].name]]
     command += ["--spec", json.dumps(json.loads(text)["spec"]), "--output", str(manifest)]
     before, started = cpu(), time.perf_counter()
@@ -90,14 +94,15 @@ def main() -> None:
         sides = {"fresh": (cpu_of_children, fresh), "warm": (cpu_with_server, dict(os.environ))}
         measure(manifests["predictions"], *sides["warm"])
         imports = sum(process.cpu_times()[:2])
-        taken = {(stage, side): [] for stage in manifests for side in sides}
+        runs = [("targets", True), ("predictions", True), ("predictions", False)]
+        taken = {(stage, anew, side): [] for stage, anew in runs for side in sides}
         for _ in range(arguments.rounds):
-            for (stage, side), seconds in taken.items():
-                seconds.append(measure(manifests[stage], *sides[side]))
+            for (stage, anew, side), seconds in taken.items():
+                seconds.append(measure(manifests[stage], *sides[side], anew))
     lines = ["| job | process | CPU s | wall s |", "|---|---|---|---|"]
-    for (stage, side), seconds in taken.items():
+    for (stage, anew, side), seconds in taken.items():
         cpu, wall = (statistics.median(values) for values in zip(*seconds, strict=True))
-        lines.append(f"| {COMMANDS[stage]} | {side} | {cpu:.2f} | {wall:.2f} |")
+        lines.append(f"| {COMMANDS[stage]}{'' if anew else ', there already'} | {side} | {cpu:.2f} | {wall:.2f} |")
     sys.stdout.write("\n".join([*lines, f"imports of the warm process: {imports:.2f} CPU s", ""]))
 
 
