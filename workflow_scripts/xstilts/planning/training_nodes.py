@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypeVar
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.phase import Optimisation
 from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.mixtures import NONE, Mixture
@@ -47,6 +46,9 @@ class Arm:
         return ".".join([self.model, self.recipe, self.mixture, *([f"s{self.seed}"] if seed else []), *more])
 
 
+T = TypeVar("T", bound=TrainingSpec)
+
+
 @dataclass(frozen=True)
 class _Training:
     """What a training and the search for its learning rate have in common.
@@ -68,20 +70,6 @@ class _Training:
     settings: Mapping[str, Any]
     early_stopping: EarlyStopping | None = None
     warm_start_head: str | None = None
-
-
-class _Fields(TypedDict):
-    """What the spec of every training has beside version and parents."""
-
-    tasks: Sequence[TaskSpec]
-    sampling: Sampling
-    learning_rate: float | None
-    optimisation: Optimisation
-    method: Method
-    numerics: Numerics
-    early_stopping: EarlyStopping | None
-    warm_start_head: str | None
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -144,7 +132,7 @@ class TrainingPlanner:
         training = _Training(parents, tasks, mixture.sampling, phase, phase)
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
-        spec = IntermediateSpec(**frame, **self._settings(training, arm.model, arm.seed))
+        spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)
         return self.nodes.add(arm.name(), spec)
 
     def target(self, arm: Arm, stages: Sequence[str], start: Node, base: Node) -> Node:
@@ -183,7 +171,7 @@ class TrainingPlanner:
                 untrained = self.target(plain, stages[:index], base, base)
                 searched = self._learning_rate(f"{arm.model}.{arm.recipe}.{label}", arm.model, training, untrained)
             frame = self._frame("targets", model, {**training.parents, **searched})
-            spec = TargetSpec(**frame, **self._settings(training, arm.model, arm.seed))
+            spec = self._spec(TargetSpec, frame, training, arm.model, arm.seed)
             model = self.nodes.add(arm.name(label), spec)
         return model
 
@@ -219,9 +207,8 @@ class TrainingPlanner:
         parents = {TOKENIZER: tokenizer, role(TOKENS, task.name): tokens}
         tasks = [_task_spec(task.name, task, phase, weight=1.0)]
         training = _Training(parents, tasks, Sampling(steps=entry["steps"]), phase, phase)
-        settings = self._settings(training, name, entry["seed"])
-        frame = self.nodes.frame("pretrained", parents)
-        node = self.nodes.add(name, PretrainedSpec(**frame, **settings, shape=Shape(**entry["shape"])))
+        frame, shape = self.nodes.frame("pretrained", parents), Shape(**entry["shape"])
+        node = self.nodes.add(name, self._spec(PretrainedSpec, frame, training, name, entry["seed"], shape=shape))
         self.data.tokenizers[node.id] = tokenizer
         return node
 
@@ -239,18 +226,20 @@ class TrainingPlanner:
         grid = recipes.grid(training.settings)
         if grid is None:
             return {}
-        settings = self._settings(training, model, self.study.seeds[0])
-        frame = self._frame("learning_rates", start, training.parents)
-        spec = LearningRatesSpec(**frame, **settings, learning_rates=grid)
+        frame, seed = self._frame("learning_rates", start, training.parents), self.study.seeds[0]
+        spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid)
         return {LEARNING_RATE: self.nodes.add(name, spec)}
 
     def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Frame:
         return self.nodes.frame(stage, {**self.chain(start), **parents})
 
-    def _settings(self, training: _Training, model: str, seed: int) -> _Fields:
-        """Return the fields that every training's spec has beside version and parents."""
+    def _spec(
+        self, kind: type[T], frame: Frame, training: _Training, model: str, seed: int, **more: Shape | list[float]
+    ) -> T:
+        """Return the spec of a training; ``more`` are the fields of its kind alone."""
         rate = training.settings["learning_rate"]
-        return _Fields(
+        return kind(
+            **frame,
             tasks=training.tasks,
             sampling=training.sampling,
             learning_rate=None if isinstance(rate, list) else rate,
@@ -260,6 +249,7 @@ class TrainingPlanner:
             early_stopping=training.early_stopping,
             warm_start_head=training.warm_start_head,
             seed=seed,
+            **more,
         )
 
 
