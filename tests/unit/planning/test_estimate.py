@@ -202,3 +202,16 @@ def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
     predicted = estimate.of_node(node, plan, registry.load(), results, Hardware())
     tokens = results_of(results, node.spec.parents["tokens"])
     assert predicted.tokens == pytest.approx(sum(split.tokens for split in tokens.splits.values()))
+
+
+def test_a_training_job_has_time_for_the_predictions_asked_of_its_model(scale):
+    plan, entries, results = scale
+    found, node = of(scale, "targets", "xlm-roberta-large.full.none.s1.mnli")
+    gpu_type, hardware = GPU_TYPES["h100"], Hardware()
+    hours = estimate.hours_of_job(node, plan, entries, results, hardware, gpu_type)
+    asked = [other for other in plan.nodes.values() if other.spec.parents.get("model") == node.id]
+    costs = [estimate.of_node(other, plan, entries, results, hardware) for other in asked]
+    assert asked and hours == pytest.approx(
+        found.hours(gpu_type, node.spec.numerics.precision)
+        + sum(cost.hours(gpu_type, other.spec.numerics.precision) for other, cost in zip(asked, costs, strict=True))
+    )
