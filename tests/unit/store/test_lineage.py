@@ -34,7 +34,7 @@ def test_predictions_of_other_weights_are_not_whole(tmp_path):
     def train(content):
         with node.making(path_of(tmp_path, target.id), target.spec) as made:
             (made.scratch / "model.safetensors").write_bytes(content)
-            made.results = TrainingResults(run=None, steps=1, learning_rate=1.0, parameters=1, trained_before={})
+            made.results = TrainingResults(run=None, steps=1, learning_rate=1.0, parameters={}, trained_before={})
 
     train(b"one")
     stated = EvaluationResults(
