@@ -180,5 +180,5 @@ def _counted_languages(entry: BenchmarkTask, languages: Collection[str] | None) 
 
 def _mean(cells: Sequence[tuple[float, int]], pooled: bool) -> float:
     """Return the mean over languages or, pooled, over the examples of all languages; cells are score and number."""
-    weights = [number if pooled else 1 for _, number in cells]
-    return math.fsum(score * weight for (score, _), weight in zip(cells, weights, strict=True)) / sum(weights)
+    counts = [count if pooled else 1 for _, count in cells]
+    return math.fsum(score * count for (score, _), count in zip(cells, counts, strict=True)) / sum(counts)

@@ -42,19 +42,19 @@ def make_predictions(
         load: gives the model and the task of its head to the job that trained it; by default they are read from the
             parents, by the node's own job.
     """
-    weights, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
+    fingerprint, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
     splits = dataset.splits(results, spec.parents[TOKENS])
     prepared = manifest.read(manifest.path_of(results, spec.parents[TOKENS])).parents[PREPARED]
     described = manifest.results_of(results, prepared, PreparedResults).splits
     with node.making(output, spec, ahead=load is not None) as made:
-        frames = _predictions_of_siblings(output, spec, splits, weights)
+        frames = _predictions_of_siblings(output, spec, splits, fingerprint)
         if missing := {name: split for name, split in splits.items() if name not in frames}:
             model, task = load() if load is not None else for_predictions(spec, results)
             frames |= _predicted(spec, model.to(distributed.device()), task, missing)
         frame = pd.concat([frames[name] for name in splits], ignore_index=True)
         predictions.write(frame, made.scratch / predictions.FILE)
         made.results = EvaluationResults(
-            fingerprint=weights,
+            fingerprint=fingerprint,
             training=runs,
             collapsed=lineage.collapsed(runs),
             splits={
@@ -70,11 +70,11 @@ def make_predictions(
 
 
 def _predictions_of_siblings(
-    output: Path, spec: PredictionsSpec, splits: Mapping[str, Split], weights: Mapping[str, str]
+    output: Path, spec: PredictionsSpec, splits: Mapping[str, Split], fingerprint: Mapping[str, str]
 ) -> dict[str, pd.DataFrame]:
     """Return the predictions that siblings already have, by language."""
     frames: dict[str, pd.DataFrame] = {}
-    for sibling in lineage.siblings(output, spec, weights):
+    for sibling in lineage.siblings(output, spec, fingerprint):
         same = [name for name in _shared(sibling, splits) if name not in frames]
         if same:
             frame = predictions.read(sibling.folder / predictions.FILE)
@@ -111,11 +111,11 @@ def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Cal
         results: the results folder.
         load: gives the model to the job that trained it; by default it is read from the parents, by the node's own job.
     """
-    weights, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
+    fingerprint, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
     splits = dataset.splits(results, spec.parents[TOKENS])
     with node.making(output, spec, ahead=load is not None) as made:
         missing, layer = dict(splits), None
-        for sibling in lineage.siblings(output, spec, weights):
+        for sibling in lineage.siblings(output, spec, fingerprint):
             for name in [name for name in _shared(sibling, splits) if name in missing]:
                 for path in [sibling.folder / f"{name}.npy", *sibling.folder.glob(f"{name}.layer-*.npy")]:
                     shutil.copyfile(path, made.scratch / path.name)
@@ -129,7 +129,7 @@ def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Cal
                 for end, vectors in vectors_of(split.tokens).items():
                     np.save(made.scratch / f"{name}{end}.npy", vectors, allow_pickle=False)
         made.results = EvaluationResults(
-            fingerprint=weights,
+            fingerprint=fingerprint,
             training=runs,
             collapsed=lineage.collapsed(runs),
             splits={name: EvaluatedSplit(digest=split.digest) for name, split in splits.items()},

@@ -121,19 +121,19 @@ def difference(
     languages = [code for code in dict.fromkeys(first["language"]) if code != source] or [source]
     rng = np.random.Generator(np.random.Philox(0))
     all_clusters = _indices(first) if joint else {}
-    joint_weights = _resampling_weights(rng, len(all_clusters)) if joint else None
+    joint_resampling = _resampling_weights(rng, len(all_clusters)) if joint else None
     total = np.zeros(1 + DRAWS)
     for language in languages:
         examples = first[first["language"] == language]
         indices = all_clusters or _indices(examples)
-        weights = _resampling_weights(rng, len(indices)) if joint_weights is None else joint_weights
+        resampling_weights = _resampling_weights(rng, len(indices)) if joint_resampling is None else joint_resampling
         clusters = examples["cluster_id"].map(indices).to_numpy()
         for sides in pairs:
             for side, sign in zip(sides, (1, -1), strict=True):
                 predictions = side[side["language"] == language]
                 if predictions["example_id"].tolist() != examples["example_id"].tolist():
                     raise UserError(f"predictions for {language} are not of the same examples; run the study again")
-                total += sign * _scores(columns_of(predictions), clusters, weights, metric)
+                total += sign * _scores(columns_of(predictions), clusters, resampling_weights, metric)
     total /= len(languages) * len(pairs)
     # rounding errors of sums must not make a bound of 0 positive or negative
     low, high = np.nanquantile(total[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).round(9) + 0.0
@@ -158,24 +158,25 @@ def _resampling_weights(rng: np.random.Generator, clusters: int) -> np.ndarray:
     return np.vstack([np.ones((1, clusters)), drawn])
 
 
-def _scores(columns: Columns, clusters: np.ndarray, weights: np.ndarray, metric: Metric) -> np.ndarray:
+def _scores(columns: Columns, clusters: np.ndarray, resampling_weights: np.ndarray, metric: Metric) -> np.ndarray:
     """Return the score of every draw, NaN where a draw has no example of the language; shape (draws,).
 
     Args:
         columns: the examples of a language.
         clusters: the index of the cluster of each example.
-        weights: how often each cluster counts, of shape (draws, clusters).
+        resampling_weights: how often each cluster counts, of shape (draws, clusters).
         metric: by which they are scored.
     """
     if metric.of_examples is not None:
-        blocks = np.array_split(weights, math.ceil(len(weights) * len(clusters) / BLOCK) or 1)
+        blocks = np.array_split(resampling_weights, math.ceil(len(resampling_weights) * len(clusters) / BLOCK) or 1)
         return np.concatenate([_of_examples(metric.of_examples, columns, block[:, clusters]) for block in blocks])
     names = [name for name in columns if name not in scoring.TEXTS]
-    sums = np.zeros((weights.shape[1], len(names) + 1))
+    sums = np.zeros((resampling_weights.shape[1], len(names) + 1))
     np.add.at(sums, clusters, np.column_stack([*(columns[name] for name in names), np.ones(len(clusters))]))
     assert metric.of_sums is not None
+    of_draws = resampling_weights @ sums
     return np.array(
-        [metric.of_sums(dict(zip(names, values, strict=True)), n) if n else np.nan for *values, n in weights @ sums]
+        [metric.of_sums(dict(zip(names, values, strict=True)), n) if n else np.nan for *values, n in of_draws]
     )
 
 

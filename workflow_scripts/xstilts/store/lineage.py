@@ -68,13 +68,13 @@ class Sibling:
     results: EvaluationResults
 
 
-def siblings(output: Path, spec: Spec, weights: Mapping[str, str]) -> Iterator[Sibling]:
+def siblings(output: Path, spec: Spec, fingerprint: Mapping[str, str]) -> Iterator[Sibling]:
     """Yield the siblings of a node that use the same weights.
 
     Args:
         output: this node's manifest path; a sibling's folder has the same name but for the digest.
         spec: this node's spec; all but its parents must be the same.
-        weights: the fingerprint of the weights that this node uses.
+        fingerprint: that of the weights that this node uses.
     """
     label = output.parent.name.rpartition("-")[0]
     for path in sorted(output.parent.parent.glob(f"{label}-*/{manifest.MANIFEST}")):
@@ -85,7 +85,7 @@ def siblings(output: Path, spec: Spec, weights: Mapping[str, str]) -> Iterator[S
         except UserError:
             continue
         same = _without_parents(other.spec_json) == _without_parents(specs.to_json(spec))
-        if same and isinstance(other.results, EvaluationResults) and other.results.fingerprint == weights:
+        if same and isinstance(other.results, EvaluationResults) and other.results.fingerprint == fingerprint:
             yield Sibling(path.parent, other.results)
 
 
