@@ -42,7 +42,7 @@ from xstilts.models.backbone import Backbone  # noqa: E402
 from xstilts.models.model import Model, make_head  # noqa: E402
 from xstilts.phase import Optimisation  # noqa: E402
 from xstilts.store.sampling import Sampling, TaskShare  # noqa: E402
-from xstilts.store.specs import TaskSpec  # noqa: E402
+from xstilts.store.specs.models import TaskSpec  # noqa: E402
 from xstilts.tokenization.tokenizer import ModelTokenizer  # noqa: E402
 from xstilts.tokenization.tokens import Tokens  # noqa: E402
 from xstilts.training.step import Batches, learning_rate, make_optimiser, take_step  # noqa: E402
@@ -170,7 +170,16 @@ class Ours:
             rate = learning_rate(self._done, len(self._steps), RATE, WARMUP)
             batch = self._batches.at(step)
             losses.append(
-                take_step(self.model, self._optimiser, self._task, batch, rate, CLIP, distributed.Group(), self._device)
+                take_step(
+                    self.model,
+                    self._optimiser,
+                    self._task,
+                    batch,
+                    rate,
+                    OPTIMISATION,
+                    distributed.Group(),
+                    self._device,
+                )
             )
             self._done += 1
         return losses

@@ -29,7 +29,7 @@ from xstilts.forms import classification  # noqa: E402
 from xstilts.models.backbone import load_backbone  # noqa: E402
 from xstilts.models.model import Model, make_head  # noqa: E402
 from xstilts.planning import registry  # noqa: E402
-from xstilts.store.specs import EvaluatedSpec  # noqa: E402
+from xstilts.store.specs.models import EvaluatedSpec  # noqa: E402
 from xstilts.tokenization.tokenizer import ModelTokenizer  # noqa: E402
 from xstilts.tokenization.tokens import Tokens  # noqa: E402
 

@@ -43,7 +43,8 @@ METHODS = {
 MODELS = [*FAMILIES, "mt5-encoder"]
 # what has no keys and values that could come from outside, and what has no language-model head
 NO_PREFIX, NO_HEAD = {"modernbert", "mt5-encoder"}, {"mt5-encoder"}
-TRAINED = [name for name, form in forms.FORMS.items() if form.trained]
+# trained forms, of which rows_of has rows
+TRAINED = ["classification", "multiple_choice", "span", "tagging", "mlm", "retrieval"]
 LENGTHS = {"max_length": 32, "stride": 4, "max_question_length": 8, "max_query_length": 16, "mask_rate": 0.15}
 
 
@@ -134,7 +135,7 @@ def step(model: Model, form: str, split: Split, number: int = 0, learning_rate: 
     inputs, targets = module.batch(split.tokens, instances, number)
     terms = module.terms(targets, len(instances))
     batch = Batch(0, [MicroBatch(inputs, targets, len(instances), terms)], number)
-    return take_step(model.train(), optimiser, task_of(form), batch, learning_rate, 1.0, Group(), CPU)
+    return take_step(model.train(), optimiser, task_of(form), batch, learning_rate, OPTIMISATION, Group(), CPU)
 
 
 def outputs(model: Model, form: str, split: Split) -> torch.Tensor:

@@ -4,6 +4,8 @@ import re
 import runpy
 from pathlib import Path
 
+from xstilts.forms import NAMES
+from xstilts.reporting.outputs import FIGURES
 from xstilts.store.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +29,13 @@ def tree():
 
 
 def test_the_tree_names_every_module_once():
+    """But for forms and figures, which have tables of their own in the code."""
     named = [path for path in tree() if path.endswith(".py")]
-    assert sorted(named) == sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
+    listed = {f"forms/{name}.py" for name in NAMES}
+    listed |= {f"reporting/{function.partition('.')[0]}.py" for function in FIGURES.values()}
+    assert len(named) == len(set(named))
+    assert set(named) <= modules and modules - listed <= set(named)
 
 
 def test_every_module_but_a_bare_package_is_described():

@@ -146,7 +146,7 @@ def test_card_and_export_say_what_there_is(project, capsys):
     assert (row[2], row[5], row[8]) == ("10", "34", "7")
     axes = ["--model", "tiny", "--recipe", "quick", "--mixture", "none", "--seed", "1"]
     assert main(["export-xtreme", "--plan", str(project / "plan.json"), *axes, "--output", "exported"]) == 0
-    assert capsys.readouterr().out == "not exported: sts\n"
+    assert capsys.readouterr().out == "not exported: sts: no task of a benchmark that is trained on English\n"
 
 
 def test_export_of_a_benchmark_task_without_a_layout(project, capsys, monkeypatch):

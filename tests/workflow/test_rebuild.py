@@ -376,7 +376,7 @@ def test_deleted_models(project, why):
     project.change(lambda study: study["targets"].update(xnli={"languages": ["en", "de", "tr"]}))
     trained = {f"target tiny.quick.{mixture}.s1.mnli" for mixture in ("none", "three")}
     assert {job for job in project.jobs() if job.startswith("target ")} == trained
-    assert why(project, TARGET) == "deleted once nothing needed it any more, and needed again"
+    assert why(project, TARGET) == "deleted after all that needs it was made; it is made again where needed"
     assert why(project, PREDICTIONS).startswith("languages of prepared is en, de, tr, was en, de; ")
 
 

@@ -124,7 +124,7 @@ def test_what_is_there_and_what_is_deleted(plan):
     below = id_of(new, "predictions", "tiny.quick.three.s1.xnli")
     comparing = compared(new, made=[below])
     assert comparing.why(below) == f"{below}: made"
-    assert comparing.why(target) == f"{target}: deleted once nothing needed it any more, and needed again"
+    assert comparing.why(target) == f"{target}: deleted after all that needs it was made; it is made again where needed"
 
 
 def test_nothing_is_there(plan):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+from xstilts.reporting.outputs import FIGURES
 from xstilts.store import study_plan as study_plans
 
 from tests.builders.projects import ROOT
@@ -47,7 +48,5 @@ def test_steps_of_the_page(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {
-        f"{name}.{suffix}" for name in ("seeds", "gains", "gains_by_language") for suffix in ("pdf", "svg", "png")
-    }
+    assert drawn == {f"{name}.{suffix}" for name in ("seeds", *FIGURES) for suffix in ("pdf", "svg", "png")}
     assert "standard deviation (points)" in (tmp_path / "figures/seeds.svg").read_text()

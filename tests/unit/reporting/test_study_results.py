@@ -18,6 +18,7 @@ from tests.builders.projects import ROOT
 from tests.builders.study_plans import planned, study_plan
 
 AXES = {"model": "m", "recipe": "r", "method": "full", "seed": 1, "target": "xnli"}
+RUN = {"steps_done": 9, "best_step": 6, "dev": {}, "tasks": {}, "collapsed": False}
 RIGHT = {"none": ["0", "1"], "three": ["0", "0"]}
 
 
@@ -43,13 +44,18 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / "results" / node).mkdir(parents=True)
         predictions.write(predicted(answers), tmp_path / "results" / node / predictions.FILE)
         files = {predictions.FILE: {"sha256": "", "bytes": 7}}
-        content = {"spec": {"stage": "predictions"}, "files": files, "fingerprint": {}, "training": {}, "splits": {}}
+        content = {
+            "spec": {"stage": "predictions"},
+            "files": files,
+            "fingerprint": {},
+            "training": {target: RUN},
+            "splits": {},
+        }
         (tmp_path / "results" / node / "manifest.json").write_text(json.dumps({**content, "collapsed": False}))
     trained = tmp_path / "results/targets/mini.full.0tasks.xnli.s1-000000000000"
     trained.mkdir(parents=True)
     files = {name: {"sha256": "", "bytes": 21} for name in ("model.safetensors", "heads.safetensors")}
-    run = {"steps_done": 9, "best_step": 6, "dev": {}, "tasks": {}, "collapsed": False}
-    content = {"spec": {"stage": "targets"}, "files": files, "run": run}
+    content = {"spec": {"stage": "targets"}, "files": files, "run": RUN}
     (trained / "manifest.json").write_text(json.dumps(content))
     (trained / "provenance.json").write_text(json.dumps({"wall_seconds": 1.5}))
     outputs = tmp_path / "results/studies/tiny/01234567"
@@ -91,7 +97,10 @@ def test_manifests_have_a_row_for_each_node_made_or_not(folder):
     trained = frame[frame["stage"] == "targets"].iloc[0]
     assert (trained["bytes"], trained["steps"], trained["best_step"], trained["wall_seconds"]) == (42, 9, 6, 1.5)
     assert not trained["collapsed"]
-    assert frame[frame["stage"] == "targets"].iloc[1][["bytes", "steps", "collapsed"]].isna().all()
+    # the second one was deleted; its predictions' manifest tells of it
+    deleted = frame[frame["stage"] == "targets"].iloc[1]
+    assert deleted[["bytes", "wall_seconds"]].isna().all() and not deleted["made"]
+    assert (deleted["steps"], deleted["best_step"], deleted["collapsed"]) == (9, 6, False)
 
 
 def test_folders_that_cannot_be_loaded(folder, tmp_path):

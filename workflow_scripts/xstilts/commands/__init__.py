@@ -63,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.description = "\n".join(f"  {name:14} {text}" for name, text in COMMANDS.items())
     parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of the above")
     chosen = parser.parse_args(arguments[:1]).command
-    module = importlib.import_module(f"xstilts.commands.{chosen.replace('-', '_')}")
-    parser = argparse.ArgumentParser(prog=f"xstilts {chosen}", description=COMMANDS[chosen])
-    module.add_arguments(parser)
     try:
+        module = importlib.import_module(f"xstilts.commands.{chosen.replace('-', '_')}")
+        parser = argparse.ArgumentParser(prog=f"xstilts {chosen}", description=COMMANDS[chosen])
+        module.add_arguments(parser)
         parsed = parser.parse_args(arguments[1:])
         if "output" in parsed and "spec" in parsed:
             _make(module, parsed)

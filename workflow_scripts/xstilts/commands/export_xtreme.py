@@ -55,7 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
         export = Export(task.name, task, results, nodes[target], languages, arguments.output / layout, labels)
         lines += export.write()
         exported.append(target)
-    lines += [f"not exported: {target}" for target in nodes if target not in (*exported, *unknown)]
+    lines += [
+        f"not exported: {target}: no task of a benchmark that is trained on English"
+        for target in nodes
+        if target not in (*exported, *unknown)
+    ]
     if name is not None:
         present = {plan.targets[target].task for target in exported}
         lines += [f"missing: {task} is no target of study {plan.study}" for task in entries if task not in present]

@@ -91,6 +91,9 @@ def read_rows(
             row = form.normalise(record, spec.labels)
         except ValueError as error:
             raise UserError(f"{place}: {error}") from None
+        for field in form.FORM.fields:
+            if field not in row:
+                raise UserError(f"forms/{spec.form}.py: normalise gives no {field!r}, which FORM declares")
         if row.get("answers") == [] and reading.unanswerable != "keep":
             if reading.unanswerable == "refuse":
                 raise UserError(f"{place}: the question has no answer, and this task must have one")

@@ -21,7 +21,29 @@ NAMES = (
     "retrieval",
     "mlm",
 )
-FORMS: dict[str, Form] = {name: importlib.import_module(f"{__name__}.{name}").FORM for name in NAMES}
+
+
+def _declared(name: str) -> Form:
+    """Return the declaration of a form.
+
+    Raises:
+        UserError: if there is no such module, or its declaration cannot be used.
+    """
+    path = f"forms/{name}.py"
+    try:
+        form = importlib.import_module(f"{__name__}.{name}").FORM
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+        raise UserError(f"{path}: no such module; NAMES in forms/__init__.py names it") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: the declaration FORM cannot be used: {error}") from error
+    if not isinstance(form, Form):
+        raise UserError(f"{path}: FORM is {form!r}; it must be a Form of forms/declaration.py")
+    return form
+
+
+FORMS: dict[str, Form] = {name: _declared(name) for name in NAMES}
 
 
 def get(name: str) -> FormModule:

@@ -62,9 +62,11 @@ class Metric:
     chance: Callable[[int], float] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a metric that has not exactly one function."""
+        """Refuse a metric that has not exactly one function, or another unit than tables know."""
         if (self.of_sums is None) == (self.of_examples is None):
             raise ValueError("a metric is computed by of_sums or by of_examples")
+        if self.unit not in (PERCENT, NATS):
+            raise ValueError(f"the unit of a metric is {PERCENT} or {NATS}, not {self.unit!r}")
 
 
 @dataclass(frozen=True)

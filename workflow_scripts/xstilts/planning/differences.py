@@ -81,7 +81,7 @@ class Comparison:
         if node_id in self.unfinished:
             return f"{node_id}: made but for {MANIFEST}, which its job writes"
         if node_id in self.results:
-            return f"{node_id}: deleted once nothing needed it any more, and needed again"
+            return f"{node_id}: deleted after all that needs it was made; it is made again where needed"
         nearest = self.nearest(node_id)
         if nearest is None:
             return f"{node_id}: not made yet, and no other result of its stage is there"
@@ -202,7 +202,9 @@ def changes(plan: Plan, results: Path) -> list[str]:
         return []
     compared = comparison(plan, results)
     lines = []
-    for stage, nodes in plan.by_stage().items():
+    planned = plan.by_stage()
+    for stage in STAGES:
+        nodes = planned.get(stage, [])
         missing = [name for name in nodes if name not in compared.results]
         differences = _common(compared, missing)
         if differences:
@@ -224,7 +226,7 @@ def _common(compared: Comparison, nodes: list[str]) -> Counter[Difference]:
 
 def _commonest(differences: Counter[Difference]) -> str:
     (commonest, _), *rest = differences.most_common()
-    return f"{commonest}" + (f"; and {len(rest)} more differences" if rest else "")
+    return f"{commonest}" + (f"; and {len(rest)} more difference{'s' * (len(rest) > 1)}" if rest else "")
 
 
 def between_plans(first: Plan, second: Plan) -> list[str]:

@@ -138,8 +138,9 @@ def find_nodes(plan: Plan, asked: str) -> list[Node]:
         if asked in plan.made.names[node.id] or path == node.node or f"/{path}".endswith(f"/{node.id}")
     ]
     if not found:
-        names = [name for name, _ in plan.named()] + [node.node for node in plan.nodes.values()]
-        raise UserError(f"{asked}: no node of study {plan.study.name}; {suggestion(asked, names)}")
+        hint = suggestion(asked, {name for name, _ in plan.named()} | {node.node for node in plan.nodes.values()})
+        hint = hint if hint.startswith("did you mean") else "xstilts where lists them"
+        raise UserError(f"{asked}: no node of study {plan.study.name}; {hint}")
     return found
 
 

@@ -5,7 +5,7 @@ study's plan, and returns a matplotlib figure.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,28 @@ def write(scores: pd.DataFrame, plan: StudyPlan, folder: Path) -> None:
         folder: where to.
 
     Raises:
-        UserError: if the study's palette does not exist.
+        UserError: if the study's palette does not exist, or there is no function for a figure.
     """
     with plt.rc_context({"svg.hashsalt": "xstilts", "svg.fonttype": "none", "figure.dpi": 150}):
         sns.set_theme(style="whitegrid", context="paper")
         _check_palette(plan.figures.palette)
-        for name, function in FIGURES.items():
-            module, _, attribute = function.rpartition(".")
-            figure = getattr(importlib.import_module(f"xstilts.reporting.{module}"), attribute)(scores, plan)
+        figures = {name: _function(name)(scores, plan) for name in FIGURES}
+        for name, figure in figures.items():
             for suffix in FIGURE_FORMATS:
                 figure.savefig(folder / f"{name}.{suffix}", metadata=_METADATA[suffix], bbox_inches="tight")
             plt.close(figure)
+
+
+def _function(name: str) -> Callable[[pd.DataFrame, StudyPlan], Figure]:
+    """Return the function that draws a figure."""
+    module, _, attribute = FIGURES[name].rpartition(".")
+    try:
+        function: Callable[[pd.DataFrame, StudyPlan], Figure] = getattr(
+            importlib.import_module(f"xstilts.reporting.{module}"), attribute
+        )
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise UserError(f"figure {name}: there is no reporting/{module}.py with {attribute!r} ({error})") from None
+    return function
 
 
 def _check_palette(palette: str) -> None:

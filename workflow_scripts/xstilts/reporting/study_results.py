@@ -12,7 +12,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation import predictions, scores
 from xstilts.evaluation.scores import AXES
 from xstilts.store import manifest, study_plan
-from xstilts.store.manifest import EvaluationResults, PreparedResults, TrainingResults, path_of
+from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, TrainingResults, path_of
 from xstilts.store.node import PROVENANCE
 from xstilts.store.study_plan import StudyPlan
 
@@ -68,11 +68,18 @@ class StudyResults:
         """What the nodes' manifests say, a row a node of the plan.
 
         ``made`` tells whether the node is there; ``bytes`` of its files; ``rows`` of prepared data; ``steps``,
-        ``best_step`` and ``collapsed`` of a training run; ``layer`` of vectors; ``wall_seconds`` that it took.
-        Values that a node does not have are missing.
+        ``best_step`` and ``collapsed`` of a training run, also of one whose weights were deleted; ``layer`` of vectors;
+        ``wall_seconds`` that it took. Values that a node does not have are missing.
         """
-        rows = [_main_values(path_of(self.results, node)) for node in self.nodes["node"]]
-        return self.nodes[["stage", "name", "node"]].join(pd.DataFrame(rows, columns=_VALUES))
+        rows = {node: _main_values(path_of(self.results, node)) for node in self.nodes["node"]}
+        for node in self.nodes["node"]:
+            # trainings whose weights were deleted are described by what was made with them
+            if rows[node]["made"] and node in {cell.node for cell in self.plan.cells}:
+                for trained, run in manifest.results_of(self.results, node, EvaluationResults).training.items():
+                    rows[trained] = {**_values_of(run), **rows.get(trained, {})}
+        return self.nodes[["stage", "name", "node"]].join(
+            pd.DataFrame([rows[node] for node in self.nodes["node"]], columns=_VALUES)
+        )
 
     def predictions(self) -> pd.DataFrame:
         """Read the predictions of all cells: the axes, and the columns of ``evaluation/predictions.py``.
@@ -100,14 +107,17 @@ def _main_values(path: Path) -> dict[str, Any]:
     if isinstance(made.results, PreparedResults):
         values["rows"] = sum(split.rows for split in made.results.splits.values())
     if isinstance(made.results, TrainingResults) and made.results.run is not None:
-        run = made.results.run
-        values |= {"steps": run.steps_done, "best_step": run.best_step, "collapsed": run.collapsed}
+        values |= _values_of(made.results.run)
     if isinstance(made.results, EvaluationResults):
         values |= {"collapsed": made.results.collapsed, "layer": made.results.layer}
     provenance = path.with_name(PROVENANCE)
     if provenance.exists():
         values["wall_seconds"] = json.loads(provenance.read_text(encoding="utf-8"))["wall_seconds"]
     return values
+
+
+def _values_of(run: Run) -> dict[str, Any]:
+    return {"steps": run.steps_done, "best_step": run.best_step, "collapsed": run.collapsed}
 
 
 def load(folder: Path) -> StudyResults:

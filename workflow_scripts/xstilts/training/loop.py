@@ -211,7 +211,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             task = run.tasks[batch.task]
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
-            loss = take_step(model, optimiser, task, batch, rate, spec.optimisation.gradient_norm, group, run.device)
+            loss = take_step(model, optimiser, task, batch, rate, spec.optimisation, group, run.device)
             check_loss(state, task.task, loss, step, rate)
             state["since"].append([batch.task, loss])
             progress.update(task.task, loss)

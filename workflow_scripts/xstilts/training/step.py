@@ -155,7 +155,7 @@ def take_step(
     task: TaskSpec,
     batch: Batch,
     rate: float,
-    gradient_norm: float,
+    settings: Optimisation,
     group: distributed.Group,
     device: torch.device,
 ) -> float:
@@ -167,12 +167,12 @@ def take_step(
         task: the batch's task.
         batch: this process's share of the batch.
         rate: the learning rate.
-        gradient_norm: gradients are scaled down to this norm.
+        settings: the other settings of the optimisation.
         group: the processes that take the step together.
         device: where the model is.
     """
-    for settings in optimiser.param_groups:
-        settings["lr"] = rate
+    for parameters in optimiser.param_groups:
+        parameters["lr"] = rate
     # dropout depends on seed, step and process alone
     torch.manual_seed(batch.key + group.rank * 1_000_000_007)
     form = forms.get(task.form)
@@ -186,7 +186,7 @@ def take_step(
         (loss * group.size).backward()
         value += loss.detach()
     trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    torch.nn.utils.clip_grad_norm_(trained, gradient_norm)
+    torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
     optimiser.step()
     optimiser.zero_grad()
     return group.sum(value.item())

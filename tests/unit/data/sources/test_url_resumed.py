@@ -32,7 +32,7 @@ def test_goes_on_after_the_process_was_killed(server, fetch, tmp_path):
     address = f"{server.address}/x"
     script = (
         "import sys; from pathlib import Path; from xstilts.data.sources import Place, url\n"
-        "from xstilts.store.specs import Content\n"
+        "from xstilts.store.specs.data import Content\n"
         "sha256, address, out = sys.argv[1:]\n"
         "place = Place(None, False, {'x': [address]}, Path(out, 'downloads'))\n"
         "url.fetch_data(Content(kind='url', files={'x': sha256}), Path(out, 'out'), place)\n"
