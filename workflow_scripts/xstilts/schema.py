@@ -156,6 +156,18 @@ def resolve(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+# JSON's types, for people
+_KINDS = {
+    "array": "a list, such as [1, 2]",
+    "object": "keys with values",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "left empty",
+}
+
+
 def _explain(error: ValidationError) -> str:
     path = ".".join(map(str, error.absolute_path)) or "(top level)"
     if error.validator == "additionalProperties":
@@ -167,10 +179,10 @@ def _explain(error: ValidationError) -> str:
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{path}: needs the key {missing[0]!r}"
     if error.validator == "type":
-        expected = (
-            error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        )
-        return f"{path}: must be of type {expected}, found {error.instance!r}"
+        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        is_empty = error.instance is None and not error.absolute_path
+        value = "an empty file" if is_empty else repr(error.instance)
+        return f"{path}: must be {' or '.join(_KINDS[kind] for kind in kinds)}, found {value}"
     if error.validator == "enum":
         return f"{path}: {error.instance!r} is not possible; {suggestion(error.instance, error.validator_value)}"
     if error.validator in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):

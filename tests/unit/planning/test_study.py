@@ -114,14 +114,14 @@ BAD = {
     ),
     "path as a name": (set_at("mixtures", "../../etc", ["mnli"]), r"'../../etc' is not"),
     "path as a recipe": (set_at("recipes", "a/b", {}), r"'a/b' is not"),
-    "wrong type": (set_at("seeds", "one"), r"seeds: must be of type array, found 'one'"),
+    "wrong type": (set_at("seeds", "one"), r"seeds: must be a list, such as \[1, 2\], found 'one'"),
     "training data in another language": (
         set_at("mixtures", "new", ["mnli@de"]),
         r"mnli@de \(training data\): mnli/multinli\.train\.de\.tsv: not made up",
     ),
     "second name for a task": (set_at("mixtures", "new", ["mnli", "mnli@en"]), r"write 'mnli' for 'mnli@en'"),
     "limits of an unknown language": (set_at("tasks", {"mnli@zz": {}}), r"tasks: unknown language 'zz'"),
-    "number as a name": (set_at("tasks", {1: {}}), r"tasks: must be of type string, found 1"),
+    "number as a name": (set_at("tasks", {1: {}}), r"tasks: must be text, found 1"),
     "training settings of an evaluation set": (
         set_at("recipes", "quick", "target", "overrides", {"xnli": {"epochs": 9}}),
         r"overrides\.xnli\.epochs: xnli is trained on mnli; set it there",
@@ -150,7 +150,7 @@ def test_bad_study(tmp_path, name):
     [
         ("a: [", r"study\.yaml:2: not valid YAML"),
         ("models: [tiny]\nmodels: [tiny]\n", r"study\.yaml:2: not valid YAML: key 'models' is given twice"),
-        ("- a list\n", r"must be of type object"),
+        ("- a list\n", r"must be keys with values"),
     ],
 )
 def test_bad_yaml(tmp_path, text, message):

@@ -19,6 +19,8 @@ from xstilts.store.stages import STAGES
 _MISSING = "not set"
 # differences that a line names before it only counts them, and nodes of a stage that are asked what differs
 _LISTED, _ASKED = 2, 5
+# with more differences than these a result is nothing like a node
+_ALIKE = 20
 # characters of a list of names that is written out
 _LONGEST = 80
 _ORDER = list(STAGES)
@@ -85,8 +87,10 @@ class Comparison:
         nearest = self.nearest(node_id)
         if nearest is None:
             return f"{node_id}: not made yet, and no other result of its stage is there"
+        differences = self.between(node_id, nearest)
+        said = in_words(differences) if len(differences) <= _ALIKE else "not made yet, and nothing like it is there"
         before = "planned before, and not made then or deleted since; " if node_id in self.planned else ""
-        return f"{node_id}: {before}{in_words(self.between(node_id, nearest))} (nearest: {nearest})"
+        return f"{node_id}: {before}{said} (nearest: {nearest})"
 
     def nearest(self, node_id: str) -> str | None:
         """Return the result of the same stage that, with its ancestors, differs least from a node; None for none."""
@@ -225,6 +229,8 @@ def _common(compared: Comparison, nodes: list[str]) -> Counter[Difference]:
 
 
 def _commonest(differences: Counter[Difference]) -> str:
+    if len(differences) > _ALIKE:
+        return "nothing like what is there"
     (commonest, _), *rest = differences.most_common()
     return f"{commonest}" + (f"; and {len(rest)} more difference{'s' * (len(rest) > 1)}" if rest else "")
 
