@@ -159,7 +159,7 @@ def check(name, folder, rows):
     (folder / "rows.jsonl").unlink(missing_ok=True)
     (folder / "rows.jsonl").write_text(jsonl(*rows), encoding="utf-8")
     try:
-        parts, facts = prepare(spec_of(name, part_of(name), "rows.jsonl"), folder, ())
+        parts, stated = prepare(spec_of(name, part_of(name), "rows.jsonl"), folder, ())
     except UserError as error:
         message = str(error)
         assert len(message.splitlines()) == 1, message
@@ -167,10 +167,10 @@ def check(name, folder, rows):
         assert message.startswith("rows.jsonl, row "), message
         return False
     prepared = parts["en" if part_of(name) == "evaluation" else "train"].to_pylist()
-    assert len(prepared) == len(rows) - sum(facts.left_out.values())
+    assert len(prepared) == len(rows) - sum(stated.left_out.values())
     assert len({row["example_id"] for row in prepared}) == len(prepared)
     for raw, row in zip(rows, prepared, strict=True):
-        assert same(name, raw, row, getattr(facts, "labels", None)), (raw, row)
+        assert same(name, raw, row, getattr(stated, "labels", None)), (raw, row)
     return True
 
 

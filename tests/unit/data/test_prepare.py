@@ -14,22 +14,22 @@ from tests.builders.plans import node_of
 
 
 def test_training_is_split_by_context(filled):
-    parts, facts = filled.prepare("mnli.training")
+    parts, stated = filled.prepare("mnli.training")
     train, dev = (parts[name] for name in ("train", "dev"))
     assert len(train) + len(dev) == tiny.TRAIN_ROWS
     assert len(dev) == 16
     assert not {row["text_a"] for row in train} & {row["text_a"] for row in dev}
     assert not {row["example_id"] for row in train} & {row["example_id"] for row in dev}
-    assert facts.splits["train"].rows == len(train)
-    assert facts.sample  # the published MNLI has more rows
+    assert stated.splits["train"].rows == len(train)
+    assert stated.sample  # the published MNLI has more rows
 
 
 def test_limits_choose_the_same_items_in_every_language(filled):
-    parts, facts = filled.prepare("xquad.evaluation", limits={"dev_rows": 16, "test_rows": 7})
+    parts, stated = filled.prepare("xquad.evaluation", limits={"dev_rows": 16, "test_rows": 7})
     chosen = {language: ids(parts[language]) for language in ("en", "de")}
     assert len(chosen["en"]) == 7
     assert chosen["en"] == chosen["de"]
-    assert facts.splits["de"].sample
+    assert stated.splits["de"].sample
 
 
 def test_clusters(filled):
@@ -150,9 +150,9 @@ def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
     contexts = prepared(plan, mirror, "xquad.contexts.en")()[0]["en"]
     pyarrow.parquet.write_table(contexts, tmp_path / "en.parquet")
     dev_file = {"splits": {"train": [TrainingFile(file="squad_v2/dev-v2.0.json", rows=6078, sample=True)]}}
-    parts, facts = prepared(plan, mirror, "squad_v1.training", **dev_file, train_rows=None)([tmp_path])
-    assert facts.left_out == {"unanswerable": 3168, "context of an evaluation set": 335}
-    assert 6078 - sum(facts.left_out.values()) == 2575
+    parts, stated = prepared(plan, mirror, "squad_v1.training", **dev_file, train_rows=None)([tmp_path])
+    assert stated.left_out == {"unanswerable": 3168, "context of an evaluation set": 335}
+    assert 6078 - sum(stated.left_out.values()) == 2575
     assert not set(parts["train"]["context"].to_pylist()) & set(contexts["context"].to_pylist())
 
 

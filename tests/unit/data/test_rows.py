@@ -76,12 +76,12 @@ def test_rows_are_those_of_the_language(raw):
     raw.write({
         "tydiqa/tydiqa-goldp-v1.1-train.json": squad(*train), "tydiqa/tydiqa-goldp-v1.1-dev.json": squad(*both),
     })  # fmt: skip
-    parts, facts = raw.prepare("tydiqa.evaluation", **TYDIQA)
+    parts, stated = raw.prepare("tydiqa.evaluation", **TYDIQA)
     assert {language: ids(rows) for language, rows in parts.items()} == {
         "en": ["english-1", "english-2"], "ar": ["arabic-1"], "id": ["indonesian-9"],
     }  # fmt: skip
     # of 440 published ones
-    assert facts.splits["en"] == PreparedSplit(split="dev", official=True, rows=2, available=2, sample=True, labels={})
+    assert stated.splits["en"] == PreparedSplit(split="dev", official=True, rows=2, available=2, sample=True, labels={})
     parts, _ = raw.prepare("tydiqa.training", **TYDIQA)
     assert sorted(ids(parts["train"] + parts["dev"])) == [f"english-{at}" for at in range(9)]
 
@@ -156,13 +156,13 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(raw):
         {"sentence1": f"a {at}", "sentence2": "b", "gold_label": "-" if at in (1, 4) else "neutral"} for at in range(6)
     ]
     raw.write({"snli/snli_1.0_train.jsonl": jsonl(*rows), "snli/snli_1.0_dev.jsonl": jsonl(rows[1], rows[2])})
-    parts, facts = raw.prepare("snli.training", **SNLI)
+    parts, stated = raw.prepare("snli.training", **SNLI)
     assert [row["text_a"] for row in parts["train"]] == ["a 0", "a 2", "a 3", "a 5"]
     # numbers count the rows of the file, whatever is left out
     assert ids(parts["train"]) == ["train.0", "train.2", "train.3", "train.5"]
     assert ids(parts["dev"]) == ["dev.1"]
-    assert facts.left_out["no gold label"] == 3
-    assert facts.available == 4
+    assert stated.left_out["no gold label"] == 3
+    assert stated.available == 4
 
 
 XNLI = {"targets": {"xnli": None}, "languages": ["en", "de"], "limits": {"dev_rows": 8}}

@@ -39,14 +39,14 @@ def union(raw):
             for part, table in parts.items():
                 pyarrow.parquet.write_table(table, members[member] / f"{part}.parquet")
         spec = replace(node.spec, **changes.get("spec", {}))
-        parts, facts = unite(spec, members, facts_of)
-        return {part: table.to_pylist() for part, table in parts.items()}, facts
+        parts, stated = unite(spec, members, facts_of)
+        return {part: table.to_pylist() for part, table in parts.items()}, stated
 
     return make
 
 
 def test_union_has_the_rows_of_all_members_under_their_names(union):
-    parts, facts = union({"dev_rows": 2})
+    parts, stated = union({"dev_rows": 2})
     # of each member two rows go to dev; the dev rows of both are limited to two again
     assert Counter(row["example_id"].partition(".")[0] for row in parts["train"]) == {"mnli": 7, "anli": 10}
     assert len(parts["dev"]) == 2
@@ -55,9 +55,9 @@ def test_union_has_the_rows_of_all_members_under_their_names(union):
     # the uid of ANLI's rows repeats and gets a number within its data set
     assert {"anli.same", "anli.same#2"} <= {*ids(parts["train"]), *ids(parts["dev"]), "anli.same", "anli.same#2"}
     assert all(row["cluster_id"].partition(".")[0] == row["example_id"].partition(".")[0] for row in every)
-    assert facts.splits["train"].rows == facts.available == 17
-    assert sum(facts.splits["train"].labels.values()) == 17
-    assert list(facts.splits["train"].labels) == LABELS
+    assert stated.splits["train"].rows == stated.available == 17
+    assert sum(stated.splits["train"].labels.values()) == 17
+    assert list(stated.splits["train"].labels) == LABELS
     for row in every:
         member, text = row["example_id"].partition(".")[0], row["text_a"].split()
         expected = int(text[1]) % 3 if member == "mnli" else [0, 1, 2][int(text[3]) % 3]
@@ -65,9 +65,9 @@ def test_union_has_the_rows_of_all_members_under_their_names(union):
 
 
 def test_union_within_its_limits(union):
-    parts, facts = union({"dev_rows": 2, "train_rows": 5})
+    parts, stated = union({"dev_rows": 2, "train_rows": 5})
     # each member gives five rows, of which five are taken
-    assert (len(parts["train"]), facts.available, len(parts["dev"])) == (5, 10, 2)
+    assert (len(parts["train"]), stated.available, len(parts["dev"])) == (5, 10, 2)
     with pytest.raises(UserError, match="anli_plus: no train rows are left"):
         union({"dev_rows": 2}, spec={"train_rows": 0})
 
@@ -75,8 +75,8 @@ def test_union_within_its_limits(union):
 @pytest.mark.parametrize("mnli_is_a_sample", [False, True])
 def test_union_is_a_sample_where_a_member_is(union, mnli_is_a_sample):
     sample = {"mnli": {"sample": mnli_is_a_sample}, "anli": {"sample": False}}
-    _, facts = union({"dev_rows": 4}, **sample)
-    assert facts.sample is mnli_is_a_sample
+    _, stated = union({"dev_rows": 4}, **sample)
+    assert stated.sample is mnli_is_a_sample
 
 
 def test_what_members_leave_out_is_added_up(union):

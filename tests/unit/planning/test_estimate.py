@@ -20,7 +20,9 @@ MODELS = registry.load().models
 SHAPES = {name: entry for name, entry in MODELS.items() if entry["shape"]}
 
 
-@pytest.mark.parametrize("form", [form for form, facts in FORMS.items() if facts.trained and not facts.pretrained_head])
+@pytest.mark.parametrize(
+    "form", [form for form, stated in FORMS.items() if stated.trained and not stated.pretrained_head]
+)
 def test_heads_are_those_of_the_forms(form):
     shape = model_size.read(SHAPES["tiny"]["shape"])
     labels = ["a", "b", "c"]

@@ -83,7 +83,7 @@ def test_text_can_be_had_in_every_language():
 
 def test_languages_have_a_word_order_and_a_size_where_they_are_known():
     unknown = {
-        key: {name for name, facts in LANGUAGES.items() if facts[key] is None} for key in ("word_order", "cc100")
+        key: {name for name, stated in LANGUAGES.items() if stated[key] is None} for key in ("word_order", "cc100")
     }
     assert unknown == {"word_order": {"af", "ht", "jv", "kk"}, "cc100": {"ht", "qu", "wo", "yo"}}
     assert LANGUAGES["en"]["cc100"] == 300.8

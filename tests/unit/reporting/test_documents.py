@@ -16,7 +16,7 @@ def table(world, name):
     folder = ROOT / f"docs/miniature/world-{world}"
     scores = pd.read_parquet(folder / "scores.parquet")
     languages = registry.load().of("miniature").languages
-    distance = {code: facts["distance"] for code, facts in languages.items()}
+    distance = {code: stated["distance"] for code, stated in languages.items()}
     cells = {
         "main": lambda: tables.main_rows(tables.main_frame(scores)),
         "by_language": lambda: tables.language_rows(tables.language_frame(scores)),

@@ -20,11 +20,11 @@ from tests.builders.training import RUNS, KilledError, in_a_fork, killed_at, run
 
 @pytest.mark.parametrize(("stage", "name"), RUNS)
 def test_killed_before_any_step_and_resumed_is_the_same(trained, tmp_path, monkeypatch, stage, name):
-    """With a checkpoint after every step: weights, heads, history and facts, bit for bit."""
+    """With a checkpoint after every step: weights, heads, history and manifest, bit for bit."""
     spec = node_of(trained[0], stage, name).spec
-    facts, whole = run(trained, spec, tmp_path / "whole")
-    assert facts.run.steps_done >= 6
-    for step in range(1, facts.run.steps_done):
+    stated, whole = run(trained, spec, tmp_path / "whole")
+    assert stated.run.steps_done >= 6
+    for step in range(1, stated.run.steps_done):
         place = tmp_path / str(step)
         with monkeypatch.context() as patched:
             taken = killed_at(patched, step)
@@ -34,21 +34,21 @@ def test_killed_before_any_step_and_resumed_is_the_same(trained, tmp_path, monke
         with monkeypatch.context() as patched:
             taken = killed_at(patched, None)
             again = run(trained, spec, place, seconds=0)
-            assert taken[0] % 1_000_003 == step and len(taken) == facts.run.steps_done - step
-        assert again == (facts, whole), step
+            assert taken[0] % 1_000_003 == step and len(taken) == stated.run.steps_done - step
+        assert again == (stated, whole), step
 
 
 def test_patience_is_counted_across_a_kill(trained, tmp_path, monkeypatch):
     """With a learning rate that changes nothing the second evaluation is no better, nor is the third: it ends there."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
     spec = replace(spec, learning_rate=1e-12, early_stopping=EarlyStopping(evaluate_every=1, patience=3))
-    facts, whole = run(trained, spec, tmp_path / "whole")
-    assert (facts.run.steps_done, facts.run.best_step) == (4, 1)
+    stated, whole = run(trained, spec, tmp_path / "whole")
+    assert (stated.run.steps_done, stated.run.best_step) == (4, 1)
     with monkeypatch.context() as patched:
         killed_at(patched, 3)
         with pytest.raises(KilledError):
             run(trained, spec, tmp_path / "again", seconds=0)
-    assert run(trained, spec, tmp_path / "again", seconds=0) == (facts, whole)
+    assert run(trained, spec, tmp_path / "again", seconds=0) == (stated, whole)
 
 
 @pytest.mark.parametrize("damage", ["model.safetensors", "optimiser.safetensors", "state.json"])

@@ -58,8 +58,8 @@ def test_rate_of_the_search_is_trained_with(trained, tmp_path):
     node = node_of(trained[0], "intermediate", "tiny.grid.retrieval.s1")
     search = plan.nodes[node.spec.parents["learning_rate"]]
     write_manifest(results, search, LearningRatesResults(trials=(), best=3e-3))
-    facts, files = run(trained, node.spec, tmp_path / "grid")
+    stated, files = run(trained, node.spec, tmp_path / "grid")
     plain = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1")
     expected, same = run(trained, plain.spec, tmp_path / "plain")
-    assert facts.learning_rate == 3e-3
-    assert files == same and facts == expected
+    assert stated.learning_rate == 3e-3
+    assert files == same and stated == expected

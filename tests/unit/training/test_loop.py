@@ -40,14 +40,14 @@ def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
     """The same steps up to rounding, at dropout 0: a compiler draws its own random numbers."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
     trained = without_dropout(trained, spec, tmp_path / "results")
-    facts, plain = run(trained, spec, tmp_path / "plain")
+    stated, plain = run(trained, spec, tmp_path / "plain")
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     own, compiled = run(
         trained, replace(spec, optimisation=replace(spec.optimisation, compile=True)), tmp_path / "compiled"
     )
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
-    assert own.run.steps_done == facts.run.steps_done
+    assert own.run.steps_done == stated.run.steps_done
     first, second = (json.loads(files["history.json"])["losses"] for files in (plain, compiled))
     for before, after in zip(first, second, strict=True):
         assert after == pytest.approx(before, rel=1e-4)
@@ -60,8 +60,8 @@ def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
 def test_bfloat16_trains_and_reads_back_equal(trained, tmp_path, name):
     spec = node_of(trained[0], "intermediate", name).spec
     assert spec.numerics.dtype == spec.numerics.precision == "bfloat16"
-    facts, files = run(trained, spec, tmp_path / "one")
+    stated, files = run(trained, spec, tmp_path / "one")
     assert "adapter_model.safetensors" in files and "model.safetensors" not in files
-    assert facts.parameters["trained"] < facts.parameters["all"] / 2
+    assert stated.parameters["trained"] < stated.parameters["all"] / 2
     _, full = run(trained, replace(spec, numerics=numerics()), tmp_path / "two")
     assert losses(files) == pytest.approx(losses(full), rel=0.05) and losses(files) != losses(full)

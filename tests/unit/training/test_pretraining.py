@@ -46,13 +46,13 @@ def made(tmp_path_factory):
 
 
 def model_of(made, name, folder):
-    """Pretrain a model into a folder; return its node and the facts."""
+    """Pretrain a model into a folder; return its node and what the manifest states."""
     plan, results = made
     node = node_of(plan, "pretrained", name)
     (folder / "work").mkdir(parents=True)
     (folder / "out").mkdir()
-    facts = pretraining.pretrain(node.spec, results, folder / "out", folder / "work", Hardware(), Group())
-    return node, facts
+    stated = pretraining.pretrain(node.spec, results, folder / "out", folder / "work", Hardware(), Group())
+    return node, stated
 
 
 def test_models_share_tokenizer_and_tokens(made):
@@ -68,7 +68,7 @@ def test_models_share_tokenizer_and_tokens(made):
 
 def test_pretrained_model_is_whole_and_has_learnt(made, tmp_path):
     """With its language-model head, tied, as a model from the hub; its dev loss is the one that training measured."""
-    _, facts = model_of(made, "made", tmp_path / "made")
+    _, stated = model_of(made, "made", tmp_path / "made")
     out = tmp_path / "made/out"
     files = {path.name for path in out.iterdir()}
     assert files == {"config.json", "history.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
@@ -84,6 +84,6 @@ def test_pretrained_model_is_whole_and_has_learnt(made, tmp_path):
     trained = load_file(out / "model.safetensors")
     changed = [key for key, value in trained.items() if not torch.equal(value, control[key])]
     assert "lm_head.bias" in changed and "lm_head.dense.weight" in changed
-    assert again.spec.sampling.steps == 30 and facts.steps == 30
+    assert again.spec.sampling.steps == 30 and stated.steps == 30
     # below a uniform guess among the tokens
-    assert facts.run.dev["text"].scores["loss"] < torch.log(torch.tensor(float(model.config.vocab_size))).item() - 0.5
+    assert stated.run.dev["text"].scores["loss"] < torch.log(torch.tensor(float(model.config.vocab_size))).item() - 0.5

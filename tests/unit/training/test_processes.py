@@ -86,8 +86,8 @@ def test_command_with_two_processes(two_processes, tmp_path):
     ]
     done = subprocess.run([*command, "--processes", "2"], env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    facts, _ = run(trained, node.spec, tmp_path)
+    stated, _ = run(trained, node.spec, tmp_path)
     made = manifest.read(output).results
-    assert (made.steps, made.run.tasks, made.parameters) == (facts.steps, facts.run.tasks, facts.parameters)
+    assert (made.steps, made.run.tasks, made.parameters) == (stated.steps, stated.run.tasks, stated.parameters)
     assert not (trained[1] / "work" / node.id).exists()
     assert not list(output.parent.parent.glob(".*"))

@@ -269,7 +269,7 @@ POOL = [*CANDIDATES, *(entity(f"Q.{language}", "Ja.", "Ja.", language=language) 
 
 @pytest.fixture
 def planned(tmp_path):
-    """What plans and prepares a study on a mirror with these files: the plan, and parts and facts by node."""
+    """Return a function that plans and prepares a study on a mirror: the plan, and tables and results by node."""
     folder = tmp_path / "mirror/mewslix"
     folder.mkdir(parents=True)
     files = {
@@ -299,7 +299,7 @@ def identities(parts, queries):
 
 def test_every_candidate_stands_once_in_the_pool_of_all_languages(planned):
     _, prepared = planned()
-    parts, facts = prepared["mewslix.evaluation"]
+    parts, stated = prepared["mewslix.evaluation"]
     candidates, queries = (identities(parts, which) for which in (False, True))
     assert list(parts) == LANGUAGES
     assert sorted(itertools.chain(*candidates.values())) == sorted(row["entity_id"] for row in POOL)
@@ -310,7 +310,7 @@ def test_every_candidate_stands_once_in_the_pool_of_all_languages(planned):
     # the two mentions of one article make one cluster
     clusters = parts["en"]["cluster_id"].to_pylist()
     assert clusters[0] == clusters[1] and len(set(clusters)) == len(clusters) - 1
-    assert facts.splits["en"].official and facts.splits["en"].sample
+    assert stated.splits["en"].official and stated.splits["en"].sample
 
 
 def test_training_is_on_the_english_pairs(planned):
@@ -324,18 +324,18 @@ def test_training_is_on_the_english_pairs(planned):
 
 def test_some_languages_are_another_task_than_all(planned):
     _, prepared = planned("{languages: [de, en]}")
-    parts, facts = prepared["mewslix.evaluation"]
+    parts, stated = prepared["mewslix.evaluation"]
     assert list(parts) == ["de", "en"]
-    assert not facts.splits["de"].official
+    assert not stated.splits["de"].official
 
 
 def test_a_limit_keeps_the_entities_that_are_looked_for(planned):
     """One query of each language; what they look for is in other languages' parts."""
     _, prepared = planned(limits="{dev_rows: 2, test_rows: 1}")
-    parts, facts = prepared["mewslix.evaluation"]
+    parts, stated = prepared["mewslix.evaluation"]
     assert {len(names) for names in identities(parts, True).values()} == {1}
     assert "Q.yo" in identities(parts, False)["en"]
-    assert facts.splits["en"].sample
+    assert stated.splits["en"].sample
     rows = {language: table.to_pylist() for language, table in parts.items()}
     vectors = {language: np.ones((len(own), 2), np.float32) for language, own in rows.items()}
     assert {len(found) for found in retrieval.retrieve(rows, vectors, {}).values()} == {1}

@@ -52,7 +52,7 @@ def plan(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(plan, tmp_path_factory):
-    """Tables by part, and facts, of every prepared node that is no union, by its name."""
+    """Tables by split, and what the manifest states, of every prepared node that is no union, by its name."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(miniature, "TEXT_ROWS", 1000)
@@ -76,12 +76,12 @@ def english(name, seed=0):
 def test_every_task_is_there_in_every_language(plan, prepared):
     assert plan.notes == []
     for name in TARGETS:
-        _, facts = prepared[f"{name}.evaluation"]
-        assert list(facts.splits) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
-        assert all(split.rows >= 100 and not split.sample for split in facts.splits.values()), name
+        _, stated = prepared[f"{name}.evaluation"]
+        assert list(stated.splits) == (FOREIGN if name in WITHOUT_ENGLISH else list(table())), name
+        assert all(split.rows >= 100 and not split.sample for split in stated.splits.values()), name
     members = ["snli", "mnli", "anli"]
     assert {f"{name}.training" for name in [*NINE[1:], *members, "text", "copa", "udpos", "mnli@qab"]} <= set(prepared)
-    assert all(facts.left_out.get("no gold label", 0) == 0 for _, facts in prepared.values())
+    assert all(stated.left_out.get("no gold label", 0) == 0 for _, stated in prepared.values())
 
 
 def test_what_the_world_has_not_is_refused():
@@ -116,11 +116,11 @@ def test_files_of_a_version(monkeypatch):
 
 def test_languages_do_not_clash_with_real_ones():
     assert set(table()) & set(registry.load().languages) == {"en"}
-    assert {facts.name for facts in table().values()}.isdisjoint(
-        facts["name"] for facts in registry.load().languages.values()
+    assert {stated.name for stated in table().values()}.isdisjoint(
+        stated["name"] for stated in registry.load().languages.values()
     )
-    assert [facts.distance for facts in table().values()] == list(range(7))
-    assert [code for code, facts in table().items() if not facts.text] == ["qaz", "qao"]
+    assert [stated.distance for stated in table().values()] == list(range(7))
+    assert [code for code, stated in table().items() if not stated.text] == ["qaz", "qao"]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -137,9 +137,9 @@ def test_words_are_shared_by_cognates_alone(seed):
                 assert set(own.values()) & set(theirs.values()) == shared
                 cognates = made[code].shared & made[other].shared
                 assert {key for key in own if own[key] == theirs.get(key)} <= cognates
-    for code, facts in table().items():
+    for code, stated in table().items():
         found = len(made[code].shared & set(concepts.CONTENT)) / len(concepts.CONTENT)
-        assert found == pytest.approx(facts.cognates, abs=0.01), code
+        assert found == pytest.approx(stated.cognates, abs=0.01), code
         assert code == "en" or made[code].shared.isdisjoint((*concepts.NAMES, *concepts.HOUSES))
 
 
