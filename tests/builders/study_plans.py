@@ -25,6 +25,7 @@ def study_plan(nodes: Mapping[str, PlannedNode] | None = None, **changes: Any) -
         "tables": ("main", "by_language"),
         "swept": False,
         "contrasts": {},
+        "answer": None,
         "distance": {},
         "mixtures": {},
         "notes": (),

@@ -8,9 +8,10 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import statistics
 from xstilts.forms import FORMS
+from xstilts.store.answer import Contrast
 from xstilts.store.specs import to_json
 from xstilts.store.specs.data import EvaluationDataSpec, Reading
-from xstilts.store.study_plan import Cell, Contrast, PlannedNode
+from xstilts.store.study_plan import Cell, PlannedNode
 
 from tests.builders.study_plans import planned, study_plan
 
@@ -162,9 +163,9 @@ def plan(tmp_path):
                 cells.append(Cell(model, "r", "full", mixture, seed, "xnli", name))
                 nodes[name] = planned(parents={"tokens": "tokens/x"})
     contrasts = {
-        "gain": Contrast("mixture", ("nine", "none"), None, "higher"),
-        "size": Contrast("model", ("b", "a"), ("xnli",), "higher"),
-        "elsewhere": Contrast("model", ("b", "a"), ("udpos",), None),
+        "gain": Contrast("mixture", ("nine", "none"), expected="higher"),
+        "size": Contrast("model", ("b", "a"), ("xnli",), expected="higher"),
+        "elsewhere": Contrast("model", ("b", "a"), ("udpos",)),
     }
     return study_plan(nodes, cells=tuple(cells), contrasts=contrasts)
 

@@ -21,9 +21,10 @@ from xstilts.evaluation import predictions
 from xstilts.evaluation.scores import AXES, columns_of, headline, is_source_language
 from xstilts.forms import FORMS, metric_named, scoring
 from xstilts.forms.declaration import Columns, Metric
+from xstilts.store.answer import Contrast
 from xstilts.store.specs.base import PREPARED, TOKENS
 from xstilts.store.specs.data import EvaluationDataSpec
-from xstilts.store.study_plan import Contrast, StudyPlan
+from xstilts.store.study_plan import StudyPlan
 
 DRAWS, LEVEL = 1000, 0.95
 # numbers in a matrix of draws by examples: memory depends on it

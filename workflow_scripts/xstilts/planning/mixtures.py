@@ -44,11 +44,23 @@ class MixtureTask:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Intermediate tasks that are trained together, how they are sampled, and the study's key that made the mixture."""
+    """Intermediate tasks that are trained together.
+
+    Attributes:
+        tasks: the tasks.
+        sampling: how they are sampled.
+        key: the study's key that made the mixture.
+        learning_rates: the peak learning rate by model, ``""`` for all others; where it has none, the recipe's holds.
+    """
 
     tasks: tuple[MixtureTask, ...]
     sampling: Sampling = Sampling()
     key: str = ""
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+
+    def learning_rate(self, model: str) -> float | None:
+        """Return the peak learning rate of a model on this mixture; None for the recipe's."""
+        return self.learning_rates.get(model, self.learning_rates.get(""))
 
 
 def read(definitions: Mapping[str, Any] | Sequence[str], registry: Registry, study: str) -> dict[str, Mixture | None]:
@@ -157,11 +169,12 @@ class _Scope:
             raise UserError(f"{location}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
         if ways == ["tasks"]:
             tasks = self._tasks(definition["tasks"], location, path)
-            return {key: Mixture(tasks, _sampling(definition), key)}
+            return {key: Mixture(tasks, _sampling(definition), key, _learning_rates(definition))}
         source = definition["leave_one_out"] or definition["subsets"]["of"]
         whole = self.mixture(source, location, path)
         choices = _choices(definition, source, whole.tasks, location)
-        return {f"{key}-{suffix}": replace(whole, tasks=tasks, key=key) for suffix, tasks in choices.items()}
+        made = replace(whole, key=key, learning_rates=_learning_rates(definition) or whole.learning_rates)
+        return {f"{key}-{suffix}": replace(made, tasks=tasks) for suffix, tasks in choices.items()}
 
     def _tasks(self, members: Sequence[Any], location: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
         """Return the tasks of a mixture, those of contained mixtures in their place."""
@@ -198,6 +211,11 @@ class _Scope:
 
 def _sampling(definition: Mapping[str, Any]) -> Sampling:
     return Sampling(definition["sampling"], definition["cap"], float(definition["temperature"]), definition["steps"])
+
+
+def _learning_rates(definition: Mapping[str, Any]) -> dict[str, float]:
+    rate = definition["learning_rate"]
+    return rate if isinstance(rate, dict) else {} if rate is None else {"": rate}
 
 
 def _task(member: Mapping[str, Any], registry: Registry, location: str) -> MixtureTask:

@@ -198,6 +198,7 @@ class Plan:
             tables=self.tables,
             swept=self.swept,
             contrasts=study.contrasts,
+            answer=study.answer,
             distance=self.distance,
             mixtures=references,
             notes=tuple(self.notes),

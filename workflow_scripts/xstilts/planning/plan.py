@@ -13,8 +13,9 @@ from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes, Sourcing
-from xstilts.planning.study import PHASES, Study
+from xstilts.planning.study import PHASES, Study, Target
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
+from xstilts.references import parse_reference
 from xstilts.store.study_plan import Cell, PlannedTarget
 
 
@@ -49,6 +50,23 @@ def _empty_plan(study: Study, registry: Registry) -> Plan:
     plan = Plan(study)
     for name, target in study.targets.items():
         task = registry.tasks[target.task]
-        plan.targets[name] = PlannedTarget(target.task, task.form, task.metric, target.language, study.source_of(name))
+        plan.targets[name] = PlannedTarget(
+            target.task,
+            task.form,
+            task.metric,
+            target.language,
+            study.source_of(name),
+            target.trained_on,
+            _same_data(target, registry),
+        )
     plan.distance = {code: row["distance"] for code, row in registry.languages.items() if "distance" in row}
     return plan
+
+
+def _same_data(target: Target, registry: Registry) -> tuple[str, ...]:
+    """Return the intermediate tasks that share data with a target, as the benchmarks that have it say."""
+    of_benchmarks = [
+        benchmark.tasks[target.task] for benchmark in registry.benchmarks.values() if target.task in benchmark.tasks
+    ]
+    named = [name for entry in of_benchmarks for name in entry.same_data]
+    return tuple(dict.fromkeys([*named, *(parse_reference(stage)[0] for stage in target.trained_on)]))

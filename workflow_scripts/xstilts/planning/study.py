@@ -14,11 +14,13 @@ from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.planning import mixtures as study_mixtures
+from xstilts.planning import question
 from xstilts.planning import recipe as recipes
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.registry import Registry, Task, check_known, check_reference
 from xstilts.references import in_language, parse_reference
-from xstilts.store.study_plan import Benchmark, Contrast, FigureOptions
+from xstilts.store.answer import Answer, Contrast
+from xstilts.store.study_plan import Benchmark, FigureOptions
 
 PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -80,6 +82,7 @@ class Study:
     task_limits: Mapping[str, Limits]
     task_sources: Mapping[str, str]
     contrasts: Mapping[str, Contrast]
+    answer: Answer | None
     figures: FigureOptions
 
     def limits(self, task: str) -> Limits:
@@ -121,6 +124,10 @@ def read_study(path: Path, registry: Registry) -> Study:
         check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
         benchmark = registry.benchmarks[value["benchmark"]]
     targets = _targets(value, benchmark, registry, location)
+    contrasts = question.contrasts(value["contrasts"], models, mixtures, targets, location)
+    named = list(value["recipes"])
+    answer = question.answer(value["answer"], models, mixtures, named, benchmark is not None, registry, location)
+    question.check_primary(answer, contrasts, models, location)
     return Study(
         name=path.stem,
         description=" ".join(value["description"].split()),
@@ -136,39 +143,10 @@ def read_study(path: Path, registry: Registry) -> Study:
         # what a task does not say is the study's own limit, not the schema's default
         task_limits={name: _limits(name, value) for name in value["tasks"]},
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
-        contrasts=_contrasts(value["contrasts"], {"model": models, "mixture": mixtures}, targets, location),
+        contrasts=contrasts,
+        answer=answer,
         figures=FigureOptions(**value["figures"]),
     )
-
-
-def _contrasts(
-    entries: Mapping[str, Any], axes: Mapping[str, Mapping[str, Any]], targets: Mapping[str, Target], location: str
-) -> dict[str, Contrast]:
-    contrasts = {}
-    for name, entry in entries.items():
-        here = f"{location}: contrasts.{name}"
-        named = [axis for axis in axes if entry[axis]]
-        if len(named) != 1:
-            raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
-        (axis,) = named
-        for value in entry[axis]:
-            check_known(value, axes[axis], f"{here}.{axis}", axis)
-        for target in entry["targets"] or ():
-            check_known(target, targets, f"{here}.targets", "target")
-        if not _meet(axis, entry[axis], axes["model"]):
-            lacking = "mixture or recipe" if axis == "model" else "model"
-            raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {lacking} in common")
-        asked = tuple(entry["targets"]) if entry["targets"] else None
-        contrasts[name] = Contrast(axis, tuple(entry[axis]), asked, entry["expected"])
-    return contrasts
-
-
-def _meet(axis: str, pair: Sequence[str], models: Mapping[str, ModelUse]) -> bool:
-    """Tell whether both sides of a contrast have results with all else equal."""
-    if axis == "mixture":
-        return any(set(pair) <= set(use.mixtures) for use in models.values())
-    first, second = (models[name] for name in pair)
-    return bool(set(first.mixtures) & set(second.mixtures) and set(first.recipes) & set(second.recipes))
 
 
 def _models(
@@ -192,6 +170,10 @@ def _models(
                 )
             chosen += made
         uses[name] = ModelUse(tuple(recipe_names), tuple(dict.fromkeys(chosen)))
+    for key, mixture in mixtures.items():
+        for model in mixture.learning_rates if mixture else ():
+            if model:
+                check_known(model, uses, f"{location}: mixtures.{key}.learning_rate", "model")
     return uses
 
 

@@ -100,6 +100,7 @@ def _study(
         models={model: ModelUse((recipe,), tuple(mixtures))},
         world=0,
         contrasts={},
+        answer=None,
         recipes={recipe: registry.recipes[recipe]},
         mixtures=mixtures,
         benchmark=None,

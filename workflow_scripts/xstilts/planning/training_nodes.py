@@ -129,7 +129,9 @@ class TrainingPlanner:
             task, tokens = self._task(member.task, phase, base, rows, member.weight)
             tasks.append(task)
             parents |= {role(TOKENS, member.task): tokens, **head_parents(base, task.form)}
-        training = _Training(parents, tasks, mixture.sampling, phase, phase)
+        rate = mixture.learning_rate(arm.model)
+        settings = phase if rate is None else {**phase, "learning_rate": rate}
+        training = _Training(parents, tasks, mixture.sampling, phase, settings)
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
         spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)

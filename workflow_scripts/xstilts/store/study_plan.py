@@ -15,6 +15,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 
 from xstilts.errors import UserError, suggestion
 from xstilts.store import specs
+from xstilts.store.answer import Answer, Contrast
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
@@ -58,13 +59,25 @@ def select_cells(cells: Iterable[Cell], study: str, **axes: object) -> list[Cell
 
 @dataclass(frozen=True)
 class PlannedTarget:
-    """A target: its task, the task's form and headline metric, its source language, and where its data are from."""
+    """A target of a study.
+
+    Attributes:
+        task: its task.
+        form: the task's form.
+        metric: the task's headline metric.
+        language: the source language.
+        source: where its data are from.
+        trained_on: references of what it is trained on.
+        same_data: intermediate tasks that are, contain or closely resemble its training data.
+    """
 
     task: str
     form: str
     metric: str
     language: str
     source: str
+    trained_on: tuple[str, ...] = ()
+    same_data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,23 +111,6 @@ class Benchmark:
     title: str
     citation: str
     tasks: Mapping[str, BenchmarkTask]
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Two values of an axis that are compared.
-
-    Attributes:
-        axis: ``model`` or ``mixture``.
-        pair: the two values; the difference is the first minus the second.
-        targets: the targets on which they are compared; None for all.
-        expected: ``higher`` or ``lower``, what was expected beforehand; None for nothing.
-    """
-
-    axis: str
-    pair: tuple[str, str]
-    targets: tuple[str, ...] | None
-    expected: str | None
 
 
 @dataclass(frozen=True)
@@ -159,6 +155,7 @@ class StudyPlan:
         tables: names of the tables.
         swept: whether all layers of a model are scored.
         contrasts: what is compared, by name.
+        answer: what the study asks of multi-task against single-task training; None for nothing.
         distance: rank of a language's declared distance from the source language, where it has one.
         mixtures: references of the intermediate tasks by the name of the mixture.
         notes: for people: what was left out and why.
@@ -175,6 +172,7 @@ class StudyPlan:
     tables: tuple[str, ...]
     swept: bool
     contrasts: Mapping[str, Contrast]
+    answer: Answer | None
     distance: Mapping[str, int]
     mixtures: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]

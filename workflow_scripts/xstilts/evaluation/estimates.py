@@ -1,0 +1,55 @@
+"""The table of estimates: a row for each difference that a study asks for, with its interval and its verdict."""
+
+from xstilts.evaluation.table import Column, Table
+
+FILE = "estimates.parquet"
+COLUMNS = (
+    Column("row", "integer", "the number of the row, from 1, by which texts refer to it"),
+    Column("name", "text", "the contrast's name in the study; `answer` for multi against single"),
+    Column("primary", "flag", "whether it is a primary comparison"),
+    Column("kind", "text", "difference, or interaction: the large model's difference minus the small one's"),
+    Column("scale", "text", "points of percent, nats, or log-odds"),
+    Column("world", "integer", "one of several worlds; missing for the estimate over all", optional=True),
+    Column("budget", "text", "what is equal in both arms of the answer; empty for a contrast"),
+    Column("family", "text", "the family of models; empty for a contrast"),
+    Column("size", "text", "small or large; empty for an interaction and for a contrast"),
+    Column("recipe", "text", "the recipe"),
+    Column("model", "text", "the model; empty where models are compared"),
+    Column("mixture", "text", "the mixture; empty where mixtures are compared"),
+    Column("a", "text", "what comes first in the difference: a mixture or a model"),
+    Column("b", "text", "what is subtracted: a mixture or a model, `best single`, `mean single` or `oracle single`"),
+    Column("outcome", "text", "what is compared: see outcomes.py"),
+    Column("target", "text", "the one target of the outcome; empty for a mean over targets"),
+    Column("targets", "integer", "targets in the outcome"),
+    Column("languages", "integer", "different languages in the outcome"),
+    Column("n", "integer", "examples in the outcome, each once"),
+    Column("clusters", "integer", "independent clusters of these examples"),
+    Column("runs_a", "integer", "runs of the first side; of an interaction the fewest of the multi-task arms"),
+    Column("runs_b", "integer", "runs of the second side; of an interaction the fewest of the single-task arms"),
+    Column("chosen", "text", "single tasks that were chosen and in how many runs, such as `mnli 2, squad_v1 1`"),
+    Column("collapsed", "integer", "runs that collapsed, of all arms"),
+    Column("runs_used", "text", "all, or without collapsed: the same estimate without these runs"),
+    Column("estimate", "number", "the difference"),
+    Column("low", "number", "lower end of the 95 % interval"),
+    Column("high", "number", "upper end of the 95 % interval"),
+    Column("interval", "text", "what the interval is over: runs and examples; examples only; or worlds"),
+    Column("standard_error", "number", "of the estimate; missing with one run an arm", optional=True),
+    Column("degrees", "number", "Satterthwaite's degrees of freedom; missing with one run an arm", optional=True),
+    Column("run_part", "number", "the runs' part of the standard error", optional=True),
+    Column("example_part", "number", "the examples' part of the standard error", optional=True),
+    Column("run_sd", "number", "standard deviation between runs of one arm (quadratic mean)", optional=True),
+    Column("p", "number", "two-sided p of no difference", optional=True),
+    Column("p_holm", "number", "p, corrected for the primary comparisons (Holm 1979)", optional=True),
+    Column("verdict", "text", "higher, lower, equivalent or undecided; empty with one run an arm"),
+    Column("detectable", "number", "the difference that these runs find in 80 % of studies", optional=True),
+    Column(
+        "runs_needed",
+        "number",
+        "runs an arm that would decide it; infinite if none would",
+        optional=True,
+    ),
+    Column("expected", "text", "higher or lower, as the study file says; empty for nothing"),
+    Column("emerged", "text", "emerged, the opposite, undecided or equivalent; empty without verdict"),
+)
+TABLE = Table("estimates", COLUMNS)
+write, read = TABLE.write, TABLE.read

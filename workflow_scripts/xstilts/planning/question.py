@@ -1,0 +1,172 @@
+"""The question of a study, read from `answer` and `contrasts` and checked against its models, mixtures and targets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from xstilts.errors import UserError
+from xstilts.planning.mixtures import Mixture
+from xstilts.planning.registry import Registry, check_known
+from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, MOST_PRIMARY, SMALL, Answer, Budget, Contrast, Family
+
+
+class Use(Protocol):
+    """The recipes by which a model is trained, and the mixtures on which it is."""
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Names of recipes."""
+
+    @property
+    def mixtures(self) -> tuple[str, ...]:
+        """Names of mixtures."""
+
+
+def contrasts(
+    entries: Mapping[str, Any],
+    models: Mapping[str, Use],
+    mixtures: Mapping[str, Mixture | None],
+    targets: Mapping[str, Any],
+    location: str,
+) -> dict[str, Contrast]:
+    """Return the contrasts of a study by name.
+
+    Raises:
+        UserError: naming the key that is wrong.
+    """
+    axes: dict[str, Mapping[str, Any]] = {"model": models, "mixture": mixtures}
+    found = {}
+    for name, entry in entries.items():
+        here = f"{location}: contrasts.{name}"
+        named = [axis for axis in axes if entry[axis]]
+        if len(named) != 1:
+            raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
+        (axis,) = named
+        for value in entry[axis]:
+            check_known(value, axes[axis], f"{here}.{axis}", axis)
+        for target in entry["targets"] or ():
+            check_known(target, targets, f"{here}.targets", "target")
+        for model in entry["models"] or ():
+            check_known(model, models, f"{here}.models", "model")
+        if axis == "model" and entry["models"]:
+            raise UserError(f"{here}.models: compares two models already; leave the key out")
+        contrast = Contrast(
+            axis,
+            tuple(entry[axis]),
+            _listed(entry["targets"]),
+            _listed(entry["models"]),
+            entry["expected"],
+            entry["primary"],
+        )
+        if not _comparisons(contrast, models):
+            lacking = "mixture or recipe" if axis == "model" else "model"
+            raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {lacking} in common")
+        found[name] = contrast
+    return found
+
+
+def _listed(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return tuple(values) if values else None
+
+
+def _comparisons(contrast: Contrast, models: Mapping[str, Use]) -> int:
+    """Return for how many combinations of the other axes but the targets both sides have results."""
+    if contrast.axis == "mixture":
+        uses = [use for name, use in models.items() if contrast.models is None or name in contrast.models]
+        return sum(len(use.recipes) for use in uses if set(contrast.pair) <= set(use.mixtures))
+    first, second = (models[name] for name in contrast.pair)
+    return len(set(first.mixtures) & set(second.mixtures)) * len(set(first.recipes) & set(second.recipes))
+
+
+def answer(
+    entry: Mapping[str, Any] | None,
+    models: Mapping[str, Use],
+    mixtures: Mapping[str, Mixture | None],
+    recipes: Sequence[str],
+    has_benchmark: bool,
+    registry: Registry,
+    location: str,
+) -> Answer | None:
+    """Return what a study asks of several tasks against a single one; None where it asks nothing.
+
+    Raises:
+        UserError: naming the key that is wrong.
+    """
+    if entry is None:
+        return None
+    here = f"{location}: answer"
+    if entry["outcome"] == "benchmark" and not has_benchmark:
+        raise UserError(f"{here}.outcome: the study names no `benchmark`; name one, or take `zero_shot`")
+    for language in entry["controls"]:
+        check_known(language, registry.languages, f"{here}.controls", "language")
+    for recipe in entry["recipes"] or ():
+        check_known(recipe, dict.fromkeys(recipes), f"{here}.recipes", "recipe")
+    budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}
+    families = {name: Family(**value) for name, value in entry["families"].items()}
+    read = Answer(
+        budgets=budgets,
+        families=families,
+        recipes=tuple(entry["recipes"] or recipes),
+        outcome=entry["outcome"],
+        controls=tuple(entry["controls"]),
+        smallest=float(entry["smallest"]),
+        primary=tuple(entry["primary"]),
+    )
+    for name, family in families.items():
+        for size, model in ((SMALL, family.small), (LARGE, family.large)):
+            if model is not None:
+                _check_model(model, read, models, f"{here}.families.{name}.{size}")
+    return read
+
+
+def _budget(entry: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], here: str) -> Budget:
+    multi, single = entry["multi"], entry["single"]
+    check_known(multi, mixtures, f"{here}.multi", "mixture")
+    if single in (BEST, MEAN):
+        singles = entry["singles"] or [
+            name
+            for name, mixture in mixtures.items()
+            if mixture and [member.task for member in mixture.tasks] == [name]
+        ]
+        if len(singles) < 2:
+            raise UserError(f"{here}.singles: `{single}` needs two mixtures of a single task; name them")
+    else:
+        if entry["singles"]:
+            raise UserError(f"{here}.singles: goes with `single: best` or `single: mean`; leave the key out")
+        singles = [single]
+    key = "singles" if single in (BEST, MEAN) else "single"
+    for name in singles:
+        check_known(name, mixtures, f"{here}.{key}", "mixture")
+        if name == multi:
+            raise UserError(f"{here}.{key}: {name!r} is `multi` already; name another mixture")
+    return Budget(multi=multi, single=single, singles=tuple(singles))
+
+
+def _check_model(model: str, asked: Answer, models: Mapping[str, Use], here: str) -> None:
+    """Refuse a model that the study does not train on both arms of every budget by one of the recipes."""
+    check_known(model, models, here, "model")
+    use = models[model]
+    for budget in asked.budgets.values():
+        for mixture in (budget.multi, *budget.singles):
+            if mixture not in use.mixtures:
+                raise UserError(f"{here}: {model} is not trained on {mixture!r}; add it to models.{model}.mixtures")
+    if asked.recipes[0] not in use.recipes:
+        raise UserError(f"{here}: {model} is not trained by {asked.recipes[0]!r}; add it to models.{model}.recipes")
+
+
+def check_primary(
+    asked: Answer | None, contrasts: Mapping[str, Contrast], models: Mapping[str, Use], location: str
+) -> None:
+    """Refuse more primary comparisons than can be told apart from chance together.
+
+    Raises:
+        UserError: with their number.
+    """
+    number = sum(_comparisons(contrast, models) for contrast in contrasts.values() if contrast.primary)
+    for family in asked.families.values() if asked else ():
+        there = {SMALL: family.small, LARGE: family.large, INTERACTION: family.small and family.large}
+        number += sum(there[kind] is not None for kind in asked.primary) if asked else 0
+    if number > MOST_PRIMARY:
+        raise UserError(
+            f"{location}: {number} primary comparisons, at most {MOST_PRIMARY}; restrict `answer.primary`, or `models`"
+            " and `targets` of primary contrasts"
+        )
