@@ -45,7 +45,9 @@ def answer(**changes):
 
 
 def plan(**changes):
-    return study_plan(**{"targets": TARGETS, "benchmark": BENCHMARK, "mixtures": MIXTURES, "answer": answer()} | changes)
+    return study_plan(
+        **{"targets": TARGETS, "benchmark": BENCHMARK, "mixtures": MIXTURES, "answer": answer()} | changes
+    )
 
 
 def scores(seed):
