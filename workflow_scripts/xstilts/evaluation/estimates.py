@@ -47,7 +47,7 @@ COLUMNS = (
     Column(
         "chosen",
         "text",
-        "single tasks that were chosen and in how many runs: `mnli 2, squad_v1 1`; of an interaction the small model's first",
+        "single tasks that were chosen, and in how many runs: `mnli 2, squad_v1 1`; those of the small model first",
     ),
     Column("collapsed", "integer", "runs that collapsed, of all arms"),
     Column("runs_used", "text", "all, or without collapsed: the same estimate without these runs"),
