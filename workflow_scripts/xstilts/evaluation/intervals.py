@@ -206,8 +206,9 @@ def estimate(
     shares = _sums(varying, [arm.coefficient**2 / len(arm.runs) for arm in varying])
     of_pools = [(share * pools[pool].variance, pools[pool].degrees) for pool, share in shares.items()]
     run = sum(variance for variance, _ in of_pools)
+    overlap = sum(share * _run_by_example([a for a in varying if a.pool == pool]) for pool, share in shares.items())
     # the bootstrap's variance of a mean of n is (n - 1) / n of the true one
-    example = max(float(np.nanvar(draws)) - _overlap(varying), 0.0) * clusters / (clusters - 1)
+    example = max(float(np.nanvar(draws)) - overlap, 0.0) * clusters / (clusters - 1)
     degrees = degrees_of_freedom(run, satterthwaite(of_pools), example, clusters)
     standard_error = round(math.sqrt(run + example), DECIMALS)
     half = float(special.stdtrit(degrees, 1 - LEVEL / 2)) * standard_error
@@ -249,26 +250,17 @@ def _sums(arms: Sequence[Arm], values: Sequence[float]) -> dict[str, float]:
     return sums
 
 
-def _overlap(varying: Sequence[Arm]) -> float:
-    """Return what both parts of the variance hold: of what a run does to an example on its own.
+def _run_by_example(arms: Sequence[Arm]) -> float:
+    """Return the variance between examples of the deviation of one run from its arm, pooled over arms.
 
-    An arm with one run takes the mean of the others of its pool. Where all of them have one run nothing is subtracted,
-    and the interval is too wide rather than too narrow.
+    Where all arms have one run it is unknown: with 0 the interval is too wide rather than too narrow.
     """
-    several = [arm for arm in varying if len(arm.runs) > 1]
-    own = {id(arm): _of_deviations(arm) for arm in several}
-    total = 0.0
-    for arm in varying:
-        found = [own[id(arm)]] if id(arm) in own else [own[id(other)] for other in several if other.pool == arm.pool]
-        total += arm.coefficient**2 / len(arm.runs) * (sum(found) / max(len(found), 1))
-    return total
-
-
-def _of_deviations(arm: Arm) -> float:
-    """Return the variance between examples of the deviation of a run from its arm, as for one run."""
-    deviations = arm.draws - np.mean(arm.draws, axis=1, keepdims=True)
-    runs = len(arm.runs)
-    return float(np.mean(np.nanvar(deviations, axis=0))) * runs / (runs - 1)
+    squares = degrees = 0.0
+    for arm in arms:
+        deviations = arm.draws - np.mean(arm.draws, axis=1, keepdims=True)
+        squares += float(np.sum(np.nanvar(deviations, axis=0)))
+        degrees += len(arm.runs) - 1
+    return squares / max(degrees, 1)
 
 
 def _above(value: float, standard_error: float, degrees: float) -> float:
