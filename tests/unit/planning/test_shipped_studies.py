@@ -24,7 +24,7 @@ def test_study_in_documents(tmp_path):
     assert len(plan_of(path).cells) == 3 * 2 * 3
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
     plan = plan_of(path)
-    assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 2
+    assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 3 * 2
 
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
