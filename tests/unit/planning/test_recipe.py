@@ -93,7 +93,7 @@ def phang2020(full_mirror):
     return plan_shipped(ROOT / "studies/phang2020.yaml", full_mirror)
 
 
-def test_xtreme_keeps_the_last_step_of_question_answering_and_xcopa(full_mirror, phang2020):
+def test_xtreme_keeps_the_last_step_of_question_answering_xcopa_and_mewslix(full_mirror, phang2020):
     plans = [phang2020, plan_shipped(ROOT / "studies/xtreme_r.yaml", full_mirror)]
     last = {
         recipe: {
@@ -104,7 +104,7 @@ def test_xtreme_keeps_the_last_step_of_question_answering_and_xcopa(full_mirror,
         }
         for recipe in ("jiant", "xtreme")
     }
-    assert last == {"jiant": set(), "xtreme": {"squad_v1", "tydiqa", "siqa", "copa"}}
+    assert last == {"jiant": set(), "xtreme": {"squad_v1", "tydiqa", "siqa", "copa", "mewslix"}}
 
 
 def test_xtreme_mines_bucc_by_the_first_position_of_layer_7_of_the_last_12(phang2020):
