@@ -20,6 +20,7 @@ QUICK = {
     "batch_size": 8,
     "max_length": 48,
     "learning_rate": 3e-3,
+    "weight_decay": 0,
     "overrides": {"span": {"max_length": 48}},
 }
 LORA = {"name": "lora", "rank": 2}
@@ -37,7 +38,7 @@ STUDY = {
         "reduced": {"intermediate": {**QUICK, "method": LORA, "precision": "bfloat16"},
                     "target": {**QUICK, "precision": "bfloat16"}},
         "grid": {"intermediate": {**QUICK, "learning_rate": [1e-9, 3e-3]},
-                 "target": {**QUICK, "learning_rate": [1e-9, 3e-3, 1e9]}},
+                 "target": {**QUICK, "learning_rate": [1e-9, 3e-3, 1e9]}, "grid_search": "baseline"},
     },
     "mixtures": {
         "none": None,
