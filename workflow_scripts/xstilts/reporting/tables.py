@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.evaluation import benchmarks, statistics
-from xstilts.evaluation.scores import AXES, headline, is_source_language, with_gain
+from xstilts.evaluation.scores import AXES, axes_of, headline, is_source_language, with_gain
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
@@ -145,7 +145,7 @@ def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mappin
     scores = scores.assign(task=scores["target"])
     rows = [
         dict(zip(_MODEL_AXES, key, strict=False)) | _benchmark_scores(run, benchmark, mixtures[str(key[3])])
-        for key, run in scores.groupby([*_MODEL_AXES, "seed"], sort=False)
+        for key, run in scores.groupby([axis for axis in axes_of(scores) if axis != "target"], sort=False)
     ]
     frame = pd.DataFrame(rows)
     how = {name: _FLAGS.get(name.rpartition(".")[2], "mean") for name in frame.columns if name not in _MODEL_AXES}
@@ -153,7 +153,7 @@ def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mappin
 
 
 def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence[str]) -> dict[str, Any]:
-    """Return the benchmark's scores of one model with one mixture and seed; see ``benchmark_frame``."""
+    """Return the benchmark's scores of one model with one mixture and seed, in one world; see ``benchmark_frame``."""
     overall = benchmarks.overall(run, benchmark)
     gaps = [gap for gap in benchmarks.transfer_gaps(run, benchmark).values() if gap is not None]
     tasks = {task: score.score for task, score in benchmarks.task_scores(run, benchmark).items()}
