@@ -147,11 +147,13 @@ class Plan:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables: those of a benchmark, of layers, contrasts and distances where there are such."""
+        """Names of the tables: of a benchmark, of layers, contrasts, worlds and distances where there are such."""
+        has_worlds = len(self.study.worlds) > 1
         more = {
             "benchmark": self.study.benchmark,
             "layers": self.swept,
-            "contrasts": self.study.contrasts,
+            "contrasts": self.study.contrasts and not has_worlds,
+            "worlds": has_worlds and (self.study.answer or self.study.contrasts),
             "distance": self.distance and NONE in self.study.mixtures,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))

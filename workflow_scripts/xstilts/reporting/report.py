@@ -65,6 +65,9 @@ def _tables(plan: StudyPlan, folder: Path) -> dict[str, Any]:
     if "contrasts" in plan.tables:
         contrasts = pd.read_csv(folder / "tables/contrasts.csv")
         cells |= {"contrasts": tables.contrast_rows(contrasts), "expectations": _expectations(contrasts)}
+    if "worlds" in plan.tables:
+        of_worlds = pd.read_csv(folder / "tables/worlds.csv", keep_default_na=False)
+        cells["worlds"] = tables.world_rows(of_worlds)
     if "distance" in plan.tables:
         distances = pd.read_csv(folder / "tables/distance.csv")
         cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}

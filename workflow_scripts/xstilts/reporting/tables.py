@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import benchmarks, statistics
+from xstilts.evaluation import benchmarks, statistics, worlds
+from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
 from xstilts.evaluation.scores import AXES, axes_of, headline, is_source_language, with_gain
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
-from xstilts.forms.declaration import PERCENT
+from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.reporting import layout
 from xstilts.reporting.layout import Cells
 from xstilts.store.study_plan import Benchmark, StudyPlan
@@ -28,6 +29,8 @@ LEGEND = (
 _MARKED = ("main", "by_language", "benchmark")
 # how the flags of several scores become one
 _FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}
+# decimals of differences
+_DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 _MODEL_AXES = ["model", "recipe", "method", "mixture"]
 _CELL_AXES = [axis for axis in AXES if axis != "seed"]
 
@@ -221,6 +224,24 @@ def contrast_rows(frame: pd.DataFrame) -> Cells:
     return header, rows
 
 
+def world_rows(frame: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of worlds: the estimate over worlds, and how many worlds say what."""
+    verdicts = [*worlds.VERDICTS, *([worlds.NO_VERDICT] if frame[worlds.NO_VERDICT].any() else [])]
+    counts = [*verdicts, "pairs", "alike", "opposite"]
+    header = ["comparison", "primary", "in", "on", "worlds", "mean", "95 % interval", "sd", "verdict", *counts]
+    rows = []
+    for row in records(frame):
+        digits = _DIGITS[row["scale"]]
+        mean, low, high = (f"{row[name]:+.{digits}f}" for name in ("estimate", "low", "high"))
+        place = ", ".join(filter(None, (row["family"], row["size"], row["model"], row["recipe"], row["mixture"])))
+        outcome = row["target"] or f"{row['targets']} targets, {row['outcome']}"
+        what = f"{row['name']}: {row['a']} − {row['b']}" + (f", {row['scale']}" if row["scale"] != POINTS else "")
+        primary = "yes" if row["primary"] else ""
+        found = [f"{row['worlds']:.0f}", mean, f"{low} to {high}", f"{row['world_sd']:.{digits}f}", row["verdict"]]
+        rows.append([what, primary, place, outcome, *found, *(str(row[name]) for name in counts)])
+    return header, rows
+
+
 def distance_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of rank correlations with the declared distance."""
     header = ["model", "recipe", "target", "languages", "rank correlation", "p"]
@@ -235,6 +256,7 @@ def write(
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
     contrasts: pd.DataFrame | None,
+    of_worlds: pd.DataFrame | None,
     plan: StudyPlan,
     folder: Path,
 ) -> None:
@@ -244,6 +266,7 @@ def write(
         scores: the table of scores.
         layers: those of all layers, where the study asks for them.
         contrasts: as ``statistics.contrasts`` gives them, where the study states some.
+        of_worlds: as ``worlds.agreement`` gives it, where the study has several worlds and compares something.
         plan: the study's plan.
         folder: where to.
     """
@@ -262,6 +285,12 @@ def write(
     if contrasts is not None:
         caption = "a − b: zero-shot means in points; intervals are paired bootstraps over examples."
         tables["contrasts"] = (contrasts, contrast_rows, caption)
+    if of_worlds is not None:
+        caption = (
+            "a − b in each world; t interval of the mean over worlds; worlds by the verdict of each; pairs of worlds of"
+            " the same verdict, and of opposite ones."
+        )
+        tables["worlds"] = (of_worlds, world_rows, caption)
     if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
         tables["distance"] = (statistics.distances(scores, plan.distance), distance_rows, caption)
