@@ -55,7 +55,14 @@ def test_estimates_over_worlds_are_those_of_the_differences_in_worlds(project, s
 def test_report_says_over_how_many_worlds(project):
     html = (project.results / "studies/study/latest/report.html").read_text()
     assert "All scores of this page are means over 2 worlds." in html
-    assert "<h2>Worlds</h2>" in html and "<h2>Contrasts</h2>" not in html
+    assert "<h2>Worlds</h2>" in html
+
+
+def test_other_tables_of_estimates_have_the_rows_over_worlds(project):
+    contrasts = table(project, "contrasts")
+    assert set(contrasts["interval"]) == {"worlds"} and contrasts["world"].isna().all()
+    everything = pd.read_parquet(project.results / "studies/study/latest/estimates.parquet")
+    assert everything["world"].fillna(0).value_counts().to_dict() == {0: 3, 1: 3, 2: 3}
 
 
 def test_names_and_links_lead_to_the_nodes_of_a_world(project):
@@ -74,4 +81,4 @@ def test_names_and_links_lead_to_the_nodes_of_a_world(project):
 
 def test_the_study_of_one_of_the_worlds_has_nothing_to_train(project):
     project.change(lambda study: study.update(world=2))
-    assert project.jobs() == {"scores", "tables", "figures", "report"}
+    assert project.jobs() == {"scores", "estimates", "tables", "figures", "report"}

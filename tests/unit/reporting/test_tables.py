@@ -78,7 +78,7 @@ def test_a_mean_has_the_marks_of_its_cells_and_no_losses():
 
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_every_table_is_written(tmp_path, kind):
-    tables.write(scores(), None, None, None, study_plan(benchmark=BENCHMARK, mixtures=MIXTURES), tmp_path)
+    tables.write(scores(), None, None, study_plan(benchmark=BENCHMARK, mixtures=MIXTURES), tmp_path)
     assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
 
 
@@ -112,25 +112,3 @@ def test_scores_are_means_over_worlds_and_gains_are_within_a_world():
     assert by_world.map(list).to_dict() == {1: [4], 2: [6]}
     _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, BENCHMARK, MIXTURES))
     assert [row[3:6] for row in rows] == [["66.0", "26.0", "46.0"], ["71.0", "31.0", "51.0"]]
-
-
-def test_worlds():
-    row = {
-        "name": "gain", "primary": True, "scale": "points", "family": "", "size": "", "model": "m", "recipe": "r",
-        "mixture": "", "a": "mnli", "b": "none", "outcome": "zero-shot", "target": "", "targets": 2, "worlds": 3.0,
-        "estimate": 1.25, "low": -0.5, "high": 3.0, "world_sd": 0.7, "verdict": "undecided", "higher": 1, "lower": 1,
-        "equivalent": 0, "undecided": 1, "no verdict": 0, "pairs": 3, "alike": 0, "opposite": 1,
-    }  # fmt: skip
-    answer = {
-        "name": "answer", "primary": False, "scale": "log-odds", "family": "mini", "model": "", "target": "xnli",
-        "no verdict": 1,
-    }  # fmt: skip
-    header, (only,) = tables.world_rows(pd.DataFrame([row]))
-    assert dict(zip(header, only, strict=True)) == {
-        "comparison": "gain: mnli − none", "primary": "yes", "in": "m, r", "on": "2 targets, zero-shot", "worlds": "3",
-        "mean": "+1.2", "95 % interval": "-0.5 to +3.0", "sd": "0.7", "verdict": "undecided", "higher": "1",
-        "lower": "1", "equivalent": "0", "undecided": "1", "pairs": "3", "alike": "0", "opposite": "1",
-    }  # fmt: skip
-    header, (_, second) = tables.world_rows(pd.DataFrame([row, row | answer]))
-    assert second[:6] == ["answer: mnli − none, log-odds", "", "mini, r", "xnli", "3", "+1.25"]
-    assert dict(zip(header, second, strict=True))["no verdict"] == "1"

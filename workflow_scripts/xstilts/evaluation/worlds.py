@@ -29,7 +29,7 @@ _COMPARISON = [
 # what the table of worlds has of the estimate over worlds
 _SHOWN = [
     *("row", "primary", *_COMPARISON, "targets", "worlds"),
-    *("estimate", "low", "high", "standard_error", "world_sd", "p", "p_holm", "verdict"),
+    *("estimate", "low", "high", "interval", "standard_error", "world_sd", "p", "p_holm", "verdict"),
 ]
 VERDICTS = (HIGHER, LOWER, EQUIVALENT, UNDECIDED)
 NO_VERDICT = "no verdict"

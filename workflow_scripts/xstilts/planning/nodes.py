@@ -147,13 +147,13 @@ class Plan:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables: of a benchmark, of layers, contrasts, worlds and distances where there are such."""
-        has_worlds = len(self.study.worlds) > 1
+        """Names of the tables: of benchmark, layers, answer, contrasts, worlds and distances where there are such."""
         more = {
             "benchmark": self.study.benchmark,
             "layers": self.swept,
-            "contrasts": self.study.contrasts and not has_worlds,
-            "worlds": has_worlds and (self.study.answer or self.study.contrasts),
+            "answer": self.study.answer,
+            "contrasts": self.study.contrasts,
+            "worlds": len(self.study.worlds) > 1 and (self.study.answer or self.study.contrasts),
             "distance": self.distance and NONE in self.study.mixtures,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))

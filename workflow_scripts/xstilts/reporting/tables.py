@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import benchmarks, statistics, worlds
-from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation import benchmarks, worlds
+from xstilts.evaluation.distance import distances
 from xstilts.evaluation.scores import AXES, axes_of, headline, is_source_language, with_gain
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
-from xstilts.forms.declaration import NATS, PERCENT
-from xstilts.reporting import layout
+from xstilts.forms.declaration import PERCENT
+from xstilts.reporting import layout, verdict_tables
 from xstilts.reporting.layout import Cells
 from xstilts.store.study_plan import Benchmark, StudyPlan
 
@@ -25,12 +25,12 @@ LEGEND = (
     "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed: one prediction for all"
     " dev rows."
 )
-# tables whose cells have marks
-_MARKED = ("main", "by_language", "benchmark")
+# what the marks of tables mean
+_LEGENDS = dict.fromkeys(("main", "by_language", "benchmark"), LEGEND) | dict.fromkeys(
+    ("answer", "contrasts", "worlds"), verdict_tables.LEGEND
+)
 # how the flags of several scores become one
 _FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}
-# decimals of differences
-_DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 _MODEL_AXES = ["model", "recipe", "method", "mixture"]
 _CELL_AXES = [axis for axis in AXES if axis != "seed"]
 
@@ -209,39 +209,6 @@ def layer_rows(frame: pd.DataFrame) -> Cells:
     return ["model", "recipe", "target", "mixture", *map(str, layers)], rows
 
 
-def contrast_rows(frame: pd.DataFrame) -> Cells:
-    """Return header and rows of the table of contrasts."""
-    axes = [axis for axis in ("model", "recipe", "mixture") if axis in frame.columns]
-    header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
-    rows = []
-    for row in records(frame.astype(object).fillna("")):
-        digits = 1 if _unit(row["metric"]) == PERCENT else 3
-        difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
-        sides = f"{row['contrast']}: {row['a']} − {row['b']}"
-        shared = [row[axis] or "–" for axis in axes]
-        verdicts = [row[name] for name in ("verdict", "expected", "outcome")]
-        rows.append([sides, *shared, row["target"], difference, f"{low} to {high}", *verdicts])
-    return header, rows
-
-
-def world_rows(frame: pd.DataFrame) -> Cells:
-    """Return header and rows of the table of worlds: the estimate over worlds, and how many worlds say what."""
-    verdicts = [*worlds.VERDICTS, *([worlds.NO_VERDICT] if frame[worlds.NO_VERDICT].any() else [])]
-    counts = [*verdicts, "pairs", "alike", "opposite"]
-    header = ["comparison", "primary", "in", "on", "worlds", "mean", "95 % interval", "sd", "verdict", *counts]
-    rows = []
-    for row in records(frame):
-        digits = _DIGITS[row["scale"]]
-        mean, low, high = (f"{row[name]:+.{digits}f}" for name in ("estimate", "low", "high"))
-        place = ", ".join(filter(None, (row["family"], row["size"], row["model"], row["recipe"], row["mixture"])))
-        outcome = row["target"] or f"{row['targets']} targets, {row['outcome']}"
-        what = f"{row['name']}: {row['a']} − {row['b']}" + (f", {row['scale']}" if row["scale"] != POINTS else "")
-        primary = "yes" if row["primary"] else ""
-        found = [f"{row['worlds']:.0f}", mean, f"{low} to {high}", f"{row['world_sd']:.{digits}f}", row["verdict"]]
-        rows.append([what, primary, place, outcome, *found, *(str(row[name]) for name in counts)])
-    return header, rows
-
-
 def distance_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of rank correlations with the declared distance."""
     header = ["model", "recipe", "target", "languages", "rank correlation", "p"]
@@ -255,8 +222,7 @@ def distance_rows(frame: pd.DataFrame) -> Cells:
 def write(
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
-    contrasts: pd.DataFrame | None,
-    of_worlds: pd.DataFrame | None,
+    estimates: pd.DataFrame | None,
     plan: StudyPlan,
     folder: Path,
 ) -> None:
@@ -265,8 +231,7 @@ def write(
     Args:
         scores: the table of scores.
         layers: those of all layers, where the study asks for them.
-        contrasts: as ``statistics.contrasts`` gives them, where the study states some.
-        of_worlds: as ``worlds.agreement`` gives it, where the study has several worlds and compares something.
+        estimates: the table of estimates, where the study compares anything.
         plan: the study's plan.
         folder: where to.
     """
@@ -282,21 +247,25 @@ def write(
     if layers is not None:
         caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         tables["layers"] = (layer_frame(layers), layer_rows, caption)
-    if contrasts is not None:
-        caption = "a − b: zero-shot means in points; intervals are paired bootstraps over examples."
-        tables["contrasts"] = (contrasts, contrast_rows, caption)
-    if of_worlds is not None:
+    if estimates is not None and "answer" in plan.tables:
+        caption = f"several tasks minus a single one, in points unless named. {verdict_tables.intervals(plan)}"
+        tables["answer"] = (verdict_tables.of_answer(estimates), verdict_tables.answer_rows, caption)
+    if estimates is not None and "contrasts" in plan.tables:
+        caption = f"a − b: zero-shot means, in points unless named. {verdict_tables.intervals(plan)}"
+        tables["contrasts"] = (verdict_tables.of_contrasts(estimates), verdict_tables.contrast_rows, caption)
+    if estimates is not None and "worlds" in plan.tables:
         caption = (
-            "a − b in each world; t interval of the mean over worlds; worlds by the verdict of each; pairs of worlds of"
-            " the same verdict, and of opposite ones."
+            "a − b, in points unless named: mean over worlds, 95 % interval (t) and standard deviation between worlds;"
+            " then worlds by the verdict that each would have had alone, and pairs of worlds whose verdicts are alike or"
+            " opposite."
         )
-        tables["worlds"] = (of_worlds, world_rows, caption)
+        tables["worlds"] = (worlds.agreement(estimates), verdict_tables.world_rows, caption)
     if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
-        tables["distance"] = (statistics.distances(scores, plan.distance), distance_rows, caption)
+        tables["distance"] = (distances(scores, plan.distance), distance_rows, caption)
     for name, (frame, rows_of, caption) in tables.items():
         cells, title = rows_of(frame), f"{plan.title}: {caption}"
-        legend = LEGEND if name in _MARKED else ""
+        legend = _LEGENDS.get(name, "")
         (folder / f"{name}.md").write_text(layout.markdown(cells, title, legend), encoding="utf-8")
         (folder / f"{name}.tex").write_text(layout.latex(cells, title, legend), encoding="utf-8")
         frame.to_csv(folder / f"{name}.csv", index=False)
