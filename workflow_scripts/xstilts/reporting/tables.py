@@ -255,9 +255,8 @@ def write(
         tables["contrasts"] = (verdict_tables.of_contrasts(estimates), verdict_tables.contrast_rows, caption)
     if estimates is not None and "worlds" in plan.tables:
         caption = (
-            "a − b, in points unless named: mean over worlds, 95 % interval (t) and standard deviation between worlds;"
-            " then worlds by the verdict that each would have had alone, and pairs of worlds whose verdicts are alike or"
-            " opposite."
+            "a − b, in points unless named: mean over worlds, its 95 % interval (t), standard deviation between worlds;"
+            " worlds by the verdict that each alone would have; pairs of worlds of like and of opposite verdicts."
         )
         tables["worlds"] = (worlds.agreement(estimates), verdict_tables.world_rows, caption)
     if "distance" in plan.tables:
