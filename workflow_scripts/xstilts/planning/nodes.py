@@ -147,12 +147,13 @@ class Plan:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables: those of benchmark, layers, answer, contrasts and distances where there are such."""
+        """Names of the tables: of benchmark, layers, answer, contrasts, worlds and distances where there are such."""
         more = {
             "benchmark": self.study.benchmark,
             "layers": self.swept,
             "answer": self.study.answer,
             "contrasts": self.study.contrasts,
+            "worlds": len(self.study.worlds) > 1 and (self.study.answer or self.study.contrasts),
             "distance": self.distance and NONE in self.study.mixtures,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from xstilts.evaluation import estimates, scores
+from xstilts.evaluation import estimates, scores, worlds
 from xstilts.reporting import tables, verdict_tables
 from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest
@@ -31,7 +31,7 @@ def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
         plan=plan,
         sources={target.source for target in plan.targets.values()},
         legend=tables.LEGEND,
-        intervals=verdict_tables.INTERVALS,
+        intervals=verdict_tables.intervals(plan),
         primary=verdict_tables.LEGEND,
         figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
         data=_data(plan, results),
@@ -63,6 +63,8 @@ def _tables(plan: StudyPlan, folder: Path) -> dict[str, Any]:
     if "contrasts" in plan.tables:
         expectations = verdict_tables.expectations(compared)
         cells |= {"contrasts": verdict_tables.contrast_rows(compared), "expectations": expectations}
+    if "worlds" in plan.tables:
+        cells["worlds"] = verdict_tables.world_rows(worlds.agreement(compared))
     if "distance" in plan.tables:
         distances = pd.read_csv(folder / "tables/distance.csv")
         cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}
