@@ -140,8 +140,8 @@ def of_answer(plan: StudyPlan, rows: Rows, mixtures: Iterable[str]) -> list[Outc
     else:
         name, part = ZERO_SHOT, _zero_shot(plan, rows)
         in_other_languages = _zero_shot_in_other_languages(plan, rows)
+    targets = [target for target in rows if metric_named(plan.targets[target].metric).unit == PERCENT]
     alone = _alone(name, part, rows)
-    targets = [one.target for one in alone if one.unit == PERCENT]
     main = _together(name, part, targets)
     variants = [
         _together(WITHOUT_RETRIEVAL, part, [one for one in targets if not _is_retrieval(plan, one)]),
