@@ -98,8 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _stated(run_sd: float) -> str:
     return (
-        f"Runs of an arm are stated to have a standard deviation of {run_sd:g} on each target, in points, independently:"
-        " on a mean of T targets it is divided by the root of T."
+        f"Runs of an arm are stated to have a standard deviation of {run_sd:g} on each target, in points, and to vary"
+        " independently on the targets: on a mean of T of them it is divided by the root of T."
     )
 
 
