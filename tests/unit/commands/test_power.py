@@ -31,6 +31,13 @@ def test_a_large_study_without_torch(folder):
     assert lines[0].startswith("Study scale, 3 runs an arm (*).") and max(map(len, lines)) <= 120
 
 
+def test_the_example_of_the_documents_is_what_it_prints(folder, capsys):
+    commands.main(["power", str(SCALE), "--run-sd", "1", "--gpu", "h100"])
+    page = (ROOT / "docs/power.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"<!-- power of scale -->\n```\n(.*?)```\n", page, re.S)
+    assert example == capsys.readouterr().out
+
+
 def test_runs_and_hours(folder, capsys):
     assert commands.main(["power", str(SCALE), "--run-sd", "1", "--runs", "2,4", "--gpu", "a100-80", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
