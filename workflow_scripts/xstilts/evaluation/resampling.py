@@ -200,12 +200,3 @@ def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.nd
         of_block[there] = metric.of_examples(columns, counts[there])
         scores.append(of_block)
     return np.concatenate(scores)
-
-
-def asked_of(terms: Collection[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the metrics by language, from pairs of language and metric."""
-    asked: dict[str, list[str]] = {}
-    for language, metric in terms:
-        if metric not in asked.setdefault(language, []):
-            asked[language].append(metric)
-    return asked
