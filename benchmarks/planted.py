@@ -1,6 +1,6 @@
 """Planted effects: what the pipeline says in many worlds of differences that are known (docs/miniature.md).
 
-Run:  python benchmarks/planted.py --worlds 100..139 --folder planted [--at-once 2] [--output docs/miniature/planted]
+Run:  python benchmarks/planted.py --worlds 100..139 --folder <folder> [--at-once 2] [--output docs/miniature/planted]
 
 Runs studies/planted.yaml in each of these worlds as `make study` does, on one core, with the results of all worlds in
 one folder. Worlds whose estimates are there are not run again, so a second call goes on where the first one ended. Then
@@ -120,14 +120,18 @@ def share(count: int, number: int) -> str:
     return f"{count} ({100 * ends.low:.0f} to {100 * ends.high:.0f} %)"
 
 
+def table(found: pd.DataFrame) -> str:
+    """Return how often the primary comparisons of all worlds are right, as Markdown."""
+    return layout.markdown((HEADER, rows(found)), TITLE.format(found["world"].nunique()), LEGEND)
+
+
 def write(tables: Iterable[pd.DataFrame], output: Path) -> str:
     """Write worlds.csv and planted.md, and return the latter's text."""
     found = pd.concat(tables, ignore_index=True)
     output.mkdir(parents=True, exist_ok=True)
     found.to_csv(output / "worlds.csv", index=False)
-    text = layout.markdown((HEADER, rows(found)), TITLE.format(found["world"].nunique()), LEGEND)
-    (output / "planted.md").write_text(text, encoding="utf-8")
-    return text
+    (output / "planted.md").write_text(table(found), encoding="utf-8")
+    return table(found)
 
 
 def main() -> int:
