@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,15 @@ COLUMNS = (
     Column("languages", "integer", "different languages in the outcome"),
     Column("n", "integer", "examples in the outcome, each once"),
     Column("clusters", "integer", "independent clusters of these examples"),
-    Column("runs_a", "integer", "runs of the first side; of an interaction the fewest of the multi-task arms"),
-    Column("runs_b", "integer", "runs of the second side; of an interaction the fewest of the single-task arms"),
-    Column("chosen", "text", "single tasks that were chosen and in how many runs, such as `mnli 2, squad_v1 1`"),
+    Column(
+        "runs_a", "integer", "runs of the first side, 1 where nothing varies between runs; of several arms the fewest"
+    ),
+    Column("runs_b", "integer", "the same of the second side"),
+    Column(
+        "chosen",
+        "text",
+        "single tasks that were chosen, and in how many runs: `mnli 2, squad_v1 1`; those of the small model first",
+    ),
     Column("collapsed", "integer", "runs that collapsed, of all arms"),
     Column("runs_used", "text", "all, or without collapsed: the same estimate without these runs"),
     Column("estimate", "number", "the difference"),
@@ -177,7 +183,9 @@ def _estimate(
     if is_log_odds and any(not 0 < one.values[:, 0].mean() < 100 for one in runs):
         return None
     of_sides = [one.as_arm(side.coefficient) for side, one in zip(sides, runs, strict=True)]
-    # a single cluster never varies, whatever it is taken for
+    if size.clusters < 2:
+        # one cluster says nothing of others: a range without width, and no verdict
+        of_sides, pools = [replace(side, deterministic=False) for side in of_sides], {}
     return intervals.estimate(of_sides, pools, max(size.clusters, 2), "log-odds" if is_log_odds else "identity")
 
 
