@@ -129,3 +129,17 @@ def test_step_matched_runs_of_the_miniature_have_the_same_steps():
 
     assert study.mixtures["mnli_long"].sampling.steps == study.mixtures["squad_v1_long"].sampling.steps == steps("nine")
     assert study.mixtures["nine_short"].sampling.steps == steps("mnli")
+
+
+def test_arms_of_planted_effects_differ_in_the_file_that_they_are_trained_on(full_mirror):
+    plan = plan_shipped(ROOT / "studies/planted.yaml", full_mirror)
+    prepared = {name.partition(".")[0]: node for name, node in named(plan, "prepared").items()}
+    files = {"planted_0": "a-0", "planted_0_again": "b-0", "planted_50": "a-50", "planted_100": "a-100"}
+    specs = []
+    for task, name in files.items():
+        spec = prepared[task].spec
+        (file,) = spec.splits["train"]
+        assert file.file == f"planted/qa-{name}.train.json" and spec.train_rows is None
+        specs.append(dataclasses.replace(spec, task="", splits={}, parents={**spec.parents, "data": ""}))
+    assert set(plan.study.mixtures) == set(files) and all(spec == specs[0] for spec in specs)
+    assert all(contrast.primary and contrast.pair[1] == "planted_0" for contrast in plan.study.contrasts.values())

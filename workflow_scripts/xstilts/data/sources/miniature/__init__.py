@@ -101,6 +101,7 @@ _FILES: dict[str, Callable[..., str]] = {
     r"mlqa/(?P<split>dev|test)-context-<any>-question-(?P=language)\.json": reading.mlqa,
     r"tydiqa/tydiqa\.goldp\.<any>\.(?P<split>train|dev)\.json": reading.tydiqa,
     r"lareqa/<any>\.json": reading.lareqa,
+    r"planted/qa-(?P<order>[ab])-(?P<dose>\d|[1-9]\d|100)\.train\.json": reading.planted,
     # choices
     r"commonsenseqa/(?P<split>train|dev)_rand_split\.jsonl": choices.commonsenseqa,
     r"hellaswag/hellaswag_(?P<split>train|val)\.jsonl": choices.hellaswag,

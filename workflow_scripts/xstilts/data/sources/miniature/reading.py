@@ -12,8 +12,9 @@ from xstilts.data.sources.miniature.wording import Clause
 SQUAD_PARAGRAPHS = {"train": 2000, "dev": 150}
 TYDIQA_PARAGRAPHS = {"train": 1500, "dev": 400}
 XQUAD_PARAGRAPHS, MLQA_PARAGRAPHS, LAREQA_PARAGRAPHS = 200, {"dev": 100, "test": 200}, 100
+PLANTED_PARAGRAPHS = 3000
 _EVENTS, _MLQA_EVENTS = 3, 4
-_QUESTIONS = 2
+_QUESTIONS, _EVERY = 2, 99
 _UNANSWERABLE = 1 / 3
 
 
@@ -53,6 +54,32 @@ def tydiqa(maker: Maker, language: str, split: str) -> str:
     return _written(maker, language, found, "1.1")
 
 
+def planted(maker: Maker, order: str, dose: str) -> str:
+    """Write a file of questions like TyDiQA's training set, of which a share alone has the right answers.
+
+    The others have answers that were drawn for their contexts and not for their questions, of all nouns that could be
+    asked for, the right one too: context and answer are distributed alike at every dose, and what a dose adds is that
+    question and answer have to do with each other. Every dose and order has the same rows under the same ids; a larger
+    dose puts right answers in place of some more of the others.
+
+    Args:
+        maker: the world.
+        order: a name for an order of the rows.
+        dose: per cent of the rows that have the right answer.
+    """
+    found = list(_paragraphs(maker, "planted", "train", PLANTED_PARAGRAPHS, _EVENTS, asked=_EVERY, brief=True))
+    rng, right = maker.rng("planted answers"), PLANTED_PARAGRAPHS * int(dose) // 100
+    rows = []
+    for number, (context, questions) in enumerate(found):
+        # drawn where it is not used too, so that a dose changes no other row
+        drawn, asked = rng.choice(questions), questions[0]
+        answer = asked if number < right else drawn
+        rows.append(Paragraph(context, (answer._replace(sentence=asked.sentence),)))
+    content = _content(maker, "en", rows, "1.1")
+    maker.rng(f"planted order {order}").shuffle(content)
+    return _file(content, "1.1")
+
+
 def _paragraphs(
     maker: Maker, stream: str, split: str, number: int, length: int, asked: int = _QUESTIONS, **settings: Any
 ) -> Iterator[Paragraph]:
@@ -66,6 +93,13 @@ def _paragraphs(
 
 
 def _written(maker: Maker, code: str, paragraphs: Iterable[Paragraph], version: str, sentences: bool = False) -> str:
+    return _file(_content(maker, code, paragraphs, version, sentences), version)
+
+
+def _content(
+    maker: Maker, code: str, paragraphs: Iterable[Paragraph], version: str, sentences: bool = False
+) -> list[dict[str, Any]]:
+    """Return paragraphs as SQuAD's format has them."""
     content: list[dict[str, Any]] = []
     for number, found in enumerate(paragraphs):
         laid = layout(maker.language(code), found.context)
@@ -86,6 +120,10 @@ def _written(maker: Maker, code: str, paragraphs: Iterable[Paragraph], version: 
         if sentences:
             breaks = [[spans[0][0], spans[-1][1]] for spans in laid.spans]
             content[-1] |= {"sentence_breaks": breaks, "sentences": [laid.text[first:last] for first, last in breaks]}
+    return content
+
+
+def _file(content: list[dict[str, Any]], version: str) -> str:
     return json.dumps({"version": version, "data": [{"title": "miniature", "paragraphs": content}]}, ensure_ascii=False)
 
 

@@ -1,0 +1,106 @@
+"""The script that scores what the pipeline says of planted effects, on tables that are made up."""
+
+import pandas as pd
+import pytest
+import scipy.stats
+import yaml
+from xstilts.evaluation import estimates
+
+from benchmarks import planted
+
+
+def estimates_of(world, **contrasts):
+    """Return the table of estimates of a world: by contrast estimate, half of the interval, verdict."""
+    columns = {column.name: 0 if column.name == "row" else "" for column in estimates.COLUMNS}
+    made = []
+    for name, (estimate, half, verdict) in contrasts.items():
+        row = columns | {
+            "name": name, "primary": True, "runs_used": "all", "a": name, "b": "planted_0", "estimate": estimate,
+            "low": estimate - half, "high": estimate + half, "verdict": verdict, "detectable": 4.0,
+        }  # fmt: skip
+        # the same without runs that collapsed, and of a part of the languages
+        made += [row, {**row, "runs_used": "without collapsed"}, {**row, "primary": False, "estimate": 99.0}]
+    return planted.primary(world, pd.DataFrame(made))
+
+
+@pytest.fixture
+def tables():
+    return [
+        estimates_of(7, planted=(6.0, 2.0, "higher"), not_planted=(0.5, 2.0, "undecided")),
+        estimates_of(8, planted=(2.0, 1.0, "undecided"), not_planted=(-3.0, 2.0, "lower")),
+        estimates_of(9, planted=(4.0, 3.0, "higher"), not_planted=(0.1, 0.2, "equivalent")),
+    ]
+
+
+def scored(tables, tmp_path):
+    """Return the cells of the table by contrast and column."""
+    lines = [line for line in planted.write(tables, tmp_path).splitlines() if line.startswith("| ")]
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+
+
+def test_verdicts_are_counted_over_worlds(tables, tmp_path):
+    found = scored(tables, tmp_path)
+    counts = {
+        name: {verdict: int(row[verdict].split(" ")[0]) for verdict in planted.VERDICTS} for name, row in found.items()
+    }
+    assert counts == {
+        "planted": {"higher": 2, "lower": 0, "equivalent": 0, "undecided": 1},
+        "not_planted": {"higher": 0, "lower": 1, "equivalent": 1, "undecided": 1},
+    }
+    assert {row["worlds"] for row in found.values()} == {"3"}
+
+
+def test_intervals_are_held_against_the_true_difference(tables, tmp_path):
+    """Of what is not planted that is 0; of what is, the mean over worlds, here 4."""
+    found = scored(tables, tmp_path)
+    assert found["not_planted"]["true difference"] == "0" and found["not_planted"]["interval has it"].startswith("2 ")
+    assert found["planted"]["true difference"] == "+4.0 (SD 2.0)"
+    assert found["planted"]["interval has it"].startswith("2 ")
+
+
+@pytest.mark.parametrize(("count", "number"), [(0, 40), (2, 40), (40, 40)])
+def test_shares_have_exact_intervals(count, number):
+    low = scipy.stats.beta.ppf(0.025, count, number - count + 1) if count else 0
+    high = scipy.stats.beta.ppf(0.975, count + 1, number - count) if count < number else 1
+    assert planted.share(count, number) == f"{count} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def test_what_was_found_is_kept_by_world(tables, tmp_path):
+    planted.write(tables, tmp_path)
+    kept = pd.read_csv(tmp_path / "worlds.csv")
+    assert list(kept["world"]) == [7, 7, 8, 8, 9, 9]
+    pd.testing.assert_frame_equal(pd.DataFrame(planted.rows(kept)), pd.DataFrame(planted.rows(pd.concat(tables))))
+
+
+def test_ranges_of_worlds():
+    assert planted.worlds_in("100..103") == [100, 101, 102, 103] and planted.worlds_in("7") == [7]
+
+
+def test_a_world_is_the_study_with_another_seed(tmp_path):
+    made = planted.project(tmp_path, 123)
+    shipped = yaml.safe_load(planted.STUDY.read_text())
+    assert yaml.safe_load((made / "planted.yaml").read_text()) == shipped | {"world": 123}
+    path = planted.estimates_of(made)
+    assert path.is_relative_to(tmp_path / "results/studies/planted")
+    assert path != planted.estimates_of(planted.project(tmp_path, 124))
+
+
+def test_a_world_that_is_done_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(planted.subprocess, "run", None)
+    path = planted.estimates_of(planted.project(tmp_path, 123))
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert planted.run(tmp_path, 123) == path
+
+
+def test_a_failed_world_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(planted.sys, "executable", "false")
+    assert planted.run(tmp_path, 123) is None
+    assert "world 123: failed; see" in capsys.readouterr().err
+
+
+def test_the_table_of_the_documents_is_that_of_its_worlds():
+    folder = planted.ROOT / "docs/miniature/planted"
+    worlds = pd.read_csv(folder / "worlds.csv")
+    assert (folder / "planted.md").read_text(encoding="utf-8") == planted.table(worlds)
