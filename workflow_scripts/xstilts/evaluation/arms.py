@@ -129,14 +129,14 @@ def _dev_means(
                 score
                 for node in of_targets.values()
                 if node in evaluated
-                for score in _dev_scores(plan, node, evaluated[node].training)
+                for score in dev_scores(plan, node, evaluated[node].training)
             ]
             if scores:
                 means[arm, seed] = float(np.mean(scores))
     return means
 
 
-def _dev_scores(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> list[float]:
+def dev_scores(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> list[float]:
     """Return the dev scores of the target's own training, in percent; none where the target is not trained."""
     parents = plan.nodes[node].parents
     if EMBEDDINGS in parents:
