@@ -1,0 +1,143 @@
+"""False alarms: how often an arm is said to differ from itself with other seeds (docs/miniature.md).
+
+Run:  make study STUDY=studies/miniature_seeds.yaml
+      python benchmarks/false_alarms.py --study results/studies/miniature_seeds/latest   (writes runs.parquet)
+      python benchmarks/false_alarms.py                                                  (counts)
+
+The first call keeps of each run its zero-shot score of each target, as measured and under each resampling of examples.
+The second one splits the eight runs of every arm in all ways into three against three, the same way in all arms, and
+counts how often the interval of their difference leaves 0, and how often it does when 2 points are added to one side.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+import xstilts  # noqa: E402 (the library of this checkout)
+from xstilts.evaluation import arms, intervals, outcomes, resampling  # noqa: E402
+from xstilts.reporting import layout  # noqa: E402
+from xstilts.store.study_plan import StudyPlan  # noqa: E402
+
+RUNS = ROOT / "docs/miniature/seeds/runs.parquet"
+SIDE = 3
+PLANTED = 2.0
+
+
+def runs_of(plan: StudyPlan, results: Path) -> pd.DataFrame:
+    """Return model, mixture, seed, target, clusters, pool, and the score: 0 as measured, 1, 2, ... of each draw."""
+    examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
+    rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
+    asked = [outcome for target in plan.targets for outcome in outcomes.of_targets(plan, rows, [target])]
+    measured = arms.measure(plan, results, examples, [term for outcome in asked for term in outcome.terms])
+    kept = []
+    for outcome in asked:
+        splits = [examples[term.target][term.language] for term in outcome.terms]
+        clusters = resampling.clusters_in(splits)
+        for arm, runs in arms.runs_of(measured, outcome).items():
+            for seed, values in zip(runs.seeds, runs.values, strict=True):
+                draws = {str(number): value for number, value in enumerate(values.astype(np.float32))}
+                kept.append(
+                    {
+                        **{"model": arm.model, "mixture": arm.mixture, "seed": seed, "target": outcome.target},
+                        **{"clusters": clusters, "pool": runs.pool, **draws},
+                    }
+                )
+    return pd.DataFrame(kept)
+
+
+def splits(seeds: list[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield all ways to take three seeds against three others, each once."""
+    for first in itertools.combinations(seeds, SIDE):
+        for second in itertools.combinations([seed for seed in seeds if seed not in first], SIDE):
+            if first < second:
+                yield list(first), list(second)
+
+
+def alarms(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return for each arm and target in which share of all splits a difference is found, of nothing and of 2 points."""
+    numbers = [name for name in runs.columns if name.isdecimal()]
+    counted = []
+    for target, of_target in runs.groupby("target", sort=False):
+        values = {
+            str(mixture): of_arm.set_index("seed")[numbers].astype(float)
+            for mixture, of_arm in of_target.groupby("mixture", sort=False)
+        }
+        pool_of = of_target.groupby("mixture")["pool"].first()
+        clusters = int(of_target["clusters"].iloc[0])
+        for first, second in splits(sorted(set(of_target["seed"]))):
+            pools = {
+                pool: intervals.run_variance(
+                    [
+                        values[mixture].loc[side, "0"].to_numpy()
+                        for mixture in pool_of.index[pool_of == pool]
+                        for side in (first, second)
+                    ]
+                )
+                for pool in set(pool_of)
+            }
+            for mixture, of_arm in values.items():
+                sides = [
+                    intervals.Arm(
+                        coefficient,
+                        of_arm.loc[seeds, "0"].to_numpy(),
+                        of_arm.loc[seeds, numbers[1:]].to_numpy().T,
+                        pool_of[mixture],
+                    )
+                    for coefficient, seeds in ((1.0, first), (-1.0, second))
+                ]
+                found = intervals.estimate(sides, pools, clusters)
+                half = found.high - found.value
+                counted.append(
+                    {
+                        "target": target,
+                        "mixture": mixture,
+                        "nothing": abs(found.value) > half,
+                        "planted": found.value + PLANTED > half,
+                        "half_width": half,
+                    }
+                )
+    return pd.DataFrame(counted).groupby(["target", "mixture"], sort=False, as_index=False).mean()
+
+
+def over_arms(shares: pd.Series) -> tuple[float, float, float]:
+    """Return the mean share with the ends of its 95 % interval over arms and targets (t); all in percent."""
+    low, high = stats.t.interval(0.95, len(shares) - 1, shares.mean(), stats.sem(shares))
+    return 100 * float(shares.mean()), 100 * float(low), 100 * float(high)
+
+
+def main() -> None:
+    """Keep the runs of a study, or count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", type=Path, default=None, help="outputs of the study whose runs are to be kept")
+    study = parser.parse_args().study
+    if study is not None:
+        loaded = xstilts.load(study)
+        RUNS.parent.mkdir(parents=True, exist_ok=True)
+        runs_of(loaded.plan, loaded.results).to_parquet(RUNS, index=False)
+        return
+    counted = alarms(pd.read_parquet(RUNS))
+    rows = [
+        [row.target, row.mixture, f"{100 * row.nothing:.1f}", f"{100 * row.planted:.0f}", f"{row.half_width:.1f}"]
+        for row in counted.itertuples()
+    ]
+    header = ["target", "arm", "found of nothing, %", f"found of {PLANTED:g} points, %", "half width"]
+    mean, low, high = over_arms(counted["nothing"])
+    title = "Three runs of an arm against three others of the same arm, over all 280 splits of its eight runs."
+    legend = (
+        f"All arms and targets: {mean:.1f} % [{low:.1f}, {high:.1f}] of nothing,"
+        f" {100 * counted['planted'].mean():.0f} % of {PLANTED:g} points."
+    )
+    sys.stdout.write(layout.markdown((header, rows), title, legend))
+
+
+if __name__ == "__main__":
+    main()
