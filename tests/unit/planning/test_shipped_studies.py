@@ -36,7 +36,7 @@ def test_study_can_be_planned(path, full_mirror):
     plan = plan_shipped(path, full_mirror)
     study = plan.study
     trained = sum(len(use.recipes) * len(use.mixtures) for use in study.models.values())
-    axes = trained * len(study.seeds) * len(study.targets)
+    axes = trained * len(study.seeds) * len(study.targets) * len(study.worlds)
     assert len(plan.cells) == axes > 0
     assert path.read_text(encoding="utf-8").startswith("# Run:  ")
 
