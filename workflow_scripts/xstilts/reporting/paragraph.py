@@ -1,0 +1,215 @@
+"""The first paragraph: what a study asked and what it found, in sentences made from the table of estimates.
+
+A sentence says no more than the verdict of its row, and whatever it states leads to that row. Exploratory rows are not
+in it, but for what belongs to the answer: the sizes of every family, the oracle and a second budget. The same sentences
+stand on the terminal and in the report.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from xstilts.evaluation.table import records
+from xstilts.reporting import wording
+from xstilts.reporting.wording import LOG_ODDS, UNDECIDED, Part, Row, Sentence, Stated
+from xstilts.store.answer import BEST, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
+from xstilts.store.study_plan import StudyPlan
+
+FILE = "paragraph.txt"
+_ANSWER, _INTERACTION = "answer", "interaction"
+_ALL, _WITHOUT_COLLAPSED = "all", "without collapsed"
+_ORACLE = "oracle single"
+_OUTCOMES = {
+    "zero_shot": "the zero-shot mean: of each target over languages other than the source language, then over targets",
+    "benchmark": "the benchmark's mean over its tasks, source language included",
+}
+# what is not equal where this is
+_UNEQUAL = {
+    "equal epochs": "only the epochs are: {} takes more steps",
+    "equal steps": "only the steps are: {} sees the rows of each of its tasks less often",
+}
+_RANDOM = {
+    wording.RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
+    wording.EXAMPLES_ONLY: "the test examples alone where an arm has one run",
+    wording.WORLDS: "the {} worlds, each with its own data, pretrained models and runs",
+}
+
+
+def notice(plan: StudyPlan) -> str:
+    """Return what has to be said first of a study whose data are made up; nothing of another one."""
+    if any(target.source == "tiny" for target in plan.targets.values()):
+        return "Made-up text and a random model: this shows that the pipeline runs; its scores mean nothing."
+    if plan.made_up:
+        return (
+            "The world of this study is synthetic: made-up languages, and text and tasks made from rules. Its scores say"
+            " nothing of real languages."
+        )
+    return ""
+
+
+def text(plan: StudyPlan, estimates: pd.DataFrame) -> str:
+    """Return notice and sentences as text, with the numbers of the rows of the table of estimates in brackets."""
+    return f"{notice(plan)} {wording.text(sentences(plan, estimates))}".strip()
+
+
+def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
+    """Return the sentences of the first paragraph.
+
+    Args:
+        plan: the study's plan.
+        estimates: the table of estimates.
+    """
+    rows = [row for row in records(estimates) if pd.isna(row["world"])]
+    smallest = plan.answer.smallest if plan.answer else SMALLEST
+    all_runs = [row for row in _select(rows, primary=True, runs_used=_ALL) if row["scale"] != LOG_ODDS]
+    contrasts = [row for row in all_runs if row["name"] != _ANSWER]
+    said = _answer(plan.answer, rows) if plan.answer else []
+    if not said and not contrasts:
+        return [("This study states no question: it has neither `answer` nor primary contrasts.",)]
+    said += [_contrast(row, smallest) for row in contrasts]
+    without = [row for row in _select(rows, primary=True, runs_used=_WITHOUT_COLLAPSED) if row["scale"] != LOG_ODDS]
+    if without:
+        words = _each(without, lambda row: _finding(row, smallest))
+        said.append(("Some of these runs collapsed; without those, ", *words, "."))
+    return [*said, _correction(all_runs), _random(rows, estimates["world"].nunique())]
+
+
+def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
+    """Return the question, what each family answers, the oracle, and the answer at another budget."""
+    asked = _select(rows, name=_ANSWER, outcome=answer.outcome, target="", recipe=answer.recipes[0], runs_used=_ALL)
+    (first, budget), *others = answer.budgets.items()
+    of_first = _select(asked, budget=first)
+    honest = [row for row in of_first if row["b"] != _ORACLE]
+    if not honest:
+        return []
+    said = [*_question(answer, first, budget), _outcome(answer, honest[0])]
+    for family in answer.families:
+        said += _family(family, _select(honest, family=family), answer.smallest)
+    oracle = _select(of_first, b=_ORACLE, kind="difference")
+    if oracle:
+        head = "Against the oracle, the single task that is best on the test rows and so no honest choice: "
+        said.append((head, *_each(oracle, _estimate), "."))
+    for other, arms in others:
+        of_other = [row for row in _select(asked, budget=other) if row["b"] != _ORACLE and row["scale"] != LOG_ODDS]
+        if of_other:
+            words = _each(of_other, lambda row: _finding(row, answer.smallest))
+            said.append((f"At {other}, {arms.multi} minus {_single(arms)}: ", *words, "."))
+    return said
+
+
+def _question(answer: Answer, held: str, budget: Budget) -> list[Sentence]:
+    multi, recipe = budget.multi, f" by the recipe {answer.recipes[0]}" if len(answer.recipes) > 1 else ""
+    how = ", chosen anew in every run on dev rows of the source language" if budget.single == BEST else ""
+    unequal = "" if len(answer.budgets) > 1 else f" ({_UNEQUAL[held].format(multi)})"
+    return [
+        (f"Asked is whether several intermediate tasks together, {multi}, do better than one.",),
+        (f"Compared is {multi} minus {_single(budget)}{how}{recipe}, at {held}{unequal}.",),
+    ]
+
+
+def _single(budget: Budget) -> str:
+    if budget.single == BEST:
+        return f"the best single task of {wording.listed(budget.singles)}"
+    return f"the mean of {wording.listed(budget.singles)}" if budget.single == MEAN else budget.single
+
+
+def _outcome(answer: Answer, row: Row) -> Sentence:
+    controls = f"; {wording.listed(answer.controls)} stand apart, as controls" if answer.controls else ""
+    return (
+        f"The outcome is {_OUTCOMES[answer.outcome]} (",
+        Stated(f"targets: {row['targets']}, languages: {row['languages']}", row["row"]),
+        f"{controls}); differences have their 95 % interval in brackets.",
+    )
+
+
+def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]:
+    """Return what the sizes of a family say, and their interaction."""
+    said: list[Sentence] = []
+    sizes = [row for size in (SMALL, LARGE) for row in _select(rows, kind="difference", size=size)]
+    if sizes:
+        said.append((f"{family}: ", *_each(sizes, lambda row: _finding(row, smallest), _model), "."))
+    for row in _select(rows, kind=_INTERACTION, scale=wording.POINTS):
+        parts: list[Part] = [f"{family}, the large model's difference minus the small one's: "]
+        parts.append(_finding(row, smallest))
+        for same in _select(rows, kind=_INTERACTION, scale=LOG_ODDS):
+            agree = (row["estimate"] > 0) == (same["estimate"] > 0)
+            sign = "the same sign" if agree else "the opposite sign: which size gains more depends on the scale"
+            parts += ["; in log-odds ", Stated(f"{wording.difference(same)}, {sign}", same["row"])]
+        said.append((*parts, "."))
+    return said
+
+
+def _contrast(row: Row, smallest: float) -> Sentence:
+    where = wording.listed([row[axis] for axis in ("model", "mixture", "recipe") if row[axis]])
+    on = row["target"] or f"the mean of {row['targets']} targets"
+    return (
+        f"Primary contrast {row['name']}, {row['a']} minus {row['b']} on {on} ({where}): ",
+        _finding(row, smallest),
+        ".",
+    )
+
+
+def _correction(primary: Sequence[Row]) -> Sentence:
+    """Return how many comparisons are primary, that they are corrected together, and which of them are undecided."""
+    if not primary:
+        return ("No comparison is primary: all are exploratory, and none is corrected for the others.",)
+    one, head = len(primary) == 1, f"The {len(primary)} primary comparisons are corrected for each other (Holm)"
+    said: list[Part] = [f"{'One comparison is primary' if one else head}, all else is exploratory; "]
+    undecided = [row for row in primary if row["verdict"] == UNDECIDED]
+    unjudged = [row for row in primary if not row["verdict"]]
+    if undecided:
+        said += ["undecided: ", *_names(undecided)]
+    if unjudged:
+        said += ["; " if undecided else "", "without a verdict, for want of a second run: ", *_names(unjudged)]
+    return (*said, "." if undecided or unjudged else "none is undecided.")
+
+
+def _random(rows: Sequence[Row], worlds: int) -> Sentence:
+    there = {row["interval"] for row in rows}
+    random = wording.listed(words.format(worlds) for kind, words in _RANDOM.items() if kind in there)
+    fixed = "languages and targets" if wording.WORLDS in there else "languages, targets and pretrained checkpoints"
+    return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
+
+
+def _select(rows: Sequence[Row], **values: Any) -> list[Row]:
+    return [row for row in rows if all(row[name] == value for name, value in values.items())]
+
+
+def _estimate(row: Row) -> Stated:
+    return Stated(f"{wording.difference(row)}, {wording.runs(row)}", row["row"])
+
+
+def _finding(row: Row, smallest: float) -> Stated:
+    """Return the estimate of a row and its verdict."""
+    subject = "the large model's difference" if row["kind"] == _INTERACTION else row["a"]
+    chosen = f" ({row['chosen']} chosen)" if row["chosen"] else ""
+    verdict = f"{wording.verdict(row, subject, smallest)}{wording.expectation(row)}"
+    mark = "" if row["primary"] or not row["verdict"] else ", exploratory"
+    return Stated(f"{_estimate(row).text}{chosen}: {verdict}{mark}", row["row"])
+
+
+def _place(row: Row) -> str:
+    """Return what a row is called in a list: family and size, or the contrast and where it is."""
+    if row["name"] == _ANSWER:
+        return f"{row['family']} {row['size'] or _INTERACTION}"
+    return " ".join([row["name"], *(row[axis] for axis in ("model", "mixture", "target") if row[axis])])
+
+
+def _model(row: Row) -> str:
+    return f"the {row['size']} model ({row['model']})"
+
+
+def _each(rows: Sequence[Row], words: Callable[[Row], Stated], name: Callable[[Row], str] = _place) -> list[Part]:
+    """Return rows one after the other, each by its name and what it says."""
+    said: list[Part] = []
+    for row in rows:
+        said += [f"{'; ' if said else ''}{name(row)} ", words(row)]
+    return said
+
+
+def _names(rows: Sequence[Row]) -> list[Part]:
+    said: list[Part] = []
+    for row in rows:
+        said += [", " if said else "", Stated(_place(row), row["row"])]
+    return said
