@@ -1,0 +1,327 @@
+"""Differences of arms with intervals over what is random, runs and examples, and the verdicts that they carry.
+
+A difference is theta = sum over arms of c_a * mean over runs of Y[a, r]. Examples are crossed with arms and runs, runs
+are nested in arms: a run deviates from its arm in all examples alike, and in each example on its own. Its variance
+
+    sum c_a^2 s2_a / k_a + max(V - sum c_a^2 s2x_a / k_a, 0)
+
+is that between runs (s2_a, over k_a runs), and that between examples (V, by the bootstrap of clusters). Both hold what
+a run does to an example on its own (s2x_a), which counts once. Miller 2024 (arXiv:2411.00640) has the variance between
+examples, Bouthillier et al. 2021 (arXiv:2103.03098) and Sellam et al. 2022 (arXiv:2106.16163) say why that between runs
+must not be left out. Degrees of freedom are Satterthwaite's (1946, An Approximate Distribution of Estimates of Variance
+Components, equation 17).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+RUNS_AND_EXAMPLES, EXAMPLES_ONLY = "runs and examples", "examples only"
+HIGHER, LOWER, EQUIVALENT, UNDECIDED = "higher", "lower", "equivalent", "undecided"
+LEVEL = 0.05
+Scale = Literal["identity", "log-odds"]
+# sums of equal scores in another order differ by less: such a difference, or standard error, is none
+DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A side of a difference: its outcome in every run, and how it varies with the examples.
+
+    Attributes:
+        coefficient: c_a, such as 1 for the first side, -1 for the second, -1/m for each of m arms that are averaged.
+        runs: the outcome of each run, of shape (runs,).
+        draws: the same under each resampling of clusters, of shape (draws, runs). A row is the same resampling in all
+            arms and runs; NaN where a resampling has no outcome.
+        pool: the arms of one pool have the same variance between runs.
+        deterministic: whether all runs are one and the same node. It has no variance between runs.
+    """
+
+    coefficient: float
+    runs: np.ndarray
+    draws: np.ndarray
+    pool: str
+    deterministic: bool = False
+
+
+@dataclass(frozen=True)
+class RunVariance:
+    """A variance between runs of one arm.
+
+    Attributes:
+        variance: in the squared unit of the outcome.
+        degrees: degrees of freedom of it.
+        arms: from how many arms it is pooled, those with one run among them.
+    """
+
+    variance: float
+    degrees: int
+    arms: int
+
+
+@dataclass(frozen=True)
+class Components:
+    """What the variance of a difference would be with any number of runs.
+
+    Attributes:
+        run: what runs add to the variance with one run an arm; divide it by the number of runs.
+        arms: degrees of freedom of ``run`` for each run after the first.
+        example: what examples add, whatever the number of runs.
+        clusters: independent clusters of examples.
+    """
+
+    run: float
+    arms: float
+    example: float
+    clusters: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference with its 95 % interval.
+
+    With one run an arm ``low`` and ``high`` are a range over examples alone, no verdict can be given, and all that is
+    optional is missing.
+
+    Attributes:
+        value: the difference, in the unit of the outcome or in log-odds.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        interval: what is random in it, RUNS_AND_EXAMPLES or EXAMPLES_ONLY.
+        standard_error: of the difference; its square is the sum of those of the two parts.
+        degrees: Satterthwaite's degrees of freedom of the standard error.
+        run_part: the runs' part of the standard error.
+        example_part: the examples' part of the standard error.
+        run_sd: standard deviation between runs of one arm, in the unit of the outcome: the quadratic mean over arms.
+        p: two-sided p of no difference.
+        components: the same for other numbers of runs.
+    """
+
+    value: float
+    low: float
+    high: float
+    interval: str
+    standard_error: float | None = None
+    degrees: float | None = None
+    run_part: float | None = None
+    example_part: float | None = None
+    run_sd: float | None = None
+    p: float | None = None
+    components: Components | None = None
+
+
+def run_variance(arms: Sequence[np.ndarray]) -> RunVariance | None:
+    """Return the variance between runs, pooled over arms that share it; None where no arm has two runs.
+
+    Args:
+        arms: the outcomes of the runs of each arm, of shape (runs,).
+    """
+    degrees = sum(len(runs) - 1 for runs in arms)
+    if degrees == 0:
+        return None
+    squares = sum(float(np.sum((runs - np.mean(runs)) ** 2)) for runs in arms)
+    return RunVariance(squares / degrees, degrees, len(arms))
+
+
+def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+    """Return the degrees of freedom of a sum of independent variances; infinite for a sum of 0.
+
+    Args:
+        parts: each variance with its degrees of freedom.
+    """
+    spread = sum(variance**2 / degrees for variance, degrees in parts if variance > 0)
+    return sum(variance for variance, _ in parts) ** 2 / spread if spread > 0 else np.inf
+
+
+def components(
+    weights: Mapping[str, float], pools: Mapping[str, RunVariance], example: float, clusters: int
+) -> Components:
+    """Return the components of the variance of a difference.
+
+    Args:
+        weights: for each pool the sum of the squared coefficients of its arms that vary between runs.
+        pools: the variance between runs of each pool.
+        example: what examples add to the variance.
+        clusters: independent clusters of examples.
+    """
+    parts = [(weight * pools[pool].variance, float(pools[pool].arms)) for pool, weight in weights.items()]
+    return Components(sum(variance for variance, _ in parts), satterthwaite(parts), example, clusters)
+
+
+def estimate(
+    arms: Sequence[Arm], pools: Mapping[str, RunVariance], clusters: int, scale: Scale = "identity"
+) -> Estimate:
+    """Return a difference of arms with its interval.
+
+    In log-odds theta = sum of c_a * log(Y_a / (100 - Y_a)), with Y_a the mean over runs. Its variance is that of the
+    linear approximation around Y_a (the delta method): c_a is multiplied by the derivative 100 / (Y_a (100 - Y_a)),
+    and variances between runs and draws stay those of percent.
+
+    Args:
+        arms: the arms.
+        pools: the variance between runs of each pool, of all arms in it, compared or not; a pool without two runs of
+            any arm is left out.
+        clusters: independent clusters of examples.
+        scale: for ``log-odds`` outcomes are in percent.
+
+    Raises:
+        ValueError: for log-odds of an arm whose outcome is not between 0 and 100.
+    """
+    means, coefficients = np.array([(np.mean(arm.runs), arm.coefficient) for arm in arms]).T
+    value = float(coefficients @ means)
+    if scale == "log-odds":
+        if not ((means > 0) & (means < 100)).all():
+            raise ValueError("log-odds are of outcomes above 0 and below 100 %")
+        value = float(coefficients @ special.logit(means / 100))
+        coefficients = coefficients * 100 / (means * (100 - means))
+    value = round(value, DECIMALS) + 0.0
+    sides = list(zip(coefficients.tolist(), arms, strict=True))
+    draws = sum(c * np.mean(arm.draws, axis=1) for c, arm in sides)
+    varying = [(c, arm) for c, arm in sides if not arm.deterministic]
+    if any(arm.pool not in pools for _, arm in varying):
+        shifted = draws - coefficients @ means + value
+        low, high = np.nanquantile(shifted, [LEVEL / 2, 1 - LEVEL / 2]).round(DECIMALS) + 0.0
+        return Estimate(value, float(low), float(high), EXAMPLES_ONLY)
+
+    weights: dict[str, float] = {}
+    run_parts: dict[str, float] = {}
+    for c, arm in varying:
+        weights[arm.pool] = weights.get(arm.pool, 0.0) + c**2
+        run_parts[arm.pool] = run_parts.get(arm.pool, 0.0) + c**2 * pools[arm.pool].variance / len(arm.runs)
+    # a bootstrap's variance of a mean of n is short by (n - 1) / n
+    correction = clusters / (clusters - 1)
+    of_examples = correction * float(np.nanvar(draws))
+    overlap = correction * _overlap(varying)
+    example, run = max(of_examples - overlap, 0.0), sum(run_parts.values())
+    parts = [(variance, float(pools[pool].degrees)) for pool, variance in run_parts.items()]
+    degrees = satterthwaite([*parts, (example, clusters - 1)])
+    standard_error = round(float(np.sqrt(run + example)), DECIMALS)
+    half = float(special.stdtrit(degrees, 1 - LEVEL / 2)) * standard_error
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        interval=RUNS_AND_EXAMPLES,
+        standard_error=standard_error,
+        degrees=degrees,
+        run_part=float(np.sqrt(run)),
+        example_part=float(np.sqrt(example)),
+        run_sd=float(np.sqrt(np.mean([pools[arm.pool].variance for _, arm in varying]))) if varying else 0.0,
+        p=2 * _above(abs(value), standard_error, degrees),
+        components=components(weights, pools, example, clusters),
+    )
+
+
+def _overlap(varying: Sequence[tuple[float, Arm]]) -> float:
+    """Return what both parts of the variance hold: of what a run does to an example on its own.
+
+    An arm with one run takes the mean of the others of its pool. Without any in the comparison nothing is subtracted,
+    and the interval is too wide rather than too narrow.
+    """
+    own = [_of_deviations(arm) if len(arm.runs) > 1 else None for _, arm in varying]
+    total = 0.0
+    for (c, arm), variance in zip(varying, own, strict=True):
+        if variance is None:
+            of_pool = [
+                v for (_, other), v in zip(varying, own, strict=True) if other.pool == arm.pool and v is not None
+            ]
+            variance = float(np.mean(of_pool)) if of_pool else 0.0
+        total += c**2 * variance / len(arm.runs)
+    return total
+
+
+def _of_deviations(arm: Arm) -> float:
+    """Return the variance between examples of the deviation of a run from its arm, as for one run."""
+    deviations = arm.draws - np.mean(arm.draws, axis=1, keepdims=True)
+    runs = len(arm.runs)
+    return float(np.mean(np.nanvar(deviations, axis=0))) * runs / (runs - 1)
+
+
+def _above(value: float, standard_error: float, degrees: float) -> float:
+    """Return the chance that a value of mean 0 is at least as high; without any variance, 0 for a value above 0."""
+    if standard_error == 0:
+        return 0.5 if value == 0 else float(value < 0)
+    return float(special.stdtr(degrees, -value / standard_error))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure).
+
+    Args:
+        p_values: of all comparisons of the family, in any order.
+    """
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(np.argsort(p_values)):
+        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
+        corrected[index] = highest
+    return corrected
+
+
+def equivalence_p(estimate: Estimate, smallest: float) -> float:
+    """Return the p of two one-sided tests that a difference is beyond the smallest that matters (Lakens 2017).
+
+    Lakens 2017, Equivalence Tests, equations 1 and 2; the higher of the two p counts.
+
+    Args:
+        estimate: over runs and examples.
+        smallest: the smallest difference that matters, on the scale of the estimate.
+
+    Raises:
+        ValueError: for a range over examples only.
+    """
+    if estimate.standard_error is None or estimate.degrees is None:
+        raise ValueError("no test from one run an arm")
+    return _above(smallest - abs(estimate.value), estimate.standard_error, estimate.degrees)
+
+
+def equivalent(estimate: Estimate, smallest: float, level: float = LEVEL) -> bool:
+    """Tell whether a difference is shown to be smaller than the smallest that matters.
+
+    Args:
+        estimate: over runs and examples.
+        smallest: the smallest difference that matters, on the scale of the estimate.
+        level: of both one-sided tests.
+    """
+    return equivalence_p(estimate, smallest) < level
+
+
+def verdict(
+    estimate: Estimate, smallest: float, p_holm: float | None = None, equivalence_holm: float | None = None
+) -> str:
+    """Return what an estimate says: HIGHER, LOWER, EQUIVALENT, UNDECIDED, or nothing with one run an arm.
+
+    Args:
+        estimate: the difference.
+        smallest: the smallest difference that matters, on the scale of the estimate.
+        p_holm: of a primary comparison, p corrected for the others.
+        equivalence_holm: of a primary comparison, the p of equivalence corrected for the others.
+    """
+    if estimate.p is None:
+        return ""
+    if (estimate.p if p_holm is None else p_holm) < LEVEL:
+        return HIGHER if estimate.value > 0 else LOWER
+    p = equivalence_p(estimate, smallest) if equivalence_holm is None else equivalence_holm
+    return EQUIVALENT if p < LEVEL else UNDECIDED
+
+
+def primary_verdicts(estimates: Sequence[Estimate], smallest: Sequence[float]) -> list[tuple[float | None, str]]:
+    """Return the corrected p and the verdict of each primary comparison of a study.
+
+    The correction is Holm's, for p of no difference and for p of equivalence apart: the chance of any wrong ``higher``
+    or ``lower`` is at most 5 %, and so is that of any wrong ``equivalent``. Comparisons of one run an arm are not
+    tested and do not count.
+
+    Args:
+        estimates: of all primary comparisons.
+        smallest: the smallest difference that matters for each, on its scale.
+    """
+    tested = [index for index, one in enumerate(estimates) if one.p is not None]
+    p_values = holm([p for one in estimates if (p := one.p) is not None])
+    of_equivalence = holm([equivalence_p(estimates[index], smallest[index]) for index in tested])
+    found: list[tuple[float | None, str]] = [(None, "")] * len(estimates)
+    for index, p, equivalence in zip(tested, p_values, of_equivalence, strict=True):
+        found[index] = (p, verdict(estimates[index], smallest[index], p, equivalence))
+    return found
