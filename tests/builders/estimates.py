@@ -9,7 +9,7 @@ from xstilts.evaluation.estimates import COLUMNS
 _USUAL: dict[str, Any] = {
     "name": "answer", "primary": True, "kind": "difference", "scale": "points", "world": math.nan,
     "budget": "equal epochs", "family": "mini", "size": "small", "recipe": "r", "model": "mini-small", "mixture": "",
-    "a": "nine", "b": "best single", "outcome": "zero_shot", "target": "", "targets": 3, "languages": 4, "n": 3000,
+    "a": "nine", "b": "best single", "outcome": "zero-shot", "target": "", "targets": 3, "languages": 4, "n": 3000,
     "clusters": 900, "runs_a": 3, "runs_b": 3, "chosen": "", "collapsed": 0, "runs_used": "all", "estimate": 1.2,
     "low": 0.2, "high": 2.2, "interval": "runs and examples", "standard_error": 0.5, "degrees": 8.0, "run_part": 0.3,
     "example_part": 0.4, "run_sd": 0.5, "p": 0.02, "p_holm": 0.04, "verdict": "higher", "detectable": 1.5,

@@ -10,29 +10,31 @@ from typing import Any
 
 import pandas as pd
 
+from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
-from xstilts.reporting.wording import LOG_ODDS, UNDECIDED, Part, Row, Sentence, Stated
+from xstilts.reporting.wording import LOG_ODDS, Part, Row, Sentence, Stated
 from xstilts.store.answer import BEST, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
 from xstilts.store.study_plan import StudyPlan
 
 FILE = "paragraph.txt"
 _ANSWER, _INTERACTION = "answer", "interaction"
 _ALL, _WITHOUT_COLLAPSED = "all", "without collapsed"
-_ORACLE = "oracle single"
+_ORACLE, _WORLDS = "oracle single", "worlds"
+# of an answer: its name in the table of estimates, and in words
 _OUTCOMES = {
-    "zero_shot": "the zero-shot mean: of each target over languages other than the source language, then over targets",
-    "benchmark": "the benchmark's mean over its tasks, source language included",
+    "zero_shot": ("zero-shot", "the zero-shot mean (languages other than the source language)"),
+    "benchmark": ("benchmark", "the benchmark's mean (source language included)"),
 }
 # what is not equal where this is
 _UNEQUAL = {
-    "equal epochs": "only the epochs are: {} takes more steps",
-    "equal steps": "only the steps are: {} sees the rows of each of its tasks less often",
+    "equal epochs": "{} takes more steps",
+    "equal steps": "{} sees the rows of each of its tasks less often",
 }
 _RANDOM = {
-    wording.RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
-    wording.EXAMPLES_ONLY: "the test examples alone where an arm has one run",
-    wording.WORLDS: "the {} worlds, each with its own data, pretrained models and runs",
+    RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
+    EXAMPLES_ONLY: "the test examples alone where an arm has one run",
+    _WORLDS: "the {} worlds, each with its own data, pretrained models and runs",
 }
 
 
@@ -42,8 +44,8 @@ def notice(plan: StudyPlan) -> str:
         return "Made-up text and a random model: this shows that the pipeline runs; its scores mean nothing."
     if plan.made_up:
         return (
-            "The world of this study is synthetic: made-up languages, and text and tasks made from rules. Its scores say"
-            " nothing of real languages."
+            "The world of this study is synthetic: made-up languages, and text and tasks made from rules. Its scores"
+            " say nothing of real languages."
         )
     return ""
 
@@ -77,7 +79,8 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
 
 def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     """Return the question, what each family answers, the oracle, and the answer at another budget."""
-    asked = _select(rows, name=_ANSWER, outcome=answer.outcome, target="", recipe=answer.recipes[0], runs_used=_ALL)
+    asked = _select(rows, name=_ANSWER, outcome=_OUTCOMES[answer.outcome][0], target="", recipe=answer.recipes[0])
+    asked = _select(asked, runs_used=_ALL)
     (first, budget), *others = answer.budgets.items()
     of_first = _select(asked, budget=first)
     honest = [row for row in of_first if row["b"] != _ORACLE]
@@ -94,7 +97,7 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
         of_other = [row for row in _select(asked, budget=other) if row["b"] != _ORACLE and row["scale"] != LOG_ODDS]
         if of_other:
             words = _each(of_other, lambda row: _finding(row, answer.smallest))
-            said.append((f"At {other}, {arms.multi} minus {_single(arms)}: ", *words, "."))
+            said.append((f"At {other} it is {arms.multi} minus {_single(arms)}: ", *words, "."))
     return said
 
 
@@ -103,8 +106,8 @@ def _question(answer: Answer, held: str, budget: Budget) -> list[Sentence]:
     how = ", chosen anew in every run on dev rows of the source language" if budget.single == BEST else ""
     unequal = "" if len(answer.budgets) > 1 else f" ({_UNEQUAL[held].format(multi)})"
     return [
-        (f"Asked is whether several intermediate tasks together, {multi}, do better than one.",),
-        (f"Compared is {multi} minus {_single(budget)}{how}{recipe}, at {held}{unequal}.",),
+        (f"The study asks whether several intermediate tasks together, {multi}, do better than a single one.",),
+        (f"It compares {multi} minus {_single(budget)}{how}{recipe}, at {held}{unequal}.",),
     ]
 
 
@@ -115,11 +118,12 @@ def _single(budget: Budget) -> str:
 
 
 def _outcome(answer: Answer, row: Row) -> Sentence:
-    controls = f"; {wording.listed(answer.controls)} stand apart, as controls" if answer.controls else ""
+    controls = f", {wording.listed(answer.controls)} apart as controls" if answer.controls else ""
+    over = f"{wording.counted(row['targets'], 'target')} and {wording.counted(row['languages'], 'language')}"
     return (
-        f"The outcome is {_OUTCOMES[answer.outcome]} (",
-        Stated(f"targets: {row['targets']}, languages: {row['languages']}", row["row"]),
-        f"{controls}); differences have their 95 % interval in brackets.",
+        f"The outcome is {_OUTCOMES[answer.outcome][1]} over ",
+        Stated(over, row["row"]),
+        f"{controls}; in brackets stand 95 % intervals.",
     )
 
 
@@ -128,14 +132,14 @@ def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]
     said: list[Sentence] = []
     sizes = [row for size in (SMALL, LARGE) for row in _select(rows, kind="difference", size=size)]
     if sizes:
-        said.append((f"{family}: ", *_each(sizes, lambda row: _finding(row, smallest), _model), "."))
+        said.append((f"In {family}: ", *_each(sizes, lambda row: _finding(row, smallest), _model), "."))
     for row in _select(rows, kind=_INTERACTION, scale=wording.POINTS):
-        parts: list[Part] = [f"{family}, the large model's difference minus the small one's: "]
+        parts: list[Part] = [f"In {family}, the large model's difference minus the small one's: "]
         parts.append(_finding(row, smallest))
         for same in _select(rows, kind=_INTERACTION, scale=LOG_ODDS):
             agree = (row["estimate"] > 0) == (same["estimate"] > 0)
-            sign = "the same sign" if agree else "the opposite sign: which size gains more depends on the scale"
-            parts += ["; in log-odds ", Stated(f"{wording.difference(same)}, {sign}", same["row"])]
+            sign = "of the same sign" if agree else "of the other sign: which size gains more depends on the scale"
+            parts += ["; in log-odds ", Stated(f"{wording.difference(same)} {sign}", same["row"])]
         said.append((*parts, "."))
     return said
 
@@ -168,7 +172,7 @@ def _correction(primary: Sequence[Row]) -> Sentence:
 def _random(rows: Sequence[Row], worlds: int) -> Sentence:
     there = {row["interval"] for row in rows}
     random = wording.listed(words.format(worlds) for kind, words in _RANDOM.items() if kind in there)
-    fixed = "languages and targets" if wording.WORLDS in there else "languages, targets and pretrained checkpoints"
+    fixed = "languages and targets" if _WORLDS in there else "languages, targets and pretrained checkpoints"
     return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
 
 

@@ -9,16 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xstilts.evaluation.intervals import EQUIVALENT, UNDECIDED
+
 Row = Mapping[str, Any]
 POINTS, NATS, LOG_ODDS = "points", "nats", "log-odds"
-RUNS_AND_EXAMPLES, EXAMPLES_ONLY, WORLDS = "runs and examples", "examples only", "worlds"
-HIGHER, LOWER, EQUIVALENT, UNDECIDED = "higher", "lower", "equivalent", "undecided"
-# how the second side of a difference is called, where it is no mixture
-SINGLES = {
-    "best single": "the best single task",
-    "mean single": "the mean of the single tasks",
-    "oracle single": "the oracle",
-}
 _DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 
 
@@ -54,6 +48,11 @@ def _link(part: Part) -> str:
     return f'<a href="#estimate-{part.row}">{html.escape(part.text)}</a>'
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, such as ``1 target`` or ``3 targets``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def listed(words: Iterable[str]) -> str:
     """Return words as English lists them: a, b and c."""
     *first, last = words
@@ -77,7 +76,7 @@ def runs(row: Row) -> str:
     first, second = row["runs_a"], row["runs_b"]
     if first != second:
         return f"{first} against {second} runs"
-    return "one run an arm" if first == 1 else f"{first} runs an arm"
+    return "one run an arm" if first == 1 else f"{counted(first, 'run')} an arm"
 
 
 def difference(row: Row) -> str:
