@@ -199,6 +199,7 @@ class Plan:
             swept=self.swept,
             contrasts=study.contrasts,
             answer=study.answer,
+            claims=study.claims,
             distance=self.distance,
             mixtures=references,
             notes=tuple(self.notes),
