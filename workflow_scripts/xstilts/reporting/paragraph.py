@@ -26,6 +26,22 @@ _OUTCOMES = {
     "zero_shot": ("zero-shot", "the zero-shot mean (languages other than the source language)"),
     "benchmark": ("benchmark", "the benchmark's mean (source language included)"),
 }
+# what two rows have in common that compare the same, over other runs
+_SAME = (
+    "name",
+    "kind",
+    "scale",
+    "budget",
+    "family",
+    "size",
+    "recipe",
+    "model",
+    "mixture",
+    "a",
+    "b",
+    "outcome",
+    "target",
+)
 # what is not equal where this is
 _UNEQUAL = {
     "equal epochs": "{} takes more steps",
@@ -70,8 +86,9 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     if not said and not contrasts:
         return [("This study states no question: it has neither `answer` nor primary contrasts.",)]
     said += [_contrast(row, smallest) for row in contrasts]
-    without = [row for row in _select(rows, primary=True, runs_used=_WITHOUT_COLLAPSED) if row["scale"] != LOG_ODDS]
-    if without:
+    same = {tuple(row[name] for name in _SAME) for row in all_runs}
+    of_kept = _select(rows, runs_used=_WITHOUT_COLLAPSED)
+    if without := [row for row in of_kept if tuple(row[name] for name in _SAME) in same]:
         words = _each(without, lambda row: _finding(row, smallest))
         said.append(("Some of these runs collapsed; without those, ", *words, "."))
     return [*said, _correction(all_runs), _random(rows, estimates["world"].nunique())]
@@ -86,7 +103,7 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     honest = [row for row in of_first if row["b"] != _ORACLE]
     if not honest:
         return []
-    said = [*_question(answer, first, budget), _outcome(answer, honest[0])]
+    said = [_question(answer, first, budget), _outcome(answer, honest[0])]
     for family in answer.families:
         said += _family(family, _select(honest, family=family), answer.smallest)
     oracle = _select(of_first, b=_ORACLE, kind="difference")
@@ -101,14 +118,14 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     return said
 
 
-def _question(answer: Answer, held: str, budget: Budget) -> list[Sentence]:
+def _question(answer: Answer, held: str, budget: Budget) -> Sentence:
     multi, recipe = budget.multi, f" by the recipe {answer.recipes[0]}" if len(answer.recipes) > 1 else ""
     how = ", chosen anew in every run on dev rows of the source language" if budget.single == BEST else ""
     unequal = "" if len(answer.budgets) > 1 else f" ({_UNEQUAL[held].format(multi)})"
-    return [
-        (f"The study asks whether several intermediate tasks together, {multi}, do better than a single one.",),
-        (f"It compares {multi} minus {_single(budget)}{how}{recipe}, at {held}{unequal}.",),
-    ]
+    return (
+        "The study asks whether several intermediate tasks together do better than a single one:"
+        f" {multi} minus {_single(budget)}{how}{recipe}, at {held}{unequal}.",
+    )
 
 
 def _single(budget: Budget) -> str:
@@ -145,7 +162,7 @@ def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]
 
 
 def _contrast(row: Row, smallest: float) -> Sentence:
-    where = wording.listed([row[axis] for axis in ("model", "mixture", "recipe") if row[axis]])
+    where = ", ".join(row[axis] for axis in ("model", "mixture", "recipe") if row[axis])
     on = row["target"] or f"the mean of {row['targets']} targets"
     return (
         f"Primary contrast {row['name']}, {row['a']} minus {row['b']} on {on} ({where}): ",
@@ -187,9 +204,9 @@ def _estimate(row: Row) -> Stated:
 def _finding(row: Row, smallest: float) -> Stated:
     """Return the estimate of a row and its verdict."""
     subject = "the large model's difference" if row["kind"] == _INTERACTION else row["a"]
-    chosen = f" ({row['chosen']} chosen)" if row["chosen"] else ""
+    chosen = f" ({row['chosen']} chosen)" if row["chosen"] and row["kind"] != _INTERACTION else ""
     verdict = f"{wording.verdict(row, subject, smallest)}{wording.expectation(row)}"
-    mark = "" if row["primary"] or not row["verdict"] else ", exploratory"
+    mark = "" if row["primary"] or not row["verdict"] or row["runs_used"] != _ALL else ", exploratory"
     return Stated(f"{_estimate(row).text}{chosen}: {verdict}{mark}", row["row"])
 
 

@@ -75,7 +75,7 @@ def runs(row: Row) -> str:
     """Return how many runs the two sides of a row have."""
     first, second = row["runs_a"], row["runs_b"]
     if first != second:
-        return f"{first} against {second} runs"
+        return f"{counted(first, 'run')} against {second}"
     return "one run an arm" if first == 1 else f"{counted(first, 'run')} an arm"
 
 
