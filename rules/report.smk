@@ -1,6 +1,6 @@
 # What people read. Every rule here finds its inputs in plan.json, beside its outputs.
 # in:  manifests of all predictions
-# out: results/studies/<study>/<digest>/{scores.parquet,tables/,figures/,report.html}
+# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,tables/,figures/,report.html}
 rule scores:
     input:
         predictions(),
@@ -19,9 +19,28 @@ rule scores:
         "python -m xstilts scores --plan {params.plan:q} > {log:q} 2>&1"
 
 
+rule estimates:
+    input:
+        predictions(),
+    output:
+        f"{study_folder}/estimates.parquet",
+    log:
+        f"{study_folder}/logs/estimates.log",
+    benchmark:
+        f"{study_folder}/benchmarks/estimates.tsv"
+    localrule: True
+    conda:
+        "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
+    shell:
+        "python -m xstilts estimates --plan {params.plan:q} > {log:q} 2>&1"
+
+
 rule tables:
     input:
         rules.scores.output,
+        rules.estimates.output,
     output:
         expand(
             f"{study_folder}/tables/{{name}}.{{kind}}",
@@ -62,6 +81,7 @@ rule figures:
 rule report:
     input:
         rules.scores.output,
+        rules.estimates.output,
         rules.tables.output,
         rules.figures.output,
     output:

@@ -98,7 +98,7 @@ def project(similarity, tmp_path_factory):
         for made_by_snakemake in ("tables", "figures"):
             (study / made_by_snakemake).mkdir(parents=True)
         (study / "plan.json").write_text(study_plan.text(plan.study_plan))
-        for command in ("scores", "tables", "figures", "report"):
+        for command in ("scores", "estimates", "tables", "figures", "report"):
             assert main([command, "--plan", str(study / "plan.json")]) == 0
         yield study
 
@@ -129,11 +129,11 @@ def test_scores_of_the_new_form_are_those_of_scipy(project):
 
 def test_report_and_tables_have_the_new_form(project):
     table = pd.read_csv(project / "tables/contrasts.csv")
-    assert table["metric"].tolist() == ["spearman"]
+    assert table["scale"].tolist() == ["points"]
     scores = pd.read_parquet(project / "scores.parquet")
     by_mixture = scores[scores["language"] == "de"].set_index("mixture")["score"]
-    assert table["difference"].item() == pytest.approx(by_mixture["mnli"] - by_mixture["none"])
-    assert table["low"].item() <= table["difference"].item() <= table["high"].item()
+    assert table["estimate"].item() == pytest.approx(by_mixture["mnli"] - by_mixture["none"])
+    assert table["low"].item() <= table["estimate"].item() <= table["high"].item()
     assert "sts" in (project / "report.html").read_text()
 
 

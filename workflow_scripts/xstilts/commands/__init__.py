@@ -32,6 +32,7 @@ COMMANDS = {
     "embed": "rule embed: sentence vectors",
     "retrieve": "rule retrieve: nearest neighbours of sentence vectors",
     "scores": "rule scores: all scores of a study",
+    "estimates": "rule estimates: differences between arms, with intervals and verdicts",
     "tables": "rule tables: tables of a study",
     "figures": "rule figures: figures of a study",
     "report": "rule report: one HTML file of a study",

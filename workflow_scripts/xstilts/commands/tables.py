@@ -3,7 +3,7 @@
 import argparse
 
 from xstilts.commands import add_study_arguments, read_plan
-from xstilts.evaluation import layers, scores, statistics
+from xstilts.evaluation import estimates, layers, scores
 from xstilts.reporting import tables
 
 add_arguments = add_study_arguments
@@ -13,5 +13,5 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
     by_layer = layers.collect(plan, results) if plan.swept else None
-    contrasts = statistics.contrasts(plan, results) if plan.contrasts else None
-    tables.write(scores.read(folder / scores.FILE), by_layer, contrasts, plan, folder / "tables")
+    compared = estimates.read(folder / estimates.FILE)
+    tables.write(scores.read(folder / scores.FILE), by_layer, compared, plan, folder / "tables")

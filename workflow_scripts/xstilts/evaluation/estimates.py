@@ -1,6 +1,22 @@
 """The table of estimates: a row for each difference that a study asks for, with its interval and its verdict."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xstilts.evaluation import arms, intervals, power, resampling
+from xstilts.evaluation.arms import Measured, Runs
+from xstilts.evaluation.comparisons import LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons
+from xstilts.evaluation.intervals import HIGHER, LOWER, UNDECIDED, Estimate, RunVariance
+from xstilts.evaluation.outcomes import Outcome
+from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
+from xstilts.store.answer import SMALLEST
+from xstilts.store.study_plan import StudyPlan
 
 FILE = "estimates.parquet"
 COLUMNS = (
@@ -53,3 +69,186 @@ COLUMNS = (
 )
 TABLE = Table("estimates", COLUMNS)
 write, read = TABLE.write, TABLE.read
+# values of runs_used
+ALL_RUNS, WITHOUT_COLLAPSED = "all", "without collapsed"
+# values of emerged, beside UNDECIDED and EQUIVALENT
+EMERGED, OPPOSITE = "emerged", "the opposite"
+_ASKED = ("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b", "expected")
+
+
+def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
+    """Return the table of estimates of a study, from the files of predictions; without rows where it compares nothing.
+
+    Args:
+        plan: the study's plan.
+        results: the results folder.
+
+    Raises:
+        UserError: if models have not predicted the same examples.
+    """
+    if plan.answer is None and not plan.contrasts:
+        return pd.DataFrame(columns=[column.name for column in COLUMNS])
+    examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
+    rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
+    asked = comparisons(plan, rows)
+    of_outcome: dict[Outcome, list[int]] = {}
+    for number, comparison in enumerate(asked):
+        of_outcome.setdefault(comparison.outcome, []).append(number)
+    measured = arms.measure(plan, results, examples, [term for outcome in of_outcome for term in outcome.terms])
+    found: dict[int, list[_Row]] = {}
+    for outcome, numbers in of_outcome.items():
+        runs, size = arms.runs_of(measured, outcome), _size(outcome, examples)
+        found |= {number: list(_rows(measured, runs, asked[number], size)) for number in numbers}
+    smallest = plan.answer.smallest if plan.answer else SMALLEST
+    return _table([row for number in range(len(asked)) for row in found[number]], smallest)
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How large an outcome is: different languages, examples, and independent clusters of these."""
+
+    languages: int
+    n: int
+    clusters: int
+
+
+def _size(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> _Size:
+    # targets may be scored on the same examples
+    splits = {
+        (split.data, term.language): split
+        for term in outcome.terms
+        for split in (examples[term.target][term.language],)
+    }
+    n = sum(len(split.ids) for split in splits.values())
+    return _Size(len(outcome.languages), n, resampling.clusters_in(splits.values()))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A comparison that is estimated.
+
+    Attributes:
+        comparison: what is compared.
+        first: the runs of the sides that come first.
+        second: the runs of those that are subtracted.
+        collapsed: runs that collapsed, of all arms of the comparison.
+        runs_used: ALL_RUNS or WITHOUT_COLLAPSED.
+        size: of the outcome.
+        estimate: the difference and its interval.
+    """
+
+    comparison: Comparison
+    first: Sequence[Runs]
+    second: Sequence[Runs]
+    collapsed: int
+    runs_used: str
+    size: _Size
+    estimate: Estimate
+
+
+def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: _Size) -> Iterator[_Row]:
+    """Yield the estimate of a comparison, and where a run of its arms collapsed a second one without these runs."""
+    compared = {arm for side in (*comparison.first, *comparison.second) for arm in side.arms}
+    collapsed = sum(sum(runs[arm].collapsed[: runs[arm].number]) for arm in compared)
+    of_used = {ALL_RUNS: runs} | ({WITHOUT_COLLAPSED: arms.without_collapsed(runs)} if collapsed else {})
+    for runs_used, kept in of_used.items():
+        sides = (*comparison.first, *comparison.second)
+        found = [arms.of_side(measured, kept, side) for side in sides]
+        there = [one for one in found if one is not None]
+        if len(there) < len(sides):
+            continue
+        chosen = {one.pool: one for one in there if one.chosen}
+        pools = arms.pools_of([*kept.values(), *chosen.values()])
+        estimate = _estimate(comparison, sides, there, pools, size)
+        if estimate is not None:
+            first, second = there[: len(comparison.first)], there[len(comparison.first) :]
+            yield _Row(comparison, first, second, collapsed, runs_used, size, estimate)
+
+
+def _estimate(
+    comparison: Comparison,
+    sides: Sequence[Side],
+    runs: Sequence[Runs],
+    pools: Mapping[str, RunVariance],
+    size: _Size,
+) -> Estimate | None:
+    """Return the estimate of a comparison; None for log-odds of an outcome of 0 or 100 %."""
+    is_log_odds = comparison.scale == LOG_ODDS
+    if is_log_odds and any(not 0 < one.values[:, 0].mean() < 100 for one in runs):
+        return None
+    of_sides = [one.as_arm(side.coefficient) for side, one in zip(sides, runs, strict=True)]
+    # a single cluster never varies, whatever it is taken for
+    return intervals.estimate(of_sides, pools, max(size.clusters, 2), "log-odds" if is_log_odds else "identity")
+
+
+def _table(rows: Sequence[_Row], smallest: float) -> pd.DataFrame:
+    """Return the rows as a table, with verdicts.
+
+    Args:
+        rows: the rows.
+        smallest: the smallest difference that matters, in points.
+    """
+    # there is no smallest difference that matters in nats or log-odds: nothing is equivalent
+    matters = [smallest if row.comparison.scale == POINTS else 0.0 for row in rows]
+    primary = [index for index, row in enumerate(rows) if row.comparison.primary and row.runs_used == ALL_RUNS]
+    corrected = intervals.primary_verdicts(
+        [rows[index].estimate for index in primary], [matters[index] for index in primary]
+    )
+    of_primary = dict(zip(primary, corrected, strict=True))
+    values = []
+    for index, row in enumerate(rows):
+        p_holm, verdict = of_primary.get(index) or (None, intervals.verdict(row.estimate, matters[index]))
+        head = {"row": index + 1, "primary": index in of_primary, "p_holm": p_holm, "verdict": verdict}
+        tail = {"emerged": _emerged(row.comparison.expected, verdict)}
+        values.append(head | _of_comparison(row) | _of_estimate(row.estimate, verdict, matters[index]) | tail)
+    frame = pd.DataFrame(values, columns=[column.name for column in COLUMNS])
+    return frame.astype({column.name: float for column in COLUMNS if column.optional})
+
+
+def _of_comparison(row: _Row) -> dict[str, Any]:
+    """Return what is compared, on what and over which runs."""
+    comparison, size = row.comparison, row.size
+    return {
+        **{name: getattr(comparison, name) for name in _ASKED},
+        "outcome": comparison.outcome.name,
+        "target": comparison.outcome.target,
+        "targets": len(comparison.outcome.targets),
+        "languages": size.languages,
+        "n": size.n,
+        "clusters": size.clusters,
+        "runs_a": min(runs.number for runs in row.first),
+        "runs_b": min(runs.number for runs in row.second),
+        "chosen": "; ".join(_chosen(runs) for runs in row.second if runs.chosen),
+        "collapsed": row.collapsed,
+        "runs_used": row.runs_used,
+    }
+
+
+def _chosen(runs: Runs) -> str:
+    return ", ".join(f"{mixture} {count}" for mixture, count in Counter(runs.chosen).most_common())
+
+
+def _of_estimate(estimate: Estimate, verdict: str, smallest: float) -> dict[str, Any]:
+    """Return the estimate with its interval, and what runs could find."""
+    error, degrees = estimate.standard_error, estimate.degrees
+    return {
+        "estimate": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "interval": estimate.interval,
+        "standard_error": error,
+        "degrees": degrees,
+        "run_part": estimate.run_part,
+        "example_part": estimate.example_part,
+        "run_sd": estimate.run_sd,
+        "p": estimate.p,
+        "detectable": None if error is None or degrees is None else power.detectable(error, degrees),
+        "runs_needed": power.runs_to_decide(estimate, smallest) if verdict == UNDECIDED else None,
+    }
+
+
+def _emerged(expected: str, verdict: str) -> str:
+    """Return whether what was expected emerged; nothing without an expectation or a verdict."""
+    if not expected or verdict not in (HIGHER, LOWER):
+        return verdict if expected else ""
+    return EMERGED if verdict == expected else OPPOSITE

@@ -147,10 +147,11 @@ class Plan:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables: those of a benchmark, of layers, contrasts and distances where there are such."""
+        """Names of the tables: those of benchmark, layers, answer, contrasts and distances where there are such."""
         more = {
             "benchmark": self.study.benchmark,
             "layers": self.swept,
+            "answer": self.study.answer,
             "contrasts": self.study.contrasts,
             "distance": self.distance and NONE in self.study.mixtures,
         }

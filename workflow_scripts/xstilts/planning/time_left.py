@@ -25,7 +25,13 @@ _START, _START_WITH_MODEL, _OPERATIONS_PER_SECOND = 1.5, 6.0, 5e10
 _LENGTH = 0.3
 STUDY = "study"
 # the rules that make a study's own outputs, and files of theirs in the study's folder
-PRODUCTS = {"scores": "scores.parquet", "tables": "tables/*", "figures": "figures/*", "report": "report.html"}
+PRODUCTS = {
+    "scores": "scores.parquet",
+    "estimates": "estimates.parquet",
+    "tables": "tables/*",
+    "figures": "figures/*",
+    "report": "report.html",
+}
 
 
 def missing_nodes(plan: Plan, results: Path) -> list[Node]:

@@ -6,20 +6,13 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from xstilts.evaluation import scores
-from xstilts.evaluation.table import records
-from xstilts.reporting import tables
+from xstilts.evaluation import estimates, scores
+from xstilts.reporting import tables, verdict_tables
 from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
 from xstilts.store.manifest import DevScores, EvaluationResults, PreparedResults, Run, path_of
 from xstilts.store.study_plan import StudyPlan
-
-_OUTCOMES = {
-    "emerged": "emerged",
-    "did not emerge": "did not emerge (the interval includes 0)",
-    "the opposite": "went the other way",
-}
 
 
 def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
@@ -28,7 +21,7 @@ def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
     Args:
         plan: the study's plan.
         results: the results folder.
-        folder: the study's outputs: scores, tables and figures.
+        folder: the study's outputs: scores, estimates, tables and figures.
         output: the HTML file.
     """
     environment = jinja2.Environment(
@@ -38,6 +31,8 @@ def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
         plan=plan,
         sources={target.source for target in plan.targets.values()},
         legend=tables.LEGEND,
+        intervals=verdict_tables.INTERVALS,
+        primary=verdict_tables.LEGEND,
         figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
         data=_data(plan, results),
         runs=_runs(plan, results),
@@ -62,26 +57,16 @@ def _tables(plan: StudyPlan, folder: Path) -> dict[str, Any]:
     }
     if plan.benchmark is not None:
         cells["benchmark"] = tables.benchmark_rows(tables.benchmark_frame(frame, plan.benchmark, plan.mixtures))
+    compared = estimates.read(folder / estimates.FILE)
+    if "answer" in plan.tables:
+        cells["answer"] = verdict_tables.answer_rows(compared)
     if "contrasts" in plan.tables:
-        contrasts = pd.read_csv(folder / "tables/contrasts.csv")
-        cells |= {"contrasts": tables.contrast_rows(contrasts), "expectations": _expectations(contrasts)}
+        expectations = verdict_tables.expectations(compared)
+        cells |= {"contrasts": verdict_tables.contrast_rows(compared), "expectations": expectations}
     if "distance" in plan.tables:
         distances = pd.read_csv(folder / "tables/distance.csv")
         cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}
     return cells
-
-
-def _expectations(contrasts: pd.DataFrame) -> str:
-    """Return a sentence on how many of the expected differences emerged, and which did not."""
-    expected = contrasts[contrasts["expected"].notna()]
-    if expected.empty:
-        return ""
-    counts = expected["outcome"].value_counts()
-    outcomes = [f"{counts[outcome]} {text}" for outcome, text in _OUTCOMES.items() if counts.get(outcome)]
-    missed = expected[expected["outcome"] != "emerged"]
-    names = [f"{row['contrast']} on {row['target']}" for row in records(missed)]
-    which = f" Not as expected: {', '.join(dict.fromkeys(names))}." if names else ""
-    return f"Expected differences: {len(expected)}, of which {', '.join(outcomes)}.{which}"
 
 
 def _data(plan: StudyPlan, results: Path) -> list[dict[str, str]]:

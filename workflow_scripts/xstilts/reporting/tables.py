@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import benchmarks, statistics
+from xstilts.evaluation import benchmarks
+from xstilts.evaluation.distance import distances
 from xstilts.evaluation.scores import AXES, headline, is_source_language, with_gain
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
-from xstilts.reporting import layout
+from xstilts.reporting import layout, verdict_tables
 from xstilts.reporting.layout import Cells
 from xstilts.store.study_plan import Benchmark, StudyPlan
 
@@ -24,8 +25,10 @@ LEGEND = (
     "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed: one prediction for all"
     " dev rows."
 )
-# tables whose cells have marks
-_MARKED = ("main", "by_language", "benchmark")
+# what the marks of tables mean
+_LEGENDS = dict.fromkeys(("main", "by_language", "benchmark"), LEGEND) | dict.fromkeys(
+    ("answer", "contrasts"), verdict_tables.LEGEND
+)
 # how the flags of several scores become one
 _FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}
 _MODEL_AXES = ["model", "recipe", "method", "mixture"]
@@ -206,21 +209,6 @@ def layer_rows(frame: pd.DataFrame) -> Cells:
     return ["model", "recipe", "target", "mixture", *map(str, layers)], rows
 
 
-def contrast_rows(frame: pd.DataFrame) -> Cells:
-    """Return header and rows of the table of contrasts."""
-    axes = [axis for axis in ("model", "recipe", "mixture") if axis in frame.columns]
-    header = ["contrast", *axes, "target", "difference", "95 % interval", "verdict", "expected", "outcome"]
-    rows = []
-    for row in records(frame.astype(object).fillna("")):
-        digits = 1 if _unit(row["metric"]) == PERCENT else 3
-        difference, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
-        sides = f"{row['contrast']}: {row['a']} − {row['b']}"
-        shared = [row[axis] or "–" for axis in axes]
-        verdicts = [row[name] for name in ("verdict", "expected", "outcome")]
-        rows.append([sides, *shared, row["target"], difference, f"{low} to {high}", *verdicts])
-    return header, rows
-
-
 def distance_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of rank correlations with the declared distance."""
     header = ["model", "recipe", "target", "languages", "rank correlation", "p"]
@@ -234,7 +222,7 @@ def distance_rows(frame: pd.DataFrame) -> Cells:
 def write(
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
-    contrasts: pd.DataFrame | None,
+    estimates: pd.DataFrame | None,
     plan: StudyPlan,
     folder: Path,
 ) -> None:
@@ -243,7 +231,7 @@ def write(
     Args:
         scores: the table of scores.
         layers: those of all layers, where the study asks for them.
-        contrasts: as ``statistics.contrasts`` gives them, where the study states some.
+        estimates: the table of estimates, where the study compares anything.
         plan: the study's plan.
         folder: where to.
     """
@@ -259,15 +247,18 @@ def write(
     if layers is not None:
         caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         tables["layers"] = (layer_frame(layers), layer_rows, caption)
-    if contrasts is not None:
-        caption = "a − b: zero-shot means in points; intervals are paired bootstraps over examples."
-        tables["contrasts"] = (contrasts, contrast_rows, caption)
+    if estimates is not None and "answer" in plan.tables:
+        caption = f"several tasks minus a single one, in points unless named. {verdict_tables.INTERVALS}"
+        tables["answer"] = (verdict_tables.of_answer(estimates), verdict_tables.answer_rows, caption)
+    if estimates is not None and "contrasts" in plan.tables:
+        caption = f"a − b: zero-shot means, in points unless named. {verdict_tables.INTERVALS}"
+        tables["contrasts"] = (verdict_tables.of_contrasts(estimates), verdict_tables.contrast_rows, caption)
     if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
-        tables["distance"] = (statistics.distances(scores, plan.distance), distance_rows, caption)
+        tables["distance"] = (distances(scores, plan.distance), distance_rows, caption)
     for name, (frame, rows_of, caption) in tables.items():
         cells, title = rows_of(frame), f"{plan.title}: {caption}"
-        legend = LEGEND if name in _MARKED else ""
+        legend = _LEGENDS.get(name, "")
         (folder / f"{name}.md").write_text(layout.markdown(cells, title, legend), encoding="utf-8")
         (folder / f"{name}.tex").write_text(layout.latex(cells, title, legend), encoding="utf-8")
         frame.to_csv(folder / f"{name}.csv", index=False)

@@ -35,7 +35,7 @@ STAGES = {
     "embeddings": Stage(2, computes=True),
     "retrieval": Stage(2),
 }
-# version of a study's own outputs: tables, figures, report
+# version of a study's own outputs: tables, figures, report; 2: intervals are over runs and examples
 STUDIES = "studies"
-STUDIES_VERSION = 1
+STUDIES_VERSION = 2
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)

@@ -1,0 +1,314 @@
+"""The table of estimates on studies whose predictions are made by hand."""
+
+import numpy as np
+import pytest
+from scipy import special
+from xstilts.evaluation import estimates
+from xstilts.store.answer import Answer, Budget, Contrast, Family
+from xstilts.store.study_plan import Benchmark, BenchmarkTask, PlannedTarget
+
+from tests.builders.predicted import Predicted, correct
+
+XNLI = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny", ("xnli",), ("mnli", "xnli"))
+PAWSX = PlannedTarget("pawsx", "classification", "accuracy", "en", "tiny", ("pawsx",), ("qqp", "pawsx"))
+TATOEBA = PlannedTarget("tatoeba", "bitext", "accuracy", "en", "tiny")
+MIXTURES = {"none": (), "mnli": ("mnli",), "squad_v1": ("squad_v1",), "nine": ("mnli", "squad_v1", "qqp")}
+ROWS = 100
+
+
+def right(**languages):
+    """Return answers by language of which so many percent are right."""
+    return {language: correct(ROWS, percent) for language, percent in languages.items()}
+
+
+def study(folder, scores, targets=None, **settings):
+    """Return a study without plan; scores are in percent by model and mixture, a list with the score of each seed."""
+    made = Predicted(folder, targets or {"xnli": XNLI}, MIXTURES, **settings)
+    for arm, of_seeds in scores.items():
+        for seed, percent in enumerate(of_seeds, start=1):
+            for target, entry in made.targets.items():
+                made.add(arm, seed, target, right(en=90, de=percent), 50.0 if entry.trained_on else None)
+    return made
+
+
+def answer(single="mnli", singles=("mnli",), families=None, **changes):
+    budget = Budget(multi="nine", single=single, singles=tuple(singles))
+    families = families or {"f": Family(small="s", large=None)}
+    return Answer(**{"budgets": {"equal epochs": budget}, "families": families, "recipes": ("r",)} | changes)
+
+
+def collect(made, **changes):
+    frame = estimates.collect(made.plan(**changes), made.results)
+    assert estimates.TABLE.problem(frame) is None
+    assert frame["row"].tolist() == list(range(1, len(frame) + 1))
+    return frame
+
+
+def contrast(made, *pair, axis="mixture", **settings):
+    return collect(made, contrasts={"gain": Contrast(axis, pair, **settings)})
+
+
+def only(frame, **values):
+    """Return the one row with these values."""
+    for name, value in values.items():
+        frame = frame[frame[name] == value]
+    (row,) = frame.to_dict("records")
+    return row
+
+
+def test_study_that_compares_nothing_has_no_rows(tmp_path):
+    frame = collect(study(tmp_path, {("s", "none"): [60]}))
+    assert frame.empty
+    estimates.write(frame, tmp_path / estimates.FILE)
+    assert list(estimates.read(tmp_path / estimates.FILE)) == [column.name for column in estimates.COLUMNS]
+
+
+def test_runs_are_random_and_all_arms_of_a_model_say_how_much(tmp_path):
+    """Pooled over all arms with an intermediate phase, compared or not; those without have a pool of their own."""
+    scores = {("s", "nine"): [70, 72, 74], ("s", "mnli"): [60, 60, 60], ("s", "squad_v1"): [50, 56, 62],
+              ("s", "none"): [60, 61, 62], ("l", "nine"): [10, 50, 90]}  # fmt: skip
+    row = only(contrast(study(tmp_path, scores), "nine", "mnli"), model="s")
+    assert row["estimate"] == pytest.approx(12) and (row["runs_a"], row["runs_b"]) == (3, 3)
+    # squared deviations 8, 0 and 72 over six degrees of freedom
+    assert row["run_sd"] == pytest.approx(np.sqrt(80 / 6))
+    assert row["run_part"] == pytest.approx(np.sqrt(80 / 6 * 2 / 3))
+    assert row["interval"] == "runs and examples" and row["low"] < 12 < row["high"]
+    row = only(contrast(study(tmp_path / "2", scores), "nine", "none"), model="s")
+    # 2 over the two degrees of freedom of `none`; the quadratic mean of both
+    assert row["run_sd"] == pytest.approx(np.sqrt((80 / 6 + 1) / 2))
+    assert row["run_part"] == pytest.approx(np.sqrt((80 / 6 + 1) / 3))
+
+
+def test_differences_of_the_same_examples_are_paired(tmp_path):
+    """Arms that differ on one example of a hundred vary by it alone, however the others are."""
+    scores = {("s", "nine"): [61, 61, 61], ("s", "mnli"): [60, 60, 60]}
+    row = only(contrast(study(tmp_path, scores), "nine", "mnli"))
+    # a share of 1 % of differences: its variance over 100 rows, n - 1 below
+    assert row["standard_error"] == pytest.approx(100 * np.sqrt(0.01 * 0.99 / 99), rel=0.1)
+    assert (row["n"], row["clusters"], row["languages"], row["targets"]) == (100, 100, 1, 1)
+
+
+def test_one_run_an_arm_has_a_range_over_examples_and_no_verdict(tmp_path):
+    scores = {("s", "nine"): [95], ("s", "mnli"): [10]}
+    row = only(contrast(study(tmp_path, scores), "nine", "mnli", expected="higher", primary=True))
+    assert row["interval"] == "examples only" and row["low"] > 50
+    assert (row["verdict"], row["emerged"]) == ("", "") and np.isnan(row["p"]) and np.isnan(row["p_holm"])
+    assert np.isnan(row["runs_needed"]) and np.isnan(row["detectable"])
+
+
+def test_baseline_without_training_does_not_vary(tmp_path):
+    """All its runs are one node, of which the runs of the other side are no second measurement."""
+    scores = {("s", "nine"): [80, 82, 84], ("s", "none"): [60, 60, 60]}
+    row = only(contrast(study(tmp_path, scores, {"tatoeba": TATOEBA}), "nine", "none", expected="higher"))
+    assert (row["runs_a"], row["runs_b"]) == (3, 1)
+    assert row["run_part"] == pytest.approx(np.sqrt(4 / 3)) and row["run_sd"] == pytest.approx(2)
+    assert (row["verdict"], row["emerged"]) == ("higher", "emerged")
+    # two models that are not trained at all differ by examples alone, and that is no matter of runs
+    row = only(contrast(study(tmp_path / "2", {("s", "none"): [60], ("l", "none"): [90]}, {"tatoeba": TATOEBA}),
+                        "l", "s", axis="model"))  # fmt: skip
+    assert (row["verdict"], row["run_part"], row["interval"]) == ("higher", 0, "runs and examples")
+    # a mean of it and of a target that is trained varies with that one
+    targets = {"tatoeba": TATOEBA, "xnli": XNLI}
+    made = study(tmp_path / "3", {("s", "nine"): [80, 82, 84], ("s", "none"): [60, 62, 64]}, targets)
+    row = only(contrast(made, "nine", "none"), target="")
+    assert (row["runs_b"], row["run_sd"]) == (3, pytest.approx(np.sqrt((4 + 1) / 2)))
+
+
+def test_verdicts_and_what_was_expected(tmp_path):
+    scores = {("s", "nine"): [80, 81, 82], ("s", "mnli"): [60, 61, 62]}
+    for expected, emerged in (("higher", "emerged"), ("lower", "the opposite"), (None, "")):
+        row = only(contrast(study(tmp_path / emerged, scores), "nine", "mnli", expected=expected))
+        assert (row["verdict"], row["emerged"], row["expected"]) == ("higher", emerged, expected or "")
+        assert np.isnan(row["runs_needed"]) and 0 < row["detectable"] < 20
+    noisy = {("s", "nine"): [50, 70, 60], ("s", "mnli"): [40, 70, 61]}
+    row = only(contrast(study(tmp_path / "u", noisy), "nine", "mnli", expected="higher"))
+    assert row["verdict"] == row["emerged"] == "undecided" and row["runs_needed"] > 3
+    same = {("s", "nine"): [60, 60, 60], ("s", "mnli"): [60, 60, 60]}
+    row = only(contrast(study(tmp_path / "e", same), "nine", "mnli", expected="higher"))
+    assert row["verdict"] == row["emerged"] == "equivalent"
+
+
+def test_primary_comparisons_are_corrected_for_each_other(tmp_path):
+    """A contrast on several targets is judged by their mean, in every model."""
+    scores = {("s", "nine"): [62, 66, 64], ("s", "mnli"): [58, 62, 60], ("l", "nine"): [70, 71, 72],
+              ("l", "mnli"): [60, 61, 62]}  # fmt: skip
+    made = study(tmp_path, scores, {"xnli": XNLI, "pawsx": PAWSX})
+    gain = Contrast("mixture", ("nine", "mnli"), primary=True)
+    frame = collect(made, contrasts={"gain": gain, "back": Contrast("mixture", ("mnli", "nine"), ("xnli",))})
+    primary = frame[frame["primary"]]
+    assert primary[["name", "model", "target"]].values.tolist() == [["gain", "s", ""], ["gain", "l", ""]]
+    high, low = primary["p"]
+    assert primary["p_holm"].tolist() == pytest.approx([max(high, 2 * low), 2 * low])
+    assert frame.loc[~frame["primary"], "p_holm"].isna().all()
+    (one,) = frame[(frame["name"] == "back") & (frame["model"] == "s")].to_dict("records")
+    assert (one["target"], one["targets"]) == ("xnli", 1)
+    alone = collect(made, contrasts={"gain": Contrast("mixture", ("nine", "mnli"), ("xnli",), primary=True)})
+    assert alone["primary"].all() and set(alone["target"]) == {"xnli"}
+
+
+def test_collapsed_runs_are_in_and_then_left_out(tmp_path):
+    made = study(tmp_path, {("s", "nine"): [70, 72], ("s", "mnli"): [60, 62]})
+    made.add(("s", "nine"), 3, "xnli", right(en=30, de=20), collapsed=True)
+    made.add(("s", "mnli"), 3, "xnli", right(en=90, de=64))
+    frame = contrast(made, "nine", "mnli", primary=True)
+    all_runs, without = frame.to_dict("records")
+    assert (all_runs["runs_used"], all_runs["runs_a"], all_runs["primary"]) == ("all", 3, True)
+    assert all_runs["estimate"] == pytest.approx((70 + 72 + 20) / 3 - 62)
+    assert (without["runs_used"], without["runs_a"], without["primary"]) == ("without collapsed", 2, False)
+    assert without["estimate"] == pytest.approx(71 - 62)
+    # the pool is without it too: squared deviations 2 and 8 over three degrees of freedom
+    assert without["run_sd"] == pytest.approx(np.sqrt(10 / 3))
+    assert all_runs["collapsed"] == without["collapsed"] == 1
+    # an arm of which no run is left has no second row; nor has a comparison of other arms
+    only_run = study(tmp_path / "2", {("s", "mnli"): [60, 62]})
+    for seed in (1, 2):
+        only_run.add(("s", "nine"), seed, "xnli", right(en=30, de=20), collapsed=True)
+    assert contrast(only_run, "nine", "mnli")["runs_used"].tolist() == ["all"]
+
+
+def large_and_small(folder, singles=("mnli",), **settings):
+    scores = {("s", "nine"): [64, 66], ("l", "nine"): [88, 90]}
+    for index, single in enumerate(singles):
+        scores |= {("s", single): [60 - index, 62 - index], ("l", single): [80 - index, 82 - index]}
+    return study(folder, scores, **settings)
+
+
+def test_answer_by_size_and_the_interaction(tmp_path):
+    families = {"f": Family(small="s", large="l")}
+    frame = collect(large_and_small(tmp_path), answer=answer(families=families))
+    main = frame[(frame["outcome"] == "zero-shot") & (frame["scale"] == "points")]
+    keys = ["kind", "size", "model", "a", "b", "budget", "family", "estimate", "primary"]
+    assert main[keys].values.tolist() == [
+        ["difference", "small", "s", "nine", "mnli", "equal epochs", "f", pytest.approx(4), True],
+        ["difference", "large", "l", "nine", "mnli", "equal epochs", "f", pytest.approx(8), True],
+        ["interaction", "", "", "nine", "mnli", "equal epochs", "f", pytest.approx(4), True],
+    ]
+    row = only(frame, outcome="zero-shot", scale="log-odds")
+    logits = special.logit(np.array([0.89, 0.81, 0.65, 0.61]))
+    assert row["estimate"] == pytest.approx(logits @ [1, -1, -1, 1]) and not row["primary"]
+    assert (row["runs_a"], row["runs_b"], row["kind"]) == (2, 2, "interaction")
+    # four arms, each with a variance between runs of 2
+    row = only(frame, outcome="zero-shot", kind="interaction", scale="points")
+    assert row["run_part"] == pytest.approx(np.sqrt(4 * 2 / 2))
+    assert frame.loc[frame["outcome"] == "source language", "estimate"].tolist() == [0, 0, 0, 0]
+
+
+def test_first_budget_recipe_and_the_kinds_that_are_named_are_primary(tmp_path):
+    made = large_and_small(tmp_path)
+    for recipe, model, mixture in (("t", "s", "nine"), ("t", "s", "mnli")):
+        for seed in (1, 2):
+            made.add((model, mixture), seed, "xnli", right(en=90, de=50), recipe=recipe)
+    budget = Budget(multi="nine", single="mnli", singles=("mnli",))
+    asked = answer(
+        families={"f": Family(small="s", large="l")}, recipes=("r", "t"), primary=("interaction",),
+        budgets={"equal epochs": budget, "equal steps": budget},
+    )  # fmt: skip
+    frame = collect(made, answer=asked)
+    row = only(frame, primary=True)
+    assert (row["kind"], row["recipe"], row["budget"], row["scale"]) == (
+        "interaction", "r", "equal epochs", "points"
+    )  # fmt: skip
+    # the other recipe is of the small model alone
+    assert set(frame.loc[frame["recipe"] == "t", "size"]) == {"small"}
+
+
+def with_dev(folder, dev, scores, targets=None):
+    """Return a study with dev scores by mixture, a list with that of each seed."""
+    made = Predicted(folder, targets or {"xnli": XNLI}, MIXTURES)
+    for mixture, of_seeds in scores.items():
+        for seed, percent in enumerate(of_seeds, start=1):
+            for target, entry in made.targets.items():
+                of_dev = dev.get(mixture, [50] * 9)[seed - 1] if entry.trained_on else None
+                made.add(("s", mixture), seed, target, right(en=90, de=percent), of_dev)
+    return made
+
+
+def test_best_single_task_is_chosen_in_every_run(tmp_path):
+    """By dev scores, not by what it will be measured by; choosing is in its variance between runs."""
+    dev = {"mnli": [70, 70, 60], "squad_v1": [60, 80, 70]}
+    scores = {"nine": [80, 82, 84], "mnli": [60, 70, 70], "squad_v1": [70, 50, 56]}
+    made = with_dev(tmp_path, dev, scores)
+    frame = collect(made, answer=answer("best", ("mnli", "squad_v1")))
+    row = only(frame, b="best single", outcome="zero-shot")
+    assert row["estimate"] == pytest.approx(82 - np.mean([60, 50, 56]))
+    assert (row["chosen"], row["primary"], row["runs_b"]) == ("squad_v1 2, mnli 1", True, 3)
+    # between the runs of the choice: 60, 50, 56; nine has the pool of all arms of a mixture
+    pooled = (8 + 200 / 3 + 632 / 3) / 6
+    assert row["run_sd"] == pytest.approx(np.sqrt((pooled + np.var([60, 50, 56], ddof=1)) / 2))
+    oracle = only(frame, b="oracle single", outcome="zero-shot")
+    assert oracle["estimate"] == pytest.approx(82 - 70)
+    assert (oracle["chosen"], oracle["primary"]) == ("mnli 2, squad_v1 1", False)
+
+
+def test_target_without_training_takes_the_choice_made_on_the_others(tmp_path):
+    dev = {"mnli": [70, 70], "squad_v1": [60, 80]}
+    scores = {"nine": [80, 82], "mnli": [60, 62], "squad_v1": [70, 72]}
+    made = with_dev(tmp_path, dev, scores, {"xnli": XNLI, "tatoeba": TATOEBA})
+    frame = collect(made, answer=answer("best", ("mnli", "squad_v1")))
+    row = only(frame, b="best single", target="tatoeba")
+    assert (row["chosen"], row["estimate"]) == ("mnli 1, squad_v1 1", pytest.approx(81 - 66))
+    assert only(frame, b="oracle single", target="tatoeba")["chosen"] == "squad_v1 2"
+
+
+def test_mean_single(tmp_path):
+    made = with_dev(tmp_path, {}, {"nine": [80, 82], "mnli": [60, 62], "squad_v1": [70, 74]})
+    frame = collect(made, answer=answer("mean", ("mnli", "squad_v1")))
+    row = only(frame, b="mean single", outcome="zero-shot")
+    assert row["estimate"] == pytest.approx(81 - (61 + 72) / 2) and row["chosen"] == ""
+    # squared deviations 2, 2 and 8 over three degrees; coefficients 1, 1/2, 1/2 over two runs
+    assert row["run_part"] == pytest.approx(np.sqrt(12 / 3 * 1.5 / 2))
+    assert only(frame, b="oracle single", outcome="zero-shot")["estimate"] == pytest.approx(81 - 72)
+
+
+def test_without_the_data_of_any_mixture_compared(tmp_path):
+    targets = {"xnli": XNLI, "pawsx": PAWSX, "tatoeba": TATOEBA}
+    scores = {("s", "nine"): [64, 66], ("s", "mnli"): [60, 62]}
+    frame = collect(study(tmp_path, scores, targets), answer=answer())
+    assert only(frame, outcome="zero-shot", target="")["targets"] == 3
+    row = only(frame, outcome="without same data")
+    assert (row["targets"], row["languages"]) == (1, 1)
+    # retrieval is left out, and not the rest
+    assert only(frame, outcome="without retrieval")["targets"] == 2
+    assert set(frame["target"]) == {"", "xnli", "pawsx", "tatoeba"}
+
+
+def test_controls_are_apart(tmp_path):
+    made = Predicted(tmp_path, {"xnli": XNLI}, MIXTURES)
+    for mixture, control in (("nine", 30), ("mnli", 50)):
+        for seed in (1, 2):
+            made.add(("s", mixture), seed, "xnli", right(en=90, de=60 + seed, qae=control))
+    contrasts = {"gain": Contrast("mixture", ("nine", "mnli"))}
+    frame = collect(made, answer=answer(controls=("qae",)), contrasts=contrasts)
+    assert only(frame, name="answer", outcome="zero-shot")["estimate"] == 0
+    assert only(frame, name="gain")["estimate"] == 0
+    row = only(frame, outcome="control languages")
+    assert (row["estimate"], row["languages"], row["n"]) == (pytest.approx(-20), 1, 100)
+
+
+def test_benchmark_with_several_metrics(tmp_path):
+    """Half of a question-answering task is its F1, half its exact match, in the source language too."""
+    target = PlannedTarget("xquad", "span", "f1", "en", "tiny", ("squad_v1",))
+    task = BenchmarkTask(languages=("en", "de"), metrics=("f1", "exact_match"), group="qa", layout="")
+    made = Predicted(tmp_path, {"xquad": target}, MIXTURES)
+    for mixture, f1, match in (("nine", 0.8, 0.6), ("mnli", 0.7, 0.4)):
+        for seed in (1, 2):
+            of_language = {"f1": [f1] * 10, "exact_match": [match] * 10}
+            made.add(("s", mixture), seed, "xquad", {"en": {"f1": [0.9] * 10, "exact_match": [0.9] * 10},
+                                                     "de": of_language})  # fmt: skip
+    frame = collect(made, answer=answer(outcome="benchmark"), benchmark=Benchmark("b", "B", "", {"xquad": task}))
+    row = only(frame, outcome="benchmark")
+    assert row["estimate"] == pytest.approx((10 + 20) / 4) and (row["n"], row["languages"]) == (20, 2)
+    assert only(frame, outcome="without source language")["estimate"] == pytest.approx((10 + 20) / 2)
+
+
+def test_losses_are_in_nats_and_never_averaged(tmp_path):
+    loss = PlannedTarget("lm_loss", "mlm", "loss", "en", "tiny")
+    made = Predicted(tmp_path, {"xnli": XNLI, "lm_loss": loss}, MIXTURES)
+    for mixture, nats in (("nine", 2.0), ("mnli", 2.5)):
+        for seed in (1, 2):
+            made.add(("s", mixture), seed, "xnli", right(en=90, de=60 + seed))
+            made.add(("s", mixture), seed, "lm_loss", {"de": {"loss": [nats + seed] * 5, "positions": [1] * 5}}, None)
+    frame = contrast(made, "nine", "mnli")
+    row = only(frame, target="lm_loss")
+    assert (row["scale"], row["estimate"]) == ("nats", pytest.approx(-0.5))
+    assert set(frame["target"]) == {"xnli", "lm_loss"}

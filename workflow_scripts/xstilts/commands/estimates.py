@@ -1,0 +1,14 @@
+"""Compute the differences that a study asks for, with their intervals and verdicts, from its predictions."""
+
+import argparse
+
+from xstilts.commands import add_study_arguments, read_plan
+from xstilts.evaluation import estimates
+
+add_arguments = add_study_arguments
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    plan, results, folder = read_plan(arguments.plan)
+    estimates.write(estimates.collect(plan, results), folder / estimates.FILE)

@@ -1,0 +1,235 @@
+"""Runs of a study's arms: their outcome, as measured and under every draw of examples, and the chosen single task."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from xstilts.errors import UserError
+from xstilts.evaluation import intervals, resampling
+from xstilts.evaluation.comparisons import Arm, Side
+from xstilts.evaluation.intervals import RunVariance
+from xstilts.evaluation.outcomes import Outcome, Term
+from xstilts.evaluation.resampling import Examples
+from xstilts.forms import FORMS, metric_named
+from xstilts.forms.declaration import PERCENT
+from xstilts.store import manifest
+from xstilts.store.answer import BEST
+from xstilts.store.manifest import EvaluationResults, Run
+from xstilts.store.specs.base import EMBEDDINGS, MODEL
+from xstilts.store.specs.models import IntermediateSpec, TargetSpec
+from xstilts.store.study_plan import StudyPlan
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of the nodes behind a study's cells.
+
+    Attributes:
+        nodes: the node of each target, by arm and seed.
+        scores: by node, language and metric the score, then that of every draw; of shape (1 + draws,).
+        trained: nodes behind which there is a training with the seed of the run.
+        collapsed: nodes behind which a training collapsed.
+        dev: by arm and seed the mean of dev scores over the targets that are trained.
+        phase_two: arms with an intermediate phase.
+    """
+
+    nodes: Mapping[Arm, Mapping[int, Mapping[str, str]]]
+    scores: Mapping[str, Mapping[tuple[str, str], np.ndarray]]
+    trained: Collection[str]
+    collapsed: Collection[str]
+    dev: Mapping[tuple[Arm, int], float]
+    phase_two: Collection[Arm]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of an arm on an outcome.
+
+    Attributes:
+        seeds: of the runs.
+        values: the outcome, then that of every draw; of shape (runs, 1 + draws).
+        collapsed: whether each run collapsed.
+        deterministic: whether nothing in it is trained with a seed, so that all runs are one and the same.
+        pool: arms of one pool have the same variance between runs.
+        chosen: the mixture of each run, where it is chosen among several.
+    """
+
+    seeds: tuple[int, ...]
+    values: np.ndarray
+    collapsed: tuple[bool, ...]
+    deterministic: bool
+    pool: str
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """How many different runs these are."""
+        return 1 if self.deterministic else len(self.seeds)
+
+    def as_arm(self, coefficient: float) -> intervals.Arm:
+        """Return the arm of a difference."""
+        values = self.values[: self.number]
+        return intervals.Arm(coefficient, values[:, 0], values[:, 1:].T, self.pool, self.deterministic)
+
+
+def measure(
+    plan: StudyPlan, results: Path, examples: Mapping[str, Mapping[str, Examples]], terms: Iterable[Term]
+) -> Measured:
+    """Return the scores of all cells of a study that some outcomes need.
+
+    Args:
+        plan: the study's plan.
+        results: the results folder.
+        examples: the examples of each target by language.
+        terms: of the outcomes.
+    """
+    nodes: dict[Arm, dict[int, dict[str, str]]] = {}
+    of_target: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        arm = Arm(cell.model, cell.recipe, cell.mixture)
+        nodes.setdefault(arm, {}).setdefault(cell.seed, {})[cell.target] = cell.node
+        of_target.setdefault(cell.target, []).append(cell.node)
+    asked: dict[str, set[tuple[str, str]]] = {}
+    for term in terms:
+        asked.setdefault(term.target, set()).add((term.language, term.metric))
+    scores: dict[str, Mapping[tuple[str, str], np.ndarray]] = {}
+    for target, pairs in asked.items():
+        form = FORMS[plan.targets[target].form]
+        scores |= resampling.scores(
+            results, dict.fromkeys(of_target[target]), form, examples[target], resampling.asked_of(sorted(pairs))
+        )
+    evaluated = {node: manifest.results_of(results, node, EvaluationResults) for node in scores}
+    return Measured(
+        nodes,
+        scores,
+        {node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
+        {node for node, found in evaluated.items() if found.collapsed},
+        _dev_means(plan, nodes, evaluated),
+        {arm for arm in nodes if plan.mixtures[arm.mixture]},
+    )
+
+
+def _has_seed(training: str) -> bool:
+    """Tell whether a training is one of the run's own; a model that is pretrained here is the same for all runs."""
+    return training.partition("/")[0] in (IntermediateSpec.stage, TargetSpec.stage)
+
+
+def _dev_means(
+    plan: StudyPlan,
+    nodes: Mapping[Arm, Mapping[int, Mapping[str, str]]],
+    evaluated: Mapping[str, EvaluationResults],
+) -> dict[tuple[Arm, int], float]:
+    """Return by arm and seed the mean of the targets' dev scores, of those that are trained and scored in percent."""
+    means = {}
+    for arm, of_seeds in nodes.items():
+        for seed, of_targets in of_seeds.items():
+            scores = [
+                score
+                for node in of_targets.values()
+                if node in evaluated
+                for score in _dev_scores(plan, node, evaluated[node].training)
+            ]
+            if scores:
+                means[arm, seed] = float(np.mean(scores))
+    return means
+
+
+def _dev_scores(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> list[float]:
+    """Return the dev scores of the target's own training, in percent; none where the target is not trained."""
+    parents = plan.nodes[node].parents
+    if EMBEDDINGS in parents:
+        parents = plan.nodes[parents[EMBEDDINGS]].parents
+    model = parents.get(MODEL, "")
+    if model not in training:
+        return []
+    spec = plan.nodes[model].spec
+    if not isinstance(spec, TargetSpec):
+        return []
+    return [
+        training[model].dev[task.task].scores[task.metric]
+        for task in spec.tasks
+        if metric_named(task.metric).unit == PERCENT
+    ]
+
+
+def runs_of(measured: Measured, outcome: Outcome) -> dict[Arm, Runs]:
+    """Return the runs of every arm of the study on an outcome."""
+    return {arm: _runs(measured, arm, outcome) for arm in measured.nodes}
+
+
+def _runs(measured: Measured, arm: Arm, outcome: Outcome) -> Runs:
+    behind = [[nodes[target] for target in outcome.targets] for nodes in measured.nodes[arm].values()]
+    values = [
+        sum(term.weight * measured.scores[nodes[term.target]][term.language, term.metric] for term in outcome.terms)
+        for nodes in measured.nodes[arm].values()
+    ]
+    return Runs(
+        seeds=tuple(measured.nodes[arm]),
+        values=np.array(values),
+        collapsed=tuple(any(node in measured.collapsed for node in nodes) for nodes in behind),
+        deterministic=not any(node in measured.trained for nodes in behind for node in nodes),
+        pool=f"{arm.model}, {arm.recipe}, {'with' if arm in measured.phase_two else 'without'} intermediate phase",
+    )
+
+
+def without_collapsed(runs: Mapping[Arm, Runs]) -> dict[Arm, Runs]:
+    """Return the runs that did not collapse; an arm of which none is left is left out."""
+    found = {}
+    for arm, one in runs.items():
+        kept = [index for index, collapsed in enumerate(one.collapsed) if not collapsed]
+        if kept:
+            seeds = tuple(one.seeds[index] for index in kept)
+            found[arm] = replace(one, seeds=seeds, values=one.values[kept], collapsed=(False,) * len(kept))
+    return found
+
+
+def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side) -> Runs | None:
+    """Return the runs of a side of a comparison; None where none is left.
+
+    Args:
+        measured: what is known of the nodes.
+        runs: of all arms on the outcome.
+        side: an arm, or candidates among which one is chosen in each run.
+
+    Raises:
+        UserError: if there are no dev scores to choose by.
+    """
+    candidates = [arm for arm in side.arms if arm in runs]
+    if not candidates:
+        return None
+    if side.choice is None:
+        return runs[candidates[0]]
+    seeds = tuple(dict.fromkeys(seed for arm in candidates for seed in runs[arm].seeds))
+    chosen, values, collapsed = [], [], []
+    for seed in seeds:
+        there = {arm: runs[arm].seeds.index(seed) for arm in candidates if seed in runs[arm].seeds}
+        if side.choice == BEST:
+            best = max(there, key=lambda arm: _dev(measured, arm, seed))
+        else:
+            best = max(there, key=lambda arm: float(runs[arm].values[there[arm], 0]))
+        chosen.append(best.mixture)
+        values.append(runs[best].values[there[best]])
+        collapsed.append(runs[best].collapsed[there[best]])
+    pool = f"{side.choice} of {', '.join(map('.'.join, side.arms))}"
+    return Runs(seeds, np.array(values), tuple(collapsed), False, pool, tuple(chosen))
+
+
+def _dev(measured: Measured, arm: Arm, seed: int) -> float:
+    if (arm, seed) not in measured.dev:
+        raise UserError(
+            "answer.budgets: `single: best` is chosen by dev scores, and the study trains no target that is scored in"
+            " percent; name the single task"
+        )
+    return measured.dev[arm, seed]
+
+
+def pools_of(runs: Iterable[Runs]) -> dict[str, RunVariance]:
+    """Return the variance between runs of each pool in which an arm has two."""
+    by_pool: dict[str, list[np.ndarray]] = {}
+    for one in runs:
+        if not one.deterministic:
+            by_pool.setdefault(one.pool, []).append(one.values[:, 0])
+    variances = {pool: intervals.run_variance(outcomes) for pool, outcomes in by_pool.items()}
+    return {pool: variance for pool, variance in variances.items() if variance is not None}

@@ -1,0 +1,183 @@
+"""What a study compares: the differences of its answer and of its contrasts, before anything is estimated."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from xstilts.evaluation import outcomes
+from xstilts.evaluation.outcomes import Outcome, Rows
+from xstilts.forms.declaration import NATS, PERCENT
+from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
+from xstilts.store.study_plan import StudyPlan
+
+ANSWER = "answer"
+DIFFERENCE = "difference"
+POINTS, LOG_ODDS = "points", "log-odds"
+# what is subtracted where it is no arm of its own
+BEST_SINGLE, MEAN_SINGLE, ORACLE_SINGLE = "best single", "mean single", "oracle single"
+# the candidate that is best on the outcome itself, which nobody could have chosen beforehand
+ORACLE = "oracle"
+_SCALES = {PERCENT: POINTS, NATS: NATS}
+
+
+class Arm(NamedTuple):
+    """An arm of the study."""
+
+    model: str
+    recipe: str
+    mixture: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is compared in one model: an arm, or in each run the arm that is chosen among several.
+
+    Attributes:
+        coefficient: in the difference.
+        arms: the arm, or the candidates.
+        choice: how one of the candidates is chosen in each run, BEST or ORACLE; None for an arm.
+    """
+
+    coefficient: float
+    arms: tuple[Arm, ...]
+    choice: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A difference that is asked for; names as in the table of estimates.
+
+    Attributes:
+        first: what comes first in the difference, with positive coefficients in the model whose effect comes first.
+        second: what is subtracted from it.
+    """
+
+    name: str
+    a: str
+    b: str
+    outcome: Outcome
+    first: tuple[Side, ...]
+    second: tuple[Side, ...]
+    kind: str = DIFFERENCE
+    scale: str = POINTS
+    primary: bool = False
+    budget: str = ""
+    family: str = ""
+    size: str = ""
+    recipe: str = ""
+    model: str = ""
+    mixture: str = ""
+    expected: str = ""
+
+
+def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
+    """Return all comparisons of a study, those of its answer first.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+    """
+    arms = dict.fromkeys(Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells)
+    found = list(_of_answer(plan, plan.answer, rows)) if plan.answer else []
+    for name, contrast in plan.contrasts.items():
+        found += _of_contrast(plan, name, contrast, rows)
+    # a recipe need not be that of every model
+    return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
+
+
+def _of_answer(plan: StudyPlan, answer: Answer, rows: Rows) -> Iterator[Comparison]:
+    for budget_name, budget in answer.budgets.items():
+        found = outcomes.of_answer(plan, rows, (budget.multi, *budget.singles))
+        for recipe in answer.recipes:
+            first_asked = recipe == answer.recipes[0] and budget_name == next(iter(answer.budgets))
+            for family_name, family in answer.families.items():
+                for outcome in found:
+                    for one in _of_family(budget, family, recipe, outcome):
+                        kind = INTERACTION if one.kind == INTERACTION else one.size
+                        is_main = outcome is found[0] and not outcome.target
+                        is_asked = kind in answer.primary and one.scale != LOG_ODDS and one.b != ORACLE_SINGLE
+                        yield replace(
+                            one, budget=budget_name, family=family_name, primary=first_asked and is_main and is_asked
+                        )
+
+
+def _of_family(budget: Budget, family: Family, recipe: str, outcome: Outcome) -> Iterator[Comparison]:
+    """Yield the differences in the models of a family, and the interaction where it has two of them."""
+    choices = {BEST: (BEST_SINGLE, ORACLE_SINGLE), MEAN: (MEAN_SINGLE, ORACLE_SINGLE)}.get(
+        budget.single, (budget.single,)
+    )
+    for b in choices:
+        differences = {}
+        for size, model in ((SMALL, family.small), (LARGE, family.large)):
+            if model is not None:
+                differences[size] = Comparison(
+                    name=ANSWER,
+                    a=budget.multi,
+                    b=b,
+                    outcome=outcome,
+                    scale=_SCALES[outcome.unit],
+                    first=(Side(1, (Arm(model, recipe, budget.multi),)),),
+                    second=_singles(budget, b, model, recipe),
+                    size=size,
+                    recipe=recipe,
+                    model=model,
+                )
+        yield from differences.values()
+        if len(differences) == 2:
+            interaction = _interaction(differences[LARGE], differences[SMALL])
+            yield interaction
+            if not outcome.target:
+                yield replace(interaction, scale=LOG_ODDS)
+
+
+def _singles(budget: Budget, b: str, model: str, recipe: str) -> tuple[Side, ...]:
+    arms = tuple(Arm(model, recipe, single) for single in budget.singles)
+    if b == MEAN_SINGLE:
+        return tuple(Side(-1 / len(arms), (arm,)) for arm in arms)
+    return (Side(-1, arms, {BEST_SINGLE: BEST, ORACLE_SINGLE: ORACLE}.get(b)),)
+
+
+def _interaction(large: Comparison, small: Comparison) -> Comparison:
+    """Return the large model's difference minus the small one's."""
+
+    def minus(sides: tuple[Side, ...]) -> tuple[Side, ...]:
+        return tuple(replace(side, coefficient=-side.coefficient) for side in sides)
+
+    return replace(
+        large,
+        kind=INTERACTION,
+        size="",
+        model="",
+        first=(*minus(small.first), *large.first),
+        second=(*minus(small.second), *large.second),
+    )
+
+
+def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, rows: Rows) -> Iterator[Comparison]:
+    """Yield a contrast in every combination of the other axes, for its targets together and for each."""
+    found = outcomes.of_targets(plan, rows, [target for target in contrast.targets or rows if target in rows])
+    for shared, pair in _pairs(plan, contrast):
+        for outcome in found:
+            yield Comparison(
+                name=name,
+                a=contrast.pair[0],
+                b=contrast.pair[1],
+                outcome=outcome,
+                scale=_SCALES[outcome.unit],
+                primary=contrast.primary and outcome is found[0],
+                expected=contrast.expected or "",
+                first=(Side(1, pair[:1]),),
+                second=(Side(-1, pair[1:]),),
+                **shared,
+            )
+
+
+def _pairs(plan: StudyPlan, contrast: Contrast) -> Iterator[tuple[Mapping[str, str], tuple[Arm, Arm]]]:
+    """Yield the arms on both sides with all else equal, and what they share."""
+    first, second = contrast.pair
+    for cell in {(cell.model, cell.recipe, cell.mixture): cell for cell in plan.cells}.values():
+        arm = Arm(cell.model, cell.recipe, cell.mixture)
+        if contrast.axis == "mixture" and arm.mixture == first and arm.model in (contrast.models or (arm.model,)):
+            yield {"model": arm.model, "recipe": arm.recipe}, (arm, arm._replace(mixture=second))
+        if contrast.axis == "model" and arm.model == first:
+            yield {"recipe": arm.recipe, "mixture": arm.mixture}, (arm, arm._replace(model=second))

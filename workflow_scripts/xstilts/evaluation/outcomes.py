@@ -1,0 +1,204 @@
+"""Outcomes: what two arms are compared by, a weighted mean of scores over targets, languages and metrics.
+
+An outcome is a sum of weights times scores, so it is computed from the scores of a run as well as from those of every
+draw of examples. Weights are those of the tables: the zero-shot mean of the main table, and a benchmark's formulas
+(``benchmarks.py``). Without controls: languages that the study averages apart are in no outcome but their own.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from xstilts.evaluation.benchmarks import RETRIEVAL
+from xstilts.forms import FORMS, metric_named
+from xstilts.forms.declaration import PERCENT
+from xstilts.references import SOURCE_LANGUAGE, parse_reference
+from xstilts.store.study_plan import PlannedTarget, StudyPlan
+
+# names of outcomes, as the table of estimates and texts have them
+ZERO_SHOT, BENCHMARK = "zero-shot", "benchmark"
+WITHOUT_RETRIEVAL, WITHOUT_SAME_DATA = "without retrieval", "without same data"
+WITHOUT_SOURCE = "without source language"
+CONTROLS, SOURCE = "control languages", "source language"
+
+# examples by target and language
+Rows = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A score in an outcome, and its weight."""
+
+    target: str
+    language: str
+    metric: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A weighted mean of scores.
+
+    Attributes:
+        name: what it is.
+        target: the one target that is in it; empty for a mean over targets.
+        terms: the scores; their weights sum to 1.
+    """
+
+    name: str
+    target: str
+    terms: tuple[Term, ...]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets in it."""
+        return tuple(dict.fromkeys(term.target for term in self.terms))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages in it."""
+        return tuple(dict.fromkeys(term.language for term in self.terms))
+
+    @property
+    def unit(self) -> str:
+        """The unit of its metrics."""
+        return metric_named(self.terms[0].metric).unit
+
+
+# the terms of one target, whose weights sum to 1; none where the target has nothing of the kind
+Part = Callable[[str], Sequence[Term]]
+
+
+def _terms(target: str, metrics: Sequence[str], weights: Mapping[str, float]) -> list[Term]:
+    """Return the terms of a target: the mean over metrics of the mean over languages by weight."""
+    total = sum(weights.values()) * len(metrics)
+    return [
+        Term(target, language, metric, weight / total) for metric in metrics for language, weight in weights.items()
+    ]
+
+
+def _zero_shot(plan: StudyPlan, rows: Rows) -> Part:
+    """Give the mean over languages other than the source, itself where there is no other; without controls."""
+
+    def part(name: str) -> list[Term]:
+        target = plan.targets[name]
+        others = [language for language in rows[name] if language != target.language] or [target.language]
+        return _equal(target, name, [language for language in others if language not in _controls(plan)])
+
+    return part
+
+
+def _equal(target: PlannedTarget, name: str, languages: Iterable[str]) -> list[Term]:
+    return _terms(name, [target.metric], dict.fromkeys(languages, 1.0))
+
+
+def _of_benchmark(plan: StudyPlan, rows: Rows, languages: Callable[[str], bool]) -> Part:
+    """Give the score of a benchmark's task over the languages that count; see the formula S in ``benchmarks.py``."""
+
+    def part(name: str) -> list[Term]:
+        entry = plan.benchmark.tasks.get(name) if plan.benchmark else None
+        if entry is None:
+            return []
+        counted = [language for language in entry.languages if language in rows[name] and languages(language)]
+        weights = {language: float(rows[name][language]) if entry.pooled else 1.0 for language in counted}
+        return _terms(name, entry.metrics, weights)
+
+    return part
+
+
+def _controls(plan: StudyPlan) -> tuple[str, ...]:
+    return plan.answer.controls if plan.answer else ()
+
+
+def of_targets(plan: StudyPlan, rows: Rows, targets: Iterable[str]) -> list[Outcome]:
+    """Return the zero-shot outcomes of a contrast: of several targets in percent together, and of each target.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+        targets: the targets that both sides have.
+    """
+    part = _zero_shot(plan, rows)
+    alone = _alone(ZERO_SHOT, part, targets)
+    together = _together(ZERO_SHOT, part, [one.target for one in alone if one.unit == PERCENT])
+    return ([together] if together and len(together.targets) > 1 else []) + alone
+
+
+def of_answer(plan: StudyPlan, rows: Rows, mixtures: Iterable[str]) -> list[Outcome]:
+    """Return the outcomes of a study's answer: the main one, its variants, and each target alone.
+
+    A variant is there where it differs from the main outcome, and where the study has anything in it.
+
+    Args:
+        plan: the study's plan, which has an answer.
+        rows: examples by target and language.
+        mixtures: those compared, all candidates of the single-task arm among them.
+    """
+    assert plan.answer is not None
+    if plan.answer.outcome == "benchmark":
+        name, part = BENCHMARK, _of_benchmark(plan, rows, lambda language: language not in _controls(plan))
+        in_other_languages = _benchmark_in_other_languages(plan, rows)
+    else:
+        name, part = ZERO_SHOT, _zero_shot(plan, rows)
+        in_other_languages = _zero_shot_in_other_languages(plan, rows)
+    targets = [target for target in rows if metric_named(plan.targets[target].metric).unit == PERCENT]
+    alone = _alone(name, part, rows)
+    main = _together(name, part, targets)
+    variants = [
+        _together(WITHOUT_RETRIEVAL, part, [one for one in targets if not _is_retrieval(plan, one)]),
+        _together(WITHOUT_SAME_DATA, part, _without_same_data(plan, targets, mixtures)),
+        *(_together(variant, its_part, targets) for variant, its_part in in_other_languages),
+    ]
+    if main is None:
+        return alone
+    return [main, *(one for one in (*variants, *alone) if one is not None and one.terms != main.terms)]
+
+
+def _zero_shot_in_other_languages(plan: StudyPlan, rows: Rows) -> list[tuple[str, Part]]:
+    """Return the same targets in other languages."""
+
+    def controls(name: str) -> list[Term]:
+        target = plan.targets[name]
+        return _equal(target, name, [one for one in rows[name] if one in _controls(plan) and one != target.language])
+
+    def source(name: str) -> list[Term]:
+        target = plan.targets[name]
+        return _equal(target, name, [one for one in rows[name] if one == target.language])
+
+    return [(CONTROLS, controls), (SOURCE, source)]
+
+
+def _benchmark_in_other_languages(plan: StudyPlan, rows: Rows) -> list[tuple[str, Part]]:
+    """Return the same tasks in other languages; the source language of a benchmark is English."""
+    left_out = {SOURCE_LANGUAGE, *_controls(plan)}
+    return [
+        (WITHOUT_SOURCE, _of_benchmark(plan, rows, lambda language: language not in left_out)),
+        (CONTROLS, _of_benchmark(plan, rows, lambda language: language in _controls(plan))),
+        (SOURCE, _of_benchmark(plan, rows, lambda language: language == SOURCE_LANGUAGE)),
+    ]
+
+
+def _alone(name: str, part: Part, targets: Iterable[str]) -> list[Outcome]:
+    """Return the outcome of each target that has one."""
+    parts = {target: tuple(part(target)) for target in targets}
+    return [Outcome(name, target, terms) for target, terms in parts.items() if terms]
+
+
+def _together(name: str, part: Part, targets: Iterable[str]) -> Outcome | None:
+    """Return the mean over the targets that have any of it; None without any."""
+    parts = [terms for target in targets if (terms := part(target))]
+    terms = tuple(
+        Term(term.target, term.language, term.metric, term.weight / len(parts)) for terms in parts for term in terms
+    )
+    return Outcome(name, "", terms) if terms else None
+
+
+def _is_retrieval(plan: StudyPlan, target: str) -> bool:
+    """Tell whether a target is of the benchmark's group of retrieval, or is found by the vectors of texts."""
+    entry = plan.benchmark.tasks.get(target) if plan.benchmark else None
+    return (entry is not None and entry.group == RETRIEVAL) or FORMS[plan.targets[target].form].embedded
+
+
+def _without_same_data(plan: StudyPlan, targets: Collection[str], mixtures: Iterable[str]) -> list[str]:
+    """Return the targets whose training data none of the mixtures' tasks is, contains or closely resembles."""
+    trained = {parse_reference(reference)[0] for mixture in mixtures for reference in plan.mixtures[mixture]}
+    return [name for name in targets if not trained & {plan.targets[name].task, *plan.targets[name].same_data}]

@@ -1,0 +1,109 @@
+"""Tables of a study's answer and of its contrasts, from the table of estimates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation.estimates import ALL_RUNS
+from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
+from xstilts.evaluation.table import records
+from xstilts.reporting.layout import Cells
+from xstilts.store.answer import INTERACTION
+
+INTERVALS = (
+    "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run:"
+    " that carries no verdict. Undecided: in brackets the runs of each arm that would likely decide it."
+)
+LEGEND = "* primary: its verdict is corrected for the other primary comparisons (Holm); all else is exploratory."
+
+
+def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the study's answer."""
+    return estimates[estimates["family"] != ""]
+
+
+def of_contrasts(estimates: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of contrasts."""
+    return estimates[estimates["family"] == ""]
+
+
+def answer_rows(estimates: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of the answer, primary comparisons first."""
+    header = ["family", "size", "multi − single", "equal", "recipe", "outcome", *_MEASURED]
+    rows = []
+    for row in _primary_first(of_answer(estimates)):
+        size = "large − small" if row["kind"] == INTERACTION else row["size"]
+        chosen = f" ({row['chosen']})" if row["chosen"] else ""
+        sides = f"{row['a']} − {row['b']}{chosen}"
+        outcome = row["target"] or f"{row['outcome']}, {row['targets']} targets"
+        budget = row["budget"].removeprefix("equal ")
+        rows.append([row["family"] + _mark(row), size, sides, budget, row["recipe"], outcome, *_measured(row)])
+    return header, rows
+
+
+def contrast_rows(estimates: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of contrasts, primary ones first."""
+    header = ["contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
+    rows = []
+    for row in _primary_first(of_contrasts(estimates)):
+        sides = f"{row['name']}{_mark(row)}: {row['a']} − {row['b']}"
+        shared = [row[axis] or "–" for axis in ("model", "recipe", "mixture")]
+        target = row["target"] or f"mean of {row['targets']}"
+        rows.append([sides, *shared, target, *_measured(row), row["expected"], row["emerged"]])
+    return header, rows
+
+
+_MEASURED = ("difference", "95 % interval", "runs", "n", "verdict")
+
+
+def _primary_first(estimates: pd.DataFrame) -> list[dict[str, Any]]:
+    return records(estimates.sort_values("primary", ascending=False, kind="stable"))
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    return " *" if row["primary"] else ""
+
+
+def _measured(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of ``_MEASURED``."""
+    digits = 1 if row["scale"] == POINTS else 3 if row["scale"] != LOG_ODDS else 2
+    unit = "" if row["scale"] == POINTS else f" {row['scale']}"
+    estimate, low, high = (f"{row[name]:+.{digits}f}" for name in ("estimate", "low", "high"))
+    interval = f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"
+    used = "" if row["runs_used"] == ALL_RUNS else f", {row['runs_used']}"
+    collapsed = f", {row['collapsed']} collapsed" if row["collapsed"] and not used else ""
+    runs = f"{row['runs_a']} / {row['runs_b']}{used}{collapsed}"
+    return [estimate + unit, interval, runs, str(row["n"]), _verdict(row)]
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    if row["verdict"] != UNDECIDED:
+        return row["verdict"] or "–"
+    needed = f"{row['runs_needed']:.0f} runs" if np.isfinite(row["runs_needed"]) else "more examples"
+    return f"{UNDECIDED} ({needed})"
+
+
+_EXPECTATIONS = {
+    "emerged": "emerged",
+    "the opposite": "went the other way",
+    "equivalent": "too small to matter",
+    "undecided": "undecided",
+    "": "without a verdict, because an arm has one run",
+}
+
+
+def expectations(estimates: pd.DataFrame) -> str:
+    """Return a sentence on how many of the expected differences emerged, and which did not; empty without any."""
+    contrasts = of_contrasts(estimates)
+    expected = contrasts[(contrasts["expected"] != "") & (contrasts["runs_used"] == ALL_RUNS)]
+    if expected.empty:
+        return ""
+    counts = expected["emerged"].value_counts()
+    found = [f"{counts[emerged]} {text}" for emerged, text in _EXPECTATIONS.items() if counts.get(emerged)]
+    missed = expected[expected["emerged"].isin(["the opposite", "equivalent"])]
+    names = [f"{row['name']} on {row['target'] or 'the mean'}" for row in records(missed)]
+    which = f" Not as expected: {', '.join(dict.fromkeys(names))}." if names else ""
+    return f"Expected differences: {len(expected)}, of which {', '.join(found)}.{which}"
