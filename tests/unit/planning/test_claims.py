@@ -146,3 +146,10 @@ def test_errors(tmp_path, claim, message):
 def test_a_claim_of_the_registry_keeps_its_name(tmp_path):
     with pytest.raises(UserError, match="claims.1: the registry has a claim of this name"):
         study_of(tmp_path, {**STUDY, "claims": {"1": {"text": "x", "fact": {"phases": 3}}}})
+
+
+def test_arms_are_chosen_by_dev_scores(tmp_path):
+    """A target that is used as it is has none."""
+    each = {"mixtures": ["best for each target"], "minus": ["none"]}
+    claim = claims_of(tmp_path, each, targets={"tatoeba": None})
+    assert not claim.comparisons and claim.lacking["tiny"].targets == ("trained on rows and scored in percent",)

@@ -4,13 +4,13 @@ import math
 
 import pytest
 from xstilts.reporting import claims, layout, wording
-from xstilts.store.claims import Comparison, Lacking, PlannedClaim
+from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.study_plan import Cell
 
 from tests.builders.estimates import CONTRAST, ONE_RUN, UNDECIDED, estimates
 from tests.builders.study_plans import study_plan
 
-ONE = Comparison(model="m", first="nine", second="none")
+ONE = ClaimComparison(model="m", first="nine", second="none")
 CELLS = tuple(Cell("m", recipe, "full", "none", 1, "xnli", "") for recipe in ("r", "s"))
 ROW = {**CONTRAST, "name": "claim 2", "model": "m", "b": "none", "primary": False, "expected": "higher"}
 
@@ -49,7 +49,7 @@ def test_what_an_undecided_claim_needs(change, needs):
 
 
 def test_several_comparisons():
-    planned = claim(ONE, Comparison(model="m", first="nine", second="mnli"))
+    planned = claim(ONE, ClaimComparison(model="m", first="nine", second="mnli"))
     row, _ = found(planned, ROW, {**ROW, "estimate": -2.0})
     assert row.verdict == "contradicted"
     text = wording.text([row.found])

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import PERCENT
 from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
 from xstilts.planning.question import Use
 from xstilts.planning.registry import Registry, check_known, check_reference
 from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
-from xstilts.store.claims import BEST_FOR_EACH_TARGET, BEST_SINGLE, Comparison, Lacking, PlannedClaim
+from xstilts.store.claims import BEST_FOR_EACH_TARGET, BEST_SINGLE, ClaimComparison, Lacking, PlannedClaim
 
 # behind a task: in source languages other than the usual one
 _OTHERS = "@*"
@@ -94,7 +95,7 @@ class _Study:
         fact = entry["fact"]
         if bool(entry["comparisons"]) == bool(fact):
             raise UserError(f"{here}: needs one of `comparisons` and `fact`")
-        comparisons: list[Comparison] = []
+        comparisons: list[ClaimComparison] = []
         lacking: dict[str, Lacking] = {}
         for model in () if fact else self.models:
             needs = _Needs()
@@ -125,7 +126,7 @@ class _Study:
             found.append(1 + intermediate + target == fact["phases"])
         return all(found)
 
-    def _comparisons(self, asked: Mapping[str, Any], model: str, needs: _Needs, here: str) -> Iterator[Comparison]:
+    def _comparisons(self, asked: Mapping[str, Any], model: str, needs: _Needs, here: str) -> Iterator[ClaimComparison]:
         """Yield the comparisons that the study can make in a model."""
         if asked["against"] and not asked["targets"]:
             raise UserError(f"{here}.against: goes with `targets`; name those that are compared with these")
@@ -135,7 +136,7 @@ class _Study:
             if arms[0] is None or arms[1] is None:
                 continue
             for target, against in itertools.product(there["targets"], there["against"]):
-                yield Comparison(
+                yield ClaimComparison(
                     model=model,
                     first=arms[0].name,
                     second=arms[1].name,
@@ -154,6 +155,9 @@ class _Study:
 
     def _arm(self, meaning: str, first: str, model: str, needs: _Needs, here: str) -> _Arm | None:
         """Return a side of a comparison, of which ``first`` is the first side; None where the study has not got it."""
+        if meaning in (BEST_FOR_EACH_TARGET, BEST_SINGLE) and not any(map(self._has_dev_score, self.targets.values())):
+            needs.targets |= {"trained on rows and scored in percent": None}
+            return None
         if meaning == BEST_FOR_EACH_TARGET:
             among = [name for name in self.models[model].mixtures if name != NONE]
             needs.mixtures |= {"two beside none": None} if len(among) < 2 else {}
@@ -166,6 +170,11 @@ class _Study:
         name = self._mixture(meaning, model, here)
         needs.mixtures |= {meaning: None} if name is None else {}
         return _Arm(name) if name is not None else None
+
+    def _has_dev_score(self, target: Target) -> bool:
+        """Tell whether a target is trained and has dev rows by whose score, in percent, mixtures can be chosen."""
+        tasks = [self.registry.tasks[parse_reference(reference)[0]] for reference in target.trained_on]
+        return any(FORMS[task.form].metrics[task.metric].unit == PERCENT for task in tasks)
 
     def _mixture(self, meaning: str, model: str, here: str) -> str | None:
         """Return the mixture of a model that a meaning stands for; None where it has none."""

@@ -9,7 +9,7 @@ HIGHER, LOWER, NOT_HIGHER = "higher", "lower", "not higher"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ClaimComparison:
     """One comparison of a claim: the first arm minus the second, in one model.
 
     Attributes:
@@ -59,5 +59,5 @@ class PlannedClaim:
     source: str
     figure: str
     holds: bool | None
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ClaimComparison, ...]
     lacking: Mapping[str, Lacking]
