@@ -2,13 +2,20 @@
 
 import pandas as pd
 import pytest
-from xstilts.evaluation import statistics
+from xstilts.evaluation.distance import distances
+from xstilts.evaluation.estimates import COLUMNS
 from xstilts.planning import registry
-from xstilts.reporting import layout, tables
+from xstilts.reporting import layout, tables, verdict_tables
 
 from tests.builders.projects import ROOT
 
 WORLDS = [4, 6]
+
+
+def contrasts(folder):
+    """Return the estimates behind the table of contrasts."""
+    texts = {column.name: str for column in COLUMNS if column.type == "text"}
+    return pd.read_csv(folder / "contrasts.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
 
 
 def table(world, name):
@@ -20,8 +27,8 @@ def table(world, name):
     cells = {
         "main": lambda: tables.main_rows(tables.main_frame(scores)),
         "by_language": lambda: tables.language_rows(tables.language_frame(scores)),
-        "contrasts": lambda: tables.contrast_rows(pd.read_csv(folder / "contrasts.csv")),
-        "distance": lambda: tables.distance_rows(statistics.distances(scores, distance)),
+        "contrasts": lambda: verdict_tables.contrast_rows(contrasts(folder)),
+        "distance": lambda: tables.distance_rows(distances(scores, distance)),
     }[name]()
     return layout.markdown(cells, "").strip()
 
@@ -40,12 +47,12 @@ def test_tables_of_the_miniature_are_those_of_its_scores(world, name):
 def test_contrasts_are_differences_of_the_scores(world):
     folder = ROOT / f"docs/miniature/world-{world}"
     means = tables.main_frame(pd.read_parquet(folder / "scores.parquet")).set_index(["model", "mixture", "target"])
-    for row in pd.read_csv(folder / "contrasts.csv").fillna("").to_dict("records"):
+    for row in contrasts(folder).to_dict("records"):
         one, other = (
             means.loc[(row["model"] or side, row["mixture"] or side, row["target"]), "zero_shot"]
             for side in (row["a"], row["b"])
         )
-        assert row["difference"] == pytest.approx(one - other, abs=1e-9)
+        assert row["estimate"] == pytest.approx(one - other, abs=1e-9)
 
 
 def test_what_is_said_of_the_world_before():
