@@ -84,7 +84,8 @@ def test_rows_of_other_claims_worlds_and_runs_do_not_count():
 
 
 def test_the_figure_is_shown_as_unverified():
-    table = claims.frame(found(claim(ONE), ROW))
-    header, (first, _) = claims.cells(table)
+    rows = found(claim(ONE), ROW)
+    header, (first, _) = claims.cells(rows)
     assert first[header.index("reported (unverified)")] == "+8.7"
-    assert "| reported (unverified) |" in layout.markdown(claims.cells(table), "")
+    assert "| reported (unverified) |" in layout.markdown(claims.cells(rows), "")
+    assert claims.frame(rows)["figure"].tolist() == ["+8.7", "+8.7"]

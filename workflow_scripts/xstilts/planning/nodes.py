@@ -147,12 +147,13 @@ class Plan:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables: those of benchmark, layers, answer, contrasts and distances where there are such."""
+        """Names of the tables: beside the first two, those of what the study has."""
         more = {
             "benchmark": self.study.benchmark,
             "layers": self.swept,
             "answer": self.study.answer,
             "contrasts": self.study.contrasts,
+            "claims": self.study.claims,
             "distance": self.distance and NONE in self.study.mixtures,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,6 +16,12 @@ from xstilts.reporting.wording import Row, Sentence, Stated
 from xstilts.store.answer import SMALLEST
 from xstilts.store.claims import Lacking
 from xstilts.store.study_plan import StudyPlan
+
+VERDICTS = (
+    "What was reported is unverified and decides nothing. Supported: every comparison came out as claimed (their p are"
+    " corrected for each other, Holm); contradicted: one went the other way; undecided: neither; not testable: the"
+    " study lacks what a claim needs. Numbers in square brackets are rows of the table of estimates."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +131,11 @@ def frame(found: Sequence[ClaimRow]) -> pd.DataFrame:
     return pd.DataFrame(values, columns=list(ClaimRow.__dataclass_fields__))
 
 
-def cells(table: pd.DataFrame) -> Cells:
-    """Return header and rows of the table of claims."""
+def cells(found: Sequence[ClaimRow], render: Callable[[Iterable[Sentence]], str] = wording.text) -> Cells:
+    """Return header and rows of the table of claims; ``render`` makes text or HTML of what was found."""
     header = ["claim", "in words", "reported (unverified)", "model", "recipe", "verdict", "found", "needs"]
-    names = ["claim", "text", "figure", "model", "recipe", "verdict", "found", "needs"]
-    return header, [[row[name] or "–" for name in names] for row in records(table)]
+    rows = []
+    for row in found:
+        of_arm = [row.figure or "–", row.model or "–", row.recipe or "–", row.verdict]
+        rows.append([row.claim, row.text, *of_arm, render([row.found]) or "–", row.needs or "–"])
+    return header, rows

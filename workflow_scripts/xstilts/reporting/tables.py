@@ -17,7 +17,7 @@ from xstilts.evaluation.scores import AXES, headline, is_source_language, with_g
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
-from xstilts.reporting import layout, verdict_tables
+from xstilts.reporting import claims, layout, verdict_tables
 from xstilts.reporting.layout import Cells
 from xstilts.store.study_plan import Benchmark, StudyPlan
 
@@ -253,6 +253,9 @@ def write(
     if estimates is not None and "contrasts" in plan.tables:
         caption = f"a − b: zero-shot means, in points unless named. {verdict_tables.INTERVALS}"
         tables["contrasts"] = (verdict_tables.of_contrasts(estimates), verdict_tables.contrast_rows, caption)
+    if estimates is not None and "claims" in plan.tables:
+        found = claims.rows(plan, estimates)
+        tables["claims"] = (claims.frame(found), lambda _: claims.cells(found), f"claims. {claims.VERDICTS}")
     if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
         tables["distance"] = (distances(scores, plan.distance), distance_rows, caption)

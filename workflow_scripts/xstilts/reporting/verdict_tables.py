@@ -1,4 +1,4 @@
-"""Tables of a study's answer and of its contrasts, from the table of estimates."""
+"""Tables of a study's answer, of its contrasts and of what claims compare, from the table of estimates."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation.comparisons import CLAIM, LOG_ODDS, POINTS
 from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
@@ -27,12 +27,21 @@ def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
 
 def of_contrasts(estimates: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of contrasts."""
-    return estimates[estimates["family"] == ""]
+    return estimates[(estimates["family"] == "") & ~_is_of_claim(estimates)]
+
+
+def of_claims(estimates: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of what claims compare."""
+    return estimates[_is_of_claim(estimates)]
+
+
+def _is_of_claim(estimates: pd.DataFrame) -> pd.Series:
+    return estimates["name"].str.startswith(f"{CLAIM} ")
 
 
 def answer_rows(estimates: pd.DataFrame) -> Cells:
     """Return header and rows of the table of the answer, primary comparisons first."""
-    header = ["family", "size", "multi − single", "equal", "recipe", "outcome", *_MEASURED]
+    header = ["row", "family", "size", "multi − single", "equal", "recipe", "outcome", *_MEASURED]
     rows = []
     for row in _primary_first(of_answer(estimates)):
         size = "large − small" if row["kind"] == INTERACTION else row["size"]
@@ -40,19 +49,21 @@ def answer_rows(estimates: pd.DataFrame) -> Cells:
         sides = f"{row['a']} − {row['b']}{chosen}"
         outcome = row["target"] or f"{row['outcome']}, {row['targets']} targets"
         budget = row["budget"].removeprefix("equal ")
-        rows.append([row["family"] + _mark(row), size, sides, budget, row["recipe"], outcome, *_measured(row)])
+        rows.append(
+            [str(row["row"]), row["family"] + _mark(row), size, sides, budget, row["recipe"], outcome, *_measured(row)]
+        )
     return header, rows
 
 
 def contrast_rows(estimates: pd.DataFrame) -> Cells:
-    """Return header and rows of the table of contrasts, primary ones first."""
-    header = ["contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
+    """Return header and rows of contrasts, or of what claims compare, primary ones first."""
+    header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
     rows = []
-    for row in _primary_first(of_contrasts(estimates)):
+    for row in _primary_first(estimates):
         sides = f"{row['name']}{_mark(row)}: {row['a']} − {row['b']}"
         shared = [row[axis] or "–" for axis in ("model", "recipe", "mixture")]
         target = row["target"] or f"mean of {row['targets']}"
-        rows.append([sides, *shared, target, *_measured(row), row["expected"], row["emerged"]])
+        rows.append([str(row["row"]), sides, *shared, target, *_measured(row), row["expected"], row["emerged"]])
     return header, rows
 
 

@@ -3,11 +3,12 @@
 A sentence has parts: text, and what one row of the table states. So whatever shows the sentence can lead to the row.
 """
 
-import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from xstilts.evaluation.intervals import EQUIVALENT, UNDECIDED
 
@@ -37,15 +38,15 @@ def _part(part: Part) -> str:
     return part if isinstance(part, str) else f"{part.text} [{part.row}]"
 
 
-def in_html(sentences: Iterable[Sentence]) -> str:
+def in_html(sentences: Iterable[Sentence]) -> Markup:
     """Return sentences as HTML; what a row states is a link to the element ``estimate-<row>``."""
-    return " ".join("".join(map(_link, sentence)) for sentence in sentences)
+    return Markup(" ").join(Markup().join(map(_link, sentence)) for sentence in sentences)
 
 
-def _link(part: Part) -> str:
+def _link(part: Part) -> Markup:
     if isinstance(part, str):
-        return html.escape(part)
-    return f'<a href="#estimate-{part.row}">{html.escape(part.text)}</a>'
+        return escape(part)
+    return Markup('<a href="#estimate-{}">{}</a>').format(part.row, part.text)
 
 
 def counted(number: int, noun: str) -> str:
