@@ -25,7 +25,7 @@ ONE_RUN: dict[str, Any] = {
 }  # fmt: skip
 LARGE = {"size": "large", "model": "mini-large"}
 INTERACTION = {"kind": "interaction", "size": "", "model": ""}
-LOG_ODDS = {**INTERACTION, "scale": "log-odds", "estimate": -0.02, "low": -0.10, "high": 0.06}
+LOG_ODDS = {**INTERACTION, "primary": False, "scale": "log-odds", "estimate": -0.02, "low": -0.10, "high": 0.06}
 CONTRAST = {"budget": "", "family": "", "size": ""}
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import spearmanr
 from xstilts import forms
 from xstilts.commands import main
-from xstilts.evaluation import xtreme_format
-from xstilts.evaluation.statistics import difference
+from xstilts.evaluation import resampling, xtreme_format
+from xstilts.evaluation.scores import columns_of
 from xstilts.forms import scoring
 from xstilts.forms.declaration import Columns, Metric
 from xstilts.planning import registry
@@ -203,12 +203,10 @@ def test_interval_of_a_correlation(similarity):
         )
         for predicted in sides
     ]
-    result = difference([tuple(frames)], similarity.FORM.metrics["spearman"], "en", joint=False)
-    drawn = np.random.Generator(np.random.Philox(0)).multinomial(20, np.full(20, 1 / 20), size=1000)
-    differences = []
-    for counts in drawn:
-        rows = np.repeat(np.arange(40), np.repeat(counts, 2))
-        a, b = (spearmanr(predicted[rows], gold[rows]).statistic for predicted in sides)
-        differences.append(100 * (a - b))
-    assert (result["low"], result["high"]) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])))
-    assert result["verdict"] == "higher"
+    split = resampling.split_examples(frames[0], "sts", parallel=False)["de"]
+    drawn = resampling.draws(split)
+    for frame, predicted in zip(frames, sides, strict=True):
+        found = resampling.scores_of_draws(similarity.FORM.metrics, columns_of(frame), split, drawn)["spearman"]
+        drawn_rows = [np.repeat(np.arange(40), np.repeat(counts, 2)) for counts in drawn]
+        expected = [100 * spearmanr(predicted[rows], gold[rows]).statistic for rows in (np.arange(40), *drawn_rows)]
+        assert found == pytest.approx(expected)

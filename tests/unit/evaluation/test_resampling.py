@@ -118,7 +118,7 @@ def test_metric_of_examples(tmp_path):
     pd.read_parquet(path).assign(gold=gold, prediction=predicted).to_parquet(path)
     found = draws(plan, tmp_path, asked={"de": ["macro_f1"]})["m", "de", "macro_f1"]
     examples = resampling.examples_of(plan, tmp_path, "xnli")["de"]
-    counts = resampling._draws(examples)
+    counts = resampling.draws(examples)
     metric = FORMS["classification"].metrics["macro_f1"]
     once = np.ones((1, 30))
     expected = metric.of_examples({"gold": gold, "prediction": predicted}, np.vstack([once, counts]))

@@ -40,7 +40,7 @@ def test_a_row_for_each_recipe():
             {**UNDECIDED, "standard_error": 0.8, "runs_needed": math.inf},
             "more test examples: no number of runs would decide it",
         ),
-        ({"estimate": 0.0, "p": 1.0}, "nothing: what does not support it is within 1 point of no difference"),
+        ({"estimate": 0.0, "p": 1.0}, "nothing more: differences that do not support it are within 1 point of none"),
     ],
 )
 def test_what_an_undecided_claim_needs(change, needs):
@@ -60,15 +60,15 @@ def test_several_comparisons():
 def test_what_is_lacking():
     nothing = {"small": Lacking(("nine", "mnli"), ("bucc",)), "m": Lacking(("nine",), ("bucc", "tatoeba", "xnli"))}
     (row,) = found(claim(lacking=nothing))
-    assert (row.verdict, row.model) == ("not testable", "")
+    assert (row.verdict, row.model) == ("not testable in this study", "")
     assert row.needs == "the mixtures nine and mnli; the target bucc"
     row, _ = found(claim(ONE, lacking={"m": Lacking((), ("bucc",))}), ROW)
-    assert (row.verdict, row.needs) == ("not testable", "the target bucc")
+    assert (row.verdict, row.needs) == ("not testable in this study", "the target bucc")
 
 
 def test_one_run_an_arm():
     row, _ = found(claim(ONE), {**ROW, **ONE_RUN, "standard_error": math.nan, "degrees": math.nan})
-    assert (row.verdict, row.needs) == ("not testable", "a second run (seed) of every arm")
+    assert (row.verdict, row.needs) == ("not testable in this study", "a second run (seed) of every arm")
 
 
 def test_facts_of_the_setup():

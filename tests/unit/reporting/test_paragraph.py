@@ -137,11 +137,15 @@ def test_the_oracle_stands_beside_and_has_no_verdict():
 
 
 def test_without_collapsed_runs():
-    text = said(
-        {"collapsed": 1}, {**UNDECIDED, "collapsed": 1, "runs_used": "without collapsed", "runs_a": 2, "primary": False}
-    )
-    assert "Some of these runs collapsed; without those, mini small +0.4 points [-0.9, +1.7], 2 runs against 3:" in text
+    kept = {**UNDECIDED, "runs_used": "without collapsed", "runs_a": 2, "primary": False}
+    text = said({"collapsed": 1}, kept, {**ORACLE, "collapsed": 1})
+    assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +0.4 points" in text
+    assert "[-0.9, +1.7], 2 runs against 3: undecided, about 17 runs an arm would decide it [2]." in text
     assert "One comparison is primary" in text
+
+
+def test_only_collapsed_runs():
+    assert "mini small 6 runs [1]; without them, nothing is left to compare." in said({"collapsed": 6})
 
 
 def test_primary_contrasts_without_an_answer():

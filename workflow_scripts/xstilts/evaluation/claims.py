@@ -9,7 +9,12 @@ from xstilts.evaluation import intervals
 from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, Estimate
 from xstilts.store.claims import NOT_HIGHER
 
-SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "supported", "contradicted", "undecided", "not testable"
+SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE = (
+    "supported",
+    "contradicted",
+    "undecided",
+    "not testable in this study",
+)
 HOLDS, HOLDS_NOT = "true of this study", "not true of this study"
 # what supports a claim of each kind, and what contradicts it
 _SUPPORT = {HIGHER: {HIGHER}, LOWER: {LOWER}, NOT_HIGHER: {LOWER, EQUIVALENT}}

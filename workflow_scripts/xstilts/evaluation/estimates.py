@@ -41,9 +41,15 @@ COLUMNS = (
     Column("languages", "integer", "different languages in the outcome"),
     Column("n", "integer", "examples in the outcome, each once"),
     Column("clusters", "integer", "independent clusters of these examples"),
-    Column("runs_a", "integer", "runs of the first side; of an interaction the fewest of the multi-task arms"),
-    Column("runs_b", "integer", "runs of the second side; of an interaction the fewest of the single-task arms"),
-    Column("chosen", "text", "single tasks that were chosen and in how many runs, such as `mnli 2, squad_v1 1`"),
+    Column(
+        "runs_a", "integer", "runs of the first side, 1 where nothing varies between runs; of several arms the fewest"
+    ),
+    Column("runs_b", "integer", "the same of the second side"),
+    Column(
+        "chosen",
+        "text",
+        "single tasks that were chosen, and in how many runs: `mnli 2, squad_v1 1`; those of the small model first",
+    ),
     Column("collapsed", "integer", "runs that collapsed, of all arms"),
     Column("runs_used", "text", "all, or without collapsed: the same estimate without these runs"),
     Column("estimate", "number", "the difference"),

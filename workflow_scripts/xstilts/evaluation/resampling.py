@@ -55,15 +55,24 @@ def examples_of(plan: StudyPlan, results: Path, target: str) -> dict[str, Exampl
         UserError: if there are no predictions.
     """
     node = next(cell.node for cell in plan.cells if cell.target == target)
-    frame = _read(results, node)[["language", "example_id", "cluster_id"]]
-    task = plan.targets[target].task
-    by_language = {str(language): rows for language, rows in frame.groupby("language", sort=False)}
-    if not _parallel(plan, node):
-        return {
-            language: _examples(rows, _numbers(rows), f"{task}@{language}") for language, rows in by_language.items()
-        }
-    numbers = _numbers(frame)
-    return {language: _examples(rows, numbers, task) for language, rows in by_language.items()}
+    return split_examples(_read(results, node), plan.targets[target].task, _parallel(plan, node))
+
+
+def split_examples(frame: pd.DataFrame, task: str, parallel: bool) -> dict[str, Examples]:
+    """Return the examples of predictions by language.
+
+    Args:
+        frame: the predictions.
+        task: what they are of.
+        parallel: whether clusters are the same in all languages, and drawn in all at once.
+    """
+    of_all = _numbers(frame)
+    return {
+        str(language): _examples(rows, of_all, task)
+        if parallel
+        else _examples(rows, _numbers(rows), f"{task}@{language}")
+        for language, rows in frame.groupby("language", sort=False)
+    }
 
 
 def _parallel(plan: StudyPlan, node: str) -> bool:
@@ -115,7 +124,7 @@ def scores(
     Raises:
         UserError: if a node has predictions for other examples.
     """
-    drawn = {split.data: _draws(split) for split in (examples[language] for language in asked)}
+    drawn = {split.data: draws(split) for split in (examples[language] for language in asked)}
     for node in nodes:
         found: dict[tuple[str, str], np.ndarray] = {}
         for language, rows in _read(results, node).groupby("language", sort=False):
@@ -128,25 +137,33 @@ def scores(
                     " models; delete its folder and run again"
                 )
             metrics = {name: form.metrics[name] for name in asked[str(language)]}
-            by_metric = _scores(metrics, columns_of(rows), split, drawn[split.data])
+            by_metric = scores_of_draws(metrics, columns_of(rows), split, drawn[split.data])
             found |= {(str(language), metric): values for metric, values in by_metric.items()}
         yield node, found
 
 
-def _draws(split: Examples) -> np.ndarray:
+def draws(split: Examples) -> np.ndarray:
     """Return how often each cluster is in each draw, of shape (DRAWS, clusters)."""
     seed = int.from_bytes(bytes.fromhex(split.data)[:16])
     rng = np.random.Generator(np.random.Philox(key=seed))
-    counts = np.empty((DRAWS, split.drawn_from), dtype=np.uint16)
+    # a cluster is in a draw once on average, and never more than 255 times
+    counts = np.empty((DRAWS, split.drawn_from), dtype=np.uint8)
     for row in counts:
         row[:] = np.bincount(rng.integers(split.drawn_from, size=split.drawn_from), minlength=split.drawn_from)
     return counts
 
 
-def _scores(
+def scores_of_draws(
     metrics: Mapping[str, Metric], columns: Columns, split: Examples, drawn: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return by metric the score of the examples, and that of every draw; see ``scores``."""
+    """Return by metric the score of the examples, then that of every draw; of shape (1 + DRAWS,).
+
+    Args:
+        metrics: by name.
+        columns: the examples, as ``columns_of`` gives them.
+        split: the same examples with their clusters.
+        drawn: as ``draws`` gives them.
+    """
     names = [name for name in columns if name not in scoring.TEXTS]
     sums = _sums([*(columns[name] for name in names), np.ones(len(split.ids))], split, drawn)
     return {
@@ -178,7 +195,7 @@ def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.nd
     once = np.ones((1, split.drawn_from))
     scores = []
     for block in (once, *np.array_split(drawn, math.ceil(len(drawn) * len(split.ids) / LARGE_BLOCK))):
-        counts, of_block = block[:, split.clusters], np.full(len(block), np.nan)
+        counts, of_block = block[:, split.clusters].astype(np.float64), np.full(len(block), np.nan)
         there = counts.any(axis=1)
         of_block[there] = metric.of_examples(columns, counts[there])
         scores.append(of_block)

@@ -113,7 +113,7 @@ def _needs_of(judged: Judgement, lacking: Lacking, smallest: float) -> str:
     if judged.verdict != UNDECIDED:
         return ""
     if math.isnan(judged.runs_needed):
-        return f"nothing: what does not support it is within {wording.within(smallest)} of no difference"
+        return f"nothing more: differences that do not support it are within {wording.within(smallest)} of none"
     if math.isinf(judged.runs_needed):
         return "more test examples: no number of runs would decide it"
     return f"about {math.ceil(judged.runs_needed)} runs an arm"
@@ -137,5 +137,6 @@ def cells(found: Sequence[ClaimRow], render: Callable[[Iterable[Sentence]], str]
     rows = []
     for row in found:
         of_arm = [row.figure or "–", row.model or "–", row.recipe or "–", row.verdict]
-        rows.append([row.claim, row.text, *of_arm, render([row.found]) or "–", row.needs or "–"])
+        words = f"{row.text} ({row.source})" if row.source else row.text
+        rows.append([row.claim, words, *of_arm, render([row.found]) or "–", row.needs or "–"])
     return header, rows

@@ -80,18 +80,15 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     """
     rows = [row for row in records(estimates) if pd.isna(row["world"])]
     smallest = plan.answer.smallest if plan.answer else SMALLEST
-    all_runs = [row for row in _select(rows, primary=True, runs_used=_ALL) if row["scale"] != LOG_ODDS]
-    contrasts = [row for row in all_runs if row["name"] != _ANSWER]
+    primary = _select(rows, primary=True)
+    contrasts = [row for row in primary if row["name"] != _ANSWER]
     said = _answer(plan.answer, rows) if plan.answer else []
     if not said and not contrasts:
         return [("This study states no question: it has neither `answer` nor primary contrasts.",)]
     said += [_contrast(row, smallest) for row in contrasts]
-    same = {tuple(row[name] for name in _SAME) for row in all_runs}
-    of_kept = _select(rows, runs_used=_WITHOUT_COLLAPSED)
-    if without := [row for row in of_kept if tuple(row[name] for name in _SAME) in same]:
-        words = _each(without, lambda row: _finding(row, smallest))
-        said.append(("Some of these runs collapsed; without those, ", *words, "."))
-    return [*said, _correction(all_runs), _random(rows, estimates["world"].nunique())]
+    stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
+    said += _collapsed([row for row in rows if row["row"] in stated], rows, smallest)
+    return [*said, _correction(primary), _random(rows, estimates["world"].nunique())]
 
 
 def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
@@ -169,6 +166,18 @@ def _contrast(row: Row, smallest: float) -> Sentence:
         _finding(row, smallest),
         ".",
     )
+
+
+def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> list[Sentence]:
+    """Return how many of the runs behind what was said collapsed, and what it is without them."""
+    collapsed = [row for row in said if row["collapsed"] and row["scale"] != LOG_ODDS and row["b"] != _ORACLE]
+    if not collapsed:
+        return []
+    same = [tuple(row[name] for name in _SAME) for row in collapsed]
+    kept = [row for row in _select(rows, runs_used=_WITHOUT_COLLAPSED) if tuple(row[name] for name in _SAME) in same]
+    counts = _each(collapsed, lambda row: Stated(wording.counted(row["collapsed"], "run"), row["row"]))
+    without = _each(kept, lambda row: _finding(row, smallest)) or ["nothing is left to compare"]
+    return [("Collapsed runs are counted in: ", *counts, "; without them, ", *without, ".")]
 
 
 def _correction(primary: Sequence[Row]) -> Sentence:

@@ -23,9 +23,10 @@ def text(plan: StudyPlan, folder: Path) -> str:
     title = f"{plan.title}: zero-shot means, in percent; in brackets the gain over no intermediate training."
     lines = [markdown(cells, title, tables.LEGEND), *(f"{note}\n" for note in plan.notes)]
     if (folder / estimates.FILE).exists():
-        lines.append(f"\n{_wrapped(paragraph.text(plan, estimates.read(folder / estimates.FILE)))}\n")
+        said = _wrapped(paragraph.text(plan, estimates.read(folder / estimates.FILE)))
+        lines.append(f"\n{said}\n\nSingle numbers in brackets are rows of the report's tables.\n")
     if (folder / REPORT).exists():
-        lines.append(f"\nReport: {folder / REPORT}\n")
+        lines.append(f"Report: {folder / REPORT}\n")
     return "\n" + "".join(lines)
 
 
