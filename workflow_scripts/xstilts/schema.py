@@ -189,7 +189,8 @@ def _explain(error: ValidationError) -> str:
         sign = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}[error.validator]
         return f"{path}: must be {sign} {error.validator_value}, found {error.instance!r}"
     if error.validator in ("minItems", "minProperties"):
-        return f"{path}: must not be empty"
+        least = error.validator_value
+        return f"{path}: must " + ("not be empty" if least == 1 else f"have at least {least}, found {error.instance!r}")
     if error.validator == "pattern":
         expected = error.schema.get("x-form", error.validator_value)
         return f"{path}: {error.instance!r} is not of the form {expected}"

@@ -169,6 +169,23 @@ def change(plan: Path, edit) -> None:
     plan.write_text(json.dumps(content))
 
 
+def test_of_several_worlds_one_is_exported(study, caplog):
+    """The cells of seed 2 become those of seed 1 in another world."""
+
+    def add(content: dict) -> None:
+        for cell in content["cells"]:
+            cell.update(world=cell["seed"] + 10, seed=1)
+
+    change(study, add)
+    export(study, "--benchmark", "xtreme", expected=2)
+    assert "--world: study mine has the worlds 11, 12; choose one" in caplog.text
+    labels = []
+    for world in ("11", "12"):
+        export(study, "--benchmark", "xtreme", "--world", world)
+        labels.append((study.parents[4] / "predictions/xnli/test-en.tsv").read_text())
+    assert labels[0] != labels[1]
+
+
 def test_two_targets_of_one_folder_are_refused(study, caplog):
     def add(content: dict) -> None:
         content["targets"]["tatoeba_after_squad"] = {**content["targets"]["tatoeba"], "task": "tatoeba_after_squad"}

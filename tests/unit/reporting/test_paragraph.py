@@ -169,9 +169,11 @@ def test_exploratory_contrasts_are_not_in_it():
 
 
 def test_worlds():
-    text = said({"interval": "worlds"}, *({"interval": "runs and examples", "world": world} for world in (21, 22)))
-    assert "Random in these intervals are the 2 worlds, each with its own data" in text
-    assert text.count("nine is higher") == 1 and "[2]" not in text
+    over = {**UNDECIDED, "interval": "worlds", "worlds": 6.0}
+    text = said(over, *({"interval": "runs and examples", "world": world} for world in (21, 22)))
+    assert "[-0.9, +1.7], 6 worlds, 3 runs an arm: undecided, about 17 worlds would decide it [1]" in text
+    assert "Random in these intervals are the worlds, each with its own data" in text
+    assert "nine is higher" not in text and "[2]" not in text
 
 
 def test_made_up_data_is_said_first():

@@ -1,7 +1,9 @@
 """Tables on scores made by hand: means, marks, and a benchmark's scores."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from xstilts.evaluation.scores import with_gain
 from xstilts.reporting import tables
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
@@ -93,3 +95,20 @@ def test_layers():
     assert lines == [
         ["m", "r", "tatoeba", "none", "25.0", "26.0", "27.0"], ["m", "r", "tatoeba", "mnli", "35.0", "36.0", "37.0"]
     ]  # fmt: skip
+
+
+def in_two_worlds():
+    """The scores in world 1, and in world 2, where all are ten points lower and mnli is six better instead of four."""
+    second = scores()
+    second["score"] += np.where(second["mixture"] == "mnli", -8, -10)
+    return pd.concat([scores().assign(world=1), second.assign(world=2)], ignore_index=True)
+
+
+def test_scores_are_means_over_worlds_and_gains_are_within_a_world():
+    frame = in_two_worlds()
+    _, rows = tables.main_rows(tables.main_frame(frame))
+    assert [row[3:5] for row in rows] == [["56.0", "26.0"], ["61.0 (+5.0)", "31.0 (+5.0)"]]
+    by_world = with_gain(frame).query("mixture == 'mnli'").groupby("world")["gain"].unique()
+    assert by_world.map(list).to_dict() == {1: [4], 2: [6]}
+    _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, BENCHMARK, MIXTURES))
+    assert [row[3:6] for row in rows] == [["66.0", "26.0", "46.0"], ["71.0", "31.0", "51.0"]]

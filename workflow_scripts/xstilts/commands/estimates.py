@@ -3,7 +3,7 @@
 import argparse
 
 from xstilts.commands import add_study_arguments, read_plan
-from xstilts.evaluation import estimates
+from xstilts.evaluation import estimates, worlds
 
 add_arguments = add_study_arguments
 
@@ -11,4 +11,4 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
-    estimates.write(estimates.collect(plan, results), folder / estimates.FILE)
+    estimates.write(worlds.collect(plan, results), folder / estimates.FILE)

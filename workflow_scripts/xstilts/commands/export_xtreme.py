@@ -11,7 +11,7 @@ from xstilts.evaluation.xtreme_export import Export
 from xstilts.forms import FORMS
 from xstilts.planning import registry
 from xstilts.references import SOURCE_LANGUAGE
-from xstilts.store.study_plan import AXES, BenchmarkTask, PlannedTarget, StudyPlan, select_cells
+from xstilts.store.study_plan import AXES, WORLD, BenchmarkTask, PlannedTarget, StudyPlan, select_cells
 
 # what chooses one model of a study: a method is its recipe's, and all of its targets are exported
 _CHOSEN_BY = [axis for axis in AXES if axis not in ("method", "target")]
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", type=Path, help="plan.json of another study than the configured one")
     for axis in _CHOSEN_BY:
         parser.add_argument(f"--{axis}", required=True, help=f"{axis} of the study")
+    parser.add_argument("--world", help="world of the study, where it has several")
     parser.add_argument("--output", type=Path, required=True, help="folder for the predictions")
     parser.add_argument("--labels", type=Path, help="folder for the gold answers")
     parser.add_argument("--benchmark", help="its tasks and languages, in place of those of the study's own benchmark")
@@ -67,8 +68,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _nodes(plan: StudyPlan, arguments: argparse.Namespace) -> dict[str, str]:
-    """Return by target the node with the predictions of the model asked for."""
-    cells = select_cells(plan.cells, plan.study, **{axis: getattr(arguments, axis) for axis in _CHOSEN_BY})
+    """Return by target the node with the predictions of the model asked for.
+
+    Raises:
+        UserError: if the study has no such model, or one in each of several worlds and none is chosen.
+    """
+    if plan.worlds and arguments.world is None:
+        raise UserError(f"--world: study {plan.study} has the worlds {', '.join(map(str, plan.worlds))}; choose one")
+    chosen_by = (*_CHOSEN_BY, WORLD)
+    cells = select_cells(plan.cells, plan.study, **{axis: getattr(arguments, axis) for axis in chosen_by})
     return {cell.target: cell.node for cell in cells}
 
 

@@ -9,10 +9,10 @@ from xstilts.store.files import canonical
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
 from xstilts.store.stages import STAGES
-from xstilts.store.study_plan import AXES, select_cells
+from xstilts.store.study_plan import AXES, WORLD, select_cells
 
 # what nodes are chosen by: a method is its recipe's
-_AXES = [axis for axis in AXES if axis != "method"]
+_AXES = [*(axis for axis in AXES if axis != "method"), WORLD]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

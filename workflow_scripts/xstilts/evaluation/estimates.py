@@ -10,7 +10,7 @@ import pandas as pd
 
 from xstilts.evaluation import arms, intervals, power, resampling
 from xstilts.evaluation.arms import Measured, Runs
-from xstilts.evaluation.comparisons import LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons
+from xstilts.evaluation.comparisons import CLAIM, LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons
 from xstilts.evaluation.intervals import HIGHER, LOWER, UNDECIDED, Estimate, RunVariance
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.resampling import Examples
@@ -51,6 +51,7 @@ COLUMNS = (
         "single tasks that were chosen, and in how many runs: `mnli 2, squad_v1 1`; those of the small model first",
     ),
     Column("collapsed", "integer", "runs that collapsed, of all arms"),
+    Column("worlds", "integer", "worlds in an estimate over several", optional=True),
     Column("runs_used", "text", "all, or without collapsed: the same estimate without these runs"),
     Column("estimate", "number", "the difference"),
     Column("low", "number", "lower end of the 95 % interval"),
@@ -61,6 +62,7 @@ COLUMNS = (
     Column("run_part", "number", "the runs' part of the standard error", optional=True),
     Column("example_part", "number", "the examples' part of the standard error", optional=True),
     Column("run_sd", "number", "standard deviation between runs of one arm (quadratic mean)", optional=True),
+    Column("world_sd", "number", "standard deviation between worlds, with all that differs in them", optional=True),
     Column("p", "number", "two-sided p of no difference", optional=True),
     Column("p_holm", "number", "p, corrected for the primary comparisons (Holm 1979)", optional=True),
     Column("verdict", "text", "higher, lower, equivalent or undecided; empty with one run an arm"),
@@ -68,7 +70,7 @@ COLUMNS = (
     Column(
         "runs_needed",
         "number",
-        "runs an arm that would decide it; infinite if none would",
+        "runs an arm that would decide it, or worlds where the interval is over worlds; infinite if none would",
         optional=True,
     ),
     Column("expected", "text", "higher, lower or not higher, as study file or claim say; empty for nothing"),
@@ -80,7 +82,10 @@ write, read = TABLE.write, TABLE.read
 ALL_RUNS, WITHOUT_COLLAPSED = "all", "without collapsed"
 # values of emerged, beside UNDECIDED and EQUIVALENT
 EMERGED, OPPOSITE = "emerged", "the opposite"
-_ASKED = ("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b", "expected")
+_ASKED = (
+    *("name", "primary", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b"),
+    "expected",
+)
 
 
 def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
@@ -102,12 +107,17 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     for number, comparison in enumerate(asked):
         of_outcome.setdefault(comparison.outcome, []).append(number)
     measured = arms.measure(plan, results, examples, [term for outcome in of_outcome for term in outcome.terms])
-    found: dict[int, list[_Row]] = {}
+    found: dict[int, list[Estimated]] = {}
     for outcome, numbers in of_outcome.items():
         runs, size = arms.runs_of(measured, outcome), _size(outcome, examples)
         found |= {number: list(_rows(measured, runs, asked[number], size)) for number in numbers}
     smallest = plan.answer.smallest if plan.answer else SMALLEST
-    return _table([row for number in range(len(asked)) for row in found[number]], smallest)
+    return table([row for number in range(len(asked)) for row in found[number]], smallest)
+
+
+def is_of_claim(table: pd.DataFrame) -> pd.Series:
+    """Tell for each row of a table of estimates whether it is one of a claim."""
+    return table["name"].str.startswith(f"{CLAIM} ")
 
 
 @dataclass(frozen=True)
@@ -131,29 +141,19 @@ def _size(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> _
 
 
 @dataclass(frozen=True)
-class _Row:
+class Estimated:
     """A comparison that is estimated.
 
     Attributes:
-        comparison: what is compared.
-        first: the runs of the sides that come first.
-        second: the runs of those that are subtracted.
-        collapsed: runs that collapsed, of all arms of the comparison.
-        runs_used: ALL_RUNS or WITHOUT_COLLAPSED.
-        size: of the outcome.
+        described: what is compared, on what and over which runs, by the column that says so.
         estimate: the difference and its interval.
     """
 
-    comparison: Comparison
-    first: Sequence[Runs]
-    second: Sequence[Runs]
-    collapsed: int
-    runs_used: str
-    size: _Size
+    described: Mapping[str, Any]
     estimate: Estimate
 
 
-def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: _Size) -> Iterator[_Row]:
+def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: _Size) -> Iterator[Estimated]:
     """Yield the estimate of a comparison, and where a run of its arms collapsed a second one without these runs."""
     compared = {arm for side in (*comparison.first, *comparison.second) for arm in side.arms}
     collapsed = sum(sum(runs[arm].collapsed[: runs[arm].number]) for arm in compared)
@@ -168,8 +168,8 @@ def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, 
         pools = arms.pools_of([*kept.values(), *chosen.values()])
         estimate = _estimate(comparison, sides, there, pools, size)
         if estimate is not None:
-            first, second = there[: len(comparison.first)], there[len(comparison.first) :]
-            yield _Row(comparison, first, second, collapsed, runs_used, size, estimate)
+            described = {**_described(comparison, there, size), "collapsed": collapsed, "runs_used": runs_used}
+            yield Estimated(described, estimate)
 
 
 def _estimate(
@@ -188,16 +188,18 @@ def _estimate(
     return intervals.estimate(of_sides, pools, max(size.clusters, 2), "log-odds" if is_log_odds else "identity")
 
 
-def _table(rows: Sequence[_Row], smallest: float) -> pd.DataFrame:
+def table(rows: Sequence[Estimated], smallest: float) -> pd.DataFrame:
     """Return the rows as a table, with verdicts.
 
     Args:
-        rows: the rows.
+        rows: the comparisons.
         smallest: the smallest difference that matters, in points.
     """
     # there is no smallest difference that matters in nats or log-odds: nothing is equivalent
-    matters = [smallest if row.comparison.scale == POINTS else 0.0 for row in rows]
-    primary = [index for index, row in enumerate(rows) if row.comparison.primary and row.runs_used == ALL_RUNS]
+    matters = [smallest if row.described["scale"] == POINTS else 0.0 for row in rows]
+    primary = [
+        index for index, row in enumerate(rows) if row.described["primary"] and row.described["runs_used"] == ALL_RUNS
+    ]
     corrected = intervals.primary_verdicts(
         [rows[index].estimate for index in primary], [matters[index] for index in primary]
     )
@@ -206,15 +208,15 @@ def _table(rows: Sequence[_Row], smallest: float) -> pd.DataFrame:
     for index, row in enumerate(rows):
         p_holm, verdict = of_primary.get(index) or (None, intervals.verdict(row.estimate, matters[index]))
         head = {"row": index + 1, "primary": index in of_primary, "p_holm": p_holm, "verdict": verdict}
-        tail = {"emerged": _emerged(row.comparison.expected, verdict)}
-        values.append(head | _of_comparison(row) | _of_estimate(row.estimate, verdict, matters[index]) | tail)
+        tail = {"emerged": _emerged(row.described["expected"], verdict)}
+        values.append({**row.described, **head} | _of_estimate(row.estimate, verdict, matters[index]) | tail)
     frame = pd.DataFrame(values, columns=[column.name for column in COLUMNS])
     return frame.astype({column.name: float for column in COLUMNS if column.optional})
 
 
-def _of_comparison(row: _Row) -> dict[str, Any]:
-    """Return what is compared, on what and over which runs."""
-    comparison, size = row.comparison, row.size
+def _described(comparison: Comparison, runs: Sequence[Runs], size: _Size) -> dict[str, Any]:
+    """Return what is compared, on what and over which runs, those of its first sides and then of its second."""
+    first, second = runs[: len(comparison.first)], runs[len(comparison.first) :]
     return {
         **{name: getattr(comparison, name) for name in _ASKED},
         "outcome": comparison.outcome.name,
@@ -223,11 +225,9 @@ def _of_comparison(row: _Row) -> dict[str, Any]:
         "languages": size.languages,
         "n": size.n,
         "clusters": size.clusters,
-        "runs_a": min(runs.number for runs in row.first),
-        "runs_b": min(runs.number for runs in row.second),
-        "chosen": "; ".join(_chosen(runs) for runs in row.second if runs.chosen),
-        "collapsed": row.collapsed,
-        "runs_used": row.runs_used,
+        "runs_a": min(one.number for one in first),
+        "runs_b": min(one.number for one in second),
+        "chosen": "; ".join(_chosen(one) for one in second if one.chosen),
     }
 
 

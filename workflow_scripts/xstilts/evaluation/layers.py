@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xstilts.evaluation.scores import AXES
 from xstilts.evaluation.table import Column, Table
 from xstilts.forms import scoring
 from xstilts.forms.interface import FormModule
@@ -66,10 +65,10 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
         plan: the study's plan.
         results: the results folder.
     """
-    frames = []
+    frames, axes = [], plan.axes
     for cell in plan.cells:
         path = results / cell.node / FILE
         if path.exists():
             frame = read(path).rename(columns={plan.targets[cell.target].metric: "score"})
-            frames.append(frame[["layer", "language", "score"]].assign(**cell.at(AXES)))
-    return pd.concat(frames, ignore_index=True)[[*AXES, "layer", "language", "score"]] if frames else pd.DataFrame()
+            frames.append(frame[["layer", "language", "score"]].assign(**cell.at(axes)))
+    return pd.concat(frames, ignore_index=True)[[*axes, "layer", "language", "score"]] if frames else pd.DataFrame()

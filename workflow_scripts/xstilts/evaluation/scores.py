@@ -1,4 +1,7 @@
-"""The table of scores: one row for each model x recipe x method x mixture x seed x target x language x metric."""
+"""The table of scores: one row for each model x recipe x method x mixture x seed x target x language x metric.
+
+In a study of several worlds there is a row for each world too, and a column ``world``.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from xstilts.references import parse_reference
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, path_of
 from xstilts.store.specs.evaluation import RetrievalSpec
-from xstilts.store.study_plan import PlannedTarget, StudyPlan
+from xstilts.store.study_plan import WORLD, PlannedTarget, StudyPlan
 
 FILE = "scores.parquet"
 _AXES = (
@@ -53,12 +56,12 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
         results: the results folder.
     """
     by_node: dict[str, list[dict[str, Any]]] = {}
-    rows = []
+    rows, axes = [], plan.axes
     for cell in plan.cells:
         target = plan.targets[cell.target]
         if cell.node not in by_node:
             by_node[cell.node] = _node_scores(results, cell.node, target)
-        rows += [{**cell.at(AXES), **score, "source": target.source} for score in by_node[cell.node]]
+        rows += [{**cell.at(axes), **score, "source": target.source} for score in by_node[cell.node]]
     return pd.DataFrame(rows)
 
 
@@ -92,6 +95,11 @@ def columns_of(frame: pd.DataFrame) -> Columns:
     return {**columns, **{name: frame[name].to_numpy(object) for name in scoring.TEXTS}}
 
 
+def axes_of(scores: pd.DataFrame) -> list[str]:
+    """Return the columns that name a cell."""
+    return [axis for axis in (*AXES, WORLD) if axis in scores]
+
+
 def headline(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each target's headline metric."""
     return scores[scores["headline"]]
@@ -99,7 +107,7 @@ def headline(scores: pd.DataFrame) -> pd.DataFrame:
 
 def with_gain(scores: pd.DataFrame, baseline: str = "none") -> pd.DataFrame:
     """Return the rows with ``gain``: the score minus the baseline's with all other axes equal; NaN without one."""
-    axes = [axis for axis in AXES if axis != "mixture"] + ["language", "metric"]
+    axes = [axis for axis in axes_of(scores) if axis != "mixture"] + ["language", "metric"]
     base = scores[scores["mixture"] == baseline].set_index(axes)["score"].rename("baseline")
     joined = scores.join(base, on=axes)
     return joined.assign(gain=joined["score"] - joined["baseline"]).drop(columns="baseline")

@@ -24,9 +24,9 @@ from xstilts.planning.model_size import CAUSAL, Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store.sampling import TaskShare, probabilities, total_steps
-from xstilts.store.specs.base import MODEL, TOKENS, Spec, role
+from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
-from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, TrainingSpec
+from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, PretrainedSpec, TokenizerSpec, TrainingSpec
 
 # positions of a batch in prediction on a GPU (``evaluation/prediction.py``)
 _PREDICTED = 16384
@@ -99,23 +99,23 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
     if path.exists():
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
-    name = plan.made.names[base.id][0]
-    entry = registry.models[name]
-    if entry["pretrained"] is not None:
-        shape, tokenizer = entry["pretrained"]["shape"], entry["pretrained"]["tokenizer"]
+    if isinstance(base.spec, PretrainedSpec):
+        shape, tokenizer = base.spec.shape, plan.nodes[base.spec.parents[TOKENIZER]].spec
+        assert isinstance(tokenizer, TokenizerSpec)
         return {
             "model_type": "xlm-roberta",
-            "num_hidden_layers": shape["layers"],
+            "num_hidden_layers": shape.layers,
             "type_vocab_size": 1,
-            "hidden_size": shape["hidden_size"],
-            "intermediate_size": shape["intermediate_size"],
-            "num_attention_heads": shape["heads"],
-            "vocab_size": tokenizer["vocabulary_size"],
-            "max_position_embeddings": tokenizer["positions"],
+            "hidden_size": shape.hidden_size,
+            "intermediate_size": shape.intermediate_size,
+            "num_attention_heads": shape.heads,
+            "vocab_size": tokenizer.vocabulary_size,
+            "max_position_embeddings": tokenizer.positions,
         }
-    if entry["shape"] is None:
+    name = plan.made.names[base.id][0]
+    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
+    if stated is None:
         raise UserError(f"model {name}: its size is not known yet; fetch it, or give the registry its `shape`")
-    stated: Mapping[str, Any] = entry["shape"]
     return stated
 
 

@@ -154,6 +154,7 @@ class Plan:
             "answer": self.study.answer,
             "contrasts": self.study.contrasts,
             "claims": self.study.claims,
+            "worlds": len(self.study.worlds) > 1 and (self.study.answer or self.study.contrasts),
             "distance": self.distance and NONE in self.study.mixtures,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))

@@ -8,6 +8,10 @@ Every node has a spec: all that decides its result and nothing else. Its path is
 the nodes that depend on it, going back is free, a stale result cannot be picked up, and a renaming moves nothing.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from xstilts.errors import UserError
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
@@ -25,6 +29,41 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     Raises:
         UserError: if a source lacks what the study asks for (ring three of the checks).
     """
+    plans = {world: _plan_in_one_world(replace(study, worlds=(world,)), registry, indexes) for world in study.worlds}
+    if len(plans) > 1:
+        return _together(study, plans)
+    (plan,) = plans.values()
+    return plan
+
+
+def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
+    """Return the plans of a study's worlds as one.
+
+    Names of nodes begin with the world, as in ``w4.mini-small``, but for the nodes that all worlds share.
+
+    Raises:
+        UserError: if a target has the same results in every world.
+    """
+    first, *others = plans.values()
+    whole = Plan(study, targets=first.targets, distance=first.distance)
+    shared = {name for name in first.nodes if all(name in other.nodes for other in others)}
+    for world, plan in plans.items():
+        for name, node in plan.nodes.items():
+            for known in plan.made.names[name]:
+                whole.made.add(known if name in shared else f"w{world}.{known}", node.spec)
+        for cell in plan.cells:
+            if cell.node in shared:
+                raise UserError(
+                    f"targets.{cell.target}: {cell.model} has the same results in every world; name one `world`, or"
+                    " leave out what is not made from it"
+                )
+            whole.cells.append(replace(cell, world=world))
+        whole.urls |= plan.urls
+        whole.notes += [note for note in plan.notes if note not in whole.notes]
+    return whole
+
+
+def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     registry = registry.of(study.source)
     plan = _empty_plan(study, registry)
     data = DataPlanner(study, registry, Sourcing(study, registry, indexes, plan.notes), plan.made, plan.urls)

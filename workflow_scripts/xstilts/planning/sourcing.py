@@ -174,7 +174,8 @@ class Sourcing:
             content = Content(kind="url", files={name: self.registry.checksums[name] for name in names})
             return content, {name: _urls(source, name) for name in names}
         if kind == MINIATURE:
-            seed, generator = self.study.world, MADE_UP[kind].VERSION
+            # each world of a study is planned by itself
+            (seed,), generator = self.study.worlds, MADE_UP[kind].VERSION
             return Content(kind=kind, files=unhashed, seed=seed, generator=generator), {}
         return Content(kind=kind, files=unhashed), {}
 

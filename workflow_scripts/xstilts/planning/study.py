@@ -17,7 +17,7 @@ from xstilts.planning import claims, question
 from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning import recipe as recipes
 from xstilts.planning.mixtures import Mixture
-from xstilts.planning.registry import Registry, Task, check_known, check_reference
+from xstilts.planning.registry import MINIATURE, Registry, Task, check_known, check_reference
 from xstilts.references import in_language, parse_reference
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
@@ -72,7 +72,7 @@ class Study:
     name: str
     description: str
     source: str
-    world: int
+    worlds: tuple[int, ...]
     models: Mapping[str, ModelUse]
     recipes: Mapping[str, Mapping[str, Any]]
     mixtures: Mapping[str, Mixture | None]
@@ -134,7 +134,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         name=path.stem,
         description=" ".join(value["description"].split()),
         source=value["source"],
-        world=value["world"],
+        worlds=_worlds(value["world"], value["source"], location),
         models=models,
         recipes={name: _recipe(name, recipe, registry, location) for name, recipe in value["recipes"].items()},
         mixtures=mixtures,
@@ -150,6 +150,14 @@ def read_study(path: Path, registry: Registry) -> Study:
         claims=claims.read(value["claims"], models, mixtures, targets, registry, location),
         figures=FigureOptions(**value["figures"]),
     )
+
+
+def _worlds(value: int | list[int], source: str, location: str) -> tuple[int, ...]:
+    if isinstance(value, int):
+        return (value,)
+    if source != MINIATURE:
+        raise UserError(f"{location}: world: several worlds need `source: miniature`, found {source!r}; name one world")
+    return tuple(value)
 
 
 def _models(

@@ -98,7 +98,7 @@ def _study(
         description="",
         source=source,
         models={model: ModelUse((recipe,), tuple(mixtures))},
-        world=0,
+        worlds=(0,),
         contrasts={},
         answer=None,
         claims={},

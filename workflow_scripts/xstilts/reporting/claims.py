@@ -9,6 +9,8 @@ import pandas as pd
 
 from xstilts.evaluation import claims
 from xstilts.evaluation.claims import HOLDS, HOLDS_NOT, NOT_TESTABLE, UNDECIDED, Judgement
+from xstilts.evaluation.comparisons import CLAIM
+from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
@@ -58,7 +60,7 @@ def rows(plan: StudyPlan, estimates: pd.DataFrame) -> list[ClaimRow]:
         plan: the study's plan.
         estimates: the table of estimates.
     """
-    compared = [row for row in records(estimates) if pd.isna(row["world"]) and row["runs_used"] == "all"]
+    compared = [row for row in records(estimates) if pd.isna(row["world"]) and row["runs_used"] == ALL_RUNS]
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     recipes = dict.fromkeys((cell.model, cell.recipe) for cell in plan.cells)
     found = []
@@ -77,7 +79,7 @@ def rows(plan: StudyPlan, estimates: pd.DataFrame) -> list[ClaimRow]:
                 of_model = [
                     row
                     for row in compared
-                    if (row["name"], row["model"], row["recipe"]) == (f"claim {name}", model, recipe)
+                    if (row["name"], row["model"], row["recipe"]) == (f"{CLAIM} {name}", model, recipe)
                 ]
                 complete = not lacking and len(of_model) == planned.count(model)
                 judged = claims.judge(of_model, complete, smallest)

@@ -10,21 +10,22 @@ from typing import Any
 
 import pandas as pd
 
+from xstilts.evaluation.comparisons import ANSWER, LOG_ODDS, ORACLE_SINGLE, POINTS
+from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
+from xstilts.evaluation.outcomes import BENCHMARK, ZERO_SHOT
 from xstilts.evaluation.table import records
+from xstilts.evaluation.worlds import WORLDS
 from xstilts.reporting import wording
-from xstilts.reporting.wording import LOG_ODDS, Part, Row, Sentence, Stated
-from xstilts.store.answer import BEST, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
+from xstilts.reporting.wording import Part, Row, Sentence, Stated
+from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
 from xstilts.store.study_plan import StudyPlan
 
 FILE = "paragraph.txt"
-_ANSWER, _INTERACTION = "answer", "interaction"
-_ALL, _WITHOUT_COLLAPSED = "all", "without collapsed"
-_ORACLE, _WORLDS = "oracle single", "worlds"
 # of an answer: its name in the table of estimates, and in words
 _OUTCOMES = {
-    "zero_shot": ("zero-shot", "the zero-shot mean (languages other than the source language)"),
-    "benchmark": ("benchmark", "the benchmark's mean (source language included)"),
+    "zero_shot": (ZERO_SHOT, "the zero-shot mean (languages other than the source language)"),
+    "benchmark": (BENCHMARK, "the benchmark's mean (source language included)"),
 }
 # what two rows have in common that compare the same, over other runs
 _SAME = (
@@ -50,7 +51,7 @@ _UNEQUAL = {
 _RANDOM = {
     RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
     EXAMPLES_ONLY: "the test examples alone where an arm has one run",
-    _WORLDS: "the {} worlds, each with its own data, pretrained models and runs",
+    WORLDS: "the worlds, each with its own data, pretrained models and runs",
 }
 
 
@@ -81,34 +82,36 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     rows = [row for row in records(estimates) if pd.isna(row["world"])]
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     primary = _select(rows, primary=True)
-    contrasts = [row for row in primary if row["name"] != _ANSWER]
+    contrasts = [row for row in primary if row["name"] != ANSWER]
     said = _answer(plan.answer, rows) if plan.answer else []
     if not said and not contrasts:
         return [("This study states no question: it has neither `answer` nor primary contrasts.",)]
     said += [_contrast(row, smallest) for row in contrasts]
     stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
     said += _collapsed([row for row in rows if row["row"] in stated], rows, smallest)
-    return [*said, _correction(primary), _random(rows, estimates["world"].nunique())]
+    return [*said, _correction(primary), _random(rows)]
 
 
 def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     """Return the question, what each family answers, the oracle, and the answer at another budget."""
-    asked = _select(rows, name=_ANSWER, outcome=_OUTCOMES[answer.outcome][0], target="", recipe=answer.recipes[0])
-    asked = _select(asked, runs_used=_ALL)
+    asked = _select(rows, name=ANSWER, outcome=_OUTCOMES[answer.outcome][0], target="", recipe=answer.recipes[0])
+    asked = _select(asked, runs_used=ALL_RUNS)
     (first, budget), *others = answer.budgets.items()
     of_first = _select(asked, budget=first)
-    honest = [row for row in of_first if row["b"] != _ORACLE]
+    honest = [row for row in of_first if row["b"] != ORACLE_SINGLE]
     if not honest:
         return []
     said = [_question(answer, first, budget), _outcome(answer, honest[0])]
     for family in answer.families:
         said += _family(family, _select(honest, family=family), answer.smallest)
-    oracle = _select(of_first, b=_ORACLE, kind="difference")
+    oracle = _select(of_first, b=ORACLE_SINGLE, kind="difference")
     if oracle:
         head = "Against the oracle, the single task that is best on the test rows and so no honest choice: "
         said.append((head, *_each(oracle, _estimate), "."))
     for other, arms in others:
-        of_other = [row for row in _select(asked, budget=other) if row["b"] != _ORACLE and row["scale"] != LOG_ODDS]
+        of_other = [
+            row for row in _select(asked, budget=other) if row["b"] != ORACLE_SINGLE and row["scale"] != LOG_ODDS
+        ]
         if of_other:
             words = _each(of_other, lambda row: _finding(row, answer.smallest))
             said.append((f"At {other} it is {arms.multi} minus {_single(arms)}: ", *words, "."))
@@ -147,10 +150,10 @@ def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]
     sizes = [row for size in (SMALL, LARGE) for row in _select(rows, kind="difference", size=size)]
     if sizes:
         said.append((f"In {family}: ", *_each(sizes, lambda row: _finding(row, smallest), _model), "."))
-    for row in _select(rows, kind=_INTERACTION, scale=wording.POINTS):
+    for row in _select(rows, kind=INTERACTION, scale=POINTS):
         parts: list[Part] = [f"In {family}, the large model's difference minus the small one's: "]
         parts.append(_finding(row, smallest))
-        for same in _select(rows, kind=_INTERACTION, scale=LOG_ODDS):
+        for same in _select(rows, kind=INTERACTION, scale=LOG_ODDS):
             agree = (row["estimate"] > 0) == (same["estimate"] > 0)
             sign = "of the same sign" if agree else "of the other sign: which size gains more depends on the scale"
             parts += ["; in log-odds ", Stated(f"{wording.difference(same)} {sign}", same["row"])]
@@ -170,11 +173,11 @@ def _contrast(row: Row, smallest: float) -> Sentence:
 
 def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> list[Sentence]:
     """Return how many of the runs behind what was said collapsed, and what it is without them."""
-    collapsed = [row for row in said if row["collapsed"] and row["scale"] != LOG_ODDS and row["b"] != _ORACLE]
+    collapsed = [row for row in said if row["collapsed"] and row["scale"] != LOG_ODDS and row["b"] != ORACLE_SINGLE]
     if not collapsed:
         return []
     same = [tuple(row[name] for name in _SAME) for row in collapsed]
-    kept = [row for row in _select(rows, runs_used=_WITHOUT_COLLAPSED) if tuple(row[name] for name in _SAME) in same]
+    kept = [row for row in _select(rows, runs_used=WITHOUT_COLLAPSED) if tuple(row[name] for name in _SAME) in same]
     counts = _each(collapsed, lambda row: Stated(wording.counted(row["collapsed"], "run"), row["row"]))
     without = _each(kept, lambda row: _finding(row, smallest)) or ["nothing is left to compare"]
     return [("Collapsed runs are counted in: ", *counts, "; without them, ", *without, ".")]
@@ -195,10 +198,10 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     return (*said, "." if undecided or unjudged else "none is undecided.")
 
 
-def _random(rows: Sequence[Row], worlds: int) -> Sentence:
+def _random(rows: Sequence[Row]) -> Sentence:
     there = {row["interval"] for row in rows}
-    random = wording.listed(words.format(worlds) for kind, words in _RANDOM.items() if kind in there)
-    fixed = "languages and targets" if _WORLDS in there else "languages, targets and pretrained checkpoints"
+    random = wording.listed(words for kind, words in _RANDOM.items() if kind in there)
+    fixed = "languages and targets" if WORLDS in there else "languages, targets and pretrained checkpoints"
     return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
 
 
@@ -212,17 +215,17 @@ def _estimate(row: Row) -> Stated:
 
 def _finding(row: Row, smallest: float) -> Stated:
     """Return the estimate of a row and its verdict."""
-    subject = "the large model's difference" if row["kind"] == _INTERACTION else row["a"]
-    chosen = f" ({row['chosen']} chosen)" if row["chosen"] and row["kind"] != _INTERACTION else ""
+    subject = "the large model's difference" if row["kind"] == INTERACTION else row["a"]
+    chosen = f" ({row['chosen']} chosen)" if row["chosen"] and row["kind"] != INTERACTION else ""
     verdict = f"{wording.verdict(row, subject, smallest)}{wording.expectation(row)}"
-    mark = "" if row["primary"] or not row["verdict"] or row["runs_used"] != _ALL else ", exploratory"
+    mark = "" if row["primary"] or not row["verdict"] or row["runs_used"] != ALL_RUNS else ", exploratory"
     return Stated(f"{_estimate(row).text}{chosen}: {verdict}{mark}", row["row"])
 
 
 def _place(row: Row) -> str:
     """Return what a row is called in a list: family and size, or the contrast and where it is."""
-    if row["name"] == _ANSWER:
-        return f"{row['family']} {row['size'] or _INTERACTION}"
+    if row["name"] == ANSWER:
+        return f"{row['family']} {row['size'] or INTERACTION}"
     return " ".join([row["name"], *(row[axis] for axis in ("model", "mixture", "target") if row[axis])])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from xstilts.evaluation import estimates, scores
+from xstilts.evaluation import estimates, scores, worlds
 from xstilts.reporting import claims, paragraph, tables, verdict_tables, wording
 from xstilts.reporting.outputs import FIGURES, PARAGRAPH, REPORT
 from xstilts.store import manifest
@@ -32,7 +32,7 @@ def write(plan: StudyPlan, results: Path, folder: Path) -> None:
         notice=paragraph.notice(plan),
         paragraph=wording.in_html(paragraph.sentences(plan, compared)),
         legend=tables.LEGEND,
-        intervals=verdict_tables.INTERVALS,
+        intervals=verdict_tables.intervals(plan),
         primary=verdict_tables.LEGEND,
         figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
         data=_data(plan, results),
@@ -63,9 +63,11 @@ def _tables(plan: StudyPlan, folder: Path, compared: pd.DataFrame) -> dict[str, 
         cells["answer"] = verdict_tables.answer_rows(compared)
     if "contrasts" in plan.tables:
         cells["expectations"] = verdict_tables.expectations(compared)
-        cells["contrasts"] = verdict_tables.contrast_rows(verdict_tables.of_contrasts(compared))
+        cells["contrasts"] = verdict_tables.contrast_rows(compared)
     if "claims" in plan.tables:
         cells |= _claims(plan, compared)
+    if "worlds" in plan.tables:
+        cells["worlds"] = verdict_tables.world_rows(worlds.agreement(compared))
     if "distance" in plan.tables:
         distances = pd.read_csv(folder / "tables/distance.csv")
         cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}
@@ -74,11 +76,10 @@ def _tables(plan: StudyPlan, folder: Path, compared: pd.DataFrame) -> dict[str, 
 
 def _claims(plan: StudyPlan, compared: pd.DataFrame) -> dict[str, Any]:
     """Return the table of claims, in which what was found leads to its comparisons, and the table of these."""
-    comparisons = verdict_tables.of_claims(compared)
     return {
         "claims": claims.cells(claims.rows(plan, compared), wording.in_html),
         "claim_verdicts": claims.VERDICTS,
-        "claim_comparisons": verdict_tables.contrast_rows(comparisons) if len(comparisons) else None,
+        "claim_comparisons": verdict_tables.claim_rows(compared),
     }
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from xstilts.errors import UserError
 from xstilts.evaluation import predictions, scores
-from xstilts.evaluation.scores import AXES
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, TrainingResults, path_of
 from xstilts.store.node import PROVENANCE
@@ -48,7 +47,7 @@ class StudyResults:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """The cells of the plan: each combination of the axes, and the node with its predictions."""
-        columns = [*AXES, "node"]
+        columns = [*self.plan.axes, "node"]
         return pd.DataFrame([cell.at(columns) for cell in self.plan.cells], columns=columns)
 
     @cached_property
@@ -92,7 +91,7 @@ class StudyResults:
         frames = []
         for node, cells in self.cells.groupby("node", sort=False):
             frame = predictions.read(self.results / str(node) / predictions.FILE)
-            frames.append(cells[AXES].merge(frame, how="cross"))
+            frames.append(cells[list(self.plan.axes)].merge(frame, how="cross"))
         return pd.concat(frames, ignore_index=True)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import benchmarks
+from xstilts.evaluation import benchmarks, worlds
 from xstilts.evaluation.distance import distances
-from xstilts.evaluation.scores import AXES, headline, is_source_language, with_gain
+from xstilts.evaluation.scores import AXES, axes_of, headline, is_source_language, with_gain
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
@@ -27,7 +27,7 @@ LEGEND = (
 )
 # what the marks of tables mean
 _LEGENDS = dict.fromkeys(("main", "by_language", "benchmark"), LEGEND) | dict.fromkeys(
-    ("answer", "contrasts"), verdict_tables.LEGEND
+    ("answer", "contrasts", "worlds"), verdict_tables.LEGEND
 )
 # how the flags of several scores become one
 _FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}
@@ -148,7 +148,7 @@ def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mappin
     scores = scores.assign(task=scores["target"])
     rows = [
         dict(zip(_MODEL_AXES, key, strict=False)) | _benchmark_scores(run, benchmark, mixtures[str(key[3])])
-        for key, run in scores.groupby([*_MODEL_AXES, "seed"], sort=False)
+        for key, run in scores.groupby([axis for axis in axes_of(scores) if axis != "target"], sort=False)
     ]
     frame = pd.DataFrame(rows)
     how = {name: _FLAGS.get(name.rpartition(".")[2], "mean") for name in frame.columns if name not in _MODEL_AXES}
@@ -156,7 +156,7 @@ def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mappin
 
 
 def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence[str]) -> dict[str, Any]:
-    """Return the benchmark's scores of one model with one mixture and seed; see ``benchmark_frame``."""
+    """Return the benchmark's scores of one model with one mixture and seed, in one world; see ``benchmark_frame``."""
     overall = benchmarks.overall(run, benchmark)
     gaps = [gap for gap in benchmarks.transfer_gaps(run, benchmark).values() if gap is not None]
     tasks = {task: score.score for task, score in benchmarks.task_scores(run, benchmark).items()}
@@ -248,14 +248,20 @@ def write(
         caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         tables["layers"] = (layer_frame(layers), layer_rows, caption)
     if estimates is not None and "answer" in plan.tables:
-        caption = f"several tasks minus a single one, in points unless named. {verdict_tables.INTERVALS}"
+        caption = f"several tasks minus a single one, in points unless named. {verdict_tables.intervals(plan)}"
         tables["answer"] = (verdict_tables.of_answer(estimates), verdict_tables.answer_rows, caption)
     if estimates is not None and "contrasts" in plan.tables:
-        caption = f"a − b: zero-shot means, in points unless named. {verdict_tables.INTERVALS}"
+        caption = f"a − b: zero-shot means, in points unless named. {verdict_tables.intervals(plan)}"
         tables["contrasts"] = (verdict_tables.of_contrasts(estimates), verdict_tables.contrast_rows, caption)
     if estimates is not None and "claims" in plan.tables:
         found = claims.rows(plan, estimates)
         tables["claims"] = (claims.frame(found), lambda _: claims.cells(found), f"claims. {claims.VERDICTS}")
+    if estimates is not None and "worlds" in plan.tables:
+        caption = (
+            "a − b, in points unless named: mean over worlds, its 95 % interval (t), standard deviation between worlds;"
+            " worlds by the verdict that each alone would have; pairs of worlds of like and of opposite verdicts."
+        )
+        tables["worlds"] = (worlds.agreement(estimates), verdict_tables.world_rows, caption)
     if "distance" in plan.tables:
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
         tables["distance"] = (distances(scores, plan.distance), distance_rows, caption)

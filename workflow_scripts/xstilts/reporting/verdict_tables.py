@@ -1,4 +1,4 @@
-"""Tables of a study's answer, of its contrasts and of what claims compare, from the table of estimates."""
+"""Tables of a study's answer, contrasts and worlds and of what claims compare, from the table of estimates."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,37 +6,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xstilts.evaluation.comparisons import CLAIM, LOG_ODDS, POINTS
-from xstilts.evaluation.estimates import ALL_RUNS
+from xstilts.evaluation import worlds
+from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
 from xstilts.reporting.layout import Cells
 from xstilts.store.answer import INTERACTION
+from xstilts.store.study_plan import StudyPlan
 
-INTERVALS = (
+_INTERVALS = (
     "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run:"
     " that carries no verdict. Undecided: in brackets the runs of each arm that would likely decide it."
+)
+_INTERVALS_OVER_WORLDS = (
+    "Means over worlds with 95 % intervals (t), over all that differs between worlds: data, pretrained models, runs."
+    " Runs are those in each world. Undecided: in brackets the worlds that would likely decide it."
 )
 LEGEND = "* primary: its verdict is corrected for the other primary comparisons (Holm); all else is exploratory."
 
 
+def intervals(plan: StudyPlan) -> str:
+    """Return what the intervals of a study are over."""
+    return _INTERVALS_OVER_WORLDS if plan.worlds else _INTERVALS
+
+
 def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the study's answer."""
-    return estimates[estimates["family"] != ""]
+    """Return the rows of the study's answer, of several worlds those over worlds."""
+    return estimates[(estimates["family"] != "") & estimates["world"].isna()]
 
 
 def of_contrasts(estimates: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of contrasts."""
-    return estimates[(estimates["family"] == "") & ~_is_of_claim(estimates)]
+    """Return the rows of contrasts, of several worlds those over worlds."""
+    return estimates[(estimates["family"] == "") & estimates["world"].isna() & ~is_of_claim(estimates)]
 
 
 def of_claims(estimates: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of what claims compare."""
-    return estimates[_is_of_claim(estimates)]
-
-
-def _is_of_claim(estimates: pd.DataFrame) -> pd.Series:
-    return estimates["name"].str.startswith(f"{CLAIM} ")
+    """Return the rows of what claims compare, of several worlds those over worlds."""
+    return estimates[is_of_claim(estimates) & estimates["world"].isna()]
 
 
 def answer_rows(estimates: pd.DataFrame) -> Cells:
@@ -56,7 +63,16 @@ def answer_rows(estimates: pd.DataFrame) -> Cells:
 
 
 def contrast_rows(estimates: pd.DataFrame) -> Cells:
-    """Return header and rows of contrasts, or of what claims compare, primary ones first."""
+    """Return header and rows of the table of contrasts, primary ones first."""
+    return _contrast_rows(of_contrasts(estimates))
+
+
+def claim_rows(estimates: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of what claims compare."""
+    return _contrast_rows(of_claims(estimates))
+
+
+def _contrast_rows(estimates: pd.DataFrame) -> Cells:
     header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
     rows = []
     for row in _primary_first(estimates):
@@ -64,6 +80,23 @@ def contrast_rows(estimates: pd.DataFrame) -> Cells:
         shared = [row[axis] or "–" for axis in ("model", "recipe", "mixture")]
         target = row["target"] or f"mean of {row['targets']}"
         rows.append([str(row["row"]), sides, *shared, target, *_measured(row), row["expected"], row["emerged"]])
+    return header, rows
+
+
+def world_rows(frame: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of worlds: the estimate over worlds, and how many worlds say what."""
+    verdicts = [*worlds.VERDICTS, *([worlds.NO_VERDICT] if frame[worlds.NO_VERDICT].any() else [])]
+    counts = [*verdicts, "pairs", "alike", "opposite"]
+    header = ["comparison", "in", "on", "mean", "95 % interval", "verdict", "sd", "worlds", *counts]
+    rows = []
+    for row in _primary_first(frame):
+        sides = f"{row['name']}{_mark(row)}: {row['a']} − {row['b']}"
+        kind = "large − small" if row["kind"] == INTERACTION else row["model"] or row["size"]
+        place = ", ".join(filter(None, (row["family"], kind, row["recipe"], row["mixture"], row["budget"])))
+        outcome = row["target"] or f"{row['outcome']}, {row['targets']} targets"
+        spread = f"{row['world_sd']:.{_digits(row['scale'])}f}"
+        numbers = [f"{row['worlds']:.0f}", *(str(row[name]) for name in counts)]
+        rows.append([sides, place, outcome, *_difference(row), row["verdict"], spread, *numbers])
     return header, rows
 
 
@@ -80,20 +113,28 @@ def _mark(row: Mapping[str, Any]) -> str:
 
 def _measured(row: Mapping[str, Any]) -> list[str]:
     """Return the cells of ``_MEASURED``."""
-    digits = 1 if row["scale"] == POINTS else 3 if row["scale"] != LOG_ODDS else 2
-    unit = "" if row["scale"] == POINTS else f" {row['scale']}"
-    estimate, low, high = (f"{row[name]:+.{digits}f}" for name in ("estimate", "low", "high"))
-    interval = f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"
     used = "" if row["runs_used"] == ALL_RUNS else f", {row['runs_used']}"
     collapsed = f", {row['collapsed']} collapsed" if row["collapsed"] and not used else ""
     runs = f"{row['runs_a']} / {row['runs_b']}{used}{collapsed}"
-    return [estimate + unit, interval, runs, str(row["n"]), _verdict(row)]
+    return [*_difference(row), runs, str(row["n"]), _verdict(row)]
+
+
+def _difference(row: Mapping[str, Any]) -> list[str]:
+    """Return the estimate and its interval."""
+    unit = "" if row["scale"] == POINTS else f" {row['scale']}"
+    estimate, low, high = (f"{row[name]:+.{_digits(row['scale'])}f}" for name in ("estimate", "low", "high"))
+    return [estimate + unit, f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"]
+
+
+def _digits(scale: str) -> int:
+    return 1 if scale == POINTS else 3 if scale != LOG_ODDS else 2
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
     if row["verdict"] != UNDECIDED:
         return row["verdict"] or "–"
-    needed = f"{row['runs_needed']:.0f} runs" if np.isfinite(row["runs_needed"]) else "more examples"
+    replicates = "worlds" if row["interval"] == worlds.WORLDS else "runs"
+    needed = f"{row['runs_needed']:.0f} {replicates}" if np.isfinite(row["runs_needed"]) else "more examples"
     return f"{UNDECIDED} ({needed})"
 
 

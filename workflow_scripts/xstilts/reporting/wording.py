@@ -10,10 +10,13 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation.estimates import EMERGED, OPPOSITE
 from xstilts.evaluation.intervals import EQUIVALENT, UNDECIDED
+from xstilts.evaluation.worlds import WORLDS
+from xstilts.forms.declaration import NATS
 
 Row = Mapping[str, Any]
-POINTS, NATS, LOG_ODDS = "points", "nats", "log-odds"
 _DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 
 
@@ -73,11 +76,12 @@ def interval(row: Row) -> str:
 
 
 def runs(row: Row) -> str:
-    """Return how many runs the two sides of a row have."""
+    """Return how many runs the two sides of a row have, of several worlds in each of them."""
     first, second = row["runs_a"], row["runs_b"]
+    worlds = f"{row['worlds']:.0f} worlds, " if row["interval"] == WORLDS else ""
     if first != second:
-        return f"{counted(first, 'run')} against {second}"
-    return "one run an arm" if first == 1 else f"{counted(first, 'run')} an arm"
+        return f"{worlds}{counted(first, 'run')} against {second}"
+    return f"{worlds}{'one run' if first == 1 else counted(first, 'run')} an arm"
 
 
 def difference(row: Row) -> str:
@@ -108,19 +112,19 @@ def verdict(row: Row, subject: str, smallest: float) -> str:
 
 
 def decidable(row: Row) -> str:
-    """Return how many runs would decide a row that is undecided."""
-    needed = row["runs_needed"]
+    """Return how many runs, or worlds, would decide a row that is undecided."""
+    needed, over_worlds = row["runs_needed"], row["interval"] == WORLDS
     if math.isnan(needed):
         return "and how many runs would decide it is not known"
     if math.isinf(needed):
         return "and no number of runs would decide it, only more test examples"
-    return f"about {math.ceil(needed)} runs an arm would decide it"
+    return f"about {math.ceil(needed)} {'worlds' if over_worlds else 'runs an arm'} would decide it"
 
 
 def expectation(row: Row) -> str:
     """Return whether what was expected has come out, where a verdict says so; else nothing."""
-    if row["emerged"] == "emerged":
+    if row["emerged"] == EMERGED:
         return ", as expected"
-    if row["emerged"] in ("the opposite", EQUIVALENT):
+    if row["emerged"] in (OPPOSITE, EQUIVALENT):
         return f", where {row['expected']} was expected"
     return ""

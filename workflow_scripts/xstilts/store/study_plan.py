@@ -6,7 +6,7 @@ It has the study's names; nothing in it decides the result of a node.
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,17 @@ from xstilts.store.claims import PlannedClaim
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
-# what a cell is named by
+# what a cell is named by; in a study of several worlds by its world too
 AXES = ("model", "recipe", "method", "mixture", "seed", "target")
+WORLD = "world"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of the study's axes, and the id of the node whose predictions answer it."""
+    """One combination of the study's axes, and the id of the node whose predictions answer it.
+
+    ``world`` is None in a study that has one world or none.
+    """
 
     model: str
     recipe: str
@@ -35,6 +39,7 @@ class Cell:
     seed: int
     target: str
     node: str
+    world: int | None = None
 
     def at(self, axes: Iterable[str]) -> dict[str, Any]:
         """Return its values on some axes."""
@@ -42,7 +47,7 @@ class Cell:
 
 
 def select_cells(cells: Iterable[Cell], study: str, **axes: object) -> list[Cell]:
-    """Return the cells that have these values on some axes; None is any value.
+    """Return the cells that have these values on some axes or in a world; None is any value.
 
     Raises:
         UserError: if the study has no cell with one of the values.
@@ -51,7 +56,9 @@ def select_cells(cells: Iterable[Cell], study: str, **axes: object) -> list[Cell
     for axis, asked in axes.items():
         if asked is None:
             continue
-        values = {str(getattr(cell, axis)) for cell in selected}
+        values = {str(getattr(cell, axis)) for cell in selected if getattr(cell, axis) is not None}
+        if not values:
+            raise UserError(f"--{axis}: study {study} has not several worlds to choose from; leave it out")
         if str(asked) not in values:
             raise UserError(f"--{axis}: {asked!r} is not in study {study}; {suggestion(str(asked), values)}")
         selected = [cell for cell in selected if str(getattr(cell, axis)) == str(asked)]
@@ -184,8 +191,23 @@ class StudyPlan:
 
     @property
     def title(self) -> str:
-        """The study's name as tables have it, which says where its data are made up."""
-        return f"Study {self.study}" + (" (made-up data)" if self.made_up else "")
+        """The study's name as tables have it, with a remark on data that are made up, and on means over worlds."""
+        remarks = ["made-up data"] * self.made_up + [f"means over {len(self.worlds)} worlds"] * bool(self.worlds)
+        return f"Study {self.study}" + (f" ({', '.join(remarks)})" if remarks else "")
+
+    @property
+    def worlds(self) -> tuple[int, ...]:
+        """The worlds of a study of several; else none."""
+        return tuple(dict.fromkeys(cell.world for cell in self.cells if cell.world is not None))
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What its cells are named by."""
+        return (*AXES, WORLD) if self.worlds else AXES
+
+    def in_world(self, world: int) -> "StudyPlan":
+        """Return the plan with the cells of one of its worlds, as the study of that world alone has them."""
+        return replace(self, cells=tuple(replace(cell, world=None) for cell in self.cells if cell.world == world))
 
 
 _adapter = TypeAdapter(StudyPlan)
