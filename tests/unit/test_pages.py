@@ -16,6 +16,7 @@ MADE_BY_A_WALK = {
     "workflow_scripts/xstilts/reporting/seeds.py",
     "third_party/run_xcopa.py",
     "third_party/utils_mewslix.py",
+    "jiant/shared/model_setup.py",
 }
 
 

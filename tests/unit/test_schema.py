@@ -45,8 +45,10 @@ def test_every_key_is_described(path):
 
 def test_defaults_are_jiants():
     recipe = schema.check({}, "recipe.yaml", "test")
-    expected = {"learning_rate": 1e-5, "warmup": 0.1, "epochs": 3, "batch_size": 32, "max_length": 256}
-    assert {key: recipe["intermediate"][key] for key in expected} == expected
+    expected = {"learning_rate": 1e-5, "warmup": 0.1, "weight_decay": 0.01, "epochs": 3, "batch_size": 32,
+                "max_length": 256, "keep": None}  # fmt: skip
+    for phase in ("intermediate", "target"):
+        assert {key: recipe[phase][key] for key in expected} == expected
     assert recipe["early_stopping"] == {"evaluate_every": 1000, "patience": 30}
     assert recipe["target"]["span"] == {
         "stride": 128, "max_question_length": 64, "max_answer_length": 30, "n_best": 20, "null_threshold": 0,

@@ -37,7 +37,7 @@ class Optimisation:
         minimum=0,
         maximum=1,
     )
-    weight_decay: float = setting(0, "Decoupled weight decay, on matrices only.", minimum=0)
+    weight_decay: float = setting(0.01, "Decoupled weight decay, on matrices only.", minimum=0)
     adam_beta2: float = setting(
         0.999,
         "Decay of AdamW's second moments; RoBERTa and XLM-R were pretrained with 0.98.",

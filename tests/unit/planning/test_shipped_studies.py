@@ -1,5 +1,6 @@
 """The studies that come with the project: each is planned, on a mirror that has whatever the registry names."""
 
+import dataclasses
 import math
 import re
 
@@ -24,7 +25,7 @@ def test_study_in_documents(tmp_path):
     assert len(plan_of(path).cells) == 3 * 2 * 3
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
     plan = plan_of(path)
-    assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 2
+    assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 3 * 2
 
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
@@ -45,7 +46,7 @@ def test_full_studies_have_the_papers_tasks_and_all_languages(name, full_mirror)
     plan = plan_shipped(ROOT / f"studies/{name}.yaml", full_mirror)
     assert set(plan.study.recipes) == {"jiant", "xtreme"}
     nine = [member.task for member in plan.study.mixtures["nine"].tasks]
-    assert nine == [mixture for mixture in plan.study.mixtures if mixture not in ("none", "nine")]
+    assert plan.study.answer.budgets["equal epochs"].singles == tuple(nine)
     assert len(nine) == 9
     tasks = plan.study.benchmark.tasks
     assert set(plan.targets) == set(tasks)
@@ -53,6 +54,56 @@ def test_full_studies_have_the_papers_tasks_and_all_languages(name, full_mirror)
     for task, entry in tasks.items():
         assert set(evaluations[f"{task}.evaluation"].spec.languages) == set(entry.languages), task
         assert all(files.official for files in evaluations[f"{task}.evaluation"].spec.languages.values()), task
+
+
+@pytest.mark.parametrize("name", ["phang2020", "xtreme_r"])
+def test_step_matched_arms_have_what_the_study_says(name):
+    """The published rows give the steps of three epochs; what nobody publishes of CCG is above the cap."""
+    entries = registry.load()
+    study = read_study(ROOT / f"studies/{name}.yaml", entries)
+    phase = study.recipes["jiant"]["intermediate"]
+    rows = {
+        task: entries.of("download").tasks[task].published("train", "en")
+        for task in study.answer.budgets["equal epochs"].singles
+    }
+    rows["ccg"] = rows["ccg"] or 39604
+
+    def steps(*tasks, cap=math.inf):
+        return phase["epochs"] * sum(math.ceil(min(rows[task], cap) / phase["batch_size"]) for task in tasks)
+
+    assert {task: steps(task) for task in ("mnli", "squad_v1", "hellaswag")} == {
+        "mnli": 36816, "squad_v1": 8214, "hellaswag": 3744,
+    }  # fmt: skip
+    assert steps(*rows) == pytest.approx(205000, abs=1000)
+    assert steps(*rows, cap=study.mixtures["nine_capped"].sampling.cap) == 13203
+    assert round(100 * (rows["mnli"] + rows["anli_plus"]) / sum(rows.values())) == 68
+    equal = study.answer.budgets["equal steps"]
+    assert {study.mixtures[mixture].sampling.steps for mixture in (equal.multi, *equal.singles)} == {12000}
+    assert study.mixtures[equal.multi].tasks == study.mixtures["nine"].tasks == study.mixtures["nine_capped"].tasks
+
+
+def test_text_and_translations_of_the_papers_study(full_mirror):
+    """Claims 6a and 6b: arms with masked language modelling, and with translations as long as in English."""
+    study = plan_shipped(ROOT / "studies/phang2020.yaml", full_mirror).study
+    nine = study.mixtures["nine"].tasks
+    (text,) = study.mixtures["mlm"].tasks
+    assert study.mixtures["nine+mlm"].tasks == (*nine, dataclasses.replace(text, within=("mlm",)))
+    spoken = {code for entry in study.benchmark.tasks.values() for code in entry.languages}
+    assert text.task == "text" and set(text.languages) == spoken and len(spoken) == 40
+    for task, steps in (("mnli", 36816), ("squad_v1", 8214)):
+        translated = study.mixtures[f"{task}_translated"]
+        (member,) = translated.tasks
+        assert member.task == task and "en" not in member.languages and translated.sampling.steps == steps
+        known = [
+            code for source in registry.load().of("download").tasks[task].sources for code in source.training_languages
+        ]
+        assert set(member.languages) == set(known) - {"en"}
+
+
+@pytest.mark.parametrize("name", ["phang2020", "xtreme_r", "translated", "pocket", "real"])
+def test_real_studies_ask_a_question(name):
+    study = read_study(ROOT / f"studies/{name}.yaml", registry.load())
+    assert study.contrasts and (study.answer or name == "translated")
 
 
 def test_translated_data_is_another_training_set(full_mirror):

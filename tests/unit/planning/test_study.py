@@ -126,6 +126,19 @@ BAD = {
         set_at("recipes", "quick", "target", "overrides", {"xnli": {"epochs": 9}}),
         r"overrides\.xnli\.epochs: xnli is trained on mnli; set it there",
     ),
+    "kept step of one intermediate task": (
+        set_at("recipes", "quick", "intermediate", "overrides", {"mnli": {"keep": "best"}}),
+        r"intermediate\.overrides\.mnli\.keep: the intermediate phase has one keep for all its tasks",
+    ),
+    "unknown step to keep": (set_at("recipes", "quick", "target", "keep", "lsat"), r"keep: 'lsat' is not possible"),
+    "vectors of a task with a head": (
+        set_at("recipes", "quick", "bitext", "overrides", {"lareqa": {"pooling": "cls"}}),
+        r"bitext\.overrides\.lareqa: lareqa is not scored by vectors of an untrained model",
+    ),
+    "vectors of an unknown task": (
+        set_at("recipes", "quick", "bitext", "overrides", {"minig": {"pooling": "cls"}}),
+        r"bitext\.overrides: unknown form or task 'minig'; did you mean 'mining'\?",
+    ),
     "override of an unknown task": (
         set_at("recipes", "quick", "target", "overrides", {"udpso": {"epochs": 1}}),
         r"overrides: unknown form or task 'udpso'; did you mean 'udpos'\?",

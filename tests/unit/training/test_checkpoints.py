@@ -38,6 +38,31 @@ def test_killed_before_any_step_and_resumed_is_the_same(trained, tmp_path, monke
         assert again == (stated, whole), step
 
 
+@pytest.mark.parametrize("every", [1, 5])
+def test_best_step_of_a_mixture_is_kept_whenever_the_run_is_killed(trained, tmp_path, monkeypatch, every):
+    """It goes on to its last step, and keeps that with the best mean over its tasks' headline metrics on dev rows."""
+    spec = replace(node_of(trained[0], "intermediate", "tiny.full.four.s1").spec, learning_rate=1e-2)
+    last = run(trained, spec, tmp_path / "last")
+    spec = replace(spec, early_stopping=EarlyStopping(evaluate_every=every, patience=None))
+    stated, whole = run(trained, spec, tmp_path / "whole")
+    history = json.loads(whole["history.json"])["evaluations"]
+    steps = stated.run.steps_done
+    assert [entry["step"] for entry in history] == sorted({*range(every, steps, every), steps})
+    assert steps == stated.steps == 12
+    best = max(history, key=lambda entry: (entry["score"], -entry["step"]))
+    assert stated.run.best_step == best["step"] < steps and whole["heads.safetensors"] != last[1]["heads.safetensors"]
+    # the text's loss, in nats, is no part of a mean of percents
+    scores = [stated.run.dev[task.task].scores[task.metric] for task in spec.tasks if task.task != "text"]
+    assert len(scores) == 3 and best["score"] == pytest.approx(sum(scores) / 3, abs=1e-3)
+    for step in range(1, steps, 3):
+        place = tmp_path / str(step)
+        with monkeypatch.context() as patched:
+            killed_at(patched, step)
+            with pytest.raises(KilledError):
+                run(trained, spec, place, seconds=0)
+        assert run(trained, spec, place, seconds=0) == (stated, whole), step
+
+
 def test_patience_is_counted_across_a_kill(trained, tmp_path, monkeypatch):
     """With a learning rate that changes nothing the second evaluation is no better, nor is the third: it ends there."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec

@@ -1,5 +1,6 @@
 """Learning rates from a grid."""
 
+import itertools
 import shutil
 from dataclasses import replace
 
@@ -10,11 +11,11 @@ from xstilts.models.distributed import Group
 from xstilts.store.manifest import LearningRatesResults
 from xstilts.training import learning_rates, loop
 
-from tests.builders.plans import named, node_of, write_manifest
-from tests.builders.training import run
+from tests.builders.plans import named, node_of, plan_study, write_manifest
+from tests.builders.training import STUDY, run
 
 
-def test_grid_is_searched_once_for_all_mixtures_and_seeds(trained):
+def test_grid_of_the_baseline_is_searched_once_for_all_mixtures_and_seeds(trained):
     plan, _ = trained
     searches = named(plan, "learning_rates")
     assert set(searches) == {
@@ -28,6 +29,27 @@ def test_grid_is_searched_once_for_all_mixtures_and_seeds(trained):
         assert target.spec.parents["learning_rate"] == searches["tiny.grid.mnli"].id
         assert target.spec.learning_rate is None
     assert searches["tiny.grid.mnli"].spec.learning_rates == [1e-9, 3e-3, 1e9]
+
+
+def test_grid_is_searched_for_each_mixture_with_the_first_seed(tmp_path):
+    """From the model that the mixture leaves, so that no mixture trains with a rate that is best for another one."""
+    study = {**STUDY, "recipes": {"grid": {"target": {"learning_rate": [1e-5, 1e-4]}}}}
+    plan = plan_study(tmp_path, {**study, "targets": {"xnli": {"trained_on": ["squad_v1", "mnli"]}}, "seeds": [3, 4]})
+    searches = named(plan, "learning_rates")
+    stages = ("squad_v1", "squad_v1+mnli")
+    assert set(searches) == {f"tiny.grid.{mixture}.{each}" for mixture in STUDY["mixtures"] for each in stages}
+    for mixture in STUDY["mixtures"]:
+        start = node_of(
+            plan, *(("models", "tiny") if mixture == "none" else ("intermediate", f"tiny.grid.{mixture}.s3"))
+        )
+        search = searches[f"tiny.grid.{mixture}.squad_v1"]
+        assert search.spec.seed == 3
+        assert search.spec.parents["model"] == start.id
+        second = searches[f"tiny.grid.{mixture}.squad_v1+mnli"]
+        assert second.spec.parents["model"] == node_of(plan, "targets", f"tiny.grid.{mixture}.s3.squad_v1").id
+        for seed, stage in itertools.product((3, 4), stages):
+            trained = node_of(plan, "targets", f"tiny.grid.{mixture}.s{seed}.{stage}")
+            assert trained.spec.parents["learning_rate"] == searches[f"tiny.grid.{mixture}.{stage}"].id
 
 
 def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from xstilts.training import loop
 
-from tests.builders.models import numerics
+from tests.builders.models import numerics, task_of
 from tests.builders.plans import node_of
 from tests.builders.training import RUNS, losses, run, without_dropout
 
@@ -33,6 +34,24 @@ def test_what_the_hardware_may_do_changes_no_result(trained, tmp_path, stage, na
     first, second = (json.loads(files["history.json"])["losses"] for files in (one, other))
     for before, after in zip(first, second, strict=True):
         assert after == pytest.approx(before, rel=1e-5)
+
+
+def test_models_are_compared_by_the_mean_of_headline_metrics():
+    """Each task counts once; a loss counts only where there are no percents, and less of it is better."""
+    tasks = [
+        replace(task_of(form, name), metric=metric)
+        for form, name, metric in [
+            ("classification", "mnli", "accuracy"), ("span", "squad_v1", "f1"), ("mlm", "text", "loss"),
+        ]
+    ]  # fmt: skip
+    scores = {
+        "mnli": {"accuracy": 50.0, "macro_f1": 1.0},
+        "squad_v1": {"f1": 20.0, "exact_match": 2.0},
+        "text": {"loss": 3.0},
+    }
+    assert loop.macro_score(tasks, scores) == 35.0
+    assert loop.macro_score(tasks[:1], scores) == 50.0
+    assert loop.macro_score(tasks[2:], scores) == -3.0
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler, and there is none")

@@ -1,4 +1,4 @@
-"""Vectors of texts: the mean of a layer of a model as it is, or those of a trained dual encoder."""
+"""Vectors of texts: a layer of a model as it is, pooled, or those of a trained dual encoder."""
 
 import math
 from collections.abc import Sequence
@@ -9,37 +9,46 @@ import torch
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.models.model import Model, tensors
-from xstilts.store.specs.evaluation import Pooling
+from xstilts.store.specs.evaluation import CLS, Pooling
 from xstilts.tokenization.tokens import Tokens
 
 
 def layer_number(pooling: Pooling, depth: int) -> int:
     """Return the number of the hidden state that is asked for, 0 for the embeddings.
 
-    At a fraction of the depth it is round(depth x fraction), ties up.
+    At a fraction of the depth it is round(depth x fraction), ties up; -1 is the last.
 
     Raises:
         UserError: if the model has fewer layers.
     """
     if pooling.layer is None:
         return math.floor(depth * (pooling.layer_fraction or 0) + 0.5)
-    if pooling.layer > depth:
-        raise UserError(f"recipe: bitext.layer: {pooling.layer} is more than the model's {depth} layers")
-    return pooling.layer
+    layer = pooling.layer if pooling.layer >= 0 else depth + 1 + pooling.layer
+    if not 0 <= layer <= depth:
+        raise UserError(f"recipe: bitext.layer: {pooling.layer} is no hidden state of a model of {depth} layers")
+    return layer
 
 
 @torch.inference_mode()
-def mean_vectors(model: Model, tokens: Tokens, layers: Sequence[int], device: torch.device) -> np.ndarray:
-    """Return the means over all non-padding positions of layers; float32 of shape (layers, sequences, width)."""
+def pooled_vectors(
+    model: Model, tokens: Tokens, layers: Sequence[int], pooler: str, device: torch.device
+) -> np.ndarray:
+    """Return layers pooled as ``Pooling.pooler`` says; float32 of shape (layers, sequences, width)."""
     result = np.empty((len(layers), len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
     for instances in prediction.batches(tokens):
         inputs = tensors(tokens.inputs(instances), device)
-        mask = inputs["mask"].unsqueeze(-1).float()
+        mask = inputs["mask"]
         states = model.layers(inputs)
         for place, layer in enumerate(layers):
-            means = (states[layer].float() * mask).sum(1) / mask.sum(1)
-            result[place, tokens.sequences(instances)] = means.cpu().numpy()
+            pooled = model.backbone.pooled(states[layer], mask) if pooler == CLS else _means(states[layer], mask)
+            result[place, tokens.sequences(instances)] = pooled.float().cpu().numpy()
     return result
+
+
+def _means(positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the means of vectors over all positions that are no padding, in float32: (sequences, width)."""
+    counted = mask.unsqueeze(-1).float()
+    return (positions.float() * counted).sum(1) / counted.sum(1)
 
 
 @torch.inference_mode()

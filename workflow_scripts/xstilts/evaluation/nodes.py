@@ -146,7 +146,7 @@ def _load(spec: EmbeddingsSpec, results: Path) -> Model:
 
 
 def _encoder(spec: EmbeddingsSpec, model: Model) -> tuple[int | None, Callable[[Tokens], Vectors]]:
-    """Return the layer whose mean is taken (None for a dual encoder), and the function from tokens to vectors."""
+    """Return the layer that is pooled (None for a dual encoder), and the function from tokens to vectors."""
     pooling, device = spec.pooling, distributed.device()
     if pooling.head is not None:
         head = pooling.head
@@ -155,7 +155,7 @@ def _encoder(spec: EmbeddingsSpec, model: Model) -> tuple[int | None, Callable[[
     layers = range(model.backbone.depth + 1) if pooling.sweep else [layer]
 
     def vectors_of(tokens: Tokens) -> Vectors:
-        found = dict(zip(layers, embedding.mean_vectors(model, tokens, layers, device), strict=True))
+        found = dict(zip(layers, embedding.pooled_vectors(model, tokens, layers, pooling.pooler, device), strict=True))
         swept = {f".layer-{index}": vectors for index, vectors in found.items()} if len(found) > 1 else {}
         return {"": found[layer], **swept}
 

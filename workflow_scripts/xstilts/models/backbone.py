@@ -84,10 +84,19 @@ class Backbone(nn.Module):
         positions = self.transformer(**self._arguments(inputs)).last_hidden_state
         mask = inputs.get("decoder_mask", inputs["mask"])
         positions = positions[:, positions.shape[1] - mask.shape[1] :]
+        return BackboneOutput(positions, self.pooled(positions, mask))
+
+    def pooled(self, positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the vector of the position that stands for a text: (sequences, width).
+
+        Args:
+            positions: vectors of one layer, (sequences, longest, width).
+            mask: 1 where there is no padding, (sequences, longest).
+        """
         if self.family == "masked":
-            return BackboneOutput(positions, positions[:, 0])
+            return positions[:, 0]
         last = mask.sum(1) - 1
-        return BackboneOutput(positions, positions[torch.arange(len(last), device=last.device), last])
+        return positions[torch.arange(len(last), device=last.device), last]
 
     def layers(self, inputs: Mapping[str, torch.Tensor]) -> Sequence[torch.Tensor]:
         """Return the vectors of all layers, the embeddings first: (sequences, longest, width) each.

@@ -66,9 +66,9 @@ class EvaluationPlanner:
         target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
         task = self.data.registry.tasks[target.task]
         form = FORMS[task.form]
-        settings = recipes.settings(recipe["target"], name, task) if form.trained else recipe["bitext"]
+        settings = recipes.settings(recipe["target" if form.trained else "bitext"], name, task)
         tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
-        pooling = Pooling(head=target.trained_on[-1]) if form.trained else recipes.pooling(recipe["bitext"])
+        pooling = Pooling(head=target.trained_on[-1]) if form.trained else recipes.pooling(settings)
         embeddings = EmbeddingsSpec(
             **self.nodes.frame("embeddings", {**self.training.chain(checkpoint), TOKENS: tokens}),
             form=task.form,

@@ -11,7 +11,7 @@ from xstilts.phase import Optimisation
 from xstilts.planning.registry import Task
 from xstilts.references import parse_reference
 from xstilts.store.specs.evaluation import Pooling
-from xstilts.store.specs.models import Numerics
+from xstilts.store.specs.models import EarlyStopping, Numerics
 
 # settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
 METHOD_KEYS = {
@@ -24,10 +24,10 @@ UNMERGED = ("prompt", "prefix")
 
 
 def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, Any]:
-    """Return the phase's settings for a task: its own overrides win over its form's, which win over the phase's.
+    """Return a section's settings for a task: its own overrides win over its form's, which win over the section's.
 
     Args:
-        phase: ``recipe["intermediate"]`` or ``recipe["target"]``.
+        phase: ``recipe["intermediate"]``, ``recipe["target"]`` or ``recipe["bitext"]``.
         reference: the task as the study names it, ``mnli`` or ``mnli@de``.
         task: its registry entry.
     """
@@ -45,6 +45,22 @@ def optimisation(settings: Mapping[str, Any]) -> Optimisation:
 def grid(settings: Mapping[str, Any]) -> list[float] | None:
     """Return the grid of learning rates of which the best is taken, or None."""
     return sorted(settings["learning_rate"]) if isinstance(settings["learning_rate"], list) else None
+
+
+def early_stopping(recipe: Mapping[str, Any], phase: str, settings: Mapping[str, Any]) -> EarlyStopping | None:
+    """Return when a training is evaluated so that its best step is kept; None where its last step is.
+
+    Args:
+        recipe: the recipe.
+        phase: ``intermediate``, which never ends early, or ``target``.
+        settings: those of the phase for what is trained on.
+    """
+    intermediate = phase == "intermediate"
+    if (settings["keep"] or ("last" if intermediate else "best")) == "last":
+        return None
+    evaluations = recipe["early_stopping"]
+    patience = None if intermediate else evaluations["patience"]
+    return EarlyStopping(evaluate_every=evaluations["evaluate_every"], patience=patience)
 
 
 def method(phase: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,9 +90,9 @@ def numerics(phase: Mapping[str, Any], submodel: str | None) -> Numerics:
 
 
 def pooling(bitext: Mapping[str, Any]) -> Pooling:
-    """Return which hidden state is pooled, by number or as a fraction of the depth, and whether all are scored."""
+    """Return which hidden state is pooled, by number or as a fraction of the depth, how, and whether all are scored."""
     fraction = bitext["layer_fraction"] if bitext["layer"] is None else None
-    return Pooling(layer=bitext["layer"], layer_fraction=fraction, sweep=bitext["sweep"])
+    return Pooling(layer=bitext["layer"], layer_fraction=fraction, sweep=bitext["sweep"], pooler=bitext["pooling"])
 
 
 def lengths(settings: Mapping[str, Any], form: str) -> dict[str, float]:

@@ -204,7 +204,7 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, loc
         for key, override in recipe[phase]["overrides"].items():
             here = f"{location}: recipes.{name}.{phase}.overrides"
             check_known(parse_reference(key)[0], dict.fromkeys([*forms, *registry.tasks]), here, "form or task")
-            shared = sorted({"learning_rate", "weight_decay", "warmup"} & set(override))
+            shared = sorted({"learning_rate", "weight_decay", "warmup", "keep"} & set(override))
             if phase == "intermediate" and shared:
                 raise UserError(
                     f"{here}.{key}.{shared[0]}: the intermediate phase has one {shared[0]} for all its tasks"
@@ -220,6 +220,12 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, loc
                 raise UserError(
                     f"{here}.{key}.{training[0]}: {key} is trained on {', '.join(task.trained_on)}; set it there"
                 )
+    for key in recipe["bitext"]["overrides"]:
+        here = f"{location}: recipes.{name}.bitext.overrides"
+        check_known(key, dict.fromkeys([*forms, *registry.tasks]), here, "form or task")
+        form = FORMS[registry.tasks[key].form if key in registry.tasks else key]
+        if form.trained or not form.embedded:
+            raise UserError(f"{here}.{key}: {key} is not scored by vectors of an untrained model; take it out")
     recipes.check_phases(recipe, f"{location}: recipes.{name}")
     return recipe
 

@@ -117,7 +117,8 @@ class TrainingPlanner:
 
     def intermediate(self, arm: Arm, mixture: Mixture, base: Node) -> Node:
         """Return the model of an arm after its intermediate phase."""
-        phase = self.study.recipes[arm.recipe]["intermediate"]
+        recipe = self.study.recipes[arm.recipe]
+        phase = recipe["intermediate"]
         parents: dict[str, Node] = {}
         tasks = []
         for member in mixture.tasks:
@@ -131,7 +132,8 @@ class TrainingPlanner:
             parents |= {role(TOKENS, member.task): tokens, **head_parents(base, task.form)}
         rate = mixture.learning_rate(arm.model)
         settings = phase if rate is None else {**phase, "learning_rate": rate}
-        training = _Training(parents, tasks, mixture.sampling, phase, settings)
+        stopping = recipes.early_stopping(recipe, "intermediate", settings)
+        training = _Training(parents, tasks, mixture.sampling, phase, settings, stopping)
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
         spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)
@@ -156,22 +158,28 @@ class TrainingPlanner:
             task, tokens = self._task(reference, phase, base, rows, weight=1.0)
             before = stages[index - 1] if index else None
             shared = before is not None and _share_head(self.data.task(before), self.data.task(reference))
+            settings = recipes.settings(phase, reference, self.data.task(reference))
             training = _Training(
                 {role(TOKENS, reference): tokens, **head_parents(base, task.form)},
                 [task],
                 Sampling(),
                 phase,
-                recipes.settings(phase, reference, self.data.task(reference)),
-                EarlyStopping(**recipe["early_stopping"]),
+                settings,
+                recipes.early_stopping(recipe, "target", settings),
                 before if shared else None,
             )
             label = "+".join(stages[max(0, index - 1) : index + 1])
             searched: dict[str, Node] = {}
-            if recipes.grid(training.settings):
-                # the same rate for all mixtures and seeds: the one that is best without an intermediate phase
-                plain = Arm(arm.model, arm.recipe, NONE, self.study.seeds[0])
-                untrained = self.target(plain, stages[:index], base, base)
-                searched = self._learning_rate(f"{arm.model}.{arm.recipe}.{label}", arm.model, training, untrained)
+            if recipes.grid(settings):
+                # for all seeds the rate that is best with the first: searched from this mixture's model, or for all
+                # mixtures without an intermediate phase
+                each = recipe["grid_search"] == "mixture"
+                first = Arm(arm.model, arm.recipe, arm.mixture if each else NONE, self.study.seeds[0])
+                mixture = self.study.mixtures[first.mixture] if each else None
+                untrained = base if mixture is None else self.intermediate(first, mixture, base)
+                before_stage = self.target(first, stages[:index], untrained, base)
+                name = first.name(label, seed=False) if each else f"{arm.model}.{arm.recipe}.{label}"
+                searched = self._learning_rate(name, arm.model, training, before_stage)
             frame = self._frame("targets", model, {**training.parents, **searched})
             spec = self._spec(TargetSpec, frame, training, arm.model, arm.seed)
             model = self.nodes.add(arm.name(label), spec)

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from xstilts.errors import ExplodedError, UserError
-from xstilts.forms import FORMS
-from xstilts.forms.declaration import PERCENT
 from xstilts.models.model import Model
 from xstilts.store.manifest import LearningRatesResults, Trial
 from xstilts.store.specs.models import LearningRatesSpec
 from xstilts.training import checkpoints
-from xstilts.training.loop import Run, dev_scores, fit, rising
+from xstilts.training.loop import Run, dev_scores, fit, macro_score
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +19,8 @@ log = logging.getLogger(__name__)
 def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     """Train with each learning rate of a grid.
 
-    The score is the best evaluation where the phase stops early, else the mean of the tasks' at the end (without those
-    that are measured by a loss, unless there is no other). Of rates with equal scores the lowest is taken.
+    The score (``loop.macro_score``) is that of the best evaluation where the phase keeps it, else that at the end. Of
+    rates with equal scores the lowest is taken.
 
     Args:
         run: as ``loop.prepare`` gives it.
@@ -68,8 +66,4 @@ def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
     if run.spec.early_stopping:
         best: float = max(evaluation["score"] for evaluation in state["evaluations"])
         return best
-    scores = dev_scores(run, model)
-    # units cannot be averaged: percents count where there are any
-    in_percent = [task for task in run.tasks if FORMS[task.form].metrics[task.metric].unit == PERCENT]
-    values = [rising(task, scores[task.task].scores) for task in in_percent or run.tasks]
-    return sum(values) / len(values)
+    return macro_score(run.tasks, {task: dev.scores for task, dev in dev_scores(run, model).items()})

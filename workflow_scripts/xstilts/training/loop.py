@@ -26,6 +26,7 @@ from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import prediction
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import PERCENT
 from xstilts.hardware import Hardware
 from xstilts.models import adapters, distributed
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
@@ -205,7 +206,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     batches = Batches(
         schedule, run.tasks, run.data, spec.seed, group, run.hardware.max_tokens_per_device, run.device.type == "cuda"
     )
-    ended = state["bad"] >= stopping.patience if stopping else False
+    ended = _has_ended(spec, state)
     saved_at = time.monotonic()
     with Progress(schedule.steps, state["step"]) as progress, Interruption() as signals:
         for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
@@ -275,10 +276,20 @@ def _count(model: Model) -> dict[str, int]:
     }
 
 
-def rising(task: TaskSpec, scores: Mapping[str, float]) -> float:
-    """Return the headline score of a task, with a minus where less is better."""
-    score = scores[task.metric]
-    return score if FORMS[task.form].metrics[task.metric].higher_is_better else -score
+def macro_score(tasks: Sequence[TaskSpec], scores: Mapping[str, Mapping[str, float]]) -> float:
+    """Return the one number by which models are compared on dev rows: the higher, the better.
+
+    It is the mean over tasks of their headline metrics (jiant's ``EqualMetricAggregator``), with a minus where less is
+    better. Units cannot be averaged: percents count where there are any.
+
+    Args:
+        tasks: what is trained on.
+        scores: the scores of each task by metric.
+    """
+    metrics = {task.task: FORMS[task.form].metrics[task.metric] for task in tasks}
+    counted = [task for task in tasks if metrics[task.task].unit == PERCENT] or tasks
+    signed = [scores[task.task][task.metric] * (1 if metrics[task.task].higher_is_better else -1) for task in counted]
+    return sum(signed) / len(signed)
 
 
 def dev_scores(run: Run, model: Model) -> dict[str, DevScores]:
@@ -318,16 +329,17 @@ def _close_losses(state: dict[str, Any], tasks: Sequence[TaskSpec], step: int) -
 
 def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplace: Path) -> bool:
     """Evaluate on dev rows, keep the weights if they are the best so far, and tell whether to stop."""
-    task, stopping = run.tasks[0], run.spec.early_stopping
-    assert stopping is not None
-    scores, _ = prediction.evaluate(model, task, run.data[0]["dev"], run.device)
-    score = rising(task, scores)
+    scores = {
+        task.task: prediction.evaluate(model, task, splits["dev"], run.device)[0]
+        for task, splits in zip(run.tasks, run.data, strict=True)
+    }
+    score = macro_score(run.tasks, scores)
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
-    log.info("step %d: dev %s %.2f", step, task.metric, score)
+    log.info("step %d: dev %s %.2f", step, run.tasks[0].metric if len(run.tasks) == 1 else "mean", score)
     if score <= before:
         state["bad"] += 1
-        return state["bad"] >= stopping.patience
+        return _has_ended(run.spec, state)
     state["bad"] = 0
     folder = _best(workplace, step)
     if run.group.leads:
@@ -337,6 +349,12 @@ def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplac
         folder.mkdir()
     save_model(model, folder, run.group)
     return False
+
+
+def _has_ended(spec: TrainingSpec, state: Mapping[str, Any]) -> bool:
+    """Tell whether there were as many evaluations without a gain as the recipe has patience for."""
+    patience = spec.early_stopping.patience if spec.early_stopping else None
+    return patience is not None and state["bad"] >= patience
 
 
 def _best_step(state: Mapping[str, Any]) -> int | None:

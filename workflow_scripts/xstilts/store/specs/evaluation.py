@@ -7,6 +7,9 @@ from typing import ClassVar
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.models import Numerics
 
+# how the hidden states of a text become one vector
+MEAN, CLS = "mean", "cls"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionsSpec(Spec):
@@ -24,15 +27,21 @@ class PredictionsSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Pooling:
-    """What the vector of a text is: a trained head's, or the mean of a hidden state by number or fraction of the depth.
+    """What the vector of a text is.
 
-    ``sweep`` asks for the means of all hidden states beside it.
+    Attributes:
+        head: the task whose trained head gives it; None for a hidden state, pooled.
+        layer: the hidden state by number, counted from the last where negative; None for one by ``layer_fraction``.
+        layer_fraction: the hidden state as a fraction of the depth.
+        sweep: whether all hidden states are pooled beside it.
+        pooler: ``mean``, of all positions that are no padding, or ``cls``, the position that stands for a text.
     """
 
     head: str | None = None
     layer: int | None = None
     layer_fraction: float | None = None
     sweep: bool = False
+    pooler: str = MEAN
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,10 +108,15 @@ class TaskSpec(EvaluatedSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class EarlyStopping:
-    """When a training is evaluated on dev rows (in steps), and after how many evaluations without a gain it ends."""
+    """When a training is evaluated on dev rows, of which the best step is kept, and when it ends.
+
+    Attributes:
+        evaluate_every: steps from one evaluation to the next.
+        patience: evaluations without a gain after which it ends; None for a training that goes on to its last step.
+    """
 
     evaluate_every: int
-    patience: int
+    patience: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
