@@ -23,7 +23,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     (total,) = [line.split() for line in lines if line.startswith("total of ")]
     hours = sum(float(line.split()[-1]) for line in rows if line.split()[-1].replace(".", "").isdigit())
     assert float(total[-1]) == pytest.approx(hours, rel=0.01)
-    assert lines[-1] == "Parameters of 6 models, built on the meta device: as the formula has them."
+    assert lines[-1] == "Parameters of 8 models, built on the meta device: as the formula has them."
 
 
 def test_command_refuses_a_formula_that_is_wrong(tmp_path, monkeypatch, caplog):

@@ -45,7 +45,7 @@ def of(scale, stage, name, **hardware):
 
 def test_full_training_by_hand(scale):
     """XLM-R Large: 12,000 steps of 32 x 256 positions; 12 bytes a weight beside the weights and their copies."""
-    found, node = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1")
+    found, node = of(scale, "intermediate", "xlm-roberta-large.jiant.mnli.s1")
     body, head = 559_890_432 - 1024 * 1024 - 1024, 1024 * 1024 + 1024 + 3 * 1025
     assert found.parameters == found.trained == body + head
     assert found.gradients == 4 * found.trained and found.optimiser == 8 * found.trained
@@ -60,11 +60,11 @@ def test_full_training_by_hand(scale):
     assert found.activations == pytest.approx(32 * 256 * 24 * 1024 * 38)
     assert found.hours(GPU_TYPES["a100-80"], "bfloat16") == pytest.approx(found.operations / (312e12 * 0.4) / 3600)
     assert found.certainty == "bounded"
-    less, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", max_tokens_per_device=4096)
+    less, _ = of(scale, "intermediate", "xlm-roberta-large.jiant.mnli.s1", max_tokens_per_device=4096)
     assert less.activations == found.activations / 2
-    one, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", max_tokens_per_device=8)
+    one, _ = of(scale, "intermediate", "xlm-roberta-large.jiant.mnli.s1", max_tokens_per_device=8)
     assert one.activations == found.activations / 32
-    again, _ = of(scale, "intermediate", "xlm-roberta-large.full.mnli.s1", gradient_checkpointing=True)
+    again, _ = of(scale, "intermediate", "xlm-roberta-large.jiant.mnli.s1", gradient_checkpointing=True)
     assert again.operations == pytest.approx(found.operations * 4 / 3) and again.activations < found.activations / 5
 
 
@@ -86,7 +86,7 @@ def test_adapter_by_hand(scale):
 
 def test_mixture_by_hand(scale):
     """Tasks are drawn as in training; an example of several choices is as many sequences, and so is a batch."""
-    found, node = of(scale, "intermediate", "xlm-roberta-large.full.nine.s1")
+    found, node = of(scale, "intermediate", "xlm-roberta-large.jiant.nine.s1")
     rows = {"anli_plus": 400_000, "mnli": 392_702, "qqp": 363_846, "squad_v1": 87_599, "squad_v2": 130_319,
             "hellaswag": 39_905, "ccg": 50_000, "cosmosqa": 25_262, "commonsenseqa": 9_741}  # fmt: skip
     tokens = {"squad_v1": 384, "squad_v2": 384, "hellaswag": 4 * 256, "cosmosqa": 4 * 256, "commonsenseqa": 5 * 256}
@@ -153,11 +153,11 @@ def test_memory_of_the_host():
 
 def test_predictions_by_hand(scale):
     """XNLI's test sets in fifteen languages, in forward passes; Tatoeba's pairs, and a vector of each sentence."""
-    found, _ = of(scale, "predictions", "xlm-roberta-large.full.none.s1.xnli")
+    found, _ = of(scale, "predictions", "xlm-roberta-large.jiant.none.s1.xnli")
     matrices, attention = 24 * 12 * 1024 * 1024, 24 * 2 * 2 * 256 * 1024
     assert found.tokens == 15 * 5010 * 256 and found.trained == found.gradients == found.disk == 0
     assert found.operations == pytest.approx(found.tokens * (2 * matrices + attention))
-    vectors, node = of(scale, "embeddings", "xlm-roberta-large.full.none.tatoeba")
+    vectors, node = of(scale, "embeddings", "xlm-roberta-large.jiant.none.s1.tatoeba_after_squad")
     prepared = scale[0].nodes[scale[0].nodes[node.spec.parents["tokens"]].spec.parents["prepared"]].spec
     rows = sum(language.published or 1000 for language in prepared.languages.values())
     assert vectors.tokens == rows * 2 * 512 and vectors.disk == rows * 2 * 1024 * 4
@@ -168,11 +168,29 @@ def test_scale_compares_lora_at_both_sizes(scale):
     methods = {(cell.model, cell.method) for cell in plan.cells}
     large = {"xlm-roberta-xxl", "mt5-xxl", "qwen3-14b-base"}
     assert {model for model, method in methods if method == "lora"} == large | {
-        "xlm-roberta-large", "mt5-base", "qwen3-0_6b-base"
+        "xlm-roberta-base", "xlm-roberta-large", "xlm-roberta-xl", "mt5-base", "qwen3-0_6b-base"
     }  # fmt: skip
     assert {model for model, method in methods if method == "full"} == {"xlm-roberta-large"}
     parents = {role for node in plan.stage("targets").values() for role in node.spec.parents}
     assert {"model", "model.1", "learning_rate"} <= parents
+
+
+def test_scale_asks_what_the_project_is_for(scale):
+    """All nine against the best single task, below 1B and above 10B parameters, on the ten tasks of XTREME-R."""
+    study = scale[0].study
+    sizes = {name: MODELS[name]["parameters"] for name in study.models}
+    for family in study.answer.families.values():
+        assert sizes[family.small] < 1e9 and sizes[family.large] > 1e10
+    assert len(study.targets) == 10 and set(study.targets) == set(study.benchmark.tasks)
+    ladder = [sizes[f"xlm-roberta-{size}"] for size in ("base", "large", "xl", "xxl")]
+    assert ladder == sorted(ladder) and set(study.contrasts["ladder"].models) == {
+        name for name in study.models if name.startswith("xlm-roberta")
+    }
+    singles = [study.mixtures[name].tasks[0].task for name in study.answer.budgets["equal steps"].singles]
+    assert singles == ["mnli", "squad_v1", "hellaswag"]
+    steps = {study.mixtures[name].sampling.steps for name in ("nine", *singles)}
+    assert steps == {12_000}
+    assert study.mixtures["nine"].sampling.cap is None and study.mixtures["nine_capped"].sampling.cap == 2**14
 
 
 def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
@@ -208,7 +226,7 @@ def test_tokens_that_exist_are_counted(tmp_path, monkeypatch):
 
 def test_a_training_job_has_time_for_the_predictions_asked_of_its_model(scale):
     plan, entries, results = scale
-    found, node = of(scale, "targets", "xlm-roberta-large.full.none.s1.mnli")
+    found, node = of(scale, "targets", "xlm-roberta-large.jiant.none.s1.mnli")
     gpu_type, hardware = GPU_TYPES["h100"], Hardware()
     hours = estimate.hours_of_job(node, plan, entries, results, hardware, gpu_type)
     asked = [other for other in plan.nodes.values() if other.spec.parents.get("model") == node.id]

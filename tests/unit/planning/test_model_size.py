@@ -45,7 +45,17 @@ def test_shape_of_the_tiny_model(tmp_path):
     assert SHAPES["tiny"]["shape"].items() <= made.items()
 
 
-@pytest.mark.parametrize("name", ["xlm-roberta-large", "multilingual-bert", "xlm-roberta-xxl", "qwen3-14b-base"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xlm-roberta-base",
+        "xlm-roberta-large",
+        "multilingual-bert",
+        "xlm-roberta-xl",
+        "xlm-roberta-xxl",
+        "qwen3-14b-base",
+    ],
+)
 def test_language_head_is_that_of_the_model(name):
     config = transformers.AutoConfig.for_model(**SHAPES[name]["shape"])
     shape = model_size.read(SHAPES[name]["shape"])

@@ -17,42 +17,44 @@ POWER = 0.8
 MOST_RUNS = 10_000
 
 
-def power(difference: float, standard_error: float, degrees: float) -> float:
-    """Return the share of studies that find a difference, two-sided, at 5 %.
+def power(difference: float, standard_error: float, degrees: float, level: float = LEVEL) -> float:
+    """Return the share of studies that find a difference, two-sided.
 
     Args:
         difference: the true one.
         standard_error: of its estimate.
         degrees: degrees of freedom of the standard error.
+        level: at which it must be found.
     """
     if standard_error == 0:
         return float(difference != 0)
-    return _power(abs(difference) / standard_error, degrees)
+    return _power(abs(difference) / standard_error, degrees, level)
 
 
-def _power(ratio: float, degrees: float) -> float:
+def _power(ratio: float, degrees: float, level: float) -> float:
     """Return the power for a difference of so many standard errors."""
-    quantile = special.stdtrit(degrees, 1 - LEVEL / 2)
+    quantile = special.stdtrit(degrees, 1 - level / 2)
     # it is NaN where it is below 1e-14
     above, below = np.nan_to_num(special.nctdtr(degrees, ratio, [quantile, -quantile]))
     return float(1 - above + below)
 
 
-def detectable(standard_error: float, degrees: float, power: float = POWER) -> float:
+def detectable(standard_error: float, degrees: float, power: float = POWER, level: float = LEVEL) -> float:
     """Return the difference that this share of studies finds.
 
     Args:
         standard_error: of the estimate.
         degrees: degrees of freedom of the standard error.
         power: the share.
+        level: at which it must be found.
     """
-    return standard_error * _ratio(degrees, power)
+    return standard_error * _ratio(degrees, power, level)
 
 
 @functools.cache
-def _ratio(degrees: float, power: float) -> float:
+def _ratio(degrees: float, power: float, level: float) -> float:
     """Return how many standard errors a difference must have to be found in this share of studies."""
-    return float(optimize.brentq(lambda ratio: _power(ratio, degrees) - power, 0, 1000))
+    return float(optimize.brentq(lambda ratio: _power(ratio, degrees, level) - power, 0, 1000))
 
 
 def with_runs(components: Components, runs: int) -> tuple[float, float]:
@@ -67,7 +69,7 @@ def with_runs(components: Components, runs: int) -> tuple[float, float]:
     return math.sqrt(of_runs[0] + components.example), satterthwaite(parts)
 
 
-def runs_needed(components: Components, difference: float, power: float = POWER) -> float:
+def runs_needed(components: Components, difference: float, power: float = POWER, level: float = LEVEL) -> float:
     """Return the fewest runs an arm, at least two, with which this share of studies finds a difference.
 
     Infinite if 10,000 runs do not do: the test sets are too small.
@@ -76,10 +78,11 @@ def runs_needed(components: Components, difference: float, power: float = POWER)
         components: of the variance of the difference.
         difference: the true one.
         power: the share.
+        level: at which it must be found.
     """
 
     def finds(runs: int) -> bool:
-        return detectable(*with_runs(components, runs), power) <= abs(difference)
+        return detectable(*with_runs(components, runs), power, level) <= abs(difference)
 
     if not finds(MOST_RUNS):
         return math.inf

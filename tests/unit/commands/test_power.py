@@ -1,0 +1,86 @@
+"""The command that says what a study can find."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from xstilts import commands
+
+from tests.builders.pilots import pilot
+from tests.builders.plans import study_file
+from tests.builders.projects import ROOT
+
+SCALE = ROOT / "studies/scale.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("{}")
+    return tmp_path
+
+
+def test_a_large_study_without_torch(folder):
+    code = "import sys; from xstilts import commands; commands.main(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", code, "power", str(SCALE), "--run-sd", "1", "--gpu", "h100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    *lines, modules = done.stdout.splitlines()
+    assert not {"torch", "transformers", "datasets"} & set(modules.split())
+    assert lines[0].startswith("Study scale, 3 runs an arm (*).") and max(map(len, lines)) <= 120
+
+
+def test_the_example_of_the_documents_is_what_it_prints(folder, capsys):
+    commands.main(["power", str(SCALE), "--run-sd", "1", "--gpu", "h100"])
+    page = (ROOT / "docs/power.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"<!-- power of scale -->\n```\n(.*?)```\n", page, re.S)
+    assert example == capsys.readouterr().out
+
+
+def test_runs_and_hours(folder, capsys):
+    assert commands.main(["power", str(SCALE), "--run-sd", "1", "--runs", "2,4", "--gpu", "a100-80", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"] == [2, 3, 4] and found["gpu"] == "a100-80"
+    hours = [found["hours"][runs] for runs in ("2", "3", "4")]
+    assert hours[1] - hours[0] == pytest.approx(hours[2] - hours[1], abs=0.2) and hours[0] < hours[1]
+    assert 1 <= sum(row["primary"] for row in found["comparisons"]) <= 5
+
+
+def test_the_gpu_type_of_the_machine_counts(folder, capsys):
+    (folder / "config.yaml").write_text("gpu_type: h200\n")
+    commands.main(["power", str(SCALE), "--run-sd", "1"])
+    assert re.search(r"^GPU-hours \(h200\)", capsys.readouterr().out, re.M)
+
+
+def test_made_up_data_on_a_cpu(folder, capsys):
+    study = study_file(folder, {
+        "description": "x", "source": "miniature", "models": ["mini-small"], "mixtures": ["none", "nine"],
+        "recipes": {"mini": {"intermediate": {}, "target": {}}}, "targets": {"tydiqa": None},
+        "contrasts": {"multi": {"mixture": ["nine", "none"], "targets": ["tydiqa"]}},
+    })  # fmt: skip
+    pilots = [str(pilot(folder / name, {"run_sd": 2.0}, study=name)) for name in ("one", "two")]
+    assert commands.main(["power", str(study), "--pilot", *pilots]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "The variance between runs is that of Study one, Study two, 2 folders: their mean." in text
+    assert "seconds of a CPU are not estimated" in text and "+5.0" in text
+
+
+@pytest.mark.parametrize(
+    ("study", "arguments", "said"),
+    [
+        (ROOT / "studies/tiny.yaml", ["--run-sd", "1"], "tiny.yaml: compares nothing in percent; state `answer`"),
+        (SCALE, ["--pilot", "nowhere"], "nowhere/estimates.parquet: missing"),
+        (ROOT / "studies/none.yaml", ["--run-sd", "1"], "none.yaml"),
+    ],
+)
+def test_errors_are_one_line(study, arguments, said, folder, caplog):
+    assert commands.main(["power", str(study), *arguments]) == 2
+    assert said in caplog.text and len(caplog.text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--run-sd", "-1"], ["--run-sd", "x"], ["--run-sd", "1", "--runs", "3,x"]])
+def test_arguments_that_are_wrong(arguments, folder, capsys):
+    with pytest.raises(SystemExit):
+        commands.main(["power", str(SCALE), *arguments])
+    assert "Traceback" not in capsys.readouterr().err

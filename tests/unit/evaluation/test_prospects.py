@@ -1,0 +1,221 @@
+"""What a study can find: against other libraries' power of a t test, and components by hand."""
+
+import math
+
+import pytest
+from statsmodels.stats.power import TTestIndPower
+from xstilts.errors import UserError
+from xstilts.evaluation import pilots, planned_examples
+from xstilts.evaluation.comparisons import comparisons
+from xstilts.evaluation.outcomes import Outcome, Term
+from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
+from xstilts.evaluation.prospects import prospects
+from xstilts.planning import registry
+from xstilts.planning.settings import from_config
+from xstilts.planning.study import read_study
+from xstilts.planning.unindexed import plan_unindexed
+from xstilts.references import SOURCE_LANGUAGE
+
+from tests.builders.pilots import pilot
+from tests.builders.plans import plan_study
+from tests.builders.projects import ROOT
+
+STUDY = {
+    "description": "x",
+    "source": "miniature",
+    "models": ["mini-small", "mini-large"],
+    "recipes": {"mini": {"intermediate": {}, "target": {}}},
+    "mixtures": ["none", "mnli", "squad_v1", "nine"],
+    "targets": {"tydiqa": None, "tatoeba": None},
+    "seeds": [1, 2, 3],
+    "limits": {"train_rows": 100, "test_rows": 250},
+}
+MULTI = {"mixture": ["nine", "none"], "targets": ["tydiqa"], "models": ["mini-small"]}
+ANSWER = {
+    "budgets": {"equal epochs": {"multi": "nine", "single": "best"}},
+    "families": {"mini": {"small": "mini-small", "large": "mini-large"}},
+    "primary": [],
+}
+
+
+def plan_with(folder, **changes):
+    return plan_study(folder, STUDY | changes).study_plan
+
+
+def found(plan, noise_of, rows=None):
+    """Return what can be found, with test sets of this size where one is given."""
+    examples = planned_examples.planned_examples(plan)
+    if rows is not None:
+        examples = {
+            name: PlannedExamples(dict.fromkeys(planned.rows, rows), planned.parallel)
+            for name, planned in examples.items()
+        }
+    asked = comparisons(plan, {name: planned.rows for name, planned in examples.items()})
+    return prospects(plan, asked, examples, noise_of)
+
+
+def only(plan, noise_of, rows=None):
+    (prospect,) = found(plan, noise_of, rows)
+    return prospect
+
+
+def test_runs_alone_are_a_t_test_of_two_samples(tmp_path):
+    """Two arms with an intermediate phase, no noise of examples: degrees of freedom are those of both samples."""
+    plan = plan_with(
+        tmp_path,
+        mixtures=["none", "mnli", "nine"],
+        contrasts={"multi": {**MULTI, "mixture": ["nine", "mnli"]}},
+    )
+    prospect = only(plan, pilots.stated(1.5), rows=10**12)
+    for runs in (2, 3, 5, 10):
+        expected = TTestIndPower().solve_power(nobs1=runs, alpha=0.05, power=0.8)
+        assert prospect.detectable(runs) == pytest.approx(1.5 * expected, rel=1e-4), runs
+    assert prospect.detectable(1) is None
+    assert prospect.detectable(int(prospect.runs_needed)) <= 1 < prospect.detectable(int(prospect.runs_needed) - 1)
+
+
+def test_arms_of_one_model_share_their_variance(tmp_path):
+    """Three arms with an intermediate phase are pooled; the baseline has a variance of its own, or none."""
+    contrasts = {name: {**MULTI, "targets": [name]} for name in ("tydiqa", "tatoeba")}
+    plan = plan_with(tmp_path, contrasts=contrasts | {"single": {**MULTI, "mixture": ["nine", "mnli"]}})
+    of_tydiqa, of_tatoeba, of_arms = (one.components for one in found(plan, pilots.stated(2.0)))
+    assert of_arms.run == pytest.approx(2 * 4) and of_arms.arms == pytest.approx(3)
+    # Satterthwaite: (4 + 4)^2 / (4^2 / 3 + 4^2 / 1)
+    assert of_tydiqa.run == pytest.approx(2 * 4) and of_tydiqa.arms == pytest.approx(64 / (16 / 3 + 16))
+    # a published model is one node for all seeds
+    assert of_tatoeba.run == pytest.approx(4) and of_tatoeba.arms == pytest.approx(3)
+
+
+def test_targets_vary_independently(tmp_path):
+    """The mean of two targets: a variance of 1/4 of each; the baseline has it of TyDiQA only."""
+    plan = plan_with(tmp_path, contrasts={"multi": {"mixture": ["nine", "none"], "models": ["mini-small"]}})
+    assert only(plan, pilots.stated(2.0)).components.run == pytest.approx(4 / 2 + 4 / 4)
+
+
+def test_interaction_has_four_arms_of_which_two_are_chosen(tmp_path):
+    plan = plan_with(tmp_path, answer=ANSWER)
+    small, large, interaction = found(plan, pilots.stated(1.0))
+    assert [one.comparison.size for one in (small, large, interaction)] == ["small", "large", ""]
+    assert small.components.run == large.components.run == pytest.approx(2 / 2)
+    assert interaction.components.run == pytest.approx(4 / 2)
+    assert interaction.components.example == pytest.approx(2 * small.components.example)
+    # of two arms the multi-task one is pooled over three, the chosen one stands alone
+    assert small.components.arms == pytest.approx(4 / (1 / 3 + 1))
+    plan = plan_with(tmp_path, answer={**ANSWER, "budgets": {"equal epochs": {"multi": "nine", "single": "mean"}}})
+    mean, *_ = found(plan, pilots.stated(1.0))
+    assert mean.components.run == pytest.approx((1 + 2 / 4) / 2) and mean.components.arms == pytest.approx(3)
+
+
+def test_primary_comparisons_must_hold_at_the_strictest_step(tmp_path):
+    contrasts = {"multi": {**MULTI, "primary": True}, "single": {**MULTI, "mixture": ["mnli", "none"]}}
+    first, second = found(plan_with(tmp_path, contrasts=contrasts), pilots.stated(1.0))
+    assert first.level == second.level == 0.05
+    assert first.detectable(3) == pytest.approx(second.detectable(3))
+    contrasts["large"] = {**MULTI, "models": ["mini-large"], "primary": True}
+    first, _, second = found(plan_with(tmp_path, contrasts=contrasts), pilots.stated(1.0))
+    assert first.level == 0.05 / 2 and second.level == 0.05
+    assert first.detectable(3) > second.detectable(3)
+
+
+def test_more_examples_where_runs_do_not_do(tmp_path):
+    plan = plan_with(tmp_path, contrasts={"multi": MULTI})
+    prospect = only(plan, pilots.stated(0.0))
+    assert math.isinf(prospect.runs_needed) and prospect.examples_needed > 1
+    enough = only(plan, pilots.stated(0.0), rows=math.ceil(250 * prospect.examples_needed))
+    assert enough.detectable(3) == pytest.approx(1, rel=0.01) and enough.examples_needed == pytest.approx(1, abs=0.01)
+
+
+def outcome(**weights):
+    return Outcome("zero-shot", "", tuple(Term("t", code, "accuracy", weight) for code, weight in weights.items()))
+
+
+def test_variance_of_examples_by_hand():
+    """Of two arms, right or wrong with even chances: 2 x 2,500 x (1 - 1/2) squared points an example."""
+    rows = {"de": 100, "fr": 400}
+    variance, clusters = example_variance(outcome(de=0.5, fr=0.5), {"t": PlannedExamples(rows, False)}, 2)
+    de, fr = 2500 * 0.25 / 100, 2500 * 0.25 / 400
+    assert variance == pytest.approx(de + fr)
+    assert clusters == round((de + fr) ** 2 / (de**2 / 99 + fr**2 / 399)) + 1
+    same = {"t": PlannedExamples({"de": 100, "fr": 100, "hi": 5}, True)}
+    variance, clusters = example_variance(outcome(de=0.5, fr=0.5), same, 2)
+    assert variance == pytest.approx(2500 * (0.25 + 0.75 / 2) / 100) and clusters == 100
+    alone, _ = example_variance(outcome(de=1.0), same, 4)
+    assert alone == pytest.approx(2 * 2500 / 100)
+
+
+def test_planned_examples_are_the_published_ones():
+    entries, path = registry.load(), ROOT / "studies/scale.yaml"
+    plan = plan_unindexed(read_study(path, entries), entries, from_config({"study": str(path)}))
+    found = planned_examples.planned_examples(plan.study_plan)
+    assert set(found["xnli"].rows.values()) == {5010} and found["xnli"].parallel
+    assert found["tydiqa"].rows["bn"] == 113 and not found["tydiqa"].parallel
+    # nobody states German's: as many as the largest
+    assert found["udpos"].rows["de"] == max(found["udpos"].rows.values()) == 3455
+
+
+def test_planned_examples_are_limited(tmp_path):
+    planned = planned_examples.planned_examples(plan_with(tmp_path))["tydiqa"]
+    assert set(planned.rows.values()) == {250} and SOURCE_LANGUAGE in planned.rows
+
+
+def test_pilots_of_the_same_comparison_are_averaged(tmp_path):
+    """Variances, not standard deviations; the name of a contrast does not matter."""
+    plan = plan_with(tmp_path, contrasts={"other_name": MULTI})
+    folders = [
+        pilot(tmp_path / "0", {"run_sd": 1.0, "example_part": 0.6, "estimate": 4.0, "clusters": 100}),
+        pilot(tmp_path / "1", {"run_sd": 3.0, "example_part": 0.8, "estimate": 6.0, "clusters": 200}),
+    ]
+    prospect = only(plan, pilots.read(folders))
+    assert prospect.noise.source == "same comparison" and prospect.noise.difference == 5
+    assert prospect.components.run == pytest.approx(2 * (1 + 9) / 2)
+    assert prospect.components.example == pytest.approx((0.36 + 0.64) / 2) and prospect.components.clusters == 150
+    assert prospect.power(3) < prospect.power(5) and prospect.power(1) is None
+    just = {"run_sd": math.sqrt(5), "example_part": math.sqrt(0.5), "estimate": prospect.detectable(5), "clusters": 150}
+    assert only(plan, pilots.read([pilot(tmp_path / "2", just)])).power(5) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("row", "source", "run_sd"),
+    [
+        ({"a": "mnli"}, "same model", 1.0),
+        ({"model": "mini-large"}, "same outcome", 1.0),
+        ({"target": "xnli"}, "other targets", 1.0),
+    ],
+)
+def test_pilots_without_the_comparison_say_the_variance_between_runs(row, source, run_sd, tmp_path):
+    plan = plan_with(tmp_path, contrasts={"multi": MULTI})
+    prospect = only(plan, pilots.read([pilot(tmp_path / "pilot", row, {**row, "run_sd": 1.0})]))
+    assert prospect.noise.source == source and prospect.noise.difference is None
+    assert prospect.components.run == pytest.approx(2 * run_sd**2)
+    assert prospect.components.example == only(plan, pilots.stated(0.0)).components.example
+
+
+def test_the_better_match_comes_first(tmp_path):
+    plan = plan_with(tmp_path, contrasts={"multi": MULTI})
+    rows = [{"target": "xnli", "run_sd": 9.0}, {"model": "mini-large", "run_sd": 8.0}, {"a": "mnli", "run_sd": 2.0}]
+    assert only(plan, pilots.read([pilot(tmp_path / "a", *rows)])).noise.run_sd == 2
+    assert only(plan, pilots.read([pilot(tmp_path / "b", *rows[:2])])).noise.run_sd == 8
+    # a mean over other targets is another outcome
+    mean = {"target": "", "targets": 3, "run_sd": 5.0}
+    assert only(plan, pilots.read([pilot(tmp_path / "c", mean, rows[0])])).noise.run_sd == 9
+
+
+def test_rows_without_a_variance_do_not_count(tmp_path):
+    plan = plan_with(tmp_path, contrasts={"multi": MULTI})
+    others = [{"runs_used": "without collapsed", "run_sd": 9.0}, {"scale": "log-odds", "run_sd": 9.0}]
+    assert only(plan, pilots.read([pilot(tmp_path / "a", *others, {})])).noise.run_sd == 1
+    one_run = {"interval": "examples only", "run_sd": None, "run_part": None}
+    with pytest.raises(UserError, match="no difference has a variance between runs; the pilot needs two seeds"):
+        pilots.read([pilot(tmp_path / "b", one_run)])
+    only_means = pilots.read([pilot(tmp_path / "c", {"target": "", "targets": 3})])
+    with pytest.raises(UserError, match="no pilot has the outcome zero-shot of 1 targets"):
+        only(plan, only_means)
+
+
+def test_losses_and_what_is_known_in_hindsight_are_left_out(tmp_path):
+    plan = plan_with(tmp_path, targets={"tydiqa": None, "lm_loss": None}, answer=ANSWER, contrasts={
+        "all": {"mixture": ["nine", "none"]}, "named": {"mixture": ["nine", "none"], "targets": ["tydiqa", "lm_loss"]},
+    })  # fmt: skip
+    shown = [one.comparison for one in found(plan, pilots.stated(1.0))]
+    assert {one.scale for one in shown} == {"points"} and {one.b for one in shown} == {"best single", "none"}
+    assert [one.name for one in shown] == ["answer"] * 3 + ["all"] * 2 + ["named"] * 2

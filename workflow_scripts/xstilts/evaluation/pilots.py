@@ -1,0 +1,121 @@
+"""How much the outcomes of a study will vary between runs: as stated, or as in earlier studies, its pilots."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xstilts.errors import UserError
+from xstilts.evaluation import estimates
+from xstilts.evaluation.comparisons import DIFFERENCE, POINTS, Comparison
+from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES
+
+# what a variance between runs is taken from, the best first
+STATED, SAME, SAME_MODEL, SAME_OUTCOME, OTHER_TARGETS = (
+    "stated",
+    "same comparison",
+    "same model",
+    "same outcome",
+    "other targets",
+)
+# what makes two comparisons the same one, with the outcome, whatever their names
+_NAMES = ["kind", "budget", "family", "size", "recipe", "model", "mixture", "a", "b"]
+_OUTCOME = ["outcome", "target", "targets"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How much the outcome of a comparison varies.
+
+    Attributes:
+        run_sd: standard deviation between runs of one arm, in points.
+        per_target: whether it is that of one target; else of the whole outcome.
+        source: STATED, or which rows of the pilots it is from.
+        example: what examples add to the variance of the difference, in squared points; None where no pilot says it.
+        clusters: independent clusters of examples, with ``example``.
+        difference: the pilots' own estimate, in points: their mean.
+    """
+
+    run_sd: float
+    per_target: bool
+    source: str
+    example: float | None = None
+    clusters: int | None = None
+    difference: float | None = None
+
+
+NoiseOf = Callable[[Comparison], Noise]
+
+
+def stated(run_sd: float) -> NoiseOf:
+    """Return the noise of any comparison, where runs of an arm have this standard deviation, in points, on a target."""
+    return lambda comparison: Noise(run_sd, per_target=True, source=STATED)
+
+
+def read(folders: Sequence[Path]) -> NoiseOf:
+    """Return the noise of a comparison in the outputs of earlier studies, variances averaged over them.
+
+    It is that of the same comparison; else the variance between runs of the same outcome in the same models, or in
+    any; else that of the pilots' single targets.
+
+    Args:
+        folders: of the outputs of one or more studies; of a study in several worlds, each world counts as one.
+
+    Raises:
+        UserError: if a folder has no estimates, or none with a variance between runs.
+    """
+    frames = []
+    for folder in folders:
+        path = folder / estimates.FILE
+        frame = estimates.read(path)
+        measured = (
+            (frame["interval"] == RUNS_AND_EXAMPLES)
+            & (frame["runs_used"] == estimates.ALL_RUNS)
+            & (frame["scale"] == POINTS)
+        )
+        if not measured.any():
+            raise UserError(
+                f"{path}: no difference has a variance between runs; the pilot needs two seeds or more, or state it"
+                " with --run-sd"
+            )
+        frames.append(frame[measured])
+    rows = pd.concat(frames, ignore_index=True)
+    return lambda comparison: _noise(comparison, rows)
+
+
+def _noise(comparison: Comparison, rows: pd.DataFrame) -> Noise:
+    outcome = comparison.outcome
+    has_outcome = _are(rows, dict(zip(_OUTCOME, (outcome.name, outcome.target, len(outcome.targets)), strict=True)))
+    same = rows[has_outcome & _are(rows, {name: getattr(comparison, name) for name in _NAMES})]
+    if len(same):
+        return Noise(
+            _quadratic_mean(same["run_sd"]),
+            per_target=False,
+            source=SAME,
+            example=_quadratic_mean(same["example_part"]) ** 2,
+            clusters=round(same["clusters"].mean()),
+            difference=float(same["estimate"].mean()),
+        )
+    models = {arm.model for side in (*comparison.first, *comparison.second) for arm in side.arms}
+    of_models = rows["model"].isin(models) & (rows["kind"] == DIFFERENCE)
+    for chosen, source in ((has_outcome & of_models, SAME_MODEL), (has_outcome, SAME_OUTCOME)):
+        if chosen.any():
+            return Noise(_quadratic_mean(rows[chosen]["run_sd"]), per_target=False, source=source)
+    single = rows["targets"] == 1
+    if not single.any():
+        raise UserError(
+            f"{comparison.name}: no pilot has the outcome {outcome.name} of {len(outcome.targets)} targets, nor any"
+            " single target; take another pilot, or state the variance with --run-sd"
+        )
+    return Noise(_quadratic_mean(rows[single]["run_sd"]), per_target=True, source=OTHER_TARGETS)
+
+
+def _are(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.Series:
+    """Tell which rows have these values."""
+    return (rows[list(values)] == pd.Series(values)).all(axis="columns")
+
+
+def _quadratic_mean(values: pd.Series) -> float:
+    return float(np.sqrt(np.mean(np.square(values.to_numpy(float)))))

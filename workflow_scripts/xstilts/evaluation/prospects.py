@@ -1,0 +1,144 @@
+"""What a study can find, before anything is run: the smallest detectable difference of each comparison."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xstilts.evaluation import intervals, power
+from xstilts.evaluation.comparisons import ORACLE_SINGLE, POINTS, Arm, Comparison
+from xstilts.evaluation.intervals import LEVEL, Components, RunVariance
+from xstilts.evaluation.pilots import Noise, NoiseOf
+from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
+from xstilts.store.answer import SMALLEST
+from xstilts.store.study_plan import StudyPlan
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What can be found of a comparison.
+
+    Attributes:
+        comparison: what is compared.
+        noise: how much its outcome varies.
+        components: of the variance of the difference.
+        smallest: the smallest difference that matters, in points.
+        level: at which a difference must be found: 5 %, of m primary comparisons 5 % / m.
+    """
+
+    comparison: Comparison
+    noise: Noise
+    components: Components
+    smallest: float
+    level: float
+
+    def detectable(self, runs: int) -> float | None:
+        """Return the difference in points that so many runs an arm find in 80 % of studies; None with one run."""
+        if runs < 2:
+            return None
+        return power.detectable(*power.with_runs(self.components, runs), level=self.level)
+
+    def power(self, runs: int) -> float | None:
+        """Return the share of studies with so many runs that find the pilots' difference; None without either."""
+        if runs < 2 or self.noise.difference is None:
+            return None
+        return power.power(self.noise.difference, *power.with_runs(self.components, runs), level=self.level)
+
+    @property
+    def runs_needed(self) -> float:
+        """The fewest runs an arm that find the smallest difference that matters; infinite if none do."""
+        return power.runs_needed(self.components, self.smallest, level=self.level)
+
+    @property
+    def examples_needed(self) -> float:
+        """How many times as many test examples it takes at least, so that runs alone can do the rest; 1 for enough."""
+        without_runs = Components(0.0, math.inf, self.components.example, self.components.clusters)
+        found = power.detectable(*power.with_runs(without_runs, 2), level=self.level)
+        return max(1.0, (found / self.smallest) ** 2)
+
+
+def prospects(
+    plan: StudyPlan, asked: Sequence[Comparison], examples: Mapping[str, PlannedExamples], noise_of: NoiseOf
+) -> list[Prospect]:
+    """Return what can be found of the comparisons by which a study is judged, the primary ones first.
+
+    These are of each comparison its main outcome, and the targets that a contrast names. Differences in log-odds and in
+    nats, and those from the single task that is best in hindsight, are left out.
+
+    A primary difference is found once it holds at 5 % corrected for the m primary comparisons. Of Holm's steps the
+    strictest is taken, 5 % / m, so that it is found whatever the others show.
+
+    Args:
+        plan: the study's plan.
+        asked: all comparisons.
+        examples: the test examples by target.
+        noise_of: gives the noise of a comparison.
+    """
+    primary = sum(one.primary for one in asked)
+    smallest = plan.answer.smallest if plan.answer else SMALLEST
+    found = []
+    for one in sorted(_main(plan, asked), key=lambda one: not one.primary):
+        noise = noise_of(one)
+        level = LEVEL / primary if one.primary else LEVEL
+        found.append(Prospect(one, noise, _components(plan, one, examples, noise), smallest, level))
+    return found
+
+
+def _main(plan: StudyPlan, asked: Sequence[Comparison]) -> list[Comparison]:
+    first: dict[tuple[str, ...], Comparison] = {}
+    found = []
+    for one in asked:
+        if one.scale != POINTS or one.b == ORACLE_SINGLE:
+            continue
+        arms = (one.name, one.kind, one.budget, one.family, one.size, one.recipe, one.model, one.mixture)
+        contrast = plan.contrasts.get(one.name)
+        is_named = contrast is not None and one.outcome.target in (contrast.targets or ())
+        if first.setdefault(arms, one) is one or is_named:
+            found.append(one)
+    return found
+
+
+def _components(
+    plan: StudyPlan, comparison: Comparison, examples: Mapping[str, PlannedExamples], noise: Noise
+) -> Components:
+    """Return the components of the variance of a comparison, its arms in pools as ``arms.py`` has them.
+
+    Arms of one model and recipe have one variance between runs, those without an intermediate phase apart. Where one of
+    several candidates is chosen in each run, what is chosen is an arm with a variance of its own.
+    """
+    sides = (*comparison.first, *comparison.second)
+    arms_of = Counter(_pool(plan, arm) for arm in {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells})
+    squares: dict[str, float] = {}
+    pools: dict[str, RunVariance] = {}
+    for side in sides:
+        pool = _pool(plan, side.arms[0]) if side.choice is None else f"chosen of {side.arms}"
+        share = _varying_share(plan, comparison, side.arms[0], noise.per_target)
+        squares[pool] = squares.get(pool, 0.0) + share * side.coefficient**2
+        arms = arms_of.get(pool, 1)
+        pools[pool] = RunVariance(noise.run_sd**2, arms, arms)
+    example, clusters = noise.example, noise.clusters
+    if example is None or clusters is None:
+        example, clusters = example_variance(comparison.outcome, examples, sum(side.coefficient**2 for side in sides))
+    return intervals.components(squares, pools, example, clusters)
+
+
+def _pool(plan: StudyPlan, arm: Arm) -> str:
+    return f"{arm.model} {arm.recipe} {'trained' if _is_trained(plan, arm) else 'plain'}"
+
+
+def _is_trained(plan: StudyPlan, arm: Arm) -> bool:
+    """Tell whether an arm has an intermediate phase."""
+    return bool(plan.mixtures[arm.mixture])
+
+
+def _varying_share(plan: StudyPlan, comparison: Comparison, arm: Arm, per_target: bool) -> float:
+    """Return by what the variance between runs is multiplied in an arm's outcome.
+
+    Where it is that of one target, an outcome has the sum of the squared weights of its targets, for targets vary
+    independently. What no seed decides, a model as it is published, does not vary.
+    """
+    weights: dict[str, float] = {}
+    for term in comparison.outcome.terms:
+        if plan.targets[term.target].trained_on or _is_trained(plan, arm):
+            weights[term.target] = weights.get(term.target, 0.0) + term.weight
+    return sum(weight**2 for weight in weights.values()) if per_target else float(bool(weights))

@@ -1,0 +1,265 @@
+"""What a study can find and what it cannot answer, before anything is run: a table, sentences, and the same as JSON."""
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xstilts.evaluation.comparisons import ANSWER, BEST_SINGLE, Comparison
+from xstilts.evaluation.intervals import LEVEL
+from xstilts.evaluation.pilots import STATED
+from xstilts.evaluation.prospects import Prospect
+from xstilts.reporting.layout import columns
+from xstilts.store.answer import BEST, LARGE, SMALL, Answer
+from xstilts.store.study_plan import StudyPlan
+
+_LINE = 120
+
+
+@dataclass(frozen=True)
+class PowerReport:
+    """What is reported.
+
+    Attributes:
+        plan: the study's plan.
+        prospects: what can be found of each comparison, the primary ones first.
+        runs: numbers of runs an arm, the study's own among them, in ascending order.
+        own: the study's own number of runs.
+        variance: where the variance between runs is from, in words.
+        gpu: the GPU type of ``hours``.
+        hours: GPU-hours of the whole study by number of runs; None where they are not known.
+        no_hours: why not.
+    """
+
+    plan: StudyPlan
+    prospects: Sequence[Prospect]
+    runs: Sequence[int]
+    own: int
+    variance: str
+    gpu: str | None
+    hours: Mapping[int, float] | None
+    no_hours: str = ""
+
+
+def to_json(report: PowerReport) -> dict[str, Any]:
+    """Return a report as JSON values; what is infinite, or not there with one run an arm, is null."""
+    return {
+        "study": report.plan.study,
+        "runs": list(report.runs),
+        "own_runs": report.own,
+        "variance": report.variance,
+        "gpu": report.gpu,
+        "hours": report.hours and {str(runs): round(hours, 1) for runs, hours in report.hours.items()},
+        "comparisons": [_row(prospect, report.runs) for prospect in report.prospects],
+        "not_answered": list(_not_answered(report)),
+    }
+
+
+def _row(prospect: Prospect, runs: Sequence[int]) -> dict[str, Any]:
+    one, needed = prospect.comparison, prospect.runs_needed
+    names = ("name", "primary", "kind", "budget", "family", "size", "recipe", "model", "mixture", "a", "b")
+    return {
+        **{name: getattr(one, name) for name in names},
+        "outcome": one.outcome.name,
+        "target": one.outcome.target,
+        "targets": len(one.outcome.targets),
+        "level": prospect.level,
+        "smallest": prospect.smallest,
+        "variance": prospect.noise.source,
+        "run_sd": prospect.noise.run_sd,
+        "example_part": math.sqrt(prospect.components.example),
+        "detectable": {str(number): prospect.detectable(number) for number in runs},
+        "runs_needed": None if math.isinf(needed) else int(needed),
+        "pilot_difference": prospect.noise.difference,
+        "power": {str(number): prospect.power(number) for number in runs},
+    }
+
+
+def text(report: PowerReport) -> str:
+    """Return the table and the sentences around it."""
+    title = (
+        f"{report.plan.title}, {_number(report.own, 'run')} an arm (*). The smallest difference, in points, that is"
+        " found in 80 % of studies, by runs an arm:"
+    )
+    below = [*_meaning(report), "", "What this study cannot answer, and what would:"]
+    below += [f"- {sentence}" for sentence in _not_answered(report)] or ["- Nothing of what it asks."]
+    return "\n".join([*_wrapped([title, ""]), *_table(report), *_wrapped(["", *below])]) + "\n"
+
+
+def _wrapped(paragraphs: Sequence[str]) -> Iterator[str]:
+    for paragraph in paragraphs:
+        indent = "  " if paragraph.startswith("- ") else ""
+        yield from textwrap.wrap(paragraph, _LINE, subsequent_indent=indent, break_on_hyphens=False) or [""]
+
+
+def _table(report: PowerReport) -> list[str]:
+    """Return the lines of the table: a row a comparison, and the hours of the whole study."""
+    prospects, plan = report.prospects, report.plan
+    # columns that say the same of all rows are left out
+    has_pilots = any(prospect.noise.difference is not None for prospect in prospects)
+    has_sources = len({prospect.noise.source for prospect in prospects}) > 1
+    numbers = [f"{number}{'*' if number == report.own else ''}" for number in report.runs]
+    header = ["comparison", "in", "outcome", *numbers, "needed"]
+    header += ["pilots (power*)"] * has_pilots + ["variance of"] * has_sources
+    rows = []
+    for prospect in prospects:
+        found = [_points(prospect.detectable(number)) for number in report.runs]
+        needed = prospect.runs_needed
+        cells = [*found, "none" if math.isinf(needed) else f"{needed:.0f}"]
+        cells += [_pilots(prospect, report.own)] * has_pilots + [prospect.noise.source] * has_sources
+        one = prospect.comparison
+        name = "" if one.name == ANSWER else f"{one.name}: "
+        rows.append([f"  {name}{one.a} - {one.b}", _where(one, plan), _outcome(one), *cells])
+    hours = [f"{report.hours[number]:.0f}" if report.hours else "-" for number in report.runs]
+    rows.append([f"GPU-hours ({report.gpu})" if report.hours else "GPU-hours", "", "whole study", *hours])
+    rows[-1] += [""] * (len(header) - len(rows[-1]))
+    lines = [line.rstrip() for line in columns((header, rows), 3)]
+    primary = sum(prospect.comparison.primary for prospect in prospects)
+    groups = [(1, "primary", primary), (1 + primary, "exploratory", len(prospects) - primary)]
+    for place, name, number in reversed(groups):
+        lines[place:place] = [name] if number else []
+    return lines
+
+
+def _where(one: Comparison, plan: StudyPlan) -> str:
+    """Return in which model, or models, two mixtures are compared, or on which mixture two models."""
+    of_answer = [one.family, one.size or f"{LARGE} - {SMALL}", one.budget] if one.name == ANSWER else []
+    recipes = {cell.recipe for cell in plan.cells}
+    model = "" if one.name == ANSWER else one.model
+    words = [*of_answer, model, one.mixture, one.recipe if len(recipes) > 1 else ""]
+    return ", ".join(word for word in words if word)
+
+
+def _outcome(one: Comparison) -> str:
+    return one.outcome.target or f"{one.outcome.name} of {len(one.outcome.targets)}"
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _pilots(prospect: Prospect, own: int) -> str:
+    if prospect.noise.difference is None:
+        return "-"
+    share = prospect.power(own)
+    return f"{prospect.noise.difference:+.1f}" + ("" if share is None else f" ({share:.0%})")
+
+
+def _number(number: float, noun: str) -> str:
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+
+
+def _meaning(report: PowerReport) -> Iterator[str]:
+    """Yield what the figures mean and what is assumed."""
+    primary = [prospect for prospect in report.prospects if prospect.comparison.primary]
+    found = "Found: the 95 % interval over runs and examples is away from 0 (two-sided, 5 %)."
+    if len(primary) > 1:
+        found += (
+            " Primary comparisons are corrected for each other (Holm): here each must hold in the strictest step, at"
+            f" 5 % / {round(LEVEL / primary[0].level)}."
+        )
+    smallest = _number(report.prospects[0].smallest, "point")
+    yield f"{found} Needed: the fewest runs an arm that find {smallest}, the smallest difference that matters."
+    yield report.variance
+    if _assumes(report.prospects):
+        yield (
+            "The part of the examples is assumed, rather too large than too small: scores are right or wrong with even"
+            " chances, two arms correlate by one half on an example, and what they differ by correlates by one quarter"
+            " between its translations. A pilot measures it."
+        )
+    if any(prospect.comparison.b == BEST_SINGLE and prospect.noise.source == STATED for prospect in report.prospects):
+        yield "The best single task is chosen anew in every run; what choosing adds to the variance is left out."
+    for prospect in primary:
+        power = prospect.power(report.own)
+        if power is not None:
+            yield (
+                f"{_sentence_name(prospect.comparison, report.plan)}: the pilots' difference was"
+                f" {prospect.noise.difference:+.1f} points; so large a one is found with power {power:.0%} at"
+                f" {_number(report.own, 'run')}."
+            )
+    if report.hours:
+        yield f"GPU-hours: of one {report.gpu} for the whole study, upper bounds, as `xstilts estimate` has them."
+    else:
+        yield f"GPU-hours: {report.no_hours}"
+
+
+def _assumes(prospects: Sequence[Prospect]) -> bool:
+    """Tell whether the examples' part of the variance is assumed in any comparison."""
+    return any(prospect.noise.example is None for prospect in prospects)
+
+
+def _sentence_name(one: Comparison, plan: StudyPlan) -> str:
+    return f"{one.a} - {one.b} ({_where(one, plan)}; {_outcome(one)})"
+
+
+def _not_answered(report: PowerReport) -> Iterator[str]:
+    """Yield a sentence for everything that the study cannot answer, and what would."""
+    if report.own < 2:
+        yield (
+            "Any difference: with one run an arm nothing gets a verdict, for what is random between runs is not seen."
+            " It takes two seeds."
+        )
+    yield from _undetected(report)
+    if report.plan.answer is None:
+        yield "Whether several tasks are better than a single one: state it as `answer` in the study file."
+    else:
+        yield from _lacking_arms(report.plan, report.plan.answer)
+
+
+def _undetected(report: PowerReport) -> Iterator[str]:
+    """Yield which differences that matter are too small to be found: primary ones by name, others by number."""
+    named: dict[tuple[str, str, str], list[str]] = {}
+    by_runs: list[Prospect] = []
+    by_examples: list[Prospect] = []
+    for prospect in report.prospects:
+        found, one = prospect.detectable(report.own), prospect.comparison
+        if found is None or found <= prospect.smallest:
+            continue
+        if one.primary:
+            key = (f"{one.a} - {one.b}", f"{_outcome(one)}, finds {found:.2f}", _remedy([prospect]))
+            named.setdefault(key, []).append(_where(one, report.plan))
+        else:
+            (by_examples if math.isinf(prospect.runs_needed) else by_runs).append(prospect)
+    smallest = _number(report.prospects[0].smallest, "point")
+    for (sides, figures, remedy), places in named.items():
+        yield f"{smallest} in {sides}, primary ({figures}; {'; '.join(places)}). {remedy}"
+    for prospects in (by_runs, by_examples):
+        if prospects:
+            finds = _range([prospect.detectable(report.own) or 0.0 for prospect in prospects], ".2f")
+            many = f"{len(prospects)} exploratory comparison{'s' if len(prospects) > 1 else ''}"
+            yield f"{smallest} in {many} (finds {finds}). {_remedy(prospects)}"
+
+
+def _remedy(prospects: Sequence[Prospect]) -> str:
+    """Return what would find the smallest difference that matters: runs, or examples where no number of runs does."""
+    needed = [prospect.runs_needed for prospect in prospects]
+    if not any(map(math.isinf, needed)):
+        return f"It takes {_range(needed, '.0f')} runs an arm."
+    times = [math.ceil(10 * prospect.examples_needed) / 10 for prospect in prospects]
+    several = f"{_range(times, '.1f')} times as many, or more"
+    return f"No number of runs does: the examples alone are too few. It takes {several}."
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    """Return the lowest and the highest of some values, once where they are written alike."""
+    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in (min(values), max(values))))
+
+
+def _lacking_arms(plan: StudyPlan, answer: Answer) -> Iterator[str]:
+    for name, family in answer.families.items():
+        lacking = SMALL if family.small is None else LARGE if family.large is None else None
+        if lacking is not None:
+            yield f"Whether size matters in {name}: it has no {lacking} model; with one there is an interaction."
+    for name, budget in answer.budgets.items():
+        alone = {task for single in budget.singles for task in plan.mixtures[single]}
+        without = [task for task in plan.mixtures[budget.multi] if task not in alone]
+        if budget.single == BEST and without:
+            yield (
+                f"Whether {budget.multi} is better than the best of its {len(plan.mixtures[budget.multi])} tasks"
+                f" ({name}): only {', '.join(budget.singles)} are there alone. It takes single mixtures of"
+                f" {', '.join(without)}."
+            )
+    if len(answer.budgets) == 1:
+        (only,) = answer.budgets
+        yield f"Whether the budget matters: it compares at {only} only; `answer.budgets` can have both."
