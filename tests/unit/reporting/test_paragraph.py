@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import textwrap
 
 import pytest
 from xstilts.evaluation.estimates import TABLE
@@ -21,6 +22,7 @@ from tests.builders.estimates import (
     UNDECIDED,
     estimates,
 )
+from tests.builders.projects import ROOT
 from tests.builders.study_plans import XNLI, study_plan
 
 BUDGET = Budget(multi="nine", single="best", singles=("mnli", "squad_v1"))
@@ -76,8 +78,8 @@ def test_one_run_an_arm_has_no_verdict():
 def test_question_budget_and_choice():
     text = said({"chosen": "mnli 2, squad_v1 1"})
     assert (
-        "do better than a single one: nine minus the best single task of mnli and squad_v1, chosen anew in every run on"
-        " dev rows of the source language, at equal epochs (nine takes more steps)." in text
+        "do better than a single one: nine minus the best single task of mnli and squad_v1 (chosen anew in every run on"
+        " dev rows of the source language), at equal epochs (nine takes more steps)." in text
     )
     assert "over 3 targets and 4 languages [1]" in text
     assert "(mnli 2, squad_v1 1 chosen): nine is higher" in text
@@ -112,11 +114,11 @@ def test_two_budgets_are_both_there():
 
 def test_sizes_and_interaction():
     text = said({}, {**LARGE, **UNDECIDED}, {**INTERACTION, **LOWER, "chosen": "mnli 3; mnli 3"}, LOG_ODDS)
-    assert "In mini: the small model (mini-small) +1.2 points" in text
-    assert "; the large model (mini-large) +0.4 points" in text
+    assert "In mini: the small model (mini-small) has +1.2 points" in text
+    assert "; the large model (mini-large) has +0.4 points" in text
     assert (
         "In mini, the large model's difference minus the small one's: -2.0 points [-3.0, -1.0], 3 runs an arm: the"
-        " large model's difference is lower [3]; in log-odds -0.02 [-0.10, +0.06] of the same sign [4]." in text
+        " large model's difference is lower [3]; in log-odds -0.02 [-0.10, +0.06] with the same sign [4]." in text
     )
     assert "The 3 primary comparisons are corrected for each other (Holm), all else is exploratory;" in text
     assert "undecided: mini large [2]." in text
@@ -124,7 +126,10 @@ def test_sizes_and_interaction():
 
 def test_points_and_log_odds_of_opposite_signs():
     text = said({}, LARGE, {**INTERACTION, "estimate": 0.8}, LOG_ODDS)
-    assert "in log-odds -0.02 [-0.10, +0.06] of the other sign: which size gains more depends on the scale [4]" in text
+    assert (
+        "in log-odds -0.02 [-0.10, +0.06] with the other sign: which size gains more may depend on the scale [4]"
+        in text
+    )
     assert "none is undecided." in text
 
 
@@ -216,3 +221,46 @@ def test_html():
     html = wording.in_html(paragraph.sentences(study_plan(answer=ASKED), full()))
     assert '<a href="#estimate-1">3 targets and 4 languages</a>' in html
     assert "&lt;nine&gt; minus none" in html and "<nine>" not in html
+
+
+def example():
+    """A study like studies/scale.yaml of one family, and made-up estimates."""
+    singles = ("mnli", "squad_v1", "hellaswag")
+    capped = tuple(f"{single}_capped" for single in singles)
+    answer = Answer(
+        budgets={
+            "equal steps": Budget(multi="nine", single="best", singles=singles),
+            "equal epochs": Budget(multi="nine_capped", single="best", singles=capped),
+        },
+        families={"XLM-R": Family(small="xlm-roberta-large", large="xlm-roberta-xxl")},
+        recipes=("lora", "jiant"),
+        outcome="benchmark",
+        primary=("interaction",),
+    )
+    usual = {
+        "family": "XLM-R", "model": "xlm-roberta-large", "recipe": "lora", "budget": "equal steps", "primary": False,
+        "outcome": "benchmark", "targets": 10, "languages": 50, "runs_a": 5, "runs_b": 5,
+    }  # fmt: skip
+    large = {"size": "large", "model": "xlm-roberta-xxl"}
+    centred = {"estimate": -0.2, "low": -0.8, "high": 0.4}
+    rows = [
+        {"estimate": 1.31, "low": 0.42, "high": 2.2, "chosen": "squad_v1 4, hellaswag 1"},
+        {**large, **UNDECIDED, "runs_needed": 11.0, "chosen": "squad_v1 5"},
+        {**INTERACTION, **UNDECIDED, "primary": True, "estimate": -0.9, "low": -2.5, "high": 0.7, "runs_needed": 14.2},
+        {**LOG_ODDS, "estimate": 0.03, "low": -0.05, "high": 0.11},
+        {"b": "oracle single", "estimate": 1.02, "low": 0.11, "high": 1.93},
+        {**large, "b": "oracle single", "estimate": 0.07, "low": -1.24, "high": 1.38},
+        {"budget": "equal epochs", "a": "nine_capped", **EQUIVALENT},
+        {**large, "budget": "equal epochs", "a": "nine_capped", **EQUIVALENT, **centred},
+        {
+            **CONTRAST, "name": "gain", "b": "none", "outcome": "zero-shot", "primary": True, "expected": "higher",
+            "emerged": "emerged", "estimate": 3.42, "low": 2.51, "high": 4.33,
+        },
+    ]  # fmt: skip
+    return study_plan(answer=answer, targets=REAL), estimates(*({**usual, **row} for row in rows))
+
+
+def test_the_example_of_the_documents():
+    page = (ROOT / "docs/question.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- paragraph -->\n")[1].split("\n<!-- end of paragraph -->")[0]
+    assert shown == "\n".join(f"> {line}" for line in textwrap.wrap(paragraph.text(*example()), 118))

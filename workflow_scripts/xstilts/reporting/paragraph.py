@@ -119,12 +119,12 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
 
 
 def _question(answer: Answer, held: str, budget: Budget) -> Sentence:
-    multi, recipe = budget.multi, f" by the recipe {answer.recipes[0]}" if len(answer.recipes) > 1 else ""
-    how = ", chosen anew in every run on dev rows of the source language" if budget.single == BEST else ""
-    unequal = "" if len(answer.budgets) > 1 else f" ({_UNEQUAL[held].format(multi)})"
+    how = " (chosen anew in every run on dev rows of the source language)" if budget.single == BEST else ""
+    recipe = f"by the recipe {answer.recipes[0]} and " if len(answer.recipes) > 1 else ""
+    unequal = "" if len(answer.budgets) > 1 else f" ({_UNEQUAL[held].format(budget.multi)})"
     return (
         "The study asks whether several intermediate tasks together do better than a single one:"
-        f" {multi} minus {_single(budget)}{how}{recipe}, at {held}{unequal}.",
+        f" {budget.multi} minus {_single(budget)}{how}, {recipe}at {held}{unequal}.",
     )
 
 
@@ -155,7 +155,9 @@ def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]
         parts.append(_finding(row, smallest))
         for same in _select(rows, kind=INTERACTION, scale=LOG_ODDS):
             agree = (row["estimate"] > 0) == (same["estimate"] > 0)
-            sign = "of the same sign" if agree else "of the other sign: which size gains more depends on the scale"
+            sign = (
+                "with the same sign" if agree else "with the other sign: which size gains more may depend on the scale"
+            )
             parts += ["; in log-odds ", Stated(f"{wording.difference(same)} {sign}", same["row"])]
         said.append((*parts, "."))
     return said
@@ -163,7 +165,7 @@ def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]
 
 def _contrast(row: Row, smallest: float) -> Sentence:
     where = ", ".join(row[axis] for axis in ("model", "mixture", "recipe") if row[axis])
-    on = row["target"] or f"the mean of {row['targets']} targets"
+    on = row["target"] or f"the {row['outcome']} mean of {row['targets']} targets"
     return (
         f"Primary contrast {row['name']}, {row['a']} minus {row['b']} on {on} ({where}): ",
         _finding(row, smallest),
@@ -230,7 +232,7 @@ def _place(row: Row) -> str:
 
 
 def _model(row: Row) -> str:
-    return f"the {row['size']} model ({row['model']})"
+    return f"the {row['size']} model ({row['model']}) has"
 
 
 def _each(rows: Sequence[Row], words: Callable[[Row], Stated], name: Callable[[Row], str] = _place) -> list[Part]:
