@@ -70,10 +70,10 @@ def test_best_single_is_chosen_on_dev_rows_in_every_run(tmp_path):
 def test_best_for_each_target_is_chosen_on_its_own_dev_rows(tmp_path):
     """Retrieval has none, and takes the mixture that is best on the mean of the others."""
     among = ("mnli", "squad_v1", "nine")
-    (row,) = compared(tmp_path, comparison("best for each target", "none", among=among))
+    (row,) = compared(tmp_path, comparison("best by target", "none", among=among))
     # mnli on xnli, squad_v1 on the others
     assert row["estimate"] == pytest.approx((10 + 8 + 31) / 3)
-    assert (row["a"], row["runs_a"]) == ("best for each target", 2)
+    assert (row["a"], row["runs_a"]) == ("best by target", 2)
 
 
 def test_not_higher_emerges_where_it_is_lower(tmp_path):

@@ -110,7 +110,7 @@ def test_arms_that_are_chosen_need_a_choice(tmp_path):
     mixtures = {"none": None, "mnli": None, "two": ["mnli", "squad_v1"]}
     claim = claims_of(tmp_path, best, mixtures=mixtures)
     assert not claim.comparisons and claim.lacking["tiny"].mixtures == ("squad_v1",)
-    each = {"mixtures": ["best for each target"], "minus": ["none"]}
+    each = {"mixtures": ["best by target"], "minus": ["none"]}
     (comparison,) = claims_of(tmp_path, each).comparisons
     assert comparison.among == ("mnli", "squad_v1")
     assert not claims_of(tmp_path, each, mixtures=["none", "mnli"]).comparisons
@@ -161,6 +161,6 @@ def test_a_claim_of_the_registry_keeps_its_name(tmp_path):
 
 def test_arms_are_chosen_by_dev_scores(tmp_path):
     """A target that is used as it is has none."""
-    each = {"mixtures": ["best for each target"], "minus": ["none"]}
+    each = {"mixtures": ["best by target"], "minus": ["none"]}
     claim = claims_of(tmp_path, each, targets={"tatoeba": None})
     assert not claim.comparisons and claim.lacking["tiny"].targets == ("trained on rows and scored in percent",)

@@ -15,7 +15,7 @@ from xstilts.evaluation.resampling import Examples
 from xstilts.forms import FORMS, metric_named
 from xstilts.forms.declaration import PERCENT
 from xstilts.store import manifest
-from xstilts.store.claims import BEST_FOR_EACH_TARGET
+from xstilts.store.claims import BEST_BY_TARGET
 from xstilts.store.manifest import EvaluationResults, Run
 from xstilts.store.specs.base import EMBEDDINGS, MODEL
 from xstilts.store.specs.models import IntermediateSpec, TargetSpec
@@ -211,7 +211,7 @@ def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side, outcome: O
         }
         # chosen for all targets at once, it is the same arm on each
         mixtures = [arm.mixture for arm in best.values()]
-        chosen += mixtures if side.choice == BEST_FOR_EACH_TARGET else mixtures[:1]
+        chosen += mixtures if side.choice == BEST_BY_TARGET else mixtures[:1]
         nodes = {target: measured.nodes[arm][seed][target] for target, arm in best.items()}
         values.append(_values(measured, nodes, outcome))
         collapsed.append(any(runs[arm].collapsed[runs[arm].seeds.index(seed)] for arm in best.values()))
@@ -232,7 +232,7 @@ def _score(measured: Measured, runs: Runs, choice: str | None, arm: Arm, seed: i
             "answer.budgets: `single: best` is chosen by dev scores, and the study trains no target that is scored in"
             " percent; name the single task"
         )
-    if choice == BEST_FOR_EACH_TARGET and target in scores:
+    if choice == BEST_BY_TARGET and target in scores:
         return scores[target]
     return float(np.mean(list(scores.values())))
 

@@ -8,7 +8,7 @@ from xstilts.evaluation import outcomes
 from xstilts.evaluation.outcomes import Outcome, Rows
 from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
-from xstilts.store.claims import BEST_FOR_EACH_TARGET, BEST_SINGLE, PlannedClaim
+from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
 from xstilts.store.study_plan import StudyPlan
 
 ANSWER, CLAIM = "answer", "claim"
@@ -36,7 +36,7 @@ class Side:
     Attributes:
         coefficient: in the difference.
         arms: the arm, or the candidates.
-        choice: how one of the candidates is chosen in each run, BEST, ORACLE or BEST_FOR_EACH_TARGET; None for an arm.
+        choice: how one of the candidates is chosen in each run, BEST, ORACLE or BEST_BY_TARGET; None for an arm.
     """
 
     coefficient: float
@@ -188,7 +188,7 @@ def _pairs(plan: StudyPlan, contrast: Contrast) -> Iterator[tuple[Mapping[str, s
 
 def _of_claim(plan: StudyPlan, name: str, claim: PlannedClaim, rows: Rows) -> Iterator[Comparison]:
     """Yield the comparisons of a claim in every recipe of their model."""
-    chosen = {BEST_SINGLE: BEST, BEST_FOR_EACH_TARGET: BEST_FOR_EACH_TARGET}
+    chosen = {BEST_SINGLE: BEST, BEST_BY_TARGET: BEST_BY_TARGET}
     for asked in claim.comparisons:
         outcome = outcomes.of_claim(plan, rows, asked.target, asked.against)
         if outcome is None:

@@ -33,7 +33,7 @@ COLUMNS = (
     Column("recipe", "text", "the recipe"),
     Column("model", "text", "the model; empty where models are compared"),
     Column("mixture", "text", "the mixture; empty where mixtures are compared"),
-    Column("a", "text", "what comes first in the difference: a mixture or a model, or `best for each target`"),
+    Column("a", "text", "what comes first in the difference: a mixture or a model, or `best by target`"),
     Column("b", "text", "what is subtracted: a mixture or a model, `best single`, `mean single` or `oracle single`"),
     Column("outcome", "text", "what is compared: see outcomes.py"),
     Column("target", "text", "the one target of the outcome, or `bucc minus xnli`; empty for a mean over targets"),

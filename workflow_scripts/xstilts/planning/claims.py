@@ -17,7 +17,7 @@ from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
 from xstilts.planning.question import Use
 from xstilts.planning.registry import Registry, check_known, check_reference
 from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
-from xstilts.store.claims import BEST_FOR_EACH_TARGET, BEST_SINGLE, ClaimComparison, Lacking, PlannedClaim
+from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, ClaimComparison, Lacking, PlannedClaim
 
 # behind a task: in source languages other than the usual one
 _OTHERS = "@*"
@@ -155,10 +155,10 @@ class _Study:
 
     def _arm(self, meaning: str, first: str, model: str, needs: _Needs, here: str) -> _Arm | None:
         """Return a side of a comparison, of which ``first`` is the first side; None where the study has not got it."""
-        if meaning in (BEST_FOR_EACH_TARGET, BEST_SINGLE) and not any(map(self._has_dev_score, self.targets.values())):
+        if meaning in (BEST_BY_TARGET, BEST_SINGLE) and not any(map(self._has_dev_score, self.targets.values())):
             needs.targets |= {"trained on rows and scored in percent": None}
             return None
-        if meaning == BEST_FOR_EACH_TARGET:
+        if meaning == BEST_BY_TARGET:
             among = [name for name in self.models[model].mixtures if name != NONE]
             needs.mixtures |= {"two beside none": None} if len(among) < 2 else {}
             return _Arm(meaning, tuple(among)) if len(among) > 1 else None

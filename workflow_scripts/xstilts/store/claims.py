@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # arms that are no mixture of a study: chosen anew in every run, on dev rows of the source language
-BEST_SINGLE, BEST_FOR_EACH_TARGET = "best single", "best for each target"
+BEST_SINGLE, BEST_BY_TARGET = "best single", "best by target"
 HIGHER, LOWER, NOT_HIGHER = "higher", "lower", "not higher"
 
 
@@ -14,7 +14,7 @@ class ClaimComparison:
 
     Attributes:
         model: the model.
-        first: a mixture of the study, or BEST_FOR_EACH_TARGET.
+        first: a mixture of the study, or BEST_BY_TARGET.
         second: a mixture of the study, or BEST_SINGLE.
         among: the mixtures that one of the arms is chosen from; none where both are mixtures.
         target: the one target on which they are compared; empty for the mean over all.
