@@ -96,6 +96,14 @@ def test_one_run_an_arm_has_a_range_over_examples_and_no_verdict(tmp_path):
     assert np.isnan(row["runs_needed"]) and np.isnan(row["detectable"])
 
 
+def test_one_cluster_of_examples_carries_no_verdict(tmp_path):
+    scores = {("s", "nine"): [80, 81, 82], ("s", "none"): [60, 60, 60]}
+    for target in (XNLI, TATOEBA):
+        made = study(tmp_path / target.task, scores, {target.task: target}, clusters=ROWS)
+        row = only(contrast(made, "nine", "none"))
+        assert (row["clusters"], row["verdict"], row["interval"]) == (1, "", "examples only")
+
+
 def test_baseline_without_training_does_not_vary(tmp_path):
     """All its runs are one node, of which the runs of the other side are no second measurement."""
     scores = {("s", "nine"): [80, 82, 84], ("s", "none"): [60, 60, 60]}

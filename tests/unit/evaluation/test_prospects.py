@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 from statsmodels.stats.power import TTestIndPower
 from xstilts.errors import UserError
-from xstilts.evaluation import pilots, planned_examples
+from xstilts.evaluation import estimates, pilots, planned_examples
 from xstilts.evaluation.comparisons import comparisons
 from xstilts.evaluation.outcomes import Outcome, Term
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
@@ -15,9 +16,12 @@ from xstilts.planning.settings import from_config
 from xstilts.planning.study import read_study
 from xstilts.planning.unindexed import plan_unindexed
 from xstilts.references import SOURCE_LANGUAGE
+from xstilts.store.answer import Contrast
+from xstilts.store.study_plan import PlannedTarget
 
 from tests.builders.pilots import pilot
 from tests.builders.plans import plan_study
+from tests.builders.predicted import Predicted
 from tests.builders.projects import ROOT
 
 STUDY = {
@@ -93,17 +97,20 @@ def test_targets_vary_independently(tmp_path):
 
 
 def test_interaction_has_four_arms_of_which_two_are_chosen(tmp_path):
-    plan = plan_with(tmp_path, answer=ANSWER)
+    mixtures = ["none", "mnli", "squad_v1", "qqp", "nine"]
+    plan = plan_with(tmp_path, answer=ANSWER, mixtures=mixtures)
     small, large, interaction = found(plan, pilots.stated(1.0))
     assert [one.comparison.size for one in (small, large, interaction)] == ["small", "large", ""]
     assert small.components.run == large.components.run == pytest.approx(2 / 2)
     assert interaction.components.run == pytest.approx(4 / 2)
     assert interaction.components.example == pytest.approx(2 * small.components.example)
-    # of two arms the multi-task one is pooled over three, the chosen one stands alone
-    assert small.components.arms == pytest.approx(4 / (1 / 3 + 1))
-    plan = plan_with(tmp_path, answer={**ANSWER, "budgets": {"equal epochs": {"multi": "nine", "single": "mean"}}})
+    # of two arms the multi-task one is pooled over four, the chosen one stands alone
+    assert small.components.arms == pytest.approx(4 / (1 / 4 + 1))
+    plan = plan_with(
+        tmp_path, mixtures=mixtures, answer={**ANSWER, "budgets": {"equal epochs": {"multi": "nine", "single": "mean"}}}
+    )
     mean, *_ = found(plan, pilots.stated(1.0))
-    assert mean.components.run == pytest.approx((1 + 2 / 4) / 2) and mean.components.arms == pytest.approx(3)
+    assert mean.components.run == pytest.approx((1 + 3 / 9) / 2) and mean.components.arms == pytest.approx(4)
 
 
 def test_primary_comparisons_must_hold_at_the_strictest_step(tmp_path):
@@ -174,6 +181,25 @@ def test_pilots_of_the_same_comparison_are_averaged(tmp_path):
     assert only(plan, pilots.read([pilot(tmp_path / "2", just)])).power(5) == pytest.approx(0.8)
 
 
+def test_a_study_that_is_its_own_pilot_finds_what_its_estimates_say(tmp_path):
+    """The same runs again: the estimates' own detectable differences, with as many degrees of freedom."""
+    rng = np.random.default_rng(0)
+    target = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny", ("mnli",))
+    made = Predicted(tmp_path / "results", {"xnli": target}, {"none": (), "mnli": ("mnli",), "nine": ("mnli", "qqp")})
+    for seed in (1, 2, 3):
+        for mixture, chance in (("none", 0.5), ("mnli", 0.6), ("nine", 0.7)):
+            answers = {code: {"correct": rng.random(200) < chance + rng.normal(0, 0.02)} for code in ("en", "de", "fr")}
+            made.add(("s", mixture), seed, "xnli", answers)
+    plan = made.plan(contrasts={"multi": Contrast("mixture", ("nine", "mnli"))})
+    table = estimates.collect(plan, made.results)
+    estimates.write(table, tmp_path / estimates.FILE)
+    examples = {"xnli": PlannedExamples(dict.fromkeys(("en", "de", "fr"), 200), False)}
+    asked = comparisons(plan, {"xnli": examples["xnli"].rows})
+    prospect = prospects(plan, asked, examples, pilots.read([tmp_path]))[0]
+    assert prospect.detectable(3) == pytest.approx(table["detectable"][0])
+    assert prospect.noise.difference == table["estimate"][0] and prospect.power(3) > 0.9
+
+
 @pytest.mark.parametrize(
     ("row", "source", "run_sd"),
     [
@@ -212,10 +238,12 @@ def test_rows_without_a_variance_do_not_count(tmp_path):
         only(plan, only_means)
 
 
-def test_losses_and_what_is_known_in_hindsight_are_left_out(tmp_path):
-    plan = plan_with(tmp_path, targets={"tydiqa": None, "lm_loss": None}, answer=ANSWER, contrasts={
-        "all": {"mixture": ["nine", "none"]}, "named": {"mixture": ["nine", "none"], "targets": ["tydiqa", "lm_loss"]},
-    })  # fmt: skip
+def test_outcomes_that_are_shown(tmp_path):
+    contrasts = {"all": {"mixture": ["nine", "none"]}}
+    contrasts["named"] = {**contrasts["all"], "targets": ["tydiqa", "xnli", "lm_loss"]}
+    targets = dict.fromkeys(("tydiqa", "xnli", "lm_loss"))
+    plan = plan_with(tmp_path, targets=targets, answer=ANSWER, contrasts=contrasts)
     shown = [one.comparison for one in found(plan, pilots.stated(1.0))]
     assert {one.scale for one in shown} == {"points"} and {one.b for one in shown} == {"best single", "none"}
-    assert [one.name for one in shown] == ["answer"] * 3 + ["all"] * 2 + ["named"] * 2
+    assert [one.name for one in shown] == ["answer"] * 3 + ["all"] * 2 + ["named"] * 6
+    assert [one.outcome.target for one in shown[-6:]] == ["", "tydiqa", "xnli"] * 2

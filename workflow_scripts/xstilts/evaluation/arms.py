@@ -70,8 +70,8 @@ class Runs:
 
     def as_arm(self, coefficient: float) -> intervals.Arm:
         """Return the arm of a difference."""
-        values = self.values[: self.number]
-        return intervals.Arm(coefficient, values[:, 0], values[:, 1:].T, self.pool, self.deterministic)
+        runs, draws = self.values[:, 0], self.values[:, 1:].T
+        return intervals.Arm(coefficient, runs, draws, self.pool, self.deterministic)
 
 
 def measure(
@@ -86,28 +86,28 @@ def measure(
         terms: of the outcomes.
     """
     nodes: dict[Arm, dict[int, dict[str, str]]] = {}
-    of_target: dict[str, list[str]] = {}
+    nodes_of: dict[str, list[str]] = {}
     for cell in plan.cells:
         arm = Arm(cell.model, cell.recipe, cell.mixture)
         nodes.setdefault(arm, {}).setdefault(cell.seed, {})[cell.target] = cell.node
-        of_target.setdefault(cell.target, []).append(cell.node)
-    asked: dict[str, set[tuple[str, str]]] = {}
+        nodes_of.setdefault(cell.target, []).append(cell.node)
+    asked: dict[str, dict[str, set[str]]] = {}
     for term in terms:
-        asked.setdefault(term.target, set()).add((term.language, term.metric))
-    scores: dict[str, Mapping[tuple[str, str], np.ndarray]] = {}
-    for target, pairs in asked.items():
-        form = FORMS[plan.targets[target].form]
-        scores |= resampling.scores(
-            results, dict.fromkeys(of_target[target]), form, examples[target], resampling.asked_of(sorted(pairs))
-        )
+        asked.setdefault(term.target, {}).setdefault(term.language, set()).add(term.metric)
+    scores: dict[str, dict[tuple[str, str], np.ndarray]] = {}
+    for target, metrics in asked.items():
+        form, of_target = FORMS[plan.targets[target].form], dict.fromkeys(nodes_of[target])
+        # two targets of a study may be one and the same node
+        for node, found in resampling.scores(results, of_target, form, examples[target], metrics):
+            scores.setdefault(node, {}).update(found)
     evaluated = {node: manifest.results_of(results, node, EvaluationResults) for node in scores}
     return Measured(
-        nodes,
-        scores,
-        {node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
-        {node for node, found in evaluated.items() if found.collapsed},
-        _dev(plan, nodes, evaluated),
-        {arm for arm in nodes if plan.mixtures[arm.mixture]},
+        nodes=nodes,
+        scores=scores,
+        trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
+        collapsed={node for node, found in evaluated.items() if found.collapsed},
+        dev=_dev(plan, nodes, evaluated),
+        phase_two={arm for arm in nodes if plan.mixtures[arm.mixture]},
     )
 
 

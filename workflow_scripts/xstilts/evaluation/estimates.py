@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,9 @@ def _estimate(
     if is_log_odds and any(not 0 < one.values[:, 0].mean() < 100 for one in runs):
         return None
     of_sides = [one.as_arm(side.coefficient) for side, one in zip(sides, runs, strict=True)]
-    # a single cluster never varies, whatever it is taken for
+    if size.clusters < 2:
+        # one cluster says nothing of others: a range without width, and no verdict
+        of_sides, pools = [replace(side, deterministic=False) for side in of_sides], {}
     return intervals.estimate(of_sides, pools, max(size.clusters, 2), "log-odds" if is_log_odds else "identity")
 
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from scipy import optimize, special
 
-from xstilts.evaluation.intervals import LEVEL, Components, Estimate, satterthwaite
+from xstilts.evaluation.intervals import LEVEL, Components, Estimate, degrees_of_freedom
 
 POWER = 0.8
 MOST_RUNS = 10_000
@@ -64,9 +64,9 @@ def with_runs(components: Components, runs: int) -> tuple[float, float]:
         components: of the variance of the difference.
         runs: at least two.
     """
-    of_runs = (components.run / runs, components.arms * (runs - 1))
-    parts = [of_runs, (components.example, components.clusters - 1)]
-    return math.sqrt(of_runs[0] + components.example), satterthwaite(parts)
+    run, example = components.run / runs, components.example
+    degrees = degrees_of_freedom(run, components.arms * (runs - 1), example, components.clusters)
+    return math.sqrt(run + example), degrees
 
 
 def runs_needed(components: Components, difference: float, power: float = POWER, level: float = LEVEL) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xstilts.evaluation import intervals, power
-from xstilts.evaluation.comparisons import ORACLE_SINGLE, POINTS, Arm, Comparison
+from xstilts.evaluation.comparisons import POINTS, Arm, Comparison
 from xstilts.evaluation.intervals import LEVEL, Components, RunVariance
 from xstilts.evaluation.pilots import Noise, NoiseOf
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
@@ -85,10 +85,11 @@ def prospects(
 
 
 def _main(plan: StudyPlan, asked: Sequence[Comparison]) -> list[Comparison]:
+    # the main outcome comes first, and the single task that is best in hindsight last
     first: dict[tuple[str, ...], Comparison] = {}
     found = []
     for one in asked:
-        if one.scale != POINTS or one.b == ORACLE_SINGLE:
+        if one.scale != POINTS:
             continue
         arms = (one.name, one.kind, one.budget, one.family, one.size, one.recipe, one.model, one.mixture)
         contrast = plan.contrasts.get(one.name)
@@ -103,8 +104,9 @@ def _components(
 ) -> Components:
     """Return the components of the variance of a comparison, its arms in pools as ``arms.py`` has them.
 
-    Arms of one model and recipe have one variance between runs, those without an intermediate phase apart. Where one of
-    several candidates is chosen in each run, what is chosen is an arm with a variance of its own.
+    Arms of one model and recipe share an estimate of the variance between runs, those without an intermediate phase
+    apart. Where one of several candidates is chosen in each run, what is chosen is an arm with an estimate of its own.
+    All arms are taken to vary alike.
     """
     sides = (*comparison.first, *comparison.second)
     arms_of = Counter(_pool(plan, arm) for arm in {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells})

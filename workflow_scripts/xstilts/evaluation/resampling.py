@@ -55,7 +55,7 @@ def examples_of(plan: StudyPlan, results: Path, target: str) -> dict[str, Exampl
         UserError: if there are no predictions.
     """
     node = next(cell.node for cell in plan.cells if cell.target == target)
-    return split_examples(_read(results, node), plan.targets[target].task, _parallel(plan, node))
+    return split_examples(_read(results, node), plan.targets[target].task, evaluation_data(plan, node).parallel)
 
 
 def split_examples(frame: pd.DataFrame, task: str, parallel: bool) -> dict[str, Examples]:
@@ -75,12 +75,13 @@ def split_examples(frame: pd.DataFrame, task: str, parallel: bool) -> dict[str, 
     }
 
 
-def _parallel(plan: StudyPlan, node: str) -> bool:
-    """Tell whether the languages of a node's data have the same examples in translation."""
+def evaluation_data(plan: StudyPlan, node: str) -> EvaluationDataSpec:
+    """Return the spec of the data that a node of predictions is about."""
     parents = plan.nodes[node].parents
     prepared = parents[PREPARED] if PREPARED in parents else plan.nodes[parents[TOKENS]].parents[PREPARED]
     spec = plan.nodes[prepared].spec
-    return isinstance(spec, EvaluationDataSpec) and spec.parallel
+    assert isinstance(spec, EvaluationDataSpec)
+    return spec
 
 
 def _numbers(rows: pd.DataFrame) -> dict[str, int]:
@@ -200,12 +201,3 @@ def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.nd
         of_block[there] = metric.of_examples(columns, counts[there])
         scores.append(of_block)
     return np.concatenate(scores)
-
-
-def asked_of(terms: Collection[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the metrics by language, from pairs of language and metric."""
-    asked: dict[str, list[str]] = {}
-    for language, metric in terms:
-        if metric not in asked.setdefault(language, []):
-            asked[language].append(metric)
-    return asked

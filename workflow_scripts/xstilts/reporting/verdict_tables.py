@@ -54,7 +54,8 @@ def answer_rows(estimates: pd.DataFrame) -> Cells:
         size = "large − small" if row["kind"] == INTERACTION else row["size"]
         chosen = f" ({row['chosen']})" if row["chosen"] else ""
         sides = f"{row['a']} − {row['b']}{chosen}"
-        outcome = row["target"] or f"{row['outcome']}, {row['targets']} targets"
+        targets = f"{row['targets']} target{'s' if row['targets'] > 1 else ''}"
+        outcome = row["target"] or f"{row['outcome']}, {targets}"
         budget = row["budget"].removeprefix("equal ")
         rows.append(
             [str(row["row"]), row["family"] + _mark(row), size, sides, budget, row["recipe"], outcome, *_measured(row)]
