@@ -15,7 +15,7 @@ from xstilts.reporting.layout import Cells
 from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
 
-_INTERVALS = (
+INTERVALS = (
     "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run:"
     " that carries no verdict. Undecided: in brackets the runs of each arm that would likely decide it."
 )
@@ -28,7 +28,7 @@ LEGEND = "* primary: its verdict is corrected for the other primary comparisons 
 
 def intervals(plan: StudyPlan) -> str:
     """Return what the intervals of a study are over."""
-    return _INTERVALS_OVER_WORLDS if plan.worlds else _INTERVALS
+    return _INTERVALS_OVER_WORLDS if plan.worlds else INTERVALS
 
 
 def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
