@@ -28,7 +28,7 @@ from tests.builders.projects import STUDY
 
 COMMANDS = {
     "data": "fetch", "models": "fetch", "prepared": "prepare", "tokenizers": "make-tokenizer", "tokens": "tokenize",
-    "targets": "train", "intermediate": "train", "predictions": "predict",
+    "targets": "train", "intermediate": "train", "predictions": "predict", "embeddings": "embed",
 }  # fmt: skip
 # what training reads
 INPUTS = ("data", "models", "prepared", "tokens")

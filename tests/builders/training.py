@@ -20,6 +20,7 @@ QUICK = {
     "batch_size": 8,
     "max_length": 48,
     "learning_rate": 3e-3,
+    "weight_decay": 0,
     "overrides": {"span": {"max_length": 48}},
 }
 LORA = {"name": "lora", "rank": 2}

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 import torch
+import yaml
+from xstilts.data.dataset import splits
 from xstilts.errors import UserError
 from xstilts.evaluation import embedding
 from xstilts.models.backbone import load_backbone
-from xstilts.models.model import Model, tensors
+from xstilts.models.model import Model, tensors, without_heads
 from xstilts.store.specs.evaluation import Pooling
 
 from tests.builders.models import CPU, MODELS, submodel_of
+from tests.builders.plans import make, node_of, plan_study, results_of
+from tests.builders.projects import STUDY
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,18 @@ def test_vectors_are_of_the_layers_and_positions_that_are_asked_for(families, fa
                 close = {"rtol": 1e-4, "atol": 1e-5}
                 np.testing.assert_allclose(found["mean"][layer, sequence], text.mean(0), **close)
                 np.testing.assert_allclose(found["cls"][layer, sequence], text[0 if masked else -1], **close)
+
+
+def test_a_node_has_the_vectors_that_its_recipe_asks_for(tmp_path):
+    """Of all layers, which are pooled alike, those of the one that it is about."""
+    content = yaml.safe_load(STUDY.read_text())
+    content["recipes"]["quick"]["bitext"] |= {"pooling": "cls", "layer": -2, "sweep": True}
+    plan = plan_study(tmp_path, content)
+    node = node_of(plan, "embeddings", "tiny.quick.none.tatoeba")
+    folder = make(plan, node.id, tmp_path / "results")
+    model = without_heads([tmp_path / "results" / node.spec.parents["model"]], node.spec.numerics)
+    tokens = splits(tmp_path / "results", node.spec.parents["tokens"])["de"].tokens
+    expected = embedding.pooled_vectors(model, tokens, [0, 1, 2], "cls", CPU)
+    assert results_of(tmp_path / "results", node.id).layer == 1
+    assert np.array_equal(np.load(folder / "de.npy"), expected[1])
+    assert all(np.array_equal(np.load(folder / f"de.layer-{layer}.npy"), expected[layer]) for layer in range(3))
