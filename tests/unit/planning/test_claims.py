@@ -164,3 +164,10 @@ def test_arms_are_chosen_by_dev_scores(tmp_path):
     each = {"mixtures": ["best by target"], "minus": ["none"]}
     claim = claims_of(tmp_path, each, targets={"tatoeba": None})
     assert not claim.comparisons and claim.lacking["tiny"].targets == ("trained on rows and scored in percent",)
+
+
+def test_the_documents_have_the_claims_of_the_registry():
+    page = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.split("<!-- claims -->")[1].splitlines() if line.startswith("| ")][1:]
+    stated = {name.strip("| "): (text, figure.strip()) for name, text, figure, _ in rows}
+    assert stated == {name: (claim["text"], claim["figure"] or "–") for name, claim in registry.load().claims.items()}

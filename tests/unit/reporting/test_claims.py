@@ -89,3 +89,9 @@ def test_the_figure_is_shown_as_unverified():
     assert first[header.index("reported (unverified)")] == "+8.7"
     assert "| reported (unverified) |" in layout.markdown(claims.cells(rows), "")
     assert claims.frame(rows)["figure"].tolist() == ["+8.7", "+8.7"]
+
+
+def test_a_comparison_that_has_no_row():
+    planned = claim(ONE, ClaimComparison(model="m", first="nine", second="mnli"))
+    row, _ = found(planned, ROW)
+    assert row.verdict == "not testable in this study"
