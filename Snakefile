@@ -1,6 +1,6 @@
 # Intermediate-task training and zero-shot cross-lingual transfer, from raw data to figures.
 #
-#   make study                                install, run the configured study, print its headline table
+#   make study                                install, run the configured study, print table and first paragraph
 #   snakemake --cores all                     run the study that config.yaml names
 #   snakemake --cores all --profile slurm     the same on a cluster
 #   snakemake figures --cores 1               make one product: data tokens models scores estimates tables figures report

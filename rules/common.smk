@@ -20,7 +20,13 @@ from xstilts.planning.settings import (
     set_environment,
     unknown_node,
 )
-from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS
+from xstilts.reporting.outputs import (
+    FIGURE_FORMATS,
+    FIGURES,
+    PARAGRAPH,
+    REPORT,
+    TABLE_FORMATS,
+)
 from xstilts.store import study_plan
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of

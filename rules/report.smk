@@ -1,6 +1,6 @@
 # What people read. Every rule here finds its inputs in plan.json, beside its outputs.
 # in:  manifests of all predictions
-# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,tables/,figures/,report.html}
+# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,tables/,figures/,report.html,report.txt}
 rule scores:
     input:
         predictions(),
@@ -85,7 +85,8 @@ rule report:
         rules.tables.output,
         rules.figures.output,
     output:
-        f"{study_folder}/report.html",
+        f"{study_folder}/{REPORT}",
+        f"{study_folder}/{PARAGRAPH}",
     log:
         f"{study_folder}/logs/report.log",
     benchmark:

@@ -26,6 +26,7 @@ def study_plan(nodes: Mapping[str, PlannedNode] | None = None, **changes: Any) -
         "swept": False,
         "contrasts": {},
         "answer": None,
+        "claims": {},
         "distance": {},
         "mixtures": {},
         "notes": (),

@@ -1,5 +1,6 @@
 """The table and the sentences of what a study can find, and the same as JSON."""
 
+import dataclasses
 import re
 
 import pytest
@@ -29,8 +30,9 @@ BOTH = {"equal epochs": EPOCHS, "equal steps": EPOCHS}
 FAMILY = {"mini": {"small": "mini-small", "large": "mini-large"}}
 
 
-def report(folder, noise_of=None, rows=None, runs=(3, 5), hours=None, **changes):
+def report(folder, noise_of=None, rows=None, runs=(3, 5), hours=None, claims=False, **changes):
     plan = plan_study(folder, STUDY | changes).study_plan
+    plan = plan if claims else dataclasses.replace(plan, claims={})
     examples = planned_examples(plan)
     if rows is not None:
         examples = {
@@ -70,6 +72,15 @@ def test_the_table_has_the_figures_of_the_json(tmp_path):
     (total,) = [line for line in lines if line.startswith("GPU-hours (h100) ")]
     assert total.split()[-2:] == ["12", "1234"] and stated["hours"] == {"3": 12.3, "5": 1234.5}
     assert max(map(len, lines)) <= 120
+
+
+def test_claims_are_a_group_of_their_own(tmp_path):
+    lines = power_report.text(report(tmp_path, claims=True, contrasts={"multi": MULTI})).splitlines()
+    first = lines.index("claims") + 1
+    assert lines[lines.index("primary") + 1].startswith("  multi: nine - none ") and "exploratory" not in lines
+    # of the two models' comparisons
+    assert [line.split(":")[0].strip() for line in lines[first : first + 6]] == ["2", "2", "4", "4", "5", "5"]
+    assert lines[first].startswith("  2: nine - best single ") and max(map(len, lines)) <= 120
 
 
 def test_hours_that_are_not_known_have_a_reason(tmp_path):

@@ -37,7 +37,7 @@ def contrast(**values):
 
 def test_contrast():
     assert contrast(expected="higher", emerged="emerged", model="") == {
-        "contrast": "gain: nine − none", "model": "–", "recipe": "r", "mixture": "–", "target": "xnli",
+        "row": "1", "contrast": "gain: nine − none", "model": "–", "recipe": "r", "mixture": "–", "target": "xnli",
         "difference": "+1.5", "95 % interval": "+0.2 to +2.8", "runs": "3 / 3", "n": "500", "verdict": "higher",
         "expected": "higher", "outcome": "emerged",
     }  # fmt: skip
@@ -46,7 +46,7 @@ def test_contrast():
 def test_one_run_has_a_range_and_no_verdict():
     row = contrast(interval="examples only", verdict="", runs_a=1, expected="higher")
     assert (row["95 % interval"], row["verdict"], row["outcome"]) == ("[+0.2, +2.8]", "–", "")
-    assert "square brackets a range over examples alone" in verdict_tables.INTERVALS
+    assert "square brackets a range over examples alone" in verdict_tables.intervals(study_plan())
 
 
 def test_undecided_says_how_many_runs_would_do():
@@ -67,7 +67,7 @@ def test_other_scales_are_named(scale, expected):
 def test_primary_comparisons_come_first_and_are_marked():
     frame = estimates({"target": "xnli"}, {"target": "", "targets": 2, "primary": True}, ANSWER)
     _, rows = verdict_tables.contrast_rows(frame)
-    assert [(row[0], row[4]) for row in rows] == [("gain *: nine − none", "mean of 2"), ("gain: nine − none", "xnli")]
+    assert [(row[1], row[5]) for row in rows] == [("gain *: nine − none", "mean of 2"), ("gain: nine − none", "xnli")]
 
 
 def test_answer():

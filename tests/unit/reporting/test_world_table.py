@@ -37,6 +37,7 @@ def test_primary_comparisons_come_first_and_worlds_without_verdict_have_a_column
 
 
 ROW = AGREEMENT | {
+    "row": 1,
     "expected": "", "emerged": "", "chosen": "", "runs_a": 3, "runs_b": 3, "n": 90, "collapsed": 0, "runs_used": "all",
     "runs_needed": 12.0,
 }  # fmt: skip

@@ -38,7 +38,7 @@ COMMANDS = {
     "report": "rule report: one HTML file of a study",
     "serve": "for local runs: a process with all imports done, of which jobs are forked",
     "run": "run the configured study: index, unlock after a crash, snakemake",
-    "summary": "print the headline table of the configured study and where its report is",
+    "summary": "print headline table and first paragraph of the configured study, and where its report is",
     "power": "print what a study can find before it is run, and GPU-hours, by number of runs",
     "estimate": "print what a study costs: memory, disk, operations and GPU-hours a node",
     "where": "print where nodes stand and what the study calls them, by axes, name or path",

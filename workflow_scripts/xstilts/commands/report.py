@@ -1,4 +1,4 @@
-"""Write the report of a study."""
+"""Write the report of a study, and its first paragraph as text."""
 
 import argparse
 
@@ -11,4 +11,4 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
-    report.write(plan, results, folder, folder / "report.html")
+    report.write(plan, results, folder)

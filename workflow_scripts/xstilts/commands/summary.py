@@ -1,4 +1,4 @@
-"""Print the headline table of the configured study, and where its report is."""
+"""Print the headline table and the first paragraph of the configured study, and where its report is."""
 
 import argparse
 import sys

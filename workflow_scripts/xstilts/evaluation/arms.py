@@ -8,14 +8,14 @@ import numpy as np
 
 from xstilts.errors import UserError
 from xstilts.evaluation import intervals, resampling
-from xstilts.evaluation.comparisons import Arm, Side
+from xstilts.evaluation.comparisons import ORACLE, Arm, Side
 from xstilts.evaluation.intervals import RunVariance
 from xstilts.evaluation.outcomes import Outcome, Term
 from xstilts.evaluation.resampling import Examples
 from xstilts.forms import FORMS, metric_named
 from xstilts.forms.declaration import PERCENT
 from xstilts.store import manifest
-from xstilts.store.answer import BEST
+from xstilts.store.claims import BEST_BY_TARGET
 from xstilts.store.manifest import EvaluationResults, Run
 from xstilts.store.specs.base import EMBEDDINGS, MODEL
 from xstilts.store.specs.models import IntermediateSpec, TargetSpec
@@ -31,7 +31,7 @@ class Measured:
         scores: by node, language and metric the score, then that of every draw; of shape (1 + draws,).
         trained: nodes behind which there is a training with the seed of the run.
         collapsed: nodes behind which a training collapsed.
-        dev: by arm and seed the mean of dev scores over the targets that are trained.
+        dev: by arm and seed the dev scores of the targets that are trained.
         phase_two: arms with an intermediate phase.
     """
 
@@ -39,7 +39,7 @@ class Measured:
     scores: Mapping[str, Mapping[tuple[str, str], np.ndarray]]
     trained: Collection[str]
     collapsed: Collection[str]
-    dev: Mapping[tuple[Arm, int], float]
+    dev: Mapping[tuple[Arm, int], Mapping[str, float]]
     phase_two: Collection[Arm]
 
 
@@ -106,7 +106,7 @@ def measure(
         scores=scores,
         trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
         collapsed={node for node, found in evaluated.items() if found.collapsed},
-        dev=_dev_means(plan, nodes, evaluated),
+        dev=_dev(plan, nodes, evaluated),
         phase_two={arm for arm in nodes if plan.mixtures[arm.mixture]},
     )
 
@@ -116,24 +116,21 @@ def _has_seed(training: str) -> bool:
     return training.partition("/")[0] in (IntermediateSpec.stage, TargetSpec.stage)
 
 
-def _dev_means(
+def _dev(
     plan: StudyPlan,
     nodes: Mapping[Arm, Mapping[int, Mapping[str, str]]],
     evaluated: Mapping[str, EvaluationResults],
-) -> dict[tuple[Arm, int], float]:
-    """Return by arm and seed the mean of the targets' dev scores, of those that are trained and scored in percent."""
-    means = {}
-    for arm, of_seeds in nodes.items():
-        for seed, of_targets in of_seeds.items():
-            scores = [
-                score
-                for node in of_targets.values()
-                if node in evaluated
-                for score in dev_scores(plan, node, evaluated[node].training)
-            ]
-            if scores:
-                means[arm, seed] = float(np.mean(scores))
-    return means
+) -> dict[tuple[Arm, int], dict[str, float]]:
+    """Return by arm and seed the targets' dev scores, of those that are trained and scored in percent."""
+    return {
+        (arm, seed): {
+            target: float(np.mean(scores))
+            for target, node in of_targets.items()
+            if node in evaluated and (scores := dev_scores(plan, node, evaluated[node].training))
+        }
+        for arm, of_seeds in nodes.items()
+        for seed, of_targets in of_seeds.items()
+    }
 
 
 def dev_scores(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> list[float]:
@@ -161,17 +158,19 @@ def runs_of(measured: Measured, outcome: Outcome) -> dict[Arm, Runs]:
 
 def _runs(measured: Measured, arm: Arm, outcome: Outcome) -> Runs:
     behind = [[nodes[target] for target in outcome.targets] for nodes in measured.nodes[arm].values()]
-    values = [
-        sum(term.weight * measured.scores[nodes[term.target]][term.language, term.metric] for term in outcome.terms)
-        for nodes in measured.nodes[arm].values()
-    ]
     return Runs(
         seeds=tuple(measured.nodes[arm]),
-        values=np.array(values),
+        values=np.array([_values(measured, nodes, outcome) for nodes in measured.nodes[arm].values()]),
         collapsed=tuple(any(node in measured.collapsed for node in nodes) for nodes in behind),
         deterministic=not any(node in measured.trained for nodes in behind for node in nodes),
         pool=f"{arm.model}, {arm.recipe}, {'with' if arm in measured.phase_two else 'without'} intermediate phase",
     )
+
+
+def _values(measured: Measured, nodes: Mapping[str, str], outcome: Outcome) -> np.ndarray:
+    """Return the outcome of a run by its node of each target, then that of every draw; of shape (1 + draws,)."""
+    scores = [measured.scores[nodes[term.target]][term.language, term.metric] for term in outcome.terms]
+    return np.sum([term.weight * score for term, score in zip(outcome.terms, scores, strict=True)], axis=0)
 
 
 def without_collapsed(runs: Mapping[Arm, Runs]) -> dict[Arm, Runs]:
@@ -185,13 +184,14 @@ def without_collapsed(runs: Mapping[Arm, Runs]) -> dict[Arm, Runs]:
     return found
 
 
-def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side) -> Runs | None:
+def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side, outcome: Outcome) -> Runs | None:
     """Return the runs of a side of a comparison; None where none is left.
 
     Args:
         measured: what is known of the nodes.
         runs: of all arms on the outcome.
-        side: an arm, or candidates among which one is chosen in each run.
+        side: an arm, or candidates among which one is chosen in each run, or for each target in each run.
+        outcome: the outcome.
 
     Raises:
         UserError: if there are no dev scores to choose by.
@@ -204,25 +204,37 @@ def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side) -> Runs | 
     seeds = tuple(dict.fromkeys(seed for arm in candidates for seed in runs[arm].seeds))
     chosen, values, collapsed = [], [], []
     for seed in seeds:
-        there = {arm: runs[arm].seeds.index(seed) for arm in candidates if seed in runs[arm].seeds}
-        if side.choice == BEST:
-            best = max(there, key=lambda arm: _dev(measured, arm, seed))
-        else:
-            best = max(there, key=lambda arm: float(runs[arm].values[there[arm], 0]))
-        chosen.append(best.mixture)
-        values.append(runs[best].values[there[best]])
-        collapsed.append(runs[best].collapsed[there[best]])
+        there = [arm for arm in candidates if seed in runs[arm].seeds]
+        best = {
+            target: max(there, key=lambda arm: _score(measured, runs[arm], side.choice, arm, seed, target))
+            for target in outcome.targets
+        }
+        # chosen for all targets at once, it is the same arm on each
+        mixtures = [arm.mixture for arm in best.values()]
+        chosen += mixtures if side.choice == BEST_BY_TARGET else mixtures[:1]
+        nodes = {target: measured.nodes[arm][seed][target] for target, arm in best.items()}
+        values.append(_values(measured, nodes, outcome))
+        collapsed.append(any(runs[arm].collapsed[runs[arm].seeds.index(seed)] for arm in best.values()))
     pool = f"{side.choice} of {', '.join(map('.'.join, side.arms))}"
     return Runs(seeds, np.array(values), tuple(collapsed), False, pool, tuple(chosen))
 
 
-def _dev(measured: Measured, arm: Arm, seed: int) -> float:
-    if (arm, seed) not in measured.dev:
+def _score(measured: Measured, runs: Runs, choice: str | None, arm: Arm, seed: int, target: str) -> float:
+    """Return by what an arm is chosen in a run: its outcome, its dev score of a target, or the mean over targets.
+
+    The mean stands for the dev score of a target that is not trained.
+    """
+    if choice == ORACLE:
+        return float(runs.values[runs.seeds.index(seed), 0])
+    scores = measured.dev[arm, seed]
+    if not scores:
         raise UserError(
             "answer.budgets: `single: best` is chosen by dev scores, and the study trains no target that is scored in"
             " percent; name the single task"
         )
-    return measured.dev[arm, seed]
+    if choice == BEST_BY_TARGET and target in scores:
+        return scores[target]
+    return float(np.mean(list(scores.values())))
 
 
 def pools_of(runs: Iterable[Runs]) -> dict[str, RunVariance]:

@@ -8,13 +8,14 @@ from xstilts.evaluation import outcomes
 from xstilts.evaluation.outcomes import Outcome, Rows
 from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
+from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
 from xstilts.store.study_plan import StudyPlan
 
-ANSWER = "answer"
+ANSWER, CLAIM = "answer", "claim"
 DIFFERENCE = "difference"
 POINTS, LOG_ODDS = "points", "log-odds"
 # what is subtracted where it is no arm of its own
-BEST_SINGLE, MEAN_SINGLE, ORACLE_SINGLE = "best single", "mean single", "oracle single"
+MEAN_SINGLE, ORACLE_SINGLE = "mean single", "oracle single"
 # the candidate that is best on the outcome itself, which nobody could have chosen beforehand
 ORACLE = "oracle"
 _SCALES = {PERCENT: POINTS, NATS: NATS}
@@ -35,7 +36,7 @@ class Side:
     Attributes:
         coefficient: in the difference.
         arms: the arm, or the candidates.
-        choice: how one of the candidates is chosen in each run, BEST or ORACLE; None for an arm.
+        choice: how one of the candidates is chosen in each run, BEST, ORACLE or BEST_BY_TARGET; None for an arm.
     """
 
     coefficient: float
@@ -81,6 +82,8 @@ def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
     found = list(_of_answer(plan, plan.answer, rows)) if plan.answer else []
     for name, contrast in plan.contrasts.items():
         found += _of_contrast(plan, name, contrast, rows)
+    for name, claim in plan.claims.items():
+        found += _of_claim(plan, f"{CLAIM} {name}", claim, rows)
     # a recipe need not be that of every model
     return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
 
@@ -181,3 +184,31 @@ def _pairs(plan: StudyPlan, contrast: Contrast) -> Iterator[tuple[Mapping[str, s
             yield {"model": arm.model, "recipe": arm.recipe}, (arm, arm._replace(mixture=second))
         if contrast.axis == "model" and arm.model == first:
             yield {"recipe": arm.recipe, "mixture": arm.mixture}, (arm, arm._replace(model=second))
+
+
+def _of_claim(plan: StudyPlan, name: str, claim: PlannedClaim, rows: Rows) -> Iterator[Comparison]:
+    """Yield the comparisons of a claim in every recipe of their model."""
+    chosen = {BEST_SINGLE: BEST, BEST_BY_TARGET: BEST_BY_TARGET}
+    for asked in claim.comparisons:
+        outcome = outcomes.of_claim(plan, rows, asked.target, asked.against)
+        if outcome is None:
+            continue
+        for recipe in dict.fromkeys(cell.recipe for cell in plan.cells if cell.model == asked.model):
+            first, second = (
+                Side(sign, tuple(Arm(asked.model, recipe, one) for one in asked.among), chosen[mixture])
+                if mixture in chosen
+                else Side(sign, (Arm(asked.model, recipe, mixture),))
+                for sign, mixture in ((1, asked.first), (-1, asked.second))
+            )
+            yield Comparison(
+                name=name,
+                a=asked.first,
+                b=asked.second,
+                outcome=outcome,
+                scale=_SCALES[outcome.unit],
+                recipe=recipe,
+                model=asked.model,
+                expected=asked.expected,
+                first=(first,),
+                second=(second,),
+            )

@@ -10,18 +10,19 @@ import pandas as pd
 
 from xstilts.evaluation import arms, intervals, power, resampling
 from xstilts.evaluation.arms import Measured, Runs
-from xstilts.evaluation.comparisons import LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons
+from xstilts.evaluation.comparisons import CLAIM, LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons
 from xstilts.evaluation.intervals import HIGHER, LOWER, UNDECIDED, Estimate, RunVariance
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
 from xstilts.store.answer import SMALLEST
+from xstilts.store.claims import NOT_HIGHER
 from xstilts.store.study_plan import StudyPlan
 
 FILE = "estimates.parquet"
 COLUMNS = (
     Column("row", "integer", "the number of the row, from 1, by which texts refer to it"),
-    Column("name", "text", "the contrast's name in the study; `answer` for multi against single"),
+    Column("name", "text", "the contrast's name; `answer` for multi against single; `claim 2` for a claim"),
     Column("primary", "flag", "whether it is a primary comparison"),
     Column("kind", "text", "difference, or interaction: the large model's difference minus the small one's"),
     Column("scale", "text", "points of percent, nats, or log-odds"),
@@ -32,10 +33,10 @@ COLUMNS = (
     Column("recipe", "text", "the recipe"),
     Column("model", "text", "the model; empty where models are compared"),
     Column("mixture", "text", "the mixture; empty where mixtures are compared"),
-    Column("a", "text", "what comes first in the difference: a mixture or a model"),
+    Column("a", "text", "what comes first in the difference: a mixture or a model, or `best by target`"),
     Column("b", "text", "what is subtracted: a mixture or a model, `best single`, `mean single` or `oracle single`"),
     Column("outcome", "text", "what is compared: see outcomes.py"),
-    Column("target", "text", "the one target of the outcome; empty for a mean over targets"),
+    Column("target", "text", "the one target of the outcome, or `bucc minus xnli`; empty for a mean over targets"),
     Column("targets", "integer", "targets in the outcome"),
     Column("languages", "integer", "different languages in the outcome"),
     Column("n", "integer", "examples in the outcome, each once"),
@@ -72,7 +73,7 @@ COLUMNS = (
         "runs an arm that would decide it, or worlds where the interval is over worlds; infinite if none would",
         optional=True,
     ),
-    Column("expected", "text", "higher or lower, as the study file says; empty for nothing"),
+    Column("expected", "text", "higher, lower or not higher, as study file or claim say; empty for nothing"),
     Column("emerged", "text", "emerged, the opposite, undecided or equivalent; empty without verdict"),
 )
 TABLE = Table("estimates", COLUMNS)
@@ -97,7 +98,7 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     Raises:
         UserError: if models have not predicted the same examples.
     """
-    if plan.answer is None and not plan.contrasts:
+    if not (plan.answer or plan.contrasts or any(claim.comparisons for claim in plan.claims.values())):
         return pd.DataFrame(columns=[column.name for column in COLUMNS])
     examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
@@ -112,6 +113,11 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
         found |= {number: list(_rows(measured, runs, asked[number], size)) for number in numbers}
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     return table([row for number in range(len(asked)) for row in found[number]], smallest)
+
+
+def is_of_claim(table: pd.DataFrame) -> pd.Series:
+    """Tell for each row of a table of estimates whether it is one of a claim."""
+    return table["name"].str.startswith(f"{CLAIM} ")
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, 
     of_used = {ALL_RUNS: runs} | ({WITHOUT_COLLAPSED: arms.without_collapsed(runs)} if collapsed else {})
     for runs_used, kept in of_used.items():
         sides = (*comparison.first, *comparison.second)
-        found = [arms.of_side(measured, kept, side) for side in sides]
+        found = [arms.of_side(measured, kept, side, comparison.outcome) for side in sides]
         there = [one for one in found if one is not None]
         if len(there) < len(sides):
             continue
@@ -254,4 +260,4 @@ def _emerged(expected: str, verdict: str) -> str:
     """Return whether what was expected emerged; nothing without an expectation or a verdict."""
     if not expected or verdict not in (HIGHER, LOWER):
         return verdict if expected else ""
-    return EMERGED if verdict == expected else OPPOSITE
+    return EMERGED if verdict == (LOWER if expected == NOT_HIGHER else expected) else OPPOSITE

@@ -6,7 +6,7 @@ draw of examples. Weights are those of the tables: the zero-shot mean of the mai
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xstilts.evaluation.benchmarks import RETRIEVAL
 from xstilts.forms import FORMS, metric_named
@@ -133,14 +133,11 @@ def of_answer(plan: StudyPlan, rows: Rows, mixtures: Iterable[str]) -> list[Outc
         rows: examples by target and language.
         mixtures: those compared, all candidates of the single-task arm among them.
     """
-    assert plan.answer is not None
-    if plan.answer.outcome == "benchmark":
-        name, part = BENCHMARK, _of_benchmark(plan, rows, lambda language: language not in _controls(plan))
-        in_other_languages = _benchmark_in_other_languages(plan, rows)
-    else:
-        name, part = ZERO_SHOT, _zero_shot(plan, rows)
-        in_other_languages = _zero_shot_in_other_languages(plan, rows)
-    targets = [target for target in rows if metric_named(plan.targets[target].metric).unit == PERCENT]
+    name, part = _main(plan, rows)
+    in_other_languages = (
+        _benchmark_in_other_languages(plan, rows) if name == BENCHMARK else _zero_shot_in_other_languages(plan, rows)
+    )
+    targets = _in_percent(plan, rows)
     alone = _alone(name, part, rows)
     main = _together(name, part, targets)
     variants = [
@@ -151,6 +148,39 @@ def of_answer(plan: StudyPlan, rows: Rows, mixtures: Iterable[str]) -> list[Outc
     if main is None:
         return alone
     return [main, *(one for one in (*variants, *alone) if one is not None and one.terms != main.terms)]
+
+
+def of_claim(plan: StudyPlan, rows: Rows, target: str, against: str) -> Outcome | None:
+    """Return the main outcome of a study, or that of one target, or of one minus another; None where there is none.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+        target: the one target; empty for all.
+        against: the target that is subtracted; empty for none.
+    """
+    name, part = _main(plan, rows)
+    if not target:
+        return _together(name, part, _in_percent(plan, rows))
+    first, second = (_alone(name, part, [one] if one else []) for one in (target, against))
+    if not first or not against:
+        return first[0] if first else None
+    if not second or first[0].unit != second[0].unit:
+        return None
+    subtracted = [replace(term, weight=-term.weight) for term in second[0].terms]
+    return Outcome(name, f"{target} minus {against}", (*first[0].terms, *subtracted))
+
+
+def _main(plan: StudyPlan, rows: Rows) -> tuple[str, Part]:
+    """Return name and terms of the outcome that a study asks for; without an answer the benchmark's, if it has one."""
+    asked = plan.answer.outcome if plan.answer else "benchmark" if plan.benchmark else "zero_shot"
+    if asked == "benchmark":
+        return BENCHMARK, _of_benchmark(plan, rows, lambda language: language not in _controls(plan))
+    return ZERO_SHOT, _zero_shot(plan, rows)
+
+
+def _in_percent(plan: StudyPlan, rows: Rows) -> list[str]:
+    return [target for target in rows if metric_named(plan.targets[target].metric).unit == PERCENT]
 
 
 def _zero_shot_in_other_languages(plan: StudyPlan, rows: Rows) -> list[tuple[str, Part]]:

@@ -147,12 +147,13 @@ class Plan:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables: of benchmark, layers, answer, contrasts, worlds and distances where there are such."""
+        """Names of the tables: beside the first two, those of what the study has."""
         more = {
             "benchmark": self.study.benchmark,
             "layers": self.swept,
             "answer": self.study.answer,
             "contrasts": self.study.contrasts,
+            "claims": self.study.claims,
             "worlds": len(self.study.worlds) > 1 and (self.study.answer or self.study.contrasts),
             "distance": self.distance and NONE in self.study.mixtures,
         }
@@ -201,6 +202,7 @@ class Plan:
             swept=self.swept,
             contrasts=study.contrasts,
             answer=study.answer,
+            claims=study.claims,
             distance=self.distance,
             mixtures=references,
             notes=tuple(self.notes),

@@ -112,6 +112,7 @@ class Registry:
     recipes: Mapping[str, Mapping[str, Any]]
     languages: Mapping[str, Mapping[str, Any]]
     benchmarks: Mapping[str, Benchmark]
+    claims: Mapping[str, Mapping[str, Any]]
     checksums: Mapping[str, str]
     miniature: Mapping[str, Mapping[str, Any]]
 
@@ -219,6 +220,7 @@ def load(own_tasks: Path | None = None) -> Registry:
         recipes=recipes,
         languages=languages,
         benchmarks=benchmarks,
+        claims=_table("claims.yaml"),
         checksums=_table("checksums.yaml"),
         miniature=_table("miniature.yaml"),
     )

@@ -13,13 +13,14 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
+from xstilts.planning import claims, question
 from xstilts.planning import mixtures as study_mixtures
-from xstilts.planning import question
 from xstilts.planning import recipe as recipes
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.registry import MINIATURE, Registry, Task, check_known, check_reference
 from xstilts.references import in_language, parse_reference
 from xstilts.store.answer import Answer, Contrast
+from xstilts.store.claims import PlannedClaim
 from xstilts.store.study_plan import Benchmark, FigureOptions
 
 PHASES = ("intermediate", "target")
@@ -83,6 +84,7 @@ class Study:
     task_sources: Mapping[str, str]
     contrasts: Mapping[str, Contrast]
     answer: Answer | None
+    claims: Mapping[str, PlannedClaim]
     figures: FigureOptions
 
     def limits(self, task: str) -> Limits:
@@ -145,6 +147,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
         contrasts=contrasts,
         answer=answer,
+        claims=claims.read(value["claims"], models, mixtures, targets, registry, location),
         figures=FigureOptions(**value["figures"]),
     )
 

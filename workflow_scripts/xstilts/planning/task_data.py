@@ -101,6 +101,7 @@ def _study(
         worlds=(0,),
         contrasts={},
         answer=None,
+        claims={},
         recipes={recipe: registry.recipes[recipe]},
         mixtures=mixtures,
         benchmark=None,

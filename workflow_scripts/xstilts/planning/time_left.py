@@ -30,7 +30,7 @@ PRODUCTS = {
     "estimates": "estimates.parquet",
     "tables": "tables/*",
     "figures": "figures/*",
-    "report": "report.html",
+    "report": "report.*",
 }
 
 

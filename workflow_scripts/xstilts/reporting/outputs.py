@@ -1,5 +1,7 @@
 """Names and formats of a study's products, for the rules that declare them and the code that writes them."""
 
+# the report, and its first paragraph as text
+REPORT, PARAGRAPH = "report.html", "report.txt"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 # name of the figure: module of this room, and its function that draws the figure

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xstilts.evaluation.comparisons import ANSWER, BEST_SINGLE, Comparison
+from xstilts.evaluation.comparisons import ANSWER, BEST_SINGLE, CLAIM, Comparison
 from xstilts.evaluation.intervals import LEVEL
 from xstilts.evaluation.pilots import STATED
 from xstilts.evaluation.prospects import Prospect
@@ -109,16 +109,20 @@ def _table(report: PowerReport) -> list[str]:
         cells = [*found, "none" if math.isinf(needed) else f"{needed:.0f}"]
         cells += [_pilots(prospect, report.own)] * has_pilots + [prospect.noise.source] * has_sources
         one = prospect.comparison
-        name = "" if one.name == ANSWER else f"{one.name}: "
+        name = "" if one.name == ANSWER else f"{one.name.removeprefix(f'{CLAIM} ')}: "
         rows.append([f"  {name}{one.a} - {one.b}", _where(one, plan), _outcome(one), *cells])
     hours = [f"{report.hours[number]:.0f}" if report.hours else "-" for number in report.runs]
     rows.append([f"GPU-hours ({report.gpu})" if report.hours else "GPU-hours", "", "whole study", *hours])
     rows[-1] += [""] * (len(header) - len(rows[-1]))
     lines = [line.rstrip() for line in columns((header, rows), 3)]
     primary = sum(prospect.comparison.primary for prospect in prospects)
-    groups = [(1, "primary", primary), (1 + primary, "exploratory", len(prospects) - primary)]
-    for place, name, number in reversed(groups):
-        lines[place:place] = [name] if number else []
+    claims = sum(prospect.comparison.name.startswith(f"{CLAIM} ") for prospect in prospects)
+    # claims are the last comparisons of a study, and none is primary
+    numbers_of = {"primary": primary, "exploratory": len(prospects) - primary - claims, "claims": claims}
+    place = 1
+    for group, number in numbers_of.items():
+        lines[place:place] = [group] if number else []
+        place += number + bool(number)
     return lines
 
 

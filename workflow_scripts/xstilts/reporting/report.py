@@ -7,29 +7,30 @@ import jinja2
 import pandas as pd
 
 from xstilts.evaluation import estimates, scores, worlds
-from xstilts.reporting import tables, verdict_tables
-from xstilts.reporting.outputs import FIGURES
+from xstilts.reporting import claims, paragraph, tables, verdict_tables, wording
+from xstilts.reporting.outputs import FIGURES, PARAGRAPH, REPORT
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
 from xstilts.store.manifest import DevScores, EvaluationResults, PreparedResults, Run, path_of
 from xstilts.store.study_plan import StudyPlan
 
 
-def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
-    """Write the report of a study.
+def write(plan: StudyPlan, results: Path, folder: Path) -> None:
+    """Write the report of a study, and its first paragraph as text, into the folder of its outputs.
 
     Args:
         plan: the study's plan.
         results: the results folder.
         folder: the study's outputs: scores, estimates, tables and figures.
-        output: the HTML file.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    compared = estimates.read(folder / estimates.FILE)
     html = environment.get_template("report.html").render(
         plan=plan,
-        sources={target.source for target in plan.targets.values()},
+        notice=paragraph.notice(plan),
+        paragraph=wording.in_html(paragraph.sentences(plan, compared)),
         legend=tables.LEGEND,
         intervals=verdict_tables.intervals(plan),
         primary=verdict_tables.LEGEND,
@@ -37,9 +38,10 @@ def write(plan: StudyPlan, results: Path, folder: Path, output: Path) -> None:
         data=_data(plan, results),
         runs=_runs(plan, results),
         folder=folder.relative_to(results).as_posix(),
-        **_tables(plan, folder),
+        **_tables(plan, folder, compared),
     )
-    write_atomically(output, html)
+    write_atomically(folder / REPORT, html)
+    write_atomically(folder / PARAGRAPH, paragraph.text(plan, compared) + "\n")
 
 
 def _svg(path: Path) -> str:
@@ -48,7 +50,7 @@ def _svg(path: Path) -> str:
     return text[text.index("<svg") :]
 
 
-def _tables(plan: StudyPlan, folder: Path) -> dict[str, Any]:
+def _tables(plan: StudyPlan, folder: Path, compared: pd.DataFrame) -> dict[str, Any]:
     """Return header and rows of each table that the study has, and a sentence on its expected differences."""
     frame = scores.read(folder / scores.FILE)
     cells: dict[str, Any] = {
@@ -57,18 +59,28 @@ def _tables(plan: StudyPlan, folder: Path) -> dict[str, Any]:
     }
     if plan.benchmark is not None:
         cells["benchmark"] = tables.benchmark_rows(tables.benchmark_frame(frame, plan.benchmark, plan.mixtures))
-    compared = estimates.read(folder / estimates.FILE)
     if "answer" in plan.tables:
         cells["answer"] = verdict_tables.answer_rows(compared)
     if "contrasts" in plan.tables:
-        expectations = verdict_tables.expectations(compared)
-        cells |= {"contrasts": verdict_tables.contrast_rows(compared), "expectations": expectations}
+        cells["expectations"] = verdict_tables.expectations(compared)
+        cells["contrasts"] = verdict_tables.contrast_rows(compared)
+    if "claims" in plan.tables:
+        cells |= _claims(plan, compared)
     if "worlds" in plan.tables:
         cells["worlds"] = verdict_tables.world_rows(worlds.agreement(compared))
     if "distance" in plan.tables:
         distances = pd.read_csv(folder / "tables/distance.csv")
         cells |= {"distance": tables.distance_rows(distances)} if len(distances) else {}
     return cells
+
+
+def _claims(plan: StudyPlan, compared: pd.DataFrame) -> dict[str, Any]:
+    """Return the table of claims, in which what was found leads to its comparisons, and the table of these."""
+    return {
+        "claims": claims.cells(claims.rows(plan, compared), wording.in_html),
+        "claim_verdicts": claims.VERDICTS,
+        "claim_comparisons": verdict_tables.claim_rows(compared),
+    }
 
 
 def _data(plan: StudyPlan, results: Path) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from xstilts.evaluation.scores import AXES, axes_of, headline, is_source_languag
 from xstilts.evaluation.table import records
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
-from xstilts.reporting import layout, verdict_tables
+from xstilts.reporting import claims, layout, verdict_tables
 from xstilts.reporting.layout import Cells
 from xstilts.store.study_plan import Benchmark, StudyPlan
 
@@ -253,6 +253,9 @@ def write(
     if estimates is not None and "contrasts" in plan.tables:
         caption = f"a − b: zero-shot means, in points unless named. {verdict_tables.intervals(plan)}"
         tables["contrasts"] = (verdict_tables.of_contrasts(estimates), verdict_tables.contrast_rows, caption)
+    if estimates is not None and "claims" in plan.tables:
+        found = claims.rows(plan, estimates)
+        tables["claims"] = (claims.frame(found), lambda _: claims.cells(found), f"claims. {claims.VERDICTS}")
     if estimates is not None and "worlds" in plan.tables:
         caption = (
             "a − b, in points unless named: mean over worlds, its 95 % interval (t), standard deviation between worlds;"

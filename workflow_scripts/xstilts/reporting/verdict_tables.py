@@ -1,4 +1,4 @@
-"""Tables of a study's answer, of its contrasts and of its worlds, from the table of estimates."""
+"""Tables of a study's answer, contrasts and worlds and of what claims compare, from the table of estimates."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 
 from xstilts.evaluation import worlds
 from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
-from xstilts.evaluation.estimates import ALL_RUNS
+from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
 from xstilts.reporting.layout import Cells
@@ -38,12 +38,17 @@ def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
 
 def of_contrasts(estimates: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of contrasts, of several worlds those over worlds."""
-    return estimates[(estimates["family"] == "") & estimates["world"].isna()]
+    return estimates[(estimates["family"] == "") & estimates["world"].isna() & ~is_of_claim(estimates)]
+
+
+def of_claims(estimates: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of what claims compare, of several worlds those over worlds."""
+    return estimates[is_of_claim(estimates) & estimates["world"].isna()]
 
 
 def answer_rows(estimates: pd.DataFrame) -> Cells:
     """Return header and rows of the table of the answer, primary comparisons first."""
-    header = ["family", "size", "multi − single", "equal", "recipe", "outcome", *_MEASURED]
+    header = ["row", "family", "size", "multi − single", "equal", "recipe", "outcome", *_MEASURED]
     rows = []
     for row in _primary_first(of_answer(estimates)):
         size = "large − small" if row["kind"] == INTERACTION else row["size"]
@@ -52,19 +57,30 @@ def answer_rows(estimates: pd.DataFrame) -> Cells:
         targets = f"{row['targets']} target{'s' if row['targets'] > 1 else ''}"
         outcome = row["target"] or f"{row['outcome']}, {targets}"
         budget = row["budget"].removeprefix("equal ")
-        rows.append([row["family"] + _mark(row), size, sides, budget, row["recipe"], outcome, *_measured(row)])
+        rows.append(
+            [str(row["row"]), row["family"] + _mark(row), size, sides, budget, row["recipe"], outcome, *_measured(row)]
+        )
     return header, rows
 
 
 def contrast_rows(estimates: pd.DataFrame) -> Cells:
     """Return header and rows of the table of contrasts, primary ones first."""
-    header = ["contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
+    return _contrast_rows(of_contrasts(estimates))
+
+
+def claim_rows(estimates: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of what claims compare."""
+    return _contrast_rows(of_claims(estimates))
+
+
+def _contrast_rows(estimates: pd.DataFrame) -> Cells:
+    header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
     rows = []
-    for row in _primary_first(of_contrasts(estimates)):
+    for row in _primary_first(estimates):
         sides = f"{row['name']}{_mark(row)}: {row['a']} − {row['b']}"
         shared = [row[axis] or "–" for axis in ("model", "recipe", "mixture")]
         target = row["target"] or f"mean of {row['targets']}"
-        rows.append([sides, *shared, target, *_measured(row), row["expected"], row["emerged"]])
+        rows.append([str(row["row"]), sides, *shared, target, *_measured(row), row["expected"], row["emerged"]])
     return header, rows
 
 

@@ -16,6 +16,7 @@ from pydantic import SkipValidation, TypeAdapter, ValidationError
 from xstilts.errors import UserError, suggestion
 from xstilts.store import specs
 from xstilts.store.answer import Answer, Contrast
+from xstilts.store.claims import PlannedClaim
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
@@ -163,6 +164,7 @@ class StudyPlan:
         swept: whether all layers of a model are scored.
         contrasts: what is compared, by name.
         answer: what the study asks of multi-task against single-task training; None for nothing.
+        claims: what the study is checked against, by name.
         distance: rank of a language's declared distance from the source language, where it has one.
         mixtures: references of the intermediate tasks by the name of the mixture.
         notes: for people: what was left out and why.
@@ -180,6 +182,7 @@ class StudyPlan:
     swept: bool
     contrasts: Mapping[str, Contrast]
     answer: Answer | None
+    claims: Mapping[str, PlannedClaim]
     distance: Mapping[str, int]
     mixtures: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]

@@ -1,0 +1,250 @@
+"""The first paragraph: what a study asked and what it found, in sentences made from the table of estimates.
+
+A sentence says no more than the verdict of its row, and whatever it states leads to that row. Exploratory rows are not
+in it, but for what belongs to the answer: the sizes of every family, the oracle and a second budget. The same sentences
+stand on the terminal and in the report.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from xstilts.evaluation.comparisons import ANSWER, LOG_ODDS, ORACLE_SINGLE, POINTS
+from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
+from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
+from xstilts.evaluation.outcomes import BENCHMARK, ZERO_SHOT
+from xstilts.evaluation.table import records
+from xstilts.evaluation.worlds import WORLDS
+from xstilts.reporting import wording
+from xstilts.reporting.wording import Part, Row, Sentence, Stated
+from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
+from xstilts.store.study_plan import StudyPlan
+
+FILE = "paragraph.txt"
+# of an answer: its name in the table of estimates, and in words
+_OUTCOMES = {
+    "zero_shot": (ZERO_SHOT, "the zero-shot mean (languages other than the source language)"),
+    "benchmark": (BENCHMARK, "the benchmark's mean (source language included)"),
+}
+# what two rows have in common that compare the same, over other runs
+_SAME = (
+    "name",
+    "kind",
+    "scale",
+    "budget",
+    "family",
+    "size",
+    "recipe",
+    "model",
+    "mixture",
+    "a",
+    "b",
+    "outcome",
+    "target",
+)
+# what is not equal where this is
+_UNEQUAL = {
+    "equal epochs": "{} takes more steps",
+    "equal steps": "{} sees the rows of each of its tasks less often",
+}
+_RANDOM = {
+    RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
+    EXAMPLES_ONLY: "the test examples alone where an arm has one run",
+    WORLDS: "the worlds, each with its own data, pretrained models and runs",
+}
+
+
+def notice(plan: StudyPlan) -> str:
+    """Return what has to be said first of a study whose data are made up; nothing of another one."""
+    if any(target.source == "tiny" for target in plan.targets.values()):
+        return "Made-up text and a random model: this shows that the pipeline runs; its scores mean nothing."
+    if plan.made_up:
+        return (
+            "The world of this study is synthetic: made-up languages, and text and tasks made from rules. Its scores"
+            " say nothing of real languages."
+        )
+    return ""
+
+
+def text(plan: StudyPlan, estimates: pd.DataFrame) -> str:
+    """Return notice and sentences as text, with the numbers of the rows of the table of estimates in brackets."""
+    return f"{notice(plan)} {wording.text(sentences(plan, estimates))}".strip()
+
+
+def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
+    """Return the sentences of the first paragraph.
+
+    Args:
+        plan: the study's plan.
+        estimates: the table of estimates.
+    """
+    rows = [row for row in records(estimates) if pd.isna(row["world"])]
+    smallest = plan.answer.smallest if plan.answer else SMALLEST
+    primary = _select(rows, primary=True)
+    contrasts = [row for row in primary if row["name"] != ANSWER]
+    said = _answer(plan.answer, rows) if plan.answer else []
+    if not said and not contrasts:
+        return [("This study states no question: it has neither `answer` nor primary contrasts.",)]
+    said += [_contrast(row, smallest) for row in contrasts]
+    stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
+    said += _collapsed([row for row in rows if row["row"] in stated], rows, smallest)
+    return [*said, _correction(primary), _random(rows)]
+
+
+def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
+    """Return the question, what each family answers, the oracle, and the answer at another budget."""
+    asked = _select(rows, name=ANSWER, outcome=_OUTCOMES[answer.outcome][0], target="", recipe=answer.recipes[0])
+    asked = _select(asked, runs_used=ALL_RUNS)
+    (first, budget), *others = answer.budgets.items()
+    of_first = _select(asked, budget=first)
+    honest = [row for row in of_first if row["b"] != ORACLE_SINGLE]
+    if not honest:
+        return []
+    said = [_question(answer, first, budget), _outcome(answer, honest[0])]
+    for family in answer.families:
+        said += _family(family, _select(honest, family=family), answer.smallest)
+    oracle = _select(of_first, b=ORACLE_SINGLE, kind="difference")
+    if oracle:
+        head = "Against the oracle, the single task that is best on the test rows and so no honest choice: "
+        said.append((head, *_each(oracle, _estimate), "."))
+    for other, arms in others:
+        of_other = [
+            row for row in _select(asked, budget=other) if row["b"] != ORACLE_SINGLE and row["scale"] != LOG_ODDS
+        ]
+        if of_other:
+            words = _each(of_other, lambda row: _finding(row, answer.smallest))
+            said.append((f"At {other} it is {arms.multi} minus {_single(arms)}: ", *words, "."))
+    return said
+
+
+def _question(answer: Answer, held: str, budget: Budget) -> Sentence:
+    how = " (chosen anew in every run on dev rows of the source language)" if budget.single == BEST else ""
+    recipe = f"by the recipe {answer.recipes[0]} and " if len(answer.recipes) > 1 else ""
+    unequal = "" if len(answer.budgets) > 1 else f" ({_UNEQUAL[held].format(budget.multi)})"
+    return (
+        "The study asks whether several intermediate tasks together do better than a single one:"
+        f" {budget.multi} minus {_single(budget)}{how}, {recipe}at {held}{unequal}.",
+    )
+
+
+def _single(budget: Budget) -> str:
+    if budget.single == BEST:
+        return f"the best single task of {wording.listed(budget.singles)}"
+    return f"the mean of {wording.listed(budget.singles)}" if budget.single == MEAN else budget.single
+
+
+def _outcome(answer: Answer, row: Row) -> Sentence:
+    controls = f", {wording.listed(answer.controls)} apart as controls" if answer.controls else ""
+    over = f"{wording.counted(row['targets'], 'target')} and {wording.counted(row['languages'], 'language')}"
+    return (
+        f"The outcome is {_OUTCOMES[answer.outcome][1]} over ",
+        Stated(over, row["row"]),
+        f"{controls}; in brackets stand 95 % intervals.",
+    )
+
+
+def _family(family: str, rows: Sequence[Row], smallest: float) -> list[Sentence]:
+    """Return what the sizes of a family say, and their interaction."""
+    said: list[Sentence] = []
+    sizes = [row for size in (SMALL, LARGE) for row in _select(rows, kind="difference", size=size)]
+    if sizes:
+        said.append((f"In {family}: ", *_each(sizes, lambda row: _finding(row, smallest), _model), "."))
+    for row in _select(rows, kind=INTERACTION, scale=POINTS):
+        parts: list[Part] = [f"In {family}, the large model's difference minus the small one's: "]
+        parts.append(_finding(row, smallest))
+        for same in _select(rows, kind=INTERACTION, scale=LOG_ODDS):
+            agree = (row["estimate"] > 0) == (same["estimate"] > 0)
+            sign = (
+                "with the same sign" if agree else "with the other sign: which size gains more may depend on the scale"
+            )
+            parts += ["; in log-odds ", Stated(f"{wording.difference(same)} {sign}", same["row"])]
+        said.append((*parts, "."))
+    return said
+
+
+def _contrast(row: Row, smallest: float) -> Sentence:
+    where = ", ".join(row[axis] for axis in ("model", "mixture", "recipe") if row[axis])
+    on = row["target"] or f"the {row['outcome']} mean of {row['targets']} targets"
+    return (
+        f"Primary contrast {row['name']}, {row['a']} minus {row['b']} on {on} ({where}): ",
+        _finding(row, smallest),
+        ".",
+    )
+
+
+def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> list[Sentence]:
+    """Return how many of the runs behind what was said collapsed, and what it is without them."""
+    collapsed = [row for row in said if row["collapsed"] and row["scale"] != LOG_ODDS and row["b"] != ORACLE_SINGLE]
+    if not collapsed:
+        return []
+    same = [tuple(row[name] for name in _SAME) for row in collapsed]
+    kept = [row for row in _select(rows, runs_used=WITHOUT_COLLAPSED) if tuple(row[name] for name in _SAME) in same]
+    counts = _each(collapsed, lambda row: Stated(wording.counted(row["collapsed"], "run"), row["row"]))
+    without = _each(kept, lambda row: _finding(row, smallest)) or ["nothing is left to compare"]
+    return [("Collapsed runs are counted in: ", *counts, "; without them, ", *without, ".")]
+
+
+def _correction(primary: Sequence[Row]) -> Sentence:
+    """Return how many comparisons are primary, that they are corrected together, and which of them are undecided."""
+    if not primary:
+        return ("No comparison is primary: all are exploratory, and none is corrected for the others.",)
+    one, head = len(primary) == 1, f"The {len(primary)} primary comparisons are corrected for each other (Holm)"
+    said: list[Part] = [f"{'One comparison is primary' if one else head}, all else is exploratory; "]
+    undecided = [row for row in primary if row["verdict"] == UNDECIDED]
+    unjudged = [row for row in primary if not row["verdict"]]
+    if undecided:
+        said += ["undecided: ", *_names(undecided)]
+    if unjudged:
+        said += ["; " if undecided else "", "without a verdict, for want of a second run: ", *_names(unjudged)]
+    return (*said, "." if undecided or unjudged else "none is undecided.")
+
+
+def _random(rows: Sequence[Row]) -> Sentence:
+    there = {row["interval"] for row in rows}
+    random = wording.listed(words for kind, words in _RANDOM.items() if kind in there)
+    fixed = "languages and targets" if WORLDS in there else "languages, targets and pretrained checkpoints"
+    return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
+
+
+def _select(rows: Sequence[Row], **values: Any) -> list[Row]:
+    return [row for row in rows if all(row[name] == value for name, value in values.items())]
+
+
+def _estimate(row: Row) -> Stated:
+    return Stated(f"{wording.difference(row)}, {wording.runs(row)}", row["row"])
+
+
+def _finding(row: Row, smallest: float) -> Stated:
+    """Return the estimate of a row and its verdict."""
+    subject = "the large model's difference" if row["kind"] == INTERACTION else row["a"]
+    chosen = f" ({row['chosen']} chosen)" if row["chosen"] and row["kind"] != INTERACTION else ""
+    verdict = f"{wording.verdict(row, subject, smallest)}{wording.expectation(row)}"
+    mark = "" if row["primary"] or not row["verdict"] or row["runs_used"] != ALL_RUNS else ", exploratory"
+    return Stated(f"{_estimate(row).text}{chosen}: {verdict}{mark}", row["row"])
+
+
+def _place(row: Row) -> str:
+    """Return what a row is called in a list: family and size, or the contrast and where it is."""
+    if row["name"] == ANSWER:
+        return f"{row['family']} {row['size'] or INTERACTION}"
+    return " ".join([row["name"], *(row[axis] for axis in ("model", "mixture", "target") if row[axis])])
+
+
+def _model(row: Row) -> str:
+    return f"the {row['size']} model ({row['model']}) has"
+
+
+def _each(rows: Sequence[Row], words: Callable[[Row], Stated], name: Callable[[Row], str] = _place) -> list[Part]:
+    """Return rows one after the other, each by its name and what it says."""
+    said: list[Part] = []
+    for row in rows:
+        said += [f"{'; ' if said else ''}{name(row)} ", words(row)]
+    return said
+
+
+def _names(rows: Sequence[Row]) -> list[Part]:
+    said: list[Part] = []
+    for row in rows:
+        said += [", " if said else "", Stated(_place(row), row["row"])]
+    return said

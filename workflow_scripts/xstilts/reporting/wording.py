@@ -1,0 +1,130 @@
+"""How a row of the table of estimates is worded: the same words in sentences and in tables, in text and in HTML.
+
+A sentence has parts: text, and what one row of the table states. So whatever shows the sentence can lead to the row.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation.estimates import EMERGED, OPPOSITE
+from xstilts.evaluation.intervals import EQUIVALENT, UNDECIDED
+from xstilts.evaluation.worlds import WORLDS
+from xstilts.forms.declaration import NATS
+
+Row = Mapping[str, Any]
+_DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A piece of text that a row of the table of estimates states."""
+
+    text: str
+    row: int
+
+
+Part = str | Stated
+Sentence = tuple[Part, ...]
+
+
+def text(sentences: Iterable[Sentence]) -> str:
+    """Return sentences as one line of text; behind what a row states stands its number, such as ``[12]``."""
+    return " ".join("".join(map(_part, sentence)) for sentence in sentences)
+
+
+def _part(part: Part) -> str:
+    return part if isinstance(part, str) else f"{part.text} [{part.row}]"
+
+
+def in_html(sentences: Iterable[Sentence]) -> Markup:
+    """Return sentences as HTML; what a row states is a link to the element ``estimate-<row>``."""
+    return Markup(" ").join(Markup().join(map(_link, sentence)) for sentence in sentences)
+
+
+def _link(part: Part) -> Markup:
+    if isinstance(part, str):
+        return escape(part)
+    return Markup('<a href="#estimate-{}">{}</a>').format(part.row, part.text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, such as ``1 target`` or ``3 targets``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words as English lists them: a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def number(value: float, scale: str) -> str:
+    """Return a difference with its sign: points to one decimal, log-odds to two, nats to three."""
+    digits = _DIGITS[scale]
+    # a rounded zero has no sign of its own
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
+def interval(row: Row) -> str:
+    """Return the interval of a row, such as ``[-0.2, +1.4]``."""
+    return f"[{number(row['low'], row['scale'])}, {number(row['high'], row['scale'])}]"
+
+
+def runs(row: Row) -> str:
+    """Return how many runs the two sides of a row have, of several worlds in each of them."""
+    first, second = row["runs_a"], row["runs_b"]
+    worlds = f"{row['worlds']:.0f} worlds, " if row["interval"] == WORLDS else ""
+    if first != second:
+        return f"{worlds}{counted(first, 'run')} against {second}"
+    return f"{worlds}{'one run' if first == 1 else counted(first, 'run')} an arm"
+
+
+def difference(row: Row) -> str:
+    """Return the estimate of a row with its interval, without its runs; log-odds name themselves."""
+    unit = f" {row['scale']}" if row["scale"] != LOG_ODDS else ""
+    return f"{number(row['estimate'], row['scale'])}{unit} {interval(row)}"
+
+
+def within(smallest: float) -> str:
+    """Return the smallest difference that matters in words."""
+    return f"{smallest:g} point" + ("" if smallest == 1 else "s")
+
+
+def verdict(row: Row, subject: str, smallest: float) -> str:
+    """Return what a row lets one say, and no more.
+
+    Args:
+        row: a row of the table of estimates.
+        subject: what is higher or lower.
+        smallest: the smallest difference that matters, in points.
+    """
+    found = row["verdict"]
+    if not found:
+        return "a range over examples, no verdict"
+    if found == EQUIVALENT:
+        return f"equivalent within {within(smallest)}"
+    return f"undecided, {decidable(row)}" if found == UNDECIDED else f"{subject} is {found}"
+
+
+def decidable(row: Row) -> str:
+    """Return how many runs, or worlds, would decide a row that is undecided."""
+    needed, over_worlds = row["runs_needed"], row["interval"] == WORLDS
+    if math.isnan(needed):
+        return "and how many runs would decide it is not known"
+    if math.isinf(needed):
+        return "and no number of runs would decide it, only more test examples"
+    return f"about {math.ceil(needed)} {'worlds' if over_worlds else 'runs an arm'} would decide it"
+
+
+def expectation(row: Row) -> str:
+    """Return whether what was expected has come out, where a verdict says so; else nothing."""
+    if row["emerged"] == EMERGED:
+        return ", as expected"
+    if row["emerged"] in (OPPOSITE, EQUIVALENT):
+        return f", where {row['expected']} was expected"
+    return ""
