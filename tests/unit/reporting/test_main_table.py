@@ -41,8 +41,8 @@ def test_gains_carry_half_their_interval():
     ]
     assert table.caption == (
         "zero-shot means over languages other than the source language (itself where there is no other), in percent; in"
-        " brackets the gain over no intermediate training ± half its 95 % interval over runs and examples. 2 runs an"
-        " arm; 10 test examples a target."
+        " brackets the gain over no intermediate training ± half its 95 % interval over runs and examples, not"
+        " corrected for their number. 2 runs an arm; 10 test examples a target."
     )
     assert table.legend == ""
 
@@ -80,7 +80,7 @@ def test_mean_over_one_target_is_that_target():
 
 def test_gains_over_worlds():
     table = shown(test_tables.scores(), {**XNLI, "interval": "worlds"})
-    assert "± half its 95 % interval over worlds." in table.caption
+    assert "± half its 95 % interval over worlds, not" in table.caption
 
 
 def test_a_mean_has_the_marks_of_its_cells_and_no_losses():

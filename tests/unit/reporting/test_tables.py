@@ -110,15 +110,16 @@ def test_by_language():
         ["m", "r", "tatoeba", "test", "none", "–", "31.0"],
     ]
     assert shown.caption == (
-        "scores by language, in percent; in brackets the gain over no intermediate training, without an interval. 2 runs"
-        " an arm; test examples a language: xnli 10 to 12, tatoeba 10."
+        "scores by language, in percent; in brackets the gain over no intermediate training, without an interval. 2"
+        " runs an arm; test examples a language: xnli 10 to 12, tatoeba 10."
     )
     assert shown.legend == "" and set(shown.frame["runs"]) == {2}
 
 
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_every_table_is_written(tmp_path, kind):
-    tables.write(scores(), None, NO_ESTIMATES, study_plan(benchmark=BENCHMARK, mixtures=MIXTURES), tmp_path)
+    plan = study_plan(benchmark=BENCHMARK, mixtures=MIXTURES)
+    tables.write(tables.of_study(scores(), None, NO_ESTIMATES, plan), plan.title, tmp_path)
     assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
     text = (tmp_path / f"main.{kind}").read_text(encoding="utf-8")
     assert kind == "csv" or "Study test: zero-shot means" in text

@@ -97,7 +97,7 @@ def test_expectations_are_counted():
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_tables_are_written(tmp_path, kind):
     plan = study_plan(tables=("main", "by_language", "answer", "contrasts"))
-    tables.write(scores(), None, estimates({}, ANSWER), plan, tmp_path)
+    tables.write(tables.of_study(scores(), None, estimates({}, ANSWER), plan), plan.title, tmp_path)
     for name in ("answer", "contrasts"):
         text = (tmp_path / f"{name}.{kind}").read_text(encoding="utf-8")
         assert kind == "csv" or ("runs and examples" in text and "exploratory" in text)

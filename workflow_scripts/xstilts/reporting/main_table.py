@@ -182,6 +182,6 @@ def _of_gains(frame: pd.DataFrame) -> str:
     if gains.empty:
         return ""
     kinds = [kind for kind in dict.fromkeys(gains["interval"]) if kind not in ("", EXAMPLES_ONLY)]
-    half = f" ± half its 95 % interval over {wording.listed(kinds)}" if kinds else ""
+    half = f" ± half its 95 % interval over {wording.listed(kinds)}, not corrected for their number" if kinds else ""
     alone = " (without an interval where an arm has one run)" if EXAMPLES_ONLY in set(gains["interval"]) else ""
     return f"; in brackets the gain over no intermediate training{half}{alone}"

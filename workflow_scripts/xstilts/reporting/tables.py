@@ -213,17 +213,16 @@ def of_estimates(estimates: pd.DataFrame, plan: StudyPlan) -> dict[str, Shown]:
     return tables
 
 
-def write(
-    scores: pd.DataFrame, layers: pd.DataFrame | None, estimates: pd.DataFrame, plan: StudyPlan, folder: Path
-) -> None:
-    """Write a study's tables as .md, .csv and .tex into a folder.
+def of_study(
+    scores: pd.DataFrame, layers: pd.DataFrame | None, estimates: pd.DataFrame, plan: StudyPlan
+) -> dict[str, Shown]:
+    """Return all tables of a study by name.
 
     Args:
         scores: the table of scores.
         layers: those of all layers, where the study asks for them.
         estimates: the table of estimates.
         plan: the study's plan.
-        folder: where to.
     """
     tables = of_scores(scores, estimates, plan) | of_estimates(estimates, plan)
     if layers is not None:
@@ -234,8 +233,19 @@ def write(
         frame = distances(scores, plan.distance)
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."
         tables["distance"] = Shown(frame, distance_rows(frame), caption)
+    return tables
+
+
+def write(tables: Mapping[str, Shown], title: str, folder: Path) -> None:
+    """Write tables as .md, .csv and .tex into a folder.
+
+    Args:
+        tables: by name.
+        title: what they are of, before their captions.
+        folder: where to.
+    """
     for name, table in tables.items():
-        title = f"{plan.title}: {table.caption}"
-        (folder / f"{name}.md").write_text(layout.markdown(table.cells, title, table.legend), encoding="utf-8")
-        (folder / f"{name}.tex").write_text(layout.latex(table.cells, title, table.legend), encoding="utf-8")
+        said = f"{title}: {table.caption}"
+        (folder / f"{name}.md").write_text(layout.markdown(table.cells, said, table.legend), encoding="utf-8")
+        (folder / f"{name}.tex").write_text(layout.latex(table.cells, said, table.legend), encoding="utf-8")
         table.frame.to_csv(folder / f"{name}.csv", index=False)
