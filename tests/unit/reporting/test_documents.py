@@ -11,13 +11,16 @@ import pytest
 import yaml
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.table import records
+from xstilts.planning import registry
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
 from xstilts.reporting import layout, main_table, paragraph, tables
 
-from tests.builders.plans import plan_study
 from tests.builders.projects import ROOT
 
-STUDY = (ROOT / "studies/miniature.yaml").read_text(encoding="utf-8")
-WORLD = yaml.safe_load(STUDY)["world"]
+STUDY = ROOT / "studies/miniature.yaml"
+WORLD = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["world"]
 FOLDER = ROOT / f"docs/miniature/world-{WORLD}"
 OF_WORLD = ("answer", "contrasts", "distance", "by_language")
 BLOCKS = {
@@ -29,8 +32,9 @@ WIDTH = 118
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    return plan_study(tmp_path_factory.mktemp("plan"), STUDY).study_plan
+def plan():
+    entries = registry.load()
+    return make_plan(read_study(STUDY, entries), entries, Indexes(None, {})).study_plan
 
 
 @pytest.fixture(scope="module")
