@@ -22,6 +22,8 @@ from tests.builders.simulated_arms import (
 
 STUDIES, FEW_STUDIES, FEW_DRAWS = 2000, 600, 300
 POSITIVES, COVERAGE = (0.02, 0.07), (0.93, 0.98)
+# one arm of two runs against a deterministic one, and no other in its pool: one degree of freedom cannot do better
+ONE_DEGREE = {POSITIVES: (0.02, 0.11), COVERAGE: (0.89, 0.98)}
 
 
 def seed(design):
