@@ -64,20 +64,22 @@ def test_study_that_compares_nothing_has_no_rows(tmp_path):
     assert list(estimates.read(tmp_path / estimates.FILE)) == [column.name for column in estimates.COLUMNS]
 
 
-def test_runs_are_random_and_all_arms_of_a_model_say_how_much(tmp_path):
-    """Pooled over all arms with an intermediate phase, compared or not; those without have a pool of their own."""
+def test_runs_are_random_and_the_arms_of_a_model_say_how_much(tmp_path):
+    """Pooled over all arms with one intermediate task, compared or not; those with several, or none, stand apart."""
     scores = {("s", "nine"): [70, 72, 74], ("s", "mnli"): [60, 60, 60], ("s", "squad_v1"): [50, 56, 62],
               ("s", "none"): [60, 61, 62], ("l", "nine"): [10, 50, 90]}  # fmt: skip
     row = only(contrast(study(tmp_path, scores), "nine", "mnli"), model="s")
     assert row["estimate"] == pytest.approx(12) and (row["runs_a"], row["runs_b"]) == (3, 3)
-    # squared deviations 8, 0 and 72 over six degrees of freedom
-    assert row["run_sd"] == pytest.approx(np.sqrt(80 / 6))
-    assert row["run_part"] == pytest.approx(np.sqrt(80 / 6 * 2 / 3))
+    # squared deviations 8 over two degrees of freedom, and 0 and 72 over four
+    assert row["run_sd"] == pytest.approx(np.sqrt((4 + 18) / 2))
+    assert row["run_part"] == pytest.approx(np.sqrt((4 + 18) / 3))
     assert row["interval"] == "runs and examples" and row["low"] < 12 < row["high"]
     row = only(contrast(study(tmp_path / "2", scores), "nine", "none"), model="s")
-    # 2 over the two degrees of freedom of `none`; the quadratic mean of both
-    assert row["run_sd"] == pytest.approx(np.sqrt((80 / 6 + 1) / 2))
-    assert row["run_part"] == pytest.approx(np.sqrt((80 / 6 + 1) / 3))
+    # 2 over the two degrees of freedom of `none`
+    assert row["run_sd"] == pytest.approx(np.sqrt((4 + 1) / 2))
+    assert row["run_part"] == pytest.approx(np.sqrt((4 + 1) / 3))
+    row = only(contrast(study(tmp_path / "3", scores), "mnli", "squad_v1"), model="s")
+    assert row["run_part"] == pytest.approx(np.sqrt(18 * 2 / 3))
 
 
 def test_differences_of_the_same_examples_are_paired(tmp_path):
@@ -217,8 +219,8 @@ def test_collapsed_runs_are_in_and_then_left_out(tmp_path):
     assert all_runs["estimate"] == pytest.approx((70 + 72 + 20) / 3 - 62)
     assert (without["runs_used"], without["runs_a"], without["primary"]) == ("without collapsed", 2, False)
     assert without["estimate"] == pytest.approx(71 - 62)
-    # the pool is without it too: squared deviations 2 and 8 over three degrees of freedom
-    assert without["run_sd"] == pytest.approx(np.sqrt(10 / 3))
+    # the pool is without it too: squared deviations 2 over one degree of freedom, and 8 over two
+    assert without["run_sd"] == pytest.approx(np.sqrt((2 + 4) / 2))
     assert all_runs["collapsed"] == without["collapsed"] == 1
     # an arm of which no run is left has no second row; nor has a comparison of other arms
     only_run = study(tmp_path / "2", {("s", "mnli"): [60, 62]})
@@ -293,9 +295,8 @@ def test_best_single_task_is_chosen_in_every_run(tmp_path):
     row = only(frame, b="best single", outcome="zero-shot")
     assert row["estimate"] == pytest.approx(82 - np.mean([60, 50, 56]))
     assert (row["chosen"], row["primary"], row["runs_b"]) == ("squad_v1 2, mnli 1", True, 3)
-    # between the runs of the choice: 60, 50, 56; nine has the pool of all arms of a mixture
-    pooled = (8 + 200 / 3 + 632 / 3) / 6
-    assert row["run_sd"] == pytest.approx(np.sqrt((pooled + np.var([60, 50, 56], ddof=1)) / 2))
+    # between the runs of nine, and between those of the choice
+    assert row["run_sd"] == pytest.approx(np.sqrt((4 + np.var([60, 50, 56], ddof=1)) / 2))
     oracle = only(frame, b="oracle single", outcome="zero-shot")
     assert oracle["estimate"] == pytest.approx(82 - 70)
     assert (oracle["chosen"], oracle["primary"]) == ("mnli 2, squad_v1 1", False)
@@ -316,8 +317,8 @@ def test_mean_single(tmp_path):
     frame = collect(made, answer=answer("mean", ("mnli", "squad_v1")))
     row = only(frame, b="mean single", outcome="zero-shot")
     assert row["estimate"] == pytest.approx(81 - (61 + 72) / 2) and row["chosen"] == ""
-    # squared deviations 2, 2 and 8 over three degrees; coefficients 1, 1/2, 1/2 over two runs
-    assert row["run_part"] == pytest.approx(np.sqrt(12 / 3 * 1.5 / 2))
+    # variances 2 of nine, and 10 / 2 of the single tasks; coefficients 1, 1/2, 1/2 over two runs
+    assert row["run_part"] == pytest.approx(np.sqrt((2 + 5 / 2) / 2))
     assert only(frame, b="oracle single", outcome="zero-shot")["estimate"] == pytest.approx(81 - 72)
 
 

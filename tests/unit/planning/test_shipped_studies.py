@@ -143,3 +143,12 @@ def test_arms_of_planted_effects_differ_in_the_file_that_they_are_trained_on(ful
         specs.append(dataclasses.replace(spec, task="", splits={}, parents={**spec.parents, "data": ""}))
     assert set(plan.study.mixtures) == set(files) and all(spec == specs[0] for spec in specs)
     assert all(contrast.primary and contrast.pair[1] == "planted_0" for contrast in plan.study.contrasts.values())
+
+
+def test_the_default_study_in_several_worlds_differs_from_it_in_nothing_else():
+    one, several = (
+        yaml.safe_load((ROOT / f"studies/{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("miniature", "miniature_worlds")
+    )
+    assert {key for key in one | several if one.get(key) != several.get(key)} == {"description", "world"}
+    assert not {*several["world"]} & {0, 1, 2, 3, 4, 5, 6, 7, *range(11, 21)}

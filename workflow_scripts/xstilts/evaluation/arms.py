@@ -8,7 +8,7 @@ import numpy as np
 
 from xstilts.errors import UserError
 from xstilts.evaluation import intervals, resampling
-from xstilts.evaluation.comparisons import ORACLE, Arm, Side
+from xstilts.evaluation.comparisons import ORACLE, Arm, Side, pool_of
 from xstilts.evaluation.intervals import RunVariance
 from xstilts.evaluation.outcomes import Outcome, Term
 from xstilts.evaluation.resampling import Examples
@@ -32,7 +32,7 @@ class Measured:
         trained: nodes behind which there is a training with the seed of the run.
         collapsed: nodes behind which a training collapsed.
         dev: by arm and seed the dev scores of the targets that are trained.
-        phase_two: arms with an intermediate phase.
+        pools: the pool of each arm.
     """
 
     nodes: Mapping[Arm, Mapping[int, Mapping[str, str]]]
@@ -40,7 +40,7 @@ class Measured:
     trained: Collection[str]
     collapsed: Collection[str]
     dev: Mapping[tuple[Arm, int], Mapping[str, float]]
-    phase_two: Collection[Arm]
+    pools: Mapping[Arm, str]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def measure(
         trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
         collapsed={node for node, found in evaluated.items() if found.collapsed},
         dev=_dev(plan, nodes, evaluated),
-        phase_two={arm for arm in nodes if plan.mixtures[arm.mixture]},
+        pools={arm: pool_of(plan, arm) for arm in nodes},
     )
 
 
@@ -163,7 +163,7 @@ def _runs(measured: Measured, arm: Arm, outcome: Outcome) -> Runs:
         values=np.array([_values(measured, nodes, outcome) for nodes in measured.nodes[arm].values()]),
         collapsed=tuple(any(node in measured.collapsed for node in nodes) for nodes in behind),
         deterministic=not any(node in measured.trained for nodes in behind for node in nodes),
-        pool=f"{arm.model}, {arm.recipe}, {'with' if arm in measured.phase_two else 'without'} intermediate phase",
+        pool=measured.pools[arm],
     )
 
 

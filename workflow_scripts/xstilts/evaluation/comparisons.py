@@ -7,6 +7,7 @@ from typing import NamedTuple
 from xstilts.evaluation import outcomes
 from xstilts.evaluation.outcomes import Outcome, Rows
 from xstilts.forms.declaration import NATS, PERCENT
+from xstilts.references import parse_reference
 from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
 from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
 from xstilts.store.study_plan import NONE, StudyPlan
@@ -106,6 +107,17 @@ def _of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
     """Return the comparisons of arms that the study has; a recipe need not be that of every model."""
     arms = {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells}
     return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
+
+
+def pool_of(plan: StudyPlan, arm: Arm) -> str:
+    """Return the pool of an arm: arms of one pool are taken to have the same variance between runs.
+
+    They have model and recipe in common, and whether there is no intermediate task, one, or several: in the miniature,
+    runs after nine tasks differ two to three times as much as those after one (docs/miniature.md).
+    """
+    tasks = {parse_reference(reference)[0] for reference in plan.mixtures[arm.mixture]}
+    number = "no intermediate task" if not tasks else "one intermediate task" if len(tasks) == 1 else "several"
+    return f"{arm.model}, {arm.recipe}, {number}"
 
 
 def _of_answer(plan: StudyPlan, answer: Answer, rows: Rows) -> Iterator[Comparison]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xstilts.evaluation import intervals, power
-from xstilts.evaluation.comparisons import POINTS, Arm, Comparison
+from xstilts.evaluation.comparisons import POINTS, Arm, Comparison, pool_of
 from xstilts.evaluation.intervals import LEVEL, Components, RunVariance
 from xstilts.evaluation.pilots import Noise, NoiseOf
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
@@ -104,16 +104,15 @@ def _components(
 ) -> Components:
     """Return the components of the variance of a comparison, its arms in pools as ``arms.py`` has them.
 
-    Arms of one model and recipe share an estimate of the variance between runs, those without an intermediate phase
-    apart. Where one of several candidates is chosen in each run, what is chosen is an arm with an estimate of its own.
-    All arms are taken to vary alike.
+    Where one of several candidates is chosen in each run, what is chosen is an arm with an estimate of its own. All
+    arms are taken to vary alike.
     """
     sides = (*comparison.first, *comparison.second)
-    arms_of = Counter(_pool(plan, arm) for arm in {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells})
+    arms_of = Counter(pool_of(plan, arm) for arm in {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells})
     squares: dict[str, float] = {}
     pools: dict[str, RunVariance] = {}
     for side in sides:
-        pool = _pool(plan, side.arms[0]) if side.choice is None else f"chosen of {side.arms}"
+        pool = pool_of(plan, side.arms[0]) if side.choice is None else f"chosen of {side.arms}"
         share = _varying_share(plan, comparison, side.arms[0], noise.per_target)
         squares[pool] = squares.get(pool, 0.0) + share * side.coefficient**2
         arms = arms_of.get(pool, 1)
@@ -122,10 +121,6 @@ def _components(
     if example is None or clusters is None:
         example, clusters = example_variance(comparison.outcome, examples, sum(side.coefficient**2 for side in sides))
     return intervals.components(squares, pools, example, clusters)
-
-
-def _pool(plan: StudyPlan, arm: Arm) -> str:
-    return f"{arm.model} {arm.recipe} {'trained' if _is_trained(plan, arm) else 'plain'}"
 
 
 def _is_trained(plan: StudyPlan, arm: Arm) -> bool:

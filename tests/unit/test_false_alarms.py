@@ -1,0 +1,37 @@
+"""Each arm of the default study against itself with other seeds, on the committed runs (benchmarks/false_alarms.py)."""
+
+import pandas as pd
+import pytest
+
+from benchmarks import false_alarms
+
+
+@pytest.fixture(scope="module")
+def counted():
+    return false_alarms.alarms(pd.read_parquet(false_alarms.RUNS))
+
+
+def test_all_splits_of_eight_runs_each_once():
+    found = list(false_alarms.splits(list(range(1, 9))))
+    assert len({frozenset(map(tuple, sides)) for sides in found}) == len(found) == 280
+    assert all(not set(first) & set(second) for first, second in found)
+
+
+def test_runs_are_those_of_eight_seeds_and_their_draws():
+    runs = pd.read_parquet(false_alarms.RUNS)
+    assert (runs.groupby(["mixture", "target"])["seed"].nunique() == 8).all()
+    assert len([name for name in runs.columns if name.isdecimal()]) == 1001
+
+
+def test_of_nothing_hardly_anything_is_found(counted):
+    mean, _, high = false_alarms.over_arms(counted["nothing"])
+    assert len(counted) == 12 and mean <= 7 and high <= 12
+
+
+def test_no_arm_raises_many_more_alarms_than_the_others(counted):
+    """With one variance for arms of one and of several tasks, those of several raised one in five."""
+    assert counted["nothing"].max() < 0.15
+
+
+def test_more_is_found_of_a_difference_than_of_nothing(counted):
+    assert (counted["planted"] > counted["nothing"]).mean() > 0.8
