@@ -6,7 +6,6 @@ What stands between two markers is written anew by ``pytest --golden tests/unit/
 import re
 import textwrap
 
-import pandas as pd
 import pytest
 import yaml
 from xstilts.evaluation import estimates, scores
@@ -85,19 +84,3 @@ def test_estimates_are_differences_of_the_scores(plan, found):
             means[row["model"] or side, row["mixture"] or side, row["target"]] for side in (row["a"], row["b"])
         )
         assert row["estimate"] == pytest.approx(first - second, abs=1e-9)
-
-
-def test_what_is_said_of_the_world_before():
-    """The gains over the control of the model with which a third form fell short."""
-    of_scores = pd.read_parquet(ROOT / "docs/miniature/world-2/scores.parquet")
-    of_scores = of_scores[of_scores["headline"] & (of_scores["mixture"] == "none")]
-    by_cell = of_scores.set_index(["model", "target", "language"])["score"]
-    gains = {
-        target: [
-            by_cell["mini-large", target, code] - by_cell["mini-random", target, code] for code in ("qab", "qad", "qag")
-        ]
-        for target in ("xcopa", "xnli")
-    }
-    text = " ".join((ROOT / "docs/miniature.md").read_text(encoding="utf-8").split())
-    assert "XCOPA with `mini-large`: {:.1f}, {:.1f} and {:.1f} points above the control".format(*gains["xcopa"]) in text
-    assert "XNLI {:.1f}, {:.1f} and {:.1f})".format(*gains["xnli"]) in text
