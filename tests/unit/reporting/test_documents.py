@@ -1,4 +1,4 @@
-"""README and docs/miniature.md show what the default study's scores and estimates in docs/miniature say.
+"""README and docs/miniature.md show what the files in docs/miniature say.
 
 What stands between two markers is written anew by ``pytest --golden tests/unit/reporting/test_documents.py``.
 """
@@ -6,6 +6,7 @@ What stands between two markers is written anew by ``pytest --golden tests/unit/
 import re
 import textwrap
 
+import pandas as pd
 import pytest
 import yaml
 from xstilts.evaluation import estimates, scores
@@ -16,6 +17,7 @@ from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 from xstilts.reporting import layout, main_table, paragraph, tables
 
+from benchmarks import false_alarms, learning_rates
 from tests.builders.projects import ROOT
 
 STUDY = ROOT / "studies/miniature.yaml"
@@ -26,6 +28,7 @@ BLOCKS = {
     "headline table": ROOT / "README.md",
     "first paragraph": ROOT / "README.md",
     **{f"{name} of world {WORLD}": ROOT / "docs/miniature.md" for name in OF_WORLD},
+    **{name: ROOT / "docs/miniature.md" for name in ("learning rates", "false alarms")},
 }
 WIDTH = 118
 
@@ -56,8 +59,12 @@ def blocks(plan, found):
         for name, table in shown.items()
     }
     said = textwrap.indent(wrapped(paragraph.text(plan, compared)), "> ")
-    return {"headline table": made["main"], "first paragraph": said} | {
-        f"{name} of world {WORLD}": made[name] for name in OF_WORLD
+    return {
+        "headline table": made["main"],
+        "first paragraph": said,
+        **{f"{name} of world {WORLD}": made[name] for name in OF_WORLD},
+        "learning rates": learning_rates.text(pd.read_csv(learning_rates.MEANS)),
+        "false alarms": false_alarms.text(false_alarms.alarms(pd.read_parquet(false_alarms.RUNS))),
     }
 
 
