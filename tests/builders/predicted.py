@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from xstilts.phase import Optimisation
 from xstilts.store import manifest
-from xstilts.store.manifest import DevScores, EvaluationResults, Run
+from xstilts.store.manifest import DevScores, EvaluatedSplit, EvaluationResults, Run
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
 from xstilts.store.specs.data import EvaluationDataSpec, Reading
@@ -91,7 +91,8 @@ class Predicted:
             version=1, parents=parents, form=entry.form, labels=None, trained_on=entry.task, decoding={}, scoring=None,
             numerics=NUMERICS,
         )  # fmt: skip
-        stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits={})
+        splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in answers}
+        stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
 
     def _prepared(self, target: str) -> None:

@@ -37,11 +37,12 @@ def answer(single="mnli", singles=("mnli",), families=None, **changes):
     return Answer(**{"budgets": {"equal epochs": budget}, "families": families, "recipes": ("r",)} | changes)
 
 
-def collect(made, **changes):
+def collect(made, gains=False, **changes):
+    """Return the table of estimates, without the gains that nothing asks for unless they are to be in it."""
     frame = estimates.collect(made.plan(**changes), made.results)
     assert estimates.TABLE.problem(frame) is None
     assert frame["row"].tolist() == list(range(1, len(frame) + 1))
-    return frame
+    return frame if gains else frame[~estimates.is_gain(frame)]
 
 
 def contrast(made, *pair, axis="mixture", **settings):
@@ -122,6 +123,58 @@ def test_baseline_without_training_does_not_vary(tmp_path):
     made = study(tmp_path / "3", {("s", "nine"): [80, 82, 84], ("s", "none"): [60, 62, 64]}, targets)
     row = only(contrast(made, "nine", "none"), target="")
     assert (row["runs_b"], row["run_sd"]) == (3, pytest.approx(np.sqrt((4 + 1) / 2)))
+
+
+GAIN = "gain over none"
+
+
+def test_every_mixture_has_its_gain_on_every_target_and_their_mean(tmp_path):
+    scores = {("s", "none"): [60, 62], ("s", "mnli"): [63, 65], ("s", "nine"): [70, 72], ("l", "none"): [60],
+              ("x", "nine"): [60]}  # fmt: skip
+    made = study(tmp_path, scores, {"xnli": XNLI, "tatoeba": TATOEBA})
+    frame = collect(made, gains=True)
+    assert set(frame["name"]) == {GAIN} and not frame["primary"].any()
+    # a baseline of retrieval that is not trained is the first run's
+    found = frame.set_index(["model", "a", "target"])["estimate"]
+    assert found.to_dict() == {
+        ("s", "mnli", "xnli"): 3, ("s", "mnli", "tatoeba"): 4, ("s", "mnli", ""): 3.5,
+        ("s", "nine", "xnli"): 10, ("s", "nine", "tatoeba"): 11, ("s", "nine", ""): 10.5,
+    }  # fmt: skip
+    assert set(frame["b"]) == {"none"} and set(frame["outcome"]) == {"zero-shot"}
+    assert frame.loc[frame["target"] == "", "targets"].tolist() == [2, 2]
+
+
+def test_gains_that_a_study_asks_for_are_there_once(tmp_path):
+    scores = {("s", mixture): [60, 62] for mixture in ("none", "mnli", "nine")}
+    made = study(tmp_path, scores, {"xnli": XNLI, "pawsx": PAWSX, "tatoeba": TATOEBA})
+    asked = {
+        "all": Contrast("mixture", ("nine", "none")),
+        # the mean of two of three targets is another difference
+        "two": Contrast("mixture", ("mnli", "none"), ("xnli", "pawsx")),
+        "back": Contrast("mixture", ("none", "mnli"), ("tatoeba",)),
+    }
+    frame = collect(made, gains=True, contrasts=asked)
+    found = {name: set(zip(rows["a"], rows["target"], strict=True)) for name, rows in frame.groupby("name")}
+    assert found == {
+        "all": {("nine", target) for target in ("", "xnli", "pawsx", "tatoeba")},
+        "two": {("mnli", target) for target in ("", "xnli", "pawsx")},
+        "back": {("none", "tatoeba")},
+        GAIN: {("mnli", ""), ("mnli", "tatoeba")},
+    }
+    assert frame[frame["a"] == "mnli"].query("target == ''")["targets"].tolist() == [2, 3]
+
+
+def test_gains_leave_controls_out(tmp_path):
+    made = Predicted(tmp_path, {"xnli": XNLI}, MIXTURES)
+    for mixture, percents in {"none": (60, 50), "nine": (66, 10)}.items():
+        for seed in (1, 2):
+            made.add(("s", mixture), seed, "xnli", right(en=90, de=percents[0], qao=percents[1]))
+    assert only(collect(made, gains=True))["estimate"] == pytest.approx(-17)
+    # its own comparison of the same two mixtures is equal to the gain, but for control languages
+    controls = answer("none", ("none",), controls=("qao",))
+    frame = collect(made, gains=True, answer=controls)
+    assert only(frame, outcome="zero-shot")["estimate"] == pytest.approx(6)
+    assert GAIN not in set(frame["name"])
 
 
 def test_verdicts_and_what_was_expected(tmp_path):

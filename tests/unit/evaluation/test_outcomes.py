@@ -6,7 +6,7 @@ from itertools import product
 import pandas as pd
 import pytest
 from xstilts.evaluation import benchmarks, outcomes
-from xstilts.reporting import tables
+from xstilts.reporting import main_table
 from xstilts.store.answer import Answer
 from xstilts.store.study_plan import Benchmark, BenchmarkTask, PlannedTarget
 
@@ -74,16 +74,29 @@ def of_answer(rows=ROWS, mixtures=("both",), **changes):
     return {one.target or one.name: one for one in found}
 
 
+@pytest.mark.parametrize("controls", [(), ("qae",), ("en", "ru")])
 @pytest.mark.parametrize("seed", range(5))
-def test_zero_shot_outcomes_are_those_of_the_main_table(seed):
+def test_zero_shot_outcomes_are_those_of_the_main_table(seed, controls):
     table = scores(seed)
-    main = tables.main_frame(table).set_index("target")
-    found = of_answer()
-    for target in TARGETS:
-        assert value(found[target], table) == pytest.approx(main.loc[target, "zero_shot"])
+    main = main_table.of_targets(table, controls).set_index("target")
+    found = of_answer(answer=answer(controls=controls))
+    with_outcome = main["zero_shot"].dropna()
+    # German is evaluated in German and English alone
+    assert set(TARGETS) - set(with_outcome.index) == ({"mnli@de"} if "en" in controls else set())
+    for target, mean in with_outcome.items():
+        assert value(found[target], table) == pytest.approx(mean)
     in_percent = main[main["metric"] != "loss"]
     assert value(found["zero-shot"], table) == pytest.approx(in_percent["zero_shot"].mean())
     assert value(found["source language"], table) == pytest.approx(in_percent["source"].mean())
+
+
+def test_main_table_has_the_source_language_where_there_is_no_other():
+    table = scores(0)
+    table = table[(table["target"] != "xnli") | (table["language"] == "en")]
+    main = main_table.of_targets(table).set_index("target")
+    found = of_answer({**ROWS, "xnli": {"en": 50}})
+    assert value(found["xnli"], table) == pytest.approx(main.loc["xnli", "zero_shot"])
+    assert value(found["zero-shot"], table) == pytest.approx(main[main["metric"] != "loss"]["zero_shot"].mean())
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -150,6 +150,13 @@ def test_agreement_counts_verdicts_and_opposite_pairs_of_worlds():
     assert found.loc["xnli", "estimate"] == 2
 
 
+def test_gains_have_estimates_over_worlds_and_no_agreement():
+    gain = single(3.0, 2.0, name="gain over none", target="xnli")
+    table, rows = over(single(3.0, 2.0), gain)
+    assert [row["estimate"] for row in rows] == [2.5, 2.5]
+    assert worlds.agreement(table)["name"].tolist() == ["gain"]
+
+
 def test_agreement_is_that_of_all_runs():
     everything = single(1.0, 2.0, verdicts=["higher", "higher"]).assign(collapsed=1)
     without = everything.assign(runs_used="without collapsed", verdict=["higher", "lower"])

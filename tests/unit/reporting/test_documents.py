@@ -1,72 +1,86 @@
-"""Every number of the documents' tables is in the scores that the command wrote."""
+"""README and docs/miniature.md show what the default study's scores and estimates in docs/miniature say.
 
-import pandas as pd
+What stands between two markers is written anew by ``pytest --golden tests/unit/reporting/test_documents.py``.
+"""
+
+import re
+import textwrap
+
 import pytest
-from xstilts.evaluation.distance import distances
-from xstilts.evaluation.estimates import COLUMNS
+import yaml
+from xstilts.evaluation import estimates, scores
+from xstilts.evaluation.table import records
 from xstilts.planning import registry
-from xstilts.reporting import layout, tables, verdict_tables
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
+from xstilts.reporting import layout, main_table, paragraph, tables
 
 from tests.builders.projects import ROOT
 
-WORLDS = [4, 6]
+STUDY = ROOT / "studies/miniature.yaml"
+WORLD = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["world"]
+FOLDER = ROOT / f"docs/miniature/world-{WORLD}"
+OF_WORLD = ("answer", "contrasts", "distance", "by_language")
+BLOCKS = {
+    "headline table": ROOT / "README.md",
+    "first paragraph": ROOT / "README.md",
+    **{f"{name} of world {WORLD}": ROOT / "docs/miniature.md" for name in OF_WORLD},
+}
+WIDTH = 118
 
 
-def contrasts(folder):
-    """Return the estimates behind the table of contrasts."""
-    texts = {column.name: str for column in COLUMNS if column.type == "text"}
-    return pd.read_csv(folder / "contrasts.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
+@pytest.fixture(scope="module")
+def plan():
+    entries = registry.load()
+    return make_plan(read_study(STUDY, entries), entries, Indexes(None, {})).study_plan
 
 
-def table(world, name):
-    """Return a table of the miniature study of a world as the command writes it, without title and legend."""
-    folder = ROOT / f"docs/miniature/world-{world}"
-    scores = pd.read_parquet(folder / "scores.parquet")
-    languages = registry.load().of("miniature").languages
-    distance = {code: stated["distance"] for code, stated in languages.items()}
-    cells = {
-        "main": lambda: tables.main_rows(tables.main_frame(scores)),
-        "by_language": lambda: tables.language_rows(tables.language_frame(scores)),
-        "contrasts": lambda: verdict_tables.contrast_rows(contrasts(folder)),
-        "distance": lambda: tables.distance_rows(distances(scores, distance)),
-    }[name]()
-    return layout.markdown(cells, "").strip()
+@pytest.fixture(scope="module")
+def found():
+    """Return the scores and the estimates."""
+    return scores.read(FOLDER / scores.FILE), estimates.read(FOLDER / estimates.FILE)
 
 
-def test_readme_shows_the_headline_table_of_the_default_study():
-    assert table(4, "main") in (ROOT / "README.md").read_text(encoding="utf-8")
+def wrapped(text):
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-@pytest.mark.parametrize("name", ["main", "by_language", "contrasts", "distance"])
-@pytest.mark.parametrize("world", WORLDS)
-def test_tables_of_the_miniature_are_those_of_its_scores(world, name):
-    assert table(world, name) in (ROOT / "docs/miniature.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("world", WORLDS)
-def test_contrasts_are_differences_of_the_scores(world):
-    folder = ROOT / f"docs/miniature/world-{world}"
-    means = tables.main_frame(pd.read_parquet(folder / "scores.parquet")).set_index(["model", "mixture", "target"])
-    for row in contrasts(folder).to_dict("records"):
-        one, other = (
-            means.loc[(row["model"] or side, row["mixture"] or side, row["target"]), "zero_shot"]
-            for side in (row["a"], row["b"])
-        )
-        assert row["estimate"] == pytest.approx(one - other, abs=1e-9)
-
-
-def test_what_is_said_of_the_world_before():
-    """The gains over the control of the model with which a third form fell short."""
-    scores = pd.read_parquet(ROOT / "docs/miniature/world-2/scores.parquet")
-    scores = scores[scores["headline"] & (scores["mixture"] == "none")].set_index(["model", "target", "language"])[
-        "score"
-    ]
-    gains = {
-        target: [
-            scores["mini-large", target, code] - scores["mini-random", target, code] for code in ("qab", "qad", "qag")
-        ]
-        for target in ("xcopa", "xnli")
+@pytest.fixture(scope="module")
+def blocks(plan, found):
+    """Return what is to stand between the markers of each name, as the commands write it but for the width of lines."""
+    of_scores, compared = found
+    shown = tables.of_study(of_scores, None, compared, plan)
+    made = {
+        name: layout.markdown(table.cells, wrapped(f"{plan.title}: {table.caption}"), wrapped(table.legend)).strip()
+        for name, table in shown.items()
     }
-    text = " ".join((ROOT / "docs/miniature.md").read_text(encoding="utf-8").split())
-    assert "XCOPA with `mini-large`: {:.1f}, {:.1f} and {:.1f} points above the control".format(*gains["xcopa"]) in text
-    assert "XNLI {:.1f}, {:.1f} and {:.1f})".format(*gains["xnli"]) in text
+    said = textwrap.indent(wrapped(paragraph.text(plan, compared)), "> ")
+    return {"headline table": made["main"], "first paragraph": said} | {
+        f"{name} of world {WORLD}": made[name] for name in OF_WORLD
+    }
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_documents_show_what_the_study_found(blocks, request, name):
+    page = BLOCKS[name]
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    before, shown, after = re.split(f"(?<={begin})(.*)(?={end})", page.read_text(encoding="utf-8"), flags=re.S)
+    if request.config.getoption("--golden"):
+        page.write_text(before + blocks[name] + after, encoding="utf-8")
+        return
+    again = "pytest --golden tests/unit/reporting/test_documents.py"
+    assert shown == blocks[name], f"{page.name}: write it anew with {again}"
+
+
+def test_estimates_are_differences_of_the_scores(plan, found):
+    of_scores, compared = found
+    assert of_scores["seed"].nunique() > 1
+    means = main_table.of_targets(of_scores, plan.controls).set_index(["model", "mixture", "target"])["zero_shot"]
+    differences = compared[(compared["family"] == "") & ~estimates.is_of_claim(compared) & (compared["target"] != "")]
+    assert len(differences)
+    for row in records(differences[differences["runs_used"] == estimates.ALL_RUNS]):
+        first, second = (
+            means[row["model"] or side, row["mixture"] or side, row["target"]] for side in (row["a"], row["b"])
+        )
+        assert row["estimate"] == pytest.approx(first - second, abs=1e-9)

@@ -75,6 +75,11 @@ def test_one_run_an_arm_has_no_verdict():
     assert "Random in these intervals are the test examples alone" in text
 
 
+def test_gains_that_nothing_asks_for_are_not_in_it():
+    gain = {**CONTRAST, "name": "gain over none", "b": "none", "interval": "examples only", "primary": True}
+    assert said({}, gain) == said({})
+
+
 def test_question_budget_and_choice():
     text = said({"chosen": "mnli 2, squad_v1 1"})
     assert (

@@ -10,10 +10,11 @@ import pytest
 import xstilts
 from xstilts import forms
 from xstilts.errors import UserError
-from xstilts.evaluation import predictions, scores
+from xstilts.evaluation import estimates, predictions, scores
 from xstilts.store import study_plan as study_plans
 from xstilts.store.study_plan import Cell
 
+from tests.builders.estimates import estimates as made_estimates
 from tests.builders.projects import ROOT
 from tests.builders.study_plans import planned, study_plan
 
@@ -67,6 +68,8 @@ def folder(tmp_path, monkeypatch):
     }  # fmt: skip
     frame = pd.DataFrame([{**row, "mixture": "none", "score": 50.0}, {**row, "mixture": "three", "score": 100.0}])
     scores.write(frame, outputs / scores.FILE)
+    gain = {"name": "gain over none", "a": "three", "b": "none", "target": "xnli", "estimate": 50.0}
+    estimates.write(made_estimates(gain), outputs / estimates.FILE)
     (outputs.parent / "latest").symlink_to(outputs.name)
     monkeypatch.chdir(tmp_path)
     return outputs.parent / "latest"
@@ -75,6 +78,7 @@ def folder(tmp_path, monkeypatch):
 def test_frames(folder):
     study = xstilts.load(folder)
     assert study.scores.set_index("mixture")["score"].to_dict() == {"none": 50, "three": 100}
+    assert study.estimates["estimate"].tolist() == [50]
     assert study.cells["mixture"].tolist() == ["none", "three"]
     assert study.nodes["stage"].tolist() == ["tokens", "targets", "predictions", "targets", "predictions"]
     assert study.nodes["name"].tolist()[1] == "m.r.none.s1.xnli"
@@ -112,6 +116,9 @@ def test_folders_that_cannot_be_loaded(folder, tmp_path):
     study = xstilts.load(folder)
     with pytest.raises(UserError, match=r"scores\.parquet: missing; the stage that makes the table of scores has not"):
         _ = study.scores
+    (folder / "estimates.parquet").unlink()
+    with pytest.raises(UserError, match=r"estimates\.parquet: missing; the stage that makes the table of estimates"):
+        _ = study.estimates
     (folder / "plan.json").write_text("[]")
     with pytest.raises(UserError, match=r"plan\.json: not the plan of a study"):
         xstilts.load(folder)
@@ -126,6 +133,7 @@ def test_notebook_page(folder):
     for block in blocks:
         exec(block, names)
     assert names["means"].loc["three", "xnli"] == 100
+    assert names["gains"][["a", "target", "estimate"]].values.tolist() == [["three", "xnli", 50]]
     assert names["errors"].to_dict() == {("none", "xnli", "de"): 1}
     assert names["trained"]["name"].tolist() == ["m.r.none.s1.xnli", "m.r.three.s1.xnli"]
 

@@ -1,12 +1,14 @@
-"""Tables on scores made by hand: means, marks, and a benchmark's scores."""
+"""Tables on scores made by hand: by language, a benchmark's, marks, means over worlds."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from xstilts.evaluation.scores import with_gain
 from xstilts.reporting import tables
-from xstilts.store.study_plan import Benchmark, BenchmarkTask
+from xstilts.store.answer import Answer
+from xstilts.store.study_plan import Benchmark, BenchmarkTask, Cell
 
+from tests.builders.estimates import estimates
 from tests.builders.study_plans import study_plan
 
 BENCHMARK = Benchmark(
@@ -23,6 +25,7 @@ BENCHMARK = Benchmark(
     },
 )
 MIXTURES = {"none": (), "mnli": ("mnli",)}
+NO_ESTIMATES = estimates()
 
 
 def scores(**changes):
@@ -45,8 +48,14 @@ def scores(**changes):
     return frame
 
 
+def of_scores(frame, estimates=NO_ESTIMATES, **changes):
+    plan = study_plan(benchmark=BENCHMARK, mixtures=MIXTURES, **changes)
+    return tables.of_scores(frame, estimates, plan)
+
+
 def test_benchmark():
-    header, rows = tables.benchmark_rows(tables.benchmark_frame(scores(), BENCHMARK, MIXTURES))
+    shown = of_scores(scores())["benchmark"]
+    header, rows = shown.cells
     assert header == [
         "model", "recipe", "mixture", "xnli", "tatoeba", "all", "without English", "without retrieval",
         "without same data", "gap", "",
@@ -54,6 +63,16 @@ def test_benchmark():
     # seed means: xnli 71, in German 61, tatoeba 31; with mnli four points more, and xnli shares its data
     assert rows[0] == ["m", "r", "none", "71.0", "31.0", "51.0", "46.0", "71.0", "51.0", "20.0", ""]
     assert rows[1] == ["m", "r", "mnli", "75.0", "35.0", "55.0", "50.0", "75.0", "35.0", "20.0", ""]
+    assert shown.caption == (
+        "Two tasks, means over languages, English included unless named, in percent. 2 runs an arm; test examples a"
+        " task: xnli 20, tatoeba 10."
+    )
+    assert shown.frame["runs"].tolist() == [2, 2] and shown.frame["xnli.n"].tolist() == [20, 20]
+
+
+def test_benchmark_says_where_its_intervals_are():
+    asked = Answer(budgets={}, families={}, recipes=(), outcome="benchmark")
+    assert "intervals stand in the table `answer`." in of_scores(scores(), answer=asked)["benchmark"].caption
 
 
 def test_benchmark_says_what_its_cells_are_not():
@@ -63,23 +82,47 @@ def test_benchmark_says_what_its_cells_are_not():
         collapsed=("target == 'xnli' and mixture == 'mnli' and seed == 2", True),
     )
     frame = frame[~((frame["target"] == "xnli") & (frame["language"] == "en"))]
-    _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, BENCHMARK, MIXTURES))
+    shown = of_scores(frame)["benchmark"]
+    _, rows = shown.cells
     assert [row[3:5] for row in rows] == [["61.0†", "31.0‡"], ["65.0†!", "35.0‡"]]
     assert [row[-1] for row in rows] == ["1 missing", "1 missing"]
+    assert shown.legend.startswith("† not on the official split; ‡ a sample of the rows; ! averaged over a run")
 
 
-def test_a_mean_has_the_marks_of_its_cells_and_no_losses():
-    frame = scores(sample=("target == 'tatoeba'", True))
-    loss = frame[frame["target"] == "tatoeba"].assign(target="lm_loss", metric="loss", score=2.5, official=False)
-    _, rows = tables.main_rows(tables.main_frame(pd.concat([frame, loss])))
-    assert rows[0][3:] == ["61.0", "31.0‡", "2.500†‡", "46.0‡"]
-    assert rows[1][3:] == ["65.0 (+4.0)", "35.0 (+4.0)‡", "2.500 (+0.000)†‡", "50.0 (+4.0)‡"]
+def test_marks_of_all_cells_stand_in_the_caption_once():
+    """Of a benchmark's table all tasks are marked, its means are not."""
+    frame = scores(official=("seed > 0", False), sample=("target == 'tatoeba'", True))
+    shown = of_scores(frame)
+    assert shown["benchmark"].cells[1][0][3:6] == ["71.0", "31.0‡", "51.0"]
+    assert shown["by_language"].cells[1][0][5:] == ["81.0", "61.0"]
+    assert shown["main"].cells[1][0][3:] == ["61.0", "31.0‡", "46.0‡"]
+    for table in shown.values():
+        assert table.caption.endswith(" All cells: not on the official split.")
+        assert table.legend == "‡ a sample of the rows."
+
+
+def test_by_language():
+    shown = of_scores(scores(n=("language == 'de' and target == 'xnli'", 12)))["by_language"]
+    header, rows = shown.cells
+    assert header == ["model", "recipe", "target", "split", "mixture", "en", "de"]
+    assert rows[1:3] == [
+        ["m", "r", "xnli", "test", "mnli", "85.0 (+4.0)", "65.0 (+4.0)"],
+        ["m", "r", "tatoeba", "test", "none", "–", "31.0"],
+    ]
+    assert shown.caption == (
+        "scores by language, in percent; in brackets the gain over no intermediate training, without an interval. 2"
+        " runs an arm; test examples a language: xnli 10 to 12, tatoeba 10."
+    )
+    assert shown.legend == "" and set(shown.frame["runs"]) == {2}
 
 
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_every_table_is_written(tmp_path, kind):
-    tables.write(scores(), None, None, study_plan(benchmark=BENCHMARK, mixtures=MIXTURES), tmp_path)
+    plan = study_plan(benchmark=BENCHMARK, mixtures=MIXTURES)
+    tables.write(tables.of_study(scores(), None, NO_ESTIMATES, plan), plan.title, tmp_path)
     assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
+    text = (tmp_path / f"main.{kind}").read_text(encoding="utf-8")
+    assert kind == "csv" or "Study test: zero-shot means" in text
 
 
 def test_layers():
@@ -106,9 +149,13 @@ def in_two_worlds():
 
 def test_scores_are_means_over_worlds_and_gains_are_within_a_world():
     frame = in_two_worlds()
-    _, rows = tables.main_rows(tables.main_frame(frame))
+    worlds = tuple(Cell("m", "r", "full", "none", 1, "xnli", "predictions/x", world) for world in (1, 2))
+    shown = of_scores(frame, cells=worlds)
+    _, rows = shown["main"].cells
     assert [row[3:5] for row in rows] == [["56.0", "26.0"], ["61.0 (+5.0)", "31.0 (+5.0)"]]
     by_world = with_gain(frame).query("mixture == 'mnli'").groupby("world")["gain"].unique()
     assert by_world.map(list).to_dict() == {1: [4], 2: [6]}
-    _, rows = tables.benchmark_rows(tables.benchmark_frame(frame, BENCHMARK, MIXTURES))
+    _, rows = shown["benchmark"].cells
     assert [row[3:6] for row in rows] == [["66.0", "26.0", "46.0"], ["71.0", "31.0", "51.0"]]
+    # ten examples in each world
+    assert "2 runs an arm in each world; 20 test examples a target." in shown["main"].caption

@@ -43,6 +43,12 @@ def test_contrast():
     }  # fmt: skip
 
 
+def test_gains_that_no_contrast_asks_for_are_in_no_table_of_verdicts():
+    frame = estimates({"name": "gain over none", "expected": "higher", "emerged": "emerged"})
+    assert verdict_tables.contrast_rows(frame)[1] == verdict_tables.answer_rows(frame)[1] == []
+    assert verdict_tables.claim_rows(frame)[1] == [] and verdict_tables.expectations(frame) == ""
+
+
 def test_one_run_has_a_range_and_no_verdict():
     row = contrast(interval="examples only", verdict="", runs_a=1, expected="higher")
     assert (row["95 % interval"], row["verdict"], row["outcome"]) == ("[+0.2, +2.8]", "–", "")
@@ -97,7 +103,7 @@ def test_expectations_are_counted():
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_tables_are_written(tmp_path, kind):
     plan = study_plan(tables=("main", "by_language", "answer", "contrasts"))
-    tables.write(scores(), None, estimates({}, ANSWER), plan, tmp_path)
+    tables.write(tables.of_study(scores(), None, estimates({}, ANSWER), plan), plan.title, tmp_path)
     for name in ("answer", "contrasts"):
         text = (tmp_path / f"{name}.{kind}").read_text(encoding="utf-8")
         assert kind == "csv" or ("runs and examples" in text and "exploratory" in text)

@@ -14,4 +14,5 @@ def run(arguments: argparse.Namespace) -> None:
     plan, results, folder = read_plan(arguments.plan)
     by_layer = layers.collect(plan, results) if plan.swept else None
     compared = estimates.read(folder / estimates.FILE)
-    tables.write(scores.read(folder / scores.FILE), by_layer, compared, plan, folder / "tables")
+    found = tables.of_study(scores.read(folder / scores.FILE), by_layer, compared, plan)
+    tables.write(found, plan.title, folder / "tables")

@@ -1,6 +1,6 @@
 """What a study compares: the differences of its answer and of its contrasts, before anything is estimated."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,9 +10,11 @@ from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.references import parse_reference
 from xstilts.store.answer import ANSWER, BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
 from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
-from xstilts.store.study_plan import StudyPlan
+from xstilts.store.study_plan import NONE, StudyPlan
 
 CLAIM = "claim"
+# a mixture minus `none`; with spaces, so that no contrast of a study has this name
+GAIN = "gain over none"
 DIFFERENCE = "difference"
 POINTS, LOG_ODDS = "points", "log-odds"
 # what is subtracted where it is no arm of its own
@@ -73,19 +75,37 @@ class Comparison:
 
 
 def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
-    """Return all comparisons of a study, those of its answer first.
+    """Return all comparisons that a study asks for, those of its answer first.
 
     Args:
         plan: the study's plan.
         rows: examples by target and language.
     """
-    arms = dict.fromkeys(Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells)
     found = list(_of_answer(plan, plan.answer, rows)) if plan.answer else []
     for name, contrast in plan.contrasts.items():
         found += _of_contrast(plan, name, contrast, rows)
     for name, claim in plan.claims.items():
         found += _of_claim(plan, f"{CLAIM} {name}", claim, rows)
-    # a recipe need not be that of every model
+    return _of_arms(plan, found)
+
+
+def gains(plan: StudyPlan, rows: Rows, asked: Iterable[Comparison]) -> list[Comparison]:
+    """Return each mixture minus ``none`` on the zero-shot outcomes of the main table, where the study has ``none``.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+        asked: what the study compares; what is equal to one of these is left out.
+    """
+    there = {(one.first, one.second, one.outcome.terms) for one in asked}
+    contrasts = [Contrast("mixture", (mixture, NONE)) for mixture in plan.mixtures if mixture != NONE]
+    found = [one for contrast in contrasts for one in _of_contrast(plan, GAIN, contrast, rows)]
+    return [one for one in _of_arms(plan, found) if (one.first, one.second, one.outcome.terms) not in there]
+
+
+def _of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
+    """Return the comparisons of arms that the study has; a recipe need not be that of every model."""
+    arms = {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells}
     return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
 
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 from xstilts.evaluation.scores import headline, is_source_language
 from xstilts.forms import metric_named
+from xstilts.store.study_plan import NONE
 
 
 def distances(scores: pd.DataFrame, distance: Mapping[str, int]) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def distances(scores: pd.DataFrame, distance: Mapping[str, int]) -> pd.DataFrame
     """
     plain = headline(scores)
     rising = [name for name in plain["metric"].unique() if metric_named(name).higher_is_better]
-    plain = plain[(plain["mixture"] == "none") & plain["metric"].isin(rising)]
+    plain = plain[(plain["mixture"] == NONE) & plain["metric"].isin(rising)]
     plain = plain[plain["language"].isin(list(distance)) & ~is_source_language(plain)]
     rows = []
     for key, scores_of in plain.groupby(["model", "recipe", "method", "target"], sort=False):

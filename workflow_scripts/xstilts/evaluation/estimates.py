@@ -10,7 +10,7 @@ import pandas as pd
 
 from xstilts.evaluation import arms, intervals, power, resampling
 from xstilts.evaluation.arms import Measured, Runs
-from xstilts.evaluation.comparisons import CLAIM, LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons
+from xstilts.evaluation.comparisons import CLAIM, GAIN, LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons, gains
 from xstilts.evaluation.intervals import HIGHER, LOWER, UNDECIDED, Estimate, RunVariance
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.resampling import Examples
@@ -22,7 +22,12 @@ from xstilts.store.study_plan import StudyPlan
 FILE = "estimates.parquet"
 COLUMNS = (
     Column("row", "integer", "the number of the row, from 1, by which texts refer to it"),
-    Column("name", "text", "the contrast's name; `answer` for multi against single; `claim 2` for a claim"),
+    Column(
+        "name",
+        "text",
+        "the contrast's name; `answer` for multi against single; `claim 2` for a claim; `gain over none` for a mixture"
+        " minus `none`, unless the study asks for that difference by another name",
+    ),
     Column("primary", "flag", "whether it is a primary comparison"),
     Column("kind", "text", "difference, or interaction: the large model's difference minus the small one's"),
     Column("scale", "text", "points of percent, nats, or log-odds"),
@@ -98,11 +103,10 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     Raises:
         UserError: if models have not predicted the same examples.
     """
-    if not (plan.answer or plan.contrasts or any(claim.comparisons for claim in plan.claims.values())):
-        return pd.DataFrame(columns=[column.name for column in COLUMNS])
     examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
     asked = comparisons(plan, rows)
+    asked += gains(plan, rows, asked)
     of_outcome: dict[Outcome, list[int]] = {}
     for number, comparison in enumerate(asked):
         of_outcome.setdefault(comparison.outcome, []).append(number)
@@ -113,6 +117,11 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
         found |= {number: list(_rows(measured, runs, asked[number], size)) for number in numbers}
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     return table([row for number in range(len(asked)) for row in found[number]], smallest)
+
+
+def is_gain(table: pd.DataFrame) -> pd.Series:
+    """Tell for each row of a table of estimates whether it is a gain that the study does not ask for by a name."""
+    return table["name"] == GAIN
 
 
 def is_of_claim(table: pd.DataFrame) -> pd.Series:

@@ -82,7 +82,7 @@ def _zero_shot(plan: StudyPlan, rows: Rows) -> Part:
     def part(name: str) -> list[Term]:
         target = plan.targets[name]
         others = [language for language in rows[name] if language != target.language] or [target.language]
-        return _equal(target, name, [language for language in others if language not in _controls(plan)])
+        return _equal(target, name, [language for language in others if language not in plan.controls])
 
     return part
 
@@ -103,10 +103,6 @@ def _of_benchmark(plan: StudyPlan, rows: Rows, languages: Callable[[str], bool])
         return _terms(name, entry.metrics, weights)
 
     return part
-
-
-def _controls(plan: StudyPlan) -> tuple[str, ...]:
-    return plan.answer.controls if plan.answer else ()
 
 
 def of_targets(plan: StudyPlan, rows: Rows, targets: Iterable[str]) -> list[Outcome]:
@@ -175,7 +171,7 @@ def _main(plan: StudyPlan, rows: Rows) -> tuple[str, Part]:
     """Return name and terms of the outcome that a study asks for; without an answer the benchmark's, if it has one."""
     asked = plan.answer.outcome if plan.answer else "benchmark" if plan.benchmark else "zero_shot"
     if asked == "benchmark":
-        return BENCHMARK, _of_benchmark(plan, rows, lambda language: language not in _controls(plan))
+        return BENCHMARK, _of_benchmark(plan, rows, lambda language: language not in plan.controls)
     return ZERO_SHOT, _zero_shot(plan, rows)
 
 
@@ -188,7 +184,7 @@ def _zero_shot_in_other_languages(plan: StudyPlan, rows: Rows) -> list[tuple[str
 
     def controls(name: str) -> list[Term]:
         target = plan.targets[name]
-        return _equal(target, name, [one for one in rows[name] if one in _controls(plan) and one != target.language])
+        return _equal(target, name, [one for one in rows[name] if one in plan.controls and one != target.language])
 
     def source(name: str) -> list[Term]:
         target = plan.targets[name]
@@ -199,10 +195,10 @@ def _zero_shot_in_other_languages(plan: StudyPlan, rows: Rows) -> list[tuple[str
 
 def _benchmark_in_other_languages(plan: StudyPlan, rows: Rows) -> list[tuple[str, Part]]:
     """Return the same tasks in other languages; the source language of a benchmark is English."""
-    left_out = {SOURCE_LANGUAGE, *_controls(plan)}
+    left_out = {SOURCE_LANGUAGE, *plan.controls}
     return [
         (WITHOUT_SOURCE, _of_benchmark(plan, rows, lambda language: language not in left_out)),
-        (CONTROLS, _of_benchmark(plan, rows, lambda language: language in _controls(plan))),
+        (CONTROLS, _of_benchmark(plan, rows, lambda language: language in plan.controls)),
         (SOURCE, _of_benchmark(plan, rows, lambda language: language == SOURCE_LANGUAGE)),
     ]
 

@@ -17,7 +17,7 @@ from xstilts.references import parse_reference
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, path_of
 from xstilts.store.specs.evaluation import RetrievalSpec
-from xstilts.store.study_plan import WORLD, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import NONE, WORLD, PlannedTarget, StudyPlan
 
 FILE = "scores.parquet"
 _AXES = (
@@ -105,10 +105,10 @@ def headline(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["headline"]]
 
 
-def with_gain(scores: pd.DataFrame, baseline: str = "none") -> pd.DataFrame:
-    """Return the rows with ``gain``: the score minus the baseline's with all other axes equal; NaN without one."""
+def with_gain(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with ``gain``: the score minus that of ``none`` with all other axes equal; NaN without one."""
     axes = [axis for axis in axes_of(scores) if axis != "mixture"] + ["language", "metric"]
-    base = scores[scores["mixture"] == baseline].set_index(axes)["score"].rename("baseline")
+    base = scores[scores["mixture"] == NONE].set_index(axes)["score"].rename("baseline")
     joined = scores.join(base, on=axes)
     return joined.assign(gain=joined["score"] - joined["baseline"]).drop(columns="baseline")
 

@@ -123,7 +123,9 @@ def _summed(counts: Iterable[str]) -> str:
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how far worlds agree: a row for each comparison over worlds, but for claims, by the verdicts of worlds.
+    """Return how far worlds agree: a row for each comparison over worlds by the verdicts of single worlds.
+
+    What claims compare and gains that no contrast asks for are left out.
 
     Beside columns of the estimate over worlds it has ``higher``, ``lower``, ``equivalent``, ``undecided`` and ``no
     verdict``, the number of worlds with this verdict; ``pairs``, the number of pairs of worlds; ``alike``, of pairs
@@ -132,7 +134,8 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: the table of estimates of a study of several worlds.
     """
-    table = table[(table["runs_used"] == ALL_RUNS) & ~estimates.is_of_claim(table)]
+    left_out = estimates.is_of_claim(table) | estimates.is_gain(table)
+    table = table[(table["runs_used"] == ALL_RUNS) & ~left_out]
     over, single = table[table["world"].isna()], table[table["world"].notna()]
     verdicts = single.assign(verdict=single["verdict"].replace("", NO_VERDICT))
     counts = verdicts.groupby([*_COMPARISON, "verdict"]).size().unstack(fill_value=0)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from xstilts.forms import FORMS
 from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
-from xstilts.planning.mixtures import NONE
 from xstilts.planning.nodes import Node, Nodes
 from xstilts.planning.study import Study
 from xstilts.planning.training_nodes import Arm, TrainingPlanner, head_parents
 from xstilts.store.specs.base import EMBEDDINGS, PREPARED, TOKENS
 from xstilts.store.specs.evaluation import EmbeddingsSpec, Pooling, PredictionsSpec, RetrievalSpec
+from xstilts.store.study_plan import NONE
 
 
 @dataclass(frozen=True)

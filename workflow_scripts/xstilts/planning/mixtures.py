@@ -18,8 +18,8 @@ from xstilts.planning import registry as registries
 from xstilts.planning.registry import Registry, check_known, check_reference
 from xstilts.references import parse_reference
 from xstilts.store.sampling import Sampling
+from xstilts.store.study_plan import NONE
 
-NONE = "none"
 _WAYS = ("tasks", "subsets", "leave_one_out")
 
 

@@ -7,7 +7,6 @@ from typing import TypedDict
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.planning import labels
-from xstilts.planning.mixtures import NONE
 from xstilts.planning.study import Study
 from xstilts.store import specs, study_plan
 from xstilts.store.files import digest
@@ -15,7 +14,7 @@ from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
-from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import NONE, Cell, PlannedNode, PlannedTarget, StudyPlan
 
 # hex digits of a digest in a node's name, and in the name of a study's folder
 _DIGITS, _STUDY_DIGITS = 12, 8

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
+from xstilts.planning.mixtures import Mixture, MixtureTask
 from xstilts.planning.nodes import Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.registry import Registry, Task
@@ -14,7 +14,7 @@ from xstilts.planning.study import Limits, ModelUse, Study, Target
 from xstilts.references import SOURCE_LANGUAGE, in_language
 from xstilts.store.specs.base import DATA
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, TrainingDataSpec
-from xstilts.store.study_plan import FigureOptions
+from xstilts.store.study_plan import NONE, FigureOptions
 
 _NO_LIMITS = Limits(train_rows=None, dev_rows=10**9, test_rows=None)
 

@@ -20,9 +20,10 @@ from matplotlib.figure import Figure
 
 from xstilts.errors import UserError
 from xstilts.evaluation.scores import is_source_language
+from xstilts.reporting.main_table import in_percent, of_targets
 from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES
-from xstilts.reporting.tables import in_percent, language_frame, main_frame
-from xstilts.store.study_plan import StudyPlan
+from xstilts.reporting.tables import language_frame
+from xstilts.store.study_plan import NONE, StudyPlan
 
 # the same input gives the same bytes: no dates, no random ids
 _METADATA: Mapping[str, dict[str, Any]] = {
@@ -73,9 +74,9 @@ def _check_palette(palette: str) -> None:
 
 
 def gains(scores: pd.DataFrame, plan: StudyPlan) -> Figure:
-    """Return the heat map of zero-shot gains in points: mixtures by targets."""
+    """Return the heat map of zero-shot gains in points, without control languages: mixtures by targets."""
     options = plan.figures
-    frame = _mixtures(main_frame(scores))
+    frame = _mixtures(of_targets(scores, plan.controls))
     if frame.empty:
         return _empty(plan)
     grid = frame.pivot_table(index="label", columns="target", values="gain", sort=False)
@@ -118,7 +119,7 @@ def gains_by_language(scores: pd.DataFrame, plan: StudyPlan) -> Figure:
 
 def _mixtures(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that are compared with the baseline, each with its label in the figure."""
-    frame = in_percent(frame[frame["mixture"] != "none"]).dropna(subset=["gain"])
+    frame = in_percent(frame[frame["mixture"] != NONE]).dropna(subset=["gain"])
     return frame.assign(label=_labels(frame)) if len(frame) else frame.assign(label=[])
 
 

@@ -1,10 +1,30 @@
-"""A header and rows of cells as text: Markdown, LaTeX, and columns for a terminal."""
+"""Tables as people read them: a header and rows of cells as Markdown, LaTeX, and columns for a terminal."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
 
 # header and rows; every row has as many cells as the header
 Cells = tuple[list[str], list[list[str]]]
-_LATEX = {"†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&": r"\&", "Δ": r"$\Delta$"}
+_LATEX = {"±": r"$\pm$", "†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&": r"\&", "Δ": r"$\Delta$"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table as people read it.
+
+    Attributes:
+        frame: the numbers behind it, as its CSV file has them.
+        cells: header and rows.
+        caption: what the cells are, in sentences.
+        legend: what the marks in cells mean; empty without any.
+    """
+
+    frame: pd.DataFrame
+    cells: Cells
+    caption: str
+    legend: str = ""
 
 
 def markdown(cells: Cells, title: str, legend: str = "") -> str:

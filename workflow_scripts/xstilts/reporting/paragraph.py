@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.evaluation.comparisons import ANSWER, LOG_ODDS, ORACLE_SINGLE, POINTS
-from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
+from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED, is_gain
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
 from xstilts.evaluation.outcomes import BENCHMARK, ZERO_SHOT
 from xstilts.evaluation.table import records
@@ -79,7 +79,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
         plan: the study's plan.
         estimates: the table of estimates.
     """
-    rows = [row for row in records(estimates) if pd.isna(row["world"])]
+    rows = records(estimates[estimates["world"].isna() & ~is_gain(estimates)])
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     primary = _select(rows, primary=True)
     contrasts = [row for row in primary if row["name"] != ANSWER]

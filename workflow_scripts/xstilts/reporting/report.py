@@ -31,7 +31,6 @@ def write(plan: StudyPlan, results: Path, folder: Path) -> None:
         plan=plan,
         notice=paragraph.notice(plan),
         paragraph=wording.in_html(paragraph.sentences(plan, compared)),
-        legend=tables.LEGEND,
         intervals=verdict_tables.intervals(plan),
         primary=verdict_tables.LEGEND,
         figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
@@ -51,14 +50,8 @@ def _svg(path: Path) -> str:
 
 
 def _tables(plan: StudyPlan, folder: Path, compared: pd.DataFrame) -> dict[str, Any]:
-    """Return header and rows of each table that the study has, and a sentence on its expected differences."""
-    frame = scores.read(folder / scores.FILE)
-    cells: dict[str, Any] = {
-        "main": tables.main_rows(tables.main_frame(frame)),
-        "languages": tables.language_rows(tables.language_frame(frame)),
-    }
-    if plan.benchmark is not None:
-        cells["benchmark"] = tables.benchmark_rows(tables.benchmark_frame(frame, plan.benchmark, plan.mixtures))
+    """Return the tables of scores, header and rows of others, and a sentence on the study's expected differences."""
+    cells: dict[str, Any] = dict(tables.of_scores(scores.read(folder / scores.FILE), compared, plan))
     if "answer" in plan.tables:
         cells["answer"] = verdict_tables.answer_rows(compared)
     if "contrasts" in plan.tables:

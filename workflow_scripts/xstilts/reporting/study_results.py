@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import predictions, scores
+from xstilts.evaluation import estimates, predictions, scores
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, TrainingResults, path_of
 from xstilts.store.node import PROVENANCE
@@ -43,6 +43,15 @@ class StudyResults:
             UserError: if the scores have not been made yet.
         """
         return scores.read(self.folder / scores.FILE)
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """The table of estimates; see ``evaluation/estimates.py`` for its columns.
+
+        Raises:
+            UserError: if the estimates have not been made yet.
+        """
+        return estimates.read(self.folder / estimates.FILE)
 
     @cached_property
     def cells(self) -> pd.DataFrame:

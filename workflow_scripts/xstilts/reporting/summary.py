@@ -4,9 +4,10 @@ import textwrap
 from pathlib import Path
 
 from xstilts.evaluation import estimates, scores
-from xstilts.reporting import paragraph, tables
+from xstilts.reporting import main_table, paragraph
 from xstilts.reporting.layout import markdown
 from xstilts.reporting.outputs import REPORT
+from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
 _WIDTH = 100
@@ -19,11 +20,13 @@ def text(plan: StudyPlan, folder: Path) -> str:
         plan: the study's plan.
         folder: the study's outputs.
     """
-    cells = tables.main_rows(tables.main_frame(scores.read(folder / scores.FILE)))
-    title = f"{plan.title}: zero-shot means, in percent; in brackets the gain over no intermediate training."
-    lines = [markdown(cells, title, tables.LEGEND), *(f"{note}\n" for note in plan.notes)]
-    if (folder / estimates.FILE).exists():
-        said = _wrapped(paragraph.text(plan, estimates.read(folder / estimates.FILE)))
+    path = folder / estimates.FILE
+    compared = estimates.read(path) if path.exists() else estimates.table([], SMALLEST)
+    main = main_table.of_study(scores.read(folder / scores.FILE), compared, plan)
+    title = _wrapped(f"{plan.title}: {main.caption}")
+    lines = [markdown(main.cells, title, main.legend), *(f"{note}\n" for note in plan.notes)]
+    if path.exists():
+        said = _wrapped(paragraph.text(plan, compared))
         lines.append(f"\n{said}\n\nSingle numbers in brackets are rows of the report's tables.\n")
     if (folder / REPORT).exists():
         lines.append(f"Report: {folder / REPORT}\n")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from xstilts.evaluation import worlds
 from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
-from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
+from xstilts.evaluation.estimates import ALL_RUNS, is_gain, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
 from xstilts.reporting.layout import Cells
@@ -38,7 +38,8 @@ def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
 
 def of_contrasts(estimates: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of contrasts, of several worlds those over worlds."""
-    return estimates[(estimates["family"] == "") & estimates["world"].isna() & ~is_of_claim(estimates)]
+    others = (estimates["family"] != "") | is_of_claim(estimates) | is_gain(estimates)
+    return estimates[~others & estimates["world"].isna()]
 
 
 def of_claims(estimates: pd.DataFrame) -> pd.DataFrame:

@@ -35,7 +35,8 @@ STAGES = {
     "embeddings": Stage(2, computes=True),
     "retrieval": Stage(2),
 }
-# version of a study's own outputs: tables, figures, report; 2: intervals are over runs and examples
+# version of a study's own outputs: tables, figures, report; 2: intervals are over runs and examples; 3: gains have
+# intervals, and means are without control languages
 STUDIES = "studies"
-STUDIES_VERSION = 2
+STUDIES_VERSION = 3
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)

@@ -23,6 +23,8 @@ FILE = "plan.json"
 # what a cell is named by; in a study of several worlds by its world too
 AXES = ("model", "recipe", "method", "mixture", "seed", "target")
 WORLD = "world"
+# the mixture of no intermediate phase
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,11 @@ class StudyPlan:
         """The study's name as tables have it, with a remark on data that are made up, and on means over worlds."""
         remarks = ["made-up data"] * self.made_up + [f"means over {len(self.worlds)} worlds"] * bool(self.worlds)
         return f"Study {self.study}" + (f" ({', '.join(remarks)})" if remarks else "")
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Languages that are averaged apart from the others."""
+        return self.answer.controls if self.answer else ()
 
     @property
     def worlds(self) -> tuple[int, ...]:
