@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 from xstilts.store.stages import STAGES
 
-from tests.builders.plans import named, node_of, study_with
+from tests.builders.plans import named, node_of, plan_study, study_with
 from tests.builders.projects import ROOT, STUDY, plan_of
 
 UNION = """
@@ -183,3 +184,15 @@ def test_model_folder_is_known_by_its_weights(tmp_path, study):
 
     assert model("a") != model("b")
     assert model("a") == model("a")
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_which_step_of_pretraining_is_kept_is_no_choice(tmp_path, keep):
+    entries = registry.load()
+    content = yaml.safe_load((ROOT / "studies/miniature_seeds.yaml").read_text())
+    assert plan_study(tmp_path, content).stage("pretrained")
+    entry = entries.models["mini-small"]
+    pretrained = entry["pretrained"] | {"phase": entry["pretrained"]["phase"] | {"keep": keep}}
+    models = entries.models | {"mini-small": entry | {"pretrained": pretrained}}
+    with pytest.raises(UserError, match=f"mini-small: pretrained.phase.keep: found '{keep}'"):
+        plan_study(tmp_path, content, entries=replace(entries, models=models))

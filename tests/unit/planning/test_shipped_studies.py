@@ -6,8 +6,10 @@ import re
 
 import pytest
 import yaml
+from xstilts.evaluation.comparisons import comparisons
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
+from xstilts.store.answer import ANSWER
 
 from tests.builders.plans import named, plan_shipped
 from tests.builders.projects import ROOT, plan_of
@@ -77,6 +79,9 @@ def test_step_matched_arms_have_what_the_study_says(name):
     assert steps(*rows) == pytest.approx(205000, abs=1000)
     assert steps(*rows, cap=study.mixtures["nine_capped"].sampling.cap) == 13203
     assert round(100 * (rows["mnli"] + rows["anli_plus"]) / sum(rows.values())) == 68
+    scale = read_study(ROOT / "studies/scale.yaml", entries)
+    # what is said of nine in scale.yaml, where ANLI+ is cut
+    assert steps(*rows, cap=scale.default_limits.train_rows) == pytest.approx(139600, abs=10)
     equal = study.answer.budgets["equal steps"]
     assert {study.mixtures[mixture].sampling.steps for mixture in (equal.multi, *equal.singles)} == {12000}
     assert study.mixtures[equal.multi].tasks == study.mixtures["nine"].tasks == study.mixtures["nine_capped"].tasks
@@ -100,10 +105,39 @@ def test_text_and_translations_of_the_papers_study(full_mirror):
         assert set(member.languages) == set(known) - {"en"}
 
 
-@pytest.mark.parametrize("name", ["phang2020", "xtreme_r", "translated", "pocket", "real"])
+# of the real studies: multi by budget, models below 1B and above 10B, primary contrasts
+BOTH = {"equal epochs": "nine", "equal steps": "nine_12k"}
+XLMR, E5 = [("xlm-roberta-large", None)], [("multilingual-e5-small", None)]
+SCALE = [("xlm-roberta-large", "xlm-roberta-xxl"), ("mt5-base", "mt5-xxl"), ("qwen3-0_6b-base", "qwen3-14b-base")]
+QUESTIONS = {
+    "phang2020": (BOTH, XLMR, ["gain", "retrieval"]),
+    "xtreme_r": (BOTH, XLMR, ["gain"]),
+    "scale": ({"equal steps": "nine", "equal epochs": "nine_capped"}, SCALE, ["gain"]),
+    "translated": None,
+    "pocket": ({"equal epochs": "three"}, E5, []),
+    "real": ({"equal epochs": "nine"}, E5, []),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
 def test_real_studies_ask_a_question(name):
     study = read_study(ROOT / f"studies/{name}.yaml", registry.load())
-    assert study.contrasts and (study.answer or name == "translated")
+    asked = study.answer and (
+        {held: budget.multi for held, budget in study.answer.budgets.items()},
+        [(family.small, family.large) for family in study.answer.families.values()],
+        [name for name, contrast in study.contrasts.items() if contrast.primary],
+    )
+    assert asked == QUESTIONS[name] and study.contrasts
+    # the first budget is the primary one
+    assert not asked or list(asked[0]) == list(QUESTIONS[name][0])
+
+
+def test_the_large_miniature_model_is_compared_at_equal_epochs(full_mirror):
+    plan = plan_shipped(ROOT / "studies/miniature_full.yaml", full_mirror).study_plan
+    rows = {target: {"en": 10, "qab": 10} for target in plan.targets}
+    asked = [one for one in comparisons(plan, rows) if one.name == ANSWER]
+    kinds = {held: {one.size or one.kind for one in asked if one.budget == held} for held in plan.answer.budgets}
+    assert kinds == {"equal epochs": {"small", "large", "interaction"}, "equal steps": {"small"}}
 
 
 def test_translated_data_is_another_training_set(full_mirror):

@@ -19,7 +19,7 @@ STUDY = {
     "source": "miniature",
     "models": ["mini-small", "mini-large"],
     "recipes": {"mini": {"intermediate": {}, "target": {}}},
-    "mixtures": ["none", "mnli", "squad_v1", "nine"],
+    "mixtures": {"none": None, "mnli": None, "squad_v1": None, "nine": {"tasks": ["nine"], "steps": 9}},
     "targets": {"tydiqa": None, "xnli": None},
     "seeds": [1, 2, 3],
     "limits": {"train_rows": 100, "test_rows": 250},

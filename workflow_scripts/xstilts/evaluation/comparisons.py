@@ -8,11 +8,11 @@ from xstilts.evaluation import outcomes
 from xstilts.evaluation.outcomes import Outcome, Rows
 from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.references import parse_reference
-from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
+from xstilts.store.answer import ANSWER, BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
 from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
 from xstilts.store.study_plan import NONE, StudyPlan
 
-ANSWER, CLAIM = "answer", "claim"
+CLAIM = "claim"
 # a mixture minus `none`; with spaces, so that no contrast of a study has this name
 GAIN = "gain over none"
 DIFFERENCE = "difference"

@@ -6,7 +6,22 @@ from typing import Any, Protocol
 from xstilts.errors import UserError
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.registry import Registry, check_known
-from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, MOST_PRIMARY, SMALL, Answer, Budget, Contrast, Family
+from xstilts.references import parse_reference
+from xstilts.store.answer import (
+    ANSWER,
+    BEST,
+    INTERACTION,
+    LARGE,
+    MEAN,
+    MOST_PRIMARY,
+    SMALL,
+    Answer,
+    Budget,
+    Contrast,
+    Family,
+)
+
+_EQUAL_STEPS = "equal steps"
 
 
 class Use(Protocol):
@@ -37,6 +52,8 @@ def contrasts(
     found = {}
     for name, entry in entries.items():
         here = f"{location}: contrasts.{name}"
+        if name == ANSWER:
+            raise UserError(f"{here}: what `answer` compares has this name; give the contrast another one")
         named = [axis for axis in axes if entry[axis]]
         if len(named) != 1:
             raise UserError(f"{here}: needs one of `model` and `mixture`, has {len(named)}")
@@ -101,7 +118,9 @@ def answer(
     for recipe in entry["recipes"] or ():
         check_known(recipe, dict.fromkeys(recipes), f"{here}.recipes", "recipe")
     budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}
-    families = {name: Family(**value) for name, value in entry["families"].items()}
+    if _EQUAL_STEPS in budgets:
+        _check_steps(budgets[_EQUAL_STEPS], mixtures, f"{here}.budgets.{_EQUAL_STEPS}")
+    families = {name: _family(value, models, f"{here}.families.{name}") for name, value in entry["families"].items()}
     read = Answer(
         budgets=budgets,
         families=families,
@@ -111,16 +130,15 @@ def answer(
         smallest=float(entry["smallest"]),
         primary=tuple(entry["primary"]),
     )
-    for name, family in families.items():
-        for size, model in ((SMALL, family.small), (LARGE, family.large)):
-            if model is not None:
-                _check_model(model, read, models, f"{here}.families.{name}.{size}")
+    _check_arms(read, models, here)
     return read
 
 
 def _budget(entry: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], here: str) -> Budget:
     multi, single = entry["multi"], entry["single"]
     check_known(multi, mixtures, f"{here}.multi", "mixture")
+    if _tasks(mixtures[multi]) < 2:
+        raise UserError(f"{here}.multi: needs a mixture of two tasks or more, {multi!r} has {_tasks(mixtures[multi])}")
     if single in (BEST, MEAN):
         singles = entry["singles"] or [
             name
@@ -138,19 +156,74 @@ def _budget(entry: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], he
         check_known(name, mixtures, f"{here}.{key}", "mixture")
         if name == multi:
             raise UserError(f"{here}.{key}: {name!r} is `multi` already; name another mixture")
+        if _tasks(mixtures[name]) != 1:
+            raise UserError(f"{here}.{key}: needs a mixture of one task, {name!r} has {_tasks(mixtures[name])}")
     return Budget(multi=multi, single=single, singles=tuple(singles))
 
 
-def _check_model(model: str, asked: Answer, models: Mapping[str, Use], here: str) -> None:
-    """Refuse a model that the study does not train on both arms of every budget by one of the recipes."""
-    check_known(model, models, here, "model")
-    use = models[model]
-    for budget in asked.budgets.values():
-        for mixture in (budget.multi, *budget.singles):
-            if mixture not in use.mixtures:
-                raise UserError(f"{here}: {model} is not trained on {mixture!r}; add it to models.{model}.mixtures")
-    if asked.recipes[0] not in use.recipes:
-        raise UserError(f"{here}: {model} is not trained by {asked.recipes[0]!r}; add it to models.{model}.recipes")
+def _tasks(mixture: Mixture | None) -> int:
+    """Return the number of tasks of a mixture; a task in several languages is one."""
+    return len({parse_reference(member.task)[0] for member in mixture.tasks}) if mixture is not None else 0
+
+
+def _check_steps(budget: Budget, mixtures: Mapping[str, Mixture | None], here: str) -> None:
+    """Refuse arms whose `steps` differ, and those of which neither has them.
+
+    Where one of the two has `steps`, they can be what the epochs of the other come to. That depends on the rows, which
+    are not known here.
+    """
+    steps = {name: mixture.sampling.steps for name, mixture in mixtures.items() if mixture is not None}
+    multi = steps[budget.multi]
+    for name in budget.singles:
+        if multi is None and steps[name] is None:
+            raise UserError(f"{here}: neither {budget.multi!r} nor {name!r} has `steps`; set mixtures.{name}.steps")
+        if multi is not None and steps[name] is not None and steps[name] != multi:
+            raise UserError(f"{here}: {budget.multi!r} has {multi} steps, {name!r} {steps[name]}; make them equal")
+
+
+def _family(entry: Mapping[str, Any], models: Mapping[str, Use], here: str) -> Family:
+    family = Family(**entry)
+    sizes = _sizes(family)
+    for size, model in sizes.items():
+        check_known(model, models, f"{here}.{size}", "model")
+    if len(sizes) != len(set(sizes.values())):
+        raise UserError(f"{here}.large: {family.large!r} is `small` already; name another model, or leave the key out")
+    return family
+
+
+def _sizes(family: Family) -> dict[str, str]:
+    """Return the models of a family by size."""
+    return {size: model for size, model in ((SMALL, family.small), (LARGE, family.large)) if model is not None}
+
+
+def _check_arms(asked: Answer, models: Mapping[str, Use], here: str) -> None:
+    """Refuse a model that has the arms of no budget by the first recipe, and a budget whose arms no model has."""
+    taking_part: set[str] = set()
+    for name, family in asked.families.items():
+        for size, model in _sizes(family).items():
+            place = f"{here}.families.{name}.{size}"
+            lacking = {budget: _lacking(arms, models[model]) for budget, arms in asked.budgets.items()}
+            if all(lacking.values()):
+                needs = "; ".join(f"{' and '.join(map(repr, of_one))} ({budget})" for budget, of_one in lacking.items())
+                raise UserError(
+                    f"{place}: {model} is not trained on {needs}; add those of one budget to models.{model}.mixtures"
+                )
+            if asked.recipes[0] not in models[model].recipes:
+                raise UserError(
+                    f"{place}: {model} is not trained by {asked.recipes[0]!r}; add it to models.{model}.recipes"
+                )
+            taking_part |= {budget for budget, of_one in lacking.items() if not of_one}
+    for budget in asked.budgets:
+        if budget not in taking_part:
+            raise UserError(
+                f"{here}.budgets.{budget}: no model of `families` is trained on all its mixtures; add them to a model's"
+                " `mixtures`, or leave the budget out"
+            )
+
+
+def _lacking(budget: Budget, use: Use) -> list[str]:
+    """Return the mixtures of a budget on which a model is not trained."""
+    return [mixture for mixture in (budget.multi, *budget.singles) if mixture not in use.mixtures]
 
 
 def check_primary(
@@ -162,9 +235,11 @@ def check_primary(
         UserError: with their number.
     """
     number = sum(_comparisons(contrast, models) for contrast in contrasts.values() if contrast.primary)
-    for family in asked.families.values() if asked else ():
-        there = {SMALL: family.small, LARGE: family.large, INTERACTION: family.small and family.large}
-        number += sum(there[kind] is not None for kind in asked.primary) if asked else 0
+    if asked is not None:
+        first = next(iter(asked.budgets.values()))
+        for family in asked.families.values():
+            there = {size for size, model in _sizes(family).items() if not _lacking(first, models[model])}
+            number += len({*there, *([INTERACTION] if len(there) == 2 else [])} & set(asked.primary))
     if number > MOST_PRIMARY:
         raise UserError(
             f"{location}: {number} primary comparisons, at most {MOST_PRIMARY}; restrict `answer.primary`, or `models`"

@@ -209,6 +209,11 @@ class TrainingPlanner:
                 f"models: {name} is made from text in {', '.join(lacking)}, which the source {self.study.source!r} has"
                 " not; it needs a study with `source: miniature`"
             )
+        if phase["keep"] is not None:
+            raise UserError(
+                f"models: {name}: pretrained.phase.keep: found {phase['keep']!r}, but pretraining always keeps its last"
+                " step; leave the key out"
+            )
         task, limits = self.data.task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
         rows = self.data.in_languages(task, text["languages"], limits)
         frame = self.nodes.frame("tokenizers", {PREPARED: rows})

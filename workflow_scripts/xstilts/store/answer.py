@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# the name of an answer's comparisons, which stand beside contrasts by theirs
+ANSWER = "answer"
 # how the single-task arm is chosen; any other word is a mixture
 BEST, MEAN = "best", "mean"
 # the comparisons that an answer makes in each family
