@@ -66,6 +66,7 @@ def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
 def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     registry = registry.of(study.source)
     plan = _empty_plan(study, registry)
+    plan.notes += question.notes(study.answer, study.mixtures)
     data = DataPlanner(study, registry, Sourcing(study, registry, indexes, plan.notes), plan.made, plan.urls)
     training = TrainingPlanner(study, registry, indexes, plan.made, data)
     evaluation = EvaluationPlanner(study, plan.made, data, training)

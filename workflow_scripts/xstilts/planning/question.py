@@ -6,7 +6,10 @@ from typing import Any, Protocol
 from xstilts.errors import UserError
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.registry import Registry, check_known
+from xstilts.references import parse_reference
 from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, MOST_PRIMARY, SMALL, Answer, Budget, Contrast, Family
+
+EQUAL_STEPS = "equal steps"
 
 
 class Use(Protocol):
@@ -101,6 +104,8 @@ def answer(
     for recipe in entry["recipes"] or ():
         check_known(recipe, dict.fromkeys(recipes), f"{here}.recipes", "recipe")
     budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}
+    if EQUAL_STEPS in budgets:
+        _check_steps(budgets[EQUAL_STEPS], mixtures, f"{here}.budgets.{EQUAL_STEPS}")
     families = {name: Family(**value) for name, value in entry["families"].items()}
     read = Answer(
         budgets=budgets,
@@ -112,6 +117,8 @@ def answer(
         primary=tuple(entry["primary"]),
     )
     for name, family in families.items():
+        if family.small == family.large:
+            raise UserError(f"{here}.families.{name}: {family.small!r} is both small and large; leave one of them out")
         for size, model in ((SMALL, family.small), (LARGE, family.large)):
             if model is not None:
                 _check_model(model, read, models, f"{here}.families.{name}.{size}")
@@ -121,6 +128,8 @@ def answer(
 def _budget(entry: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], here: str) -> Budget:
     multi, single = entry["multi"], entry["single"]
     check_known(multi, mixtures, f"{here}.multi", "mixture")
+    if len(_tasks(mixtures[multi])) < 2:
+        raise UserError(f"{here}.multi: {multi!r} has not several tasks; name a mixture that has")
     if single in (BEST, MEAN):
         singles = entry["singles"] or [
             name
@@ -138,7 +147,43 @@ def _budget(entry: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], he
         check_known(name, mixtures, f"{here}.{key}", "mixture")
         if name == multi:
             raise UserError(f"{here}.{key}: {name!r} is `multi` already; name another mixture")
+        if not _tasks(mixtures[name]):
+            raise UserError(f"{here}.{key}: {name!r} has no task; name a mixture of a single task, or state a contrast")
+        if key == "singles" and len(_tasks(mixtures[name])) > 1:
+            raise UserError(f"{here}.{key}: {name!r} has several tasks; name mixtures of a single task")
     return Budget(multi=multi, single=single, singles=tuple(singles))
+
+
+def _tasks(mixture: Mixture | None) -> set[str]:
+    """Return the tasks of a mixture, in whatever languages."""
+    return {parse_reference(member.task)[0] for member in mixture.tasks} if mixture else set()
+
+
+def _steps(budget: Budget, mixtures: Mapping[str, Mixture | None]) -> dict[str, int | None]:
+    """Return the numbers of steps that the mixtures of a budget state."""
+    named = {name: mixtures[name] for name in (budget.multi, *budget.singles)}
+    return {name: mixture.sampling.steps if mixture else None for name, mixture in named.items()}
+
+
+def _check_steps(budget: Budget, mixtures: Mapping[str, Mixture | None], here: str) -> None:
+    """Refuse mixtures that state other numbers of steps; those that state none have what their epochs come to."""
+    stated = {name: steps for name, steps in _steps(budget, mixtures).items() if steps is not None}
+    if len(set(stated.values())) > 1:
+        found = ", ".join(f"{name} {steps}" for name, steps in stated.items())
+        raise UserError(f"{here}: the mixtures' `steps` are not equal ({found}); give them the same number")
+
+
+def notes(asked: Answer | None, mixtures: Mapping[str, Mixture | None]) -> list[str]:
+    """Return for people what an answer takes for granted: the steps of mixtures that do not state them."""
+    if asked is None or EQUAL_STEPS not in asked.budgets:
+        return []
+    without = [name for name, steps in _steps(asked.budgets[EQUAL_STEPS], mixtures).items() if steps is None]
+    if not without:
+        return []
+    return [
+        f"answer.budgets.{EQUAL_STEPS}: {', '.join(without)} without `steps`: what their epochs come to is taken to be"
+        " equal to the others'"
+    ]
 
 
 def _check_model(model: str, asked: Answer, models: Mapping[str, Use], here: str) -> None:
