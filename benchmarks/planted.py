@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from xstilts.evaluation import claims, estimates, intervals  # noqa: E402 (the library of this checkout)
+from xstilts.evaluation.comparisons import CLAIM  # noqa: E402
 from xstilts.evaluation.table import records  # noqa: E402
 from xstilts.evaluation.worlds import VERDICTS  # noqa: E402
 from xstilts.planning.settings import from_config, plan_of  # noqa: E402
@@ -43,8 +44,9 @@ TITLE = "Verdicts and 95 % intervals of `studies/planted.yaml` in {} worlds; in 
 LEGEND = (
     "The true difference is 0 where nothing is planted; else it is taken to be the mean over worlds, beside which the"
     " standard deviation between worlds stands: worlds differ, so fewer intervals have that mean than have their own"
-    " world's difference. `detectable` is the mean of what a study calls detectable. Verdicts are corrected for the other"
-    " primary comparisons of a world (Holm); `p < 5 %` counts p without this correction. Intervals are not corrected."
+    " world's difference. `detectable` is the mean of what a study calls detectable. It and the verdicts are corrected for the"
+    " other primary comparisons of a world (Holm, its strictest step); `p < 5 %` counts p without this correction, and"
+    " intervals are not corrected."
 )
 CLAIMS_TITLE = "What the claims of the study came to in these worlds."
 CLAIMS_LEGEND = (
@@ -106,7 +108,7 @@ def judged(world: int, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the verdicts on the claims of which a world's table of estimates has comparisons."""
     of_claims = frame[estimates.is_of_claim(frame) & (frame["runs_used"] == estimates.ALL_RUNS)]
     verdicts = [
-        (world, name.removeprefix("claim "), claims.judge(records(of_name), True, SMALLEST).verdict)
+        (world, name.removeprefix(f"{CLAIM} "), claims.judge(records(of_name), True, SMALLEST).verdict)
         for name, of_name in of_claims.groupby("name", sort=False)
     ]
     return pd.DataFrame(verdicts, columns=["world", "claim", "verdict"])
@@ -119,7 +121,11 @@ def claim_rows(found: pd.DataFrame) -> list[list[str]]:
         found: the verdicts on the claims of all worlds.
     """
     return [
-        [str(name), str(len(of_name)), *(share((of_name["verdict"] == one).sum(), len(of_name)) for one in CLAIM_VERDICTS)]
+        [
+            str(name),
+            str(len(of_name)),
+            *(share((of_name["verdict"] == one).sum(), len(of_name)) for one in CLAIM_VERDICTS),
+        ]
         for name, of_name in found.groupby("claim", sort=False)
     ]
 

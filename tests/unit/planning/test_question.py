@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 from xstilts.errors import UserError
-from xstilts.planning import registry
+from xstilts.planning import question, registry
 from xstilts.planning.study import read_study
 from xstilts.store.answer import Budget, Family
 
@@ -79,6 +79,54 @@ def test_mixtures_with_settings_of_their_own_are_candidates_by_their_tasks_name(
 )
 def test_an_answer_that_cannot_be_given_is_refused(tmp_path, answer, words):
     refused(tmp_path, words, answer)
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ({"multi": "pair", "single": "none"}, "single: 'none' has no task"),
+        ({"multi": "pair", "singles": ["mnli", "none"]}, "singles: 'none' has no task"),
+        ({"multi": "mnli", "single": "squad_v1"}, "multi: 'mnli' has not several tasks"),
+        ({"multi": "languages", "single": "squad_v1"}, "multi: 'languages' has not several tasks"),
+        ({"multi": "none", "single": "squad_v1"}, "multi: 'none' has not several tasks"),
+        ({"multi": "pair", "singles": ["mnli", "other"]}, "singles: 'other' has several tasks"),
+        ({"multi": "pair", "single": "mean", "singles": ["mnli", "other"]}, "singles: 'other' has several tasks"),
+    ],
+)
+def test_arms_of_other_numbers_of_tasks_are_refused(tmp_path, budget, words):
+    mixtures = MIXTURES | {"other": ["mnli", "qqp"], "languages": ["mnli", "mnli@de"]}
+    refused(tmp_path, words, {"budgets": {"equal epochs": budget}}, mixtures=mixtures)
+
+
+def test_a_model_is_not_both_sizes(tmp_path):
+    refused(
+        tmp_path,
+        "families.tiny: 'tiny' is both small and large",
+        {"families": {"tiny": dict.fromkeys(("small", "large"), "tiny")}},
+    )
+
+
+def test_equal_steps_are_equal(tmp_path):
+    def mixtures(pair, mnli):
+        return MIXTURES | {
+            "pair": {"tasks": ["mnli", "squad_v1"], "steps": pair},
+            "mnli": {"tasks": ["mnli"], "steps": mnli},
+        }
+
+    def answer(budget):
+        return {"budgets": {budget: {"multi": "pair", "single": "mnli"}}}
+
+    refused(
+        tmp_path,
+        "equal steps: the mixtures' `steps` are not equal (pair 9, mnli 8)",
+        answer("equal steps"),
+        mixtures=mixtures(9, 8),
+    )
+    study_of(tmp_path, answer("equal epochs"), mixtures=mixtures(9, 8))
+    for steps, said in (((9, 9), []), ((9, None), ["mnli"]), ((None, None), ["pair, mnli"])):
+        study = study_of(tmp_path, answer("equal steps"), mixtures=mixtures(*steps))
+        found = question.notes(study.answer, study.mixtures)
+        assert [note.partition(": ")[2].partition(" without `steps`")[0] for note in found] == said
 
 
 def test_a_single_task_has_to_be_chosen_among_several(tmp_path):

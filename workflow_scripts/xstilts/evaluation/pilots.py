@@ -69,8 +69,8 @@ class _Pilot:
     def outcome(self, comparison: Comparison) -> Outcome:
         """Return the outcome on which the pilot has the same comparison."""
         asked = comparisons(self.plan, {target: planned.rows for target, planned in self.examples.items()})
-        wanted = _identity(comparison)
-        return next(one.outcome for one in asked if _identity(one) == wanted)
+        identity = _identity(comparison)
+        return next(one.outcome for one in asked if _identity(one) == identity)
 
 
 def read(folders: Sequence[Path], examples: Mapping[str, PlannedExamples]) -> NoiseOf:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from xstilts.errors import UserError
+from xstilts.planning import question
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan

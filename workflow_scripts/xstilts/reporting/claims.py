@@ -118,7 +118,9 @@ def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smal
     if judged.verdict != UNDECIDED:
         return ""
     if math.isnan(judged.runs_needed):
-        return f"nothing more: differences that do not support it are within {wording.counted(smallest, 'point')} of none"
+        return (
+            f"nothing more: differences that do not support it are within {wording.counted(smallest, 'point')} of none"
+        )
     if math.isinf(judged.runs_needed):
         return "more test examples: no number of runs would decide it"
     return f"about {wording.needed_runs(judged.runs_needed, of_model[0]['interval'])}"

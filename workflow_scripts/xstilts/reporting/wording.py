@@ -100,9 +100,13 @@ def verdict(row: Row, subject: str, smallest: float) -> str:
     """
     found = row["verdict"]
     if not found:
-        return "no verdict, for all examples are one cluster" if of_one_cluster(row) else "a range over examples, no verdict"
+        return (
+            "no verdict, for all examples are one cluster"
+            if of_one_cluster(row)
+            else "a range over examples, no verdict"
+        )
     if found == EQUIVALENT:
-        return f"equivalent within {counted(smallest, "point")}"
+        return f"equivalent within {counted(smallest, 'point')}"
     return f"undecided, {decidable(row)}" if found == UNDECIDED else f"{subject} is {found}"
 
 
