@@ -4,7 +4,8 @@ Run:  python benchmarks/planted.py --worlds 100..139 --folder <folder> [--at-onc
 
 Runs studies/planted.yaml in each of these worlds as `make study` does, on one core, with the results of all worlds in
 one folder. Worlds whose estimates are there are not run again, so a second call goes on where the first one ended. Then
-it reads their tables of estimates and writes what was found (worlds.csv) and how often that is right (planted.md).
+it reads their tables of estimates and writes what was found (worlds.csv, claims.csv) and how often that is right
+(planted.md).
 """
 
 import argparse
@@ -12,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,21 +25,33 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from xstilts.evaluation import estimates  # noqa: E402 (the library of this checkout)
+from xstilts.evaluation import claims, estimates, intervals  # noqa: E402 (the library of this checkout)
+from xstilts.evaluation.comparisons import CLAIM  # noqa: E402
+from xstilts.evaluation.table import records  # noqa: E402
+from xstilts.evaluation.worlds import VERDICTS  # noqa: E402
 from xstilts.planning.settings import from_config, plan_of  # noqa: E402
 from xstilts.reporting import layout  # noqa: E402
+from xstilts.store.answer import SMALLEST  # noqa: E402
 
 STUDY = ROOT / "studies/planted.yaml"
 # the contrast whose true difference is exactly 0; of any other it is the mean over worlds
 NOT_PLANTED = "not_planted"
-VERDICTS = ("higher", "lower", "equivalent", "undecided")
 KEPT = ["name", "a", "b", "estimate", "low", "high", "run_sd", "p", "p_holm", "verdict", "detectable"]
-HEADER = ["contrast", "difference", "worlds", "true difference", "detectable", *VERDICTS, "interval has it"]
+HEADER = ["contrast", "difference", "worlds", "true difference", "detectable", *VERDICTS, "p < 5 %", "interval has it"]
+CLAIM_VERDICTS = (claims.SUPPORTED, claims.CONTRADICTED, claims.UNDECIDED)
+CLAIMS_HEADER = ["claim", "worlds", *CLAIM_VERDICTS]
 TITLE = "Verdicts and 95 % intervals of `studies/planted.yaml` in {} worlds; in brackets exact binomial 95 % intervals."
 LEGEND = (
     "The true difference is 0 where nothing is planted; else it is taken to be the mean over worlds, beside which the"
     " standard deviation between worlds stands: worlds differ, so fewer intervals have that mean than have their own"
-    " world's difference. `detectable` is the mean of what a study calls detectable."
+    " world's difference. `detectable` is the mean of what a study calls detectable. It and the verdicts are corrected for the"
+    " other primary comparisons of a world (Holm, its strictest step); `p < 5 %` counts p without this correction, and"
+    " intervals are not corrected."
+)
+CLAIMS_TITLE = "What the claims of the study came to in these worlds."
+CLAIMS_LEGEND = (
+    "Each claims that the first of two mixtures is higher, and has one comparison, so its p is not corrected. Of"
+    " `not_planted` nothing is true: what is supported or contradicted is a false alarm."
 )
 
 
@@ -91,6 +104,32 @@ def primary(world: int, frame: pd.DataFrame) -> pd.DataFrame:
     return kept[KEPT].assign(world=world)[["world", *KEPT]]
 
 
+def judged(world: int, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the verdicts on the claims of which a world's table of estimates has comparisons."""
+    of_claims = frame[estimates.is_of_claim(frame) & (frame["runs_used"] == estimates.ALL_RUNS)]
+    verdicts = [
+        (world, name.removeprefix(f"{CLAIM} "), claims.judge(records(of_name), True, SMALLEST).verdict)
+        for name, of_name in of_claims.groupby("name", sort=False)
+    ]
+    return pd.DataFrame(verdicts, columns=["world", "claim", "verdict"])
+
+
+def claim_rows(found: pd.DataFrame) -> list[list[str]]:
+    """Return the rows of the table below CLAIMS_HEADER.
+
+    Args:
+        found: the verdicts on the claims of all worlds.
+    """
+    return [
+        [
+            str(name),
+            str(len(of_name)),
+            *(share((of_name["verdict"] == one).sum(), len(of_name)) for one in CLAIM_VERDICTS),
+        ]
+        for name, of_name in found.groupby("claim", sort=False)
+    ]
+
+
 def rows(found: pd.DataFrame) -> list[list[str]]:
     """Return the rows of the table below HEADER.
 
@@ -109,6 +148,7 @@ def rows(found: pd.DataFrame) -> list[list[str]]:
             "0" if name == NOT_PLANTED else f"{true:+.1f} (SD {values.std():.1f})",
             f"{of_name['detectable'].mean():.1f}",
             *(share((of_name["verdict"] == verdict).sum(), number) for verdict in VERDICTS),
+            share((of_name["p"] < intervals.LEVEL).sum(), number),
             share(has_it, number),
         ])  # fmt: skip
     return made
@@ -120,18 +160,21 @@ def share(count: int, number: int) -> str:
     return f"{count} ({100 * ends.low:.0f} to {100 * ends.high:.0f} %)"
 
 
-def table(found: pd.DataFrame) -> str:
-    """Return how often the primary comparisons of all worlds are right, as Markdown."""
-    return layout.markdown((HEADER, rows(found)), TITLE.format(found["world"].nunique()), LEGEND)
+def text(found: pd.DataFrame, of_claims: pd.DataFrame) -> str:
+    """Return how often the primary comparisons, and the claims, of all worlds are right, as Markdown."""
+    compared = layout.markdown((HEADER, rows(found)), TITLE.format(found["world"].nunique()), LEGEND)
+    return f"{compared}\n{layout.markdown((CLAIMS_HEADER, claim_rows(of_claims)), CLAIMS_TITLE, CLAIMS_LEGEND)}"
 
 
-def write(tables: Iterable[pd.DataFrame], output: Path) -> str:
-    """Write worlds.csv and planted.md, and return the latter's text."""
-    found = pd.concat(tables, ignore_index=True)
+def write(frames: Mapping[int, pd.DataFrame], output: Path) -> str:
+    """Write worlds.csv, claims.csv and planted.md of the tables of estimates by world; return the last one's text."""
+    found = pd.concat([primary(world, frame) for world, frame in frames.items()], ignore_index=True)
+    of_claims = pd.concat([judged(world, frame) for world, frame in frames.items()], ignore_index=True)
     output.mkdir(parents=True, exist_ok=True)
     found.to_csv(output / "worlds.csv", index=False)
-    (output / "planted.md").write_text(table(found), encoding="utf-8")
-    return table(found)
+    of_claims.to_csv(output / "claims.csv", index=False)
+    (output / "planted.md").write_text(text(found, of_claims), encoding="utf-8")
+    return text(found, of_claims)
 
 
 def main() -> int:
@@ -144,10 +187,10 @@ def main() -> int:
     folder = arguments.folder.resolve()
     with ThreadPoolExecutor(arguments.at_once) as pool:
         found = dict(zip(arguments.worlds, pool.map(partial(run, folder), arguments.worlds), strict=True))
-    tables = [primary(world, estimates.read(path)) for world, path in found.items() if path]
-    if tables:
-        sys.stdout.write(write(tables, arguments.output or folder))
-    return 0 if len(tables) == len(found) else 1
+    frames = {world: estimates.read(path) for world, path in found.items() if path}
+    if frames:
+        sys.stdout.write(write(frames, arguments.output or folder))
+    return 0 if len(frames) == len(found) else 1
 
 
 if __name__ == "__main__":

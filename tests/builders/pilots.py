@@ -1,11 +1,13 @@
 """Tables of estimates of earlier studies, as folders of their outputs."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from xstilts.evaluation import estimates
 from xstilts.store import study_plan as study_plans
+from xstilts.store.study_plan import StudyPlan
 
 from tests.builders.study_plans import study_plan
 
@@ -20,12 +22,17 @@ _USUAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def pilot(folder: Path, *rows: dict[str, Any], study: str = "pilot") -> Path:
-    """Write the outputs of a study into a folder: its plan, and estimates with these values in place of usual ones."""
+def pilot(folder: Path, *rows: dict[str, Any], study: str = "pilot", plan: StudyPlan | None = None) -> Path:
+    """Write the outputs of a study into a folder: its plan, and estimates with these values in place of usual ones.
+
+    Without a plan it compares nothing of which examples are known.
+    """
     folder.mkdir()
     table = pd.DataFrame([{"row": number, **_USUAL, **row} for number, row in enumerate(rows, 1)])
     optional = {column.name: float for column in estimates.COLUMNS if column.optional and column.name in table}
     missing = {column.name: float("nan") for column in estimates.COLUMNS if column.name not in table}
     estimates.write(table.assign(**missing).astype(optional), folder / estimates.FILE)
-    (folder / study_plans.FILE).write_text(study_plans.text(study_plan(study=study)))
+    (folder / study_plans.FILE).write_text(
+        study_plans.text(dataclasses.replace(plan or study_plan(targets={}), study=study))
+    )
     return folder

@@ -9,7 +9,7 @@ import pytest
 from xstilts import commands
 
 from tests.builders.pilots import pilot
-from tests.builders.plans import study_file
+from tests.builders.plans import plan_study, study_file
 from tests.builders.projects import ROOT
 
 SCALE = ROOT / "studies/scale.yaml"
@@ -59,10 +59,14 @@ def test_made_up_data_on_a_cpu(folder, capsys):
         "recipes": {"mini": {"intermediate": {}, "target": {}}}, "targets": {"tydiqa": None},
         "contrasts": {"multi": {"mixture": ["nine", "none"], "targets": ["tydiqa"]}},
     })  # fmt: skip
-    pilots = [str(pilot(folder / name, {"run_sd": 2.0}, study=name)) for name in ("one", "two")]
+    plan = plan_study(folder, study.read_text()).study_plan
+    pilots = [str(pilot(folder / name, {"run_sd": 2.0}, study=name, plan=plan)) for name in ("one", "two")]
     assert commands.main(["power", str(study), "--pilot", *pilots]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "The variance between runs is that of Study one, Study two, 2 folders: their mean." in text
+    assert (
+        "The variance between runs is that of Study one (made-up data), Study two (made-up data), 2 folders: their"
+        " mean."
+    ) in text
     assert "seconds of a CPU are not estimated" in text and "+5.0" in text
 
 
@@ -70,6 +74,11 @@ def test_made_up_data_on_a_cpu(folder, capsys):
     ("study", "arguments", "said"),
     [
         (ROOT / "studies/tiny.yaml", ["--run-sd", "1"], "tiny.yaml: compares nothing in percent; state `answer`"),
+        (
+            ROOT / "studies/miniature_worlds.yaml",
+            ["--run-sd", "1"],
+            "miniature_worlds.yaml: world: 6 worlds, and their",
+        ),
         (SCALE, ["--pilot", "nowhere"], "nowhere/estimates.parquet: missing"),
         (ROOT / "studies/none.yaml", ["--run-sd", "1"], "none.yaml"),
     ],

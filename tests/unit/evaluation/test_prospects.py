@@ -17,6 +17,7 @@ from xstilts.planning.settings import from_config
 from xstilts.planning.study import read_study
 from xstilts.planning.unindexed import plan_unindexed
 from xstilts.references import SOURCE_LANGUAGE
+from xstilts.store import study_plan as study_plans
 from xstilts.store.answer import Contrast
 from xstilts.store.study_plan import PlannedTarget
 
@@ -58,6 +59,11 @@ def found(plan, noise_of, rows=None):
         }
     asked = comparisons(plan, {name: planned.rows for name, planned in examples.items()})
     return prospects(plan, asked, examples, noise_of)
+
+
+def read(plan, *folders):
+    """Return the noise in pilots of a study."""
+    return pilots.read(folders, planned_examples.planned_examples(plan))
 
 
 def only(plan, noise_of, rows=None):
@@ -127,6 +133,27 @@ def test_primary_comparisons_must_hold_at_the_strictest_step(tmp_path):
     assert first.detectable(3) > second.detectable(3)
 
 
+def test_of_a_claim_the_comparison_that_is_hardest_to_find_counts(tmp_path):
+    """TyDiQA has fewer languages, and one comparison of four must hold at 5 % / 4; of another claim it must at 5 %."""
+    of_both = [{"mixtures": ["nine", "mnli"], "minus": ["none"], "targets": ["xnli", "tydiqa"]}]
+    claims = {name: {"text": "x", "comparisons": of_both} for name in ("all", "one")}
+    claims["one"] = {"text": "x", "comparisons": [{**of_both[0], "mixtures": ["nine"], "targets": ["tydiqa"]}]}
+    plan = plan_study(
+        tmp_path, {**STUDY, "models": ["mini-small"], "targets": {"xnli": None, "tydiqa": None}, "claims": claims}
+    ).study_plan
+    plan = dataclasses.replace(plan, claims={name: plan.claims[name] for name in claims})
+    rows = planned_examples.planned_examples(plan)
+    asked = comparisons(plan, {name: planned.rows for name, planned in rows.items()})
+    assert [one.outcome.target for one in asked] == ["xnli", "tydiqa", "xnli", "tydiqa", "tydiqa"]
+    few = {**rows, "tydiqa": PlannedExamples(dict.fromkeys(rows["tydiqa"].rows, 50), False)}
+    together, alone = prospects(plan, asked, few, pilots.stated(1.0))
+    assert (together.comparison.name, together.comparison.outcome.target, together.level) == (
+        "claim all", "tydiqa", 0.05 / 4,
+    )  # fmt: skip
+    assert (alone.comparison.name, alone.level) == ("claim one", 0.05) and together.detectable(3) > alone.detectable(3)
+    assert together.is_of_claim and alone.is_of_claim
+
+
 def test_more_examples_where_runs_do_not_do(tmp_path):
     plan = plan_with(tmp_path, contrasts={"multi": MULTI})
     prospect = only(plan, pilots.stated(0.0))
@@ -172,19 +199,30 @@ def test_pilots_of_the_same_comparison_are_averaged(tmp_path):
     """Variances, not standard deviations; the name of a contrast does not matter."""
     plan = plan_with(tmp_path, contrasts={"other_name": MULTI})
     folders = [
-        pilot(tmp_path / "0", {"run_sd": 1.0, "example_part": 0.6, "estimate": 4.0, "clusters": 100}),
-        pilot(tmp_path / "1", {"run_sd": 3.0, "example_part": 0.8, "estimate": 6.0, "clusters": 200}),
+        pilot(tmp_path / "0", {"run_sd": 1.0, "example_part": 0.6, "estimate": 4.0, "clusters": 100}, plan=plan),
+        pilot(tmp_path / "1", {"run_sd": 3.0, "example_part": 0.8, "estimate": 6.0, "clusters": 200}, plan=plan),
     ]
-    prospect = only(plan, pilots.read(folders))
+    prospect = only(plan, read(plan, *folders))
     assert prospect.noise.source == "same comparison" and prospect.noise.difference == 5
     assert prospect.components.run == pytest.approx(2 * (1 + 9) / 2)
     assert prospect.components.example == pytest.approx((0.36 + 0.64) / 2) and prospect.components.clusters == 150
     assert prospect.power(3) < prospect.power(5) and prospect.power(1) is None
     just = {"run_sd": math.sqrt(5), "example_part": math.sqrt(0.5), "estimate": prospect.detectable(5), "clusters": 150}
-    assert only(plan, pilots.read([pilot(tmp_path / "2", just)])).power(5) == pytest.approx(0.8)
+    assert only(plan, read(plan, pilot(tmp_path / "2", just, plan=plan))).power(5) == pytest.approx(0.8)
 
 
-def test_a_study_that_is_its_own_pilot_finds_what_its_estimates_say(tmp_path):
+@pytest.mark.parametrize("rows", [125, 1000])
+def test_the_examples_of_a_pilot_are_brought_to_the_studys_number(tmp_path, rows):
+    """The pilot's test sets have 250 rows in each of six languages."""
+    plan = plan_with(tmp_path, contrasts={"multi": MULTI})
+    larger = plan_with(tmp_path, contrasts={"multi": MULTI}, limits={**STUDY["limits"], "test_rows": rows})
+    noise_of = read(larger, pilot(tmp_path / "pilot", {"example_part": 0.6, "clusters": 100}, plan=plan))
+    noise = only(larger, noise_of).noise
+    assert noise.example == pytest.approx(0.36 * 250 / rows)
+    assert noise.clusters == pytest.approx(100 * rows / 250, rel=0.05)
+
+
+def test_a_study_that_is_its_own_pilot_finds_what_its_estimates_say(tmp_path, monkeypatch):
     """The same runs again: the estimates' own detectable differences, with as many degrees of freedom."""
     rng = np.random.default_rng(0)
     target = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny", ("mnli",))
@@ -198,7 +236,9 @@ def test_a_study_that_is_its_own_pilot_finds_what_its_estimates_say(tmp_path):
     estimates.write(table, tmp_path / estimates.FILE)
     examples = {"xnli": PlannedExamples(dict.fromkeys(("en", "de", "fr"), 200), False)}
     asked = comparisons(plan, {"xnli": examples["xnli"].rows})
-    prospect = prospects(plan, asked, examples, pilots.read([tmp_path]))[0]
+    (tmp_path / study_plans.FILE).write_text(study_plans.text(plan))
+    monkeypatch.setattr(pilots, "planned_examples", lambda plan: examples)
+    prospect = prospects(plan, asked, examples, pilots.read([tmp_path], examples))[0]
     assert prospect.detectable(3) == pytest.approx(table["detectable"][0])
     assert prospect.noise.difference == table["estimate"][0] and prospect.power(3) > 0.9
 
@@ -213,7 +253,7 @@ def test_a_study_that_is_its_own_pilot_finds_what_its_estimates_say(tmp_path):
 )
 def test_pilots_without_the_comparison_say_the_variance_between_runs(row, source, run_sd, tmp_path):
     plan = plan_with(tmp_path, contrasts={"multi": MULTI})
-    prospect = only(plan, pilots.read([pilot(tmp_path / "pilot", row, {**row, "run_sd": 1.0})]))
+    prospect = only(plan, read(plan, pilot(tmp_path / "pilot", row, {**row, "run_sd": 1.0})))
     assert prospect.noise.source == source and prospect.noise.difference is None
     assert prospect.components.run == pytest.approx(2 * run_sd**2)
     assert prospect.components.example == only(plan, pilots.stated(0.0)).components.example
@@ -222,21 +262,21 @@ def test_pilots_without_the_comparison_say_the_variance_between_runs(row, source
 def test_the_better_match_comes_first(tmp_path):
     plan = plan_with(tmp_path, contrasts={"multi": MULTI})
     rows = [{"target": "xnli", "run_sd": 9.0}, {"model": "mini-large", "run_sd": 8.0}, {"a": "mnli", "run_sd": 2.0}]
-    assert only(plan, pilots.read([pilot(tmp_path / "a", *rows)])).noise.run_sd == 2
-    assert only(plan, pilots.read([pilot(tmp_path / "b", *rows[:2])])).noise.run_sd == 8
+    assert only(plan, read(plan, pilot(tmp_path / "a", *rows))).noise.run_sd == 2
+    assert only(plan, read(plan, pilot(tmp_path / "b", *rows[:2]))).noise.run_sd == 8
     # a mean over other targets is another outcome
     mean = {"target": "", "targets": 3, "run_sd": 5.0}
-    assert only(plan, pilots.read([pilot(tmp_path / "c", mean, rows[0])])).noise.run_sd == 9
+    assert only(plan, read(plan, pilot(tmp_path / "c", mean, rows[0]))).noise.run_sd == 9
 
 
 def test_rows_without_a_variance_do_not_count(tmp_path):
     plan = plan_with(tmp_path, contrasts={"multi": MULTI})
     others = [{"runs_used": "without collapsed", "run_sd": 9.0}, {"scale": "log-odds", "run_sd": 9.0}]
-    assert only(plan, pilots.read([pilot(tmp_path / "a", *others, {})])).noise.run_sd == 1
+    assert only(plan, read(plan, pilot(tmp_path / "a", *others, {}, plan=plan))).noise.run_sd == 1
     one_run = {"interval": "examples only", "run_sd": None, "run_part": None}
     with pytest.raises(UserError, match="no difference has a variance between runs; the pilot needs two seeds"):
-        pilots.read([pilot(tmp_path / "b", one_run)])
-    only_means = pilots.read([pilot(tmp_path / "c", {"target": "", "targets": 3})])
+        read(plan, pilot(tmp_path / "b", one_run))
+    only_means = read(plan, pilot(tmp_path / "c", {"target": "", "targets": 3}))
     with pytest.raises(UserError, match="no pilot has the outcome zero-shot of 1 targets"):
         only(plan, only_means)
 

@@ -169,5 +169,23 @@ def test_arms_are_chosen_by_dev_scores(tmp_path):
 def test_the_documents_have_the_claims_of_the_registry():
     page = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in page.split("<!-- claims -->")[1].splitlines() if line.startswith("| ")][1:]
-    stated = {name.strip("| "): (text, figure.strip()) for name, text, figure, _ in rows}
-    assert stated == {name: (claim["text"], claim["figure"] or "–") for name, claim in registry.load().claims.items()}
+    stated = {name.strip("| "): (text, figure.strip(), compared.strip("| ")) for name, text, figure, compared in rows}
+    assert stated == {
+        name: (claim["text"], claim["figure"] or "–", compared_in(claim))
+        for name, claim in registry.load().claims.items()
+    }
+
+
+def compared_in(claim):
+    """Return what is compared for a claim in the words of the documents."""
+    if claim["fact"]:
+        stated = [f"{key} {value}" for key, value in claim["fact"].items() if value is not None]
+        return f"a fact of the set-up: {', '.join(stated)}"
+    found = []
+    for asked in claim["comparisons"]:
+        sides = f"{', '.join(asked['mixtures'])} − {', '.join(asked['minus'])}"
+        on = f" on {', '.join(asked['targets'])}" if asked["targets"] else ""
+        against = f", less that on {', '.join(asked['against'])}" if asked["against"] else ""
+        expected = "" if asked["expected"] == "higher" else f" ({asked['expected']})"
+        found.append(f"{sides}{on}{against}{expected}")
+    return "; ".join(found)

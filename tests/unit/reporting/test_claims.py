@@ -1,6 +1,7 @@
 """The table of claims: verdicts in words, what a study would need, and links to rows that are there."""
 
 import math
+import re
 
 import pytest
 from xstilts.reporting import claims, layout, wording
@@ -46,6 +47,20 @@ def test_a_row_for_each_recipe():
 def test_what_an_undecided_claim_needs(change, needs):
     row, _ = found(claim(ONE), {**ROW, "standard_error": 0.3, **change}, ROW | {"recipe": "s"})
     assert (row.verdict, row.needs) == ("undecided", needs)
+
+
+def test_of_several_worlds_more_worlds_are_needed():
+    row, _ = found(
+        claim(ONE),
+        {**ROW, **UNDECIDED, "standard_error": 0.8, "interval": "worlds", "worlds": 6.0},
+        ROW | {"recipe": "s"},
+    )
+    assert re.fullmatch(r"about \d+ worlds", row.needs)
+
+
+def test_one_cluster_of_examples():
+    row, _ = found(claim(ONE), {**ROW, **ONE_RUN, "runs_a": 3, "runs_b": 3, "clusters": 1, "standard_error": math.nan})
+    assert (row.verdict, row.needs) == ("not testable in this study", "a second cluster of test examples")
 
 
 def test_several_comparisons():

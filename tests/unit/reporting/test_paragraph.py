@@ -49,7 +49,10 @@ def said(*rows, answer=ASKED, **changes):
         ({}, "+1.2 points [+0.2, +2.2], 3 runs an arm: nine is higher [1]"),
         (LOWER, "-2.0 points [-3.0, -1.0], 3 runs an arm: nine is lower [1]"),
         (EQUIVALENT, "+0.1 points [-0.6, +0.8], 3 runs an arm: equivalent within 1 point [1]"),
-        (UNDECIDED, "+0.4 points [-0.9, +1.7], 3 runs an arm: undecided, about 17 runs an arm would decide it [1]"),
+        (
+            UNDECIDED,
+            "+0.4 points [-0.9, +1.7], 3 runs an arm: undecided, about 17 runs an arm would likely decide it [1]",
+        ),
         (
             {**UNDECIDED, "runs_needed": math.inf},
             "undecided, and no number of runs would decide it, only more test examples [1]",
@@ -78,6 +81,25 @@ def test_one_run_an_arm_has_no_verdict():
 def test_gains_that_nothing_asks_for_are_not_in_it():
     gain = {**CONTRAST, "name": "gain over none", "b": "none", "interval": "examples only", "primary": True}
     assert said({}, gain) == said({})
+
+
+def test_one_cluster_of_examples_is_the_reason():
+    one_cluster = {**ONE_RUN, "runs_a": 2, "runs_b": 2, "clusters": 1, "low": 1.2, "high": 1.2}
+    text = said(one_cluster)
+    assert "2 runs an arm: no verdict, for all examples are one cluster [1]" in text
+    assert "without a verdict, for all examples are one cluster: mini small [1]." in text
+    assert "second run" not in text and "one run" not in text and "Nothing is random in these ranges" in text
+    both = said(ONE_RUN, {**LARGE, **one_cluster}, {**INTERACTION, **UNDECIDED})
+    assert (
+        "undecided: mini interaction [3]; without a verdict, for want of a second run: mini small [1]; without a verdict,"
+        " for all examples are one cluster: mini large [2]." in both
+    )
+
+
+def test_only_what_was_said_says_what_is_random():
+    """A claim, or an exploratory contrast, of one run an arm is not in the paragraph."""
+    text = said({}, {**SCARCE, **ONE_RUN, "name": "claim 2", "primary": False})
+    assert "Random in these intervals are the runs (the seed of both phases of training) and the test examples;" in text
 
 
 def test_question_budget_and_choice():
@@ -150,8 +172,27 @@ def test_without_collapsed_runs():
     kept = {**UNDECIDED, "runs_used": "without collapsed", "runs_a": 2, "primary": False}
     text = said({"collapsed": 1}, kept, {**ORACLE, "collapsed": 1})
     assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +0.4 points" in text
-    assert "[-0.9, +1.7], 2 runs against 3: undecided, about 17 runs an arm would decide it [2]." in text
+    assert (
+        "[-0.9, +1.7], 2 runs against 3: undecided, about 17 runs an arm would likely decide it, exploratory [2]."
+        in text
+    )
     assert "One comparison is primary" in text
+
+
+def test_a_verdict_without_collapsed_runs_is_not_corrected_and_says_so():
+    """Whether the arm collapsed that is compared, or in some world one of its runs: the counts can be the same."""
+    kept = {"runs_used": "without collapsed", "primary": False, "p_holm": math.nan}
+    text = said({"collapsed": 2, "verdict": "undecided", "p_holm": 0.06, "runs_needed": 4.0}, kept)
+    assert "without them, mini small +1.2 points [+0.2, +2.2], 3 runs an arm: nine is higher, exploratory [2]." in text
+
+
+def test_only_what_was_said_counts_its_collapsed_runs():
+    """Neither the large model, in which none collapsed, nor an exploratory contrast."""
+    beside = {**SCARCE, "name": "beside", "primary": False, "collapsed": 2}
+    kept = {"runs_used": "without collapsed", "primary": False}
+    text = said({"collapsed": 1}, kept, LARGE, beside, {**beside, **kept})
+    assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +1.2 points" in text
+    assert "mini large 0 runs" not in text and "beside" not in text
 
 
 def test_only_collapsed_runs():
@@ -173,6 +214,16 @@ def test_what_was_expected_otherwise(emerged):
     assert "nine is lower, where higher was expected [1]" in text
 
 
+def test_an_answer_without_an_outcome_says_so():
+    """As where all languages are controls: there are rows of targets in the source language at most."""
+    text = said()
+    assert text.startswith(
+        "The study asks whether several intermediate tasks together do better than a single one, and has"
+    )
+    assert "no outcome that answers it" in text and "states no question" not in text and "Random" not in text
+    assert "no outcome that answers it" in said(SCARCE) and "Primary contrast scarce" in said(SCARCE)
+
+
 def test_exploratory_contrasts_are_not_in_it():
     text = said({**SCARCE, "primary": False}, answer=None)
     assert text == "This study states no question: it has neither `answer` nor primary contrasts."
@@ -181,7 +232,7 @@ def test_exploratory_contrasts_are_not_in_it():
 def test_worlds():
     over = {**UNDECIDED, "interval": "worlds", "worlds": 6.0}
     text = said(over, *({"interval": "runs and examples", "world": world} for world in (21, 22)))
-    assert "[-0.9, +1.7], 6 worlds, 3 runs an arm: undecided, about 17 worlds would decide it [1]" in text
+    assert "[-0.9, +1.7], 6 worlds, 3 runs an arm: undecided, about 17 worlds would likely decide it [1]" in text
     assert "Random in these intervals are the worlds, each with its own data" in text
     assert "nine is higher" not in text and "[2]" not in text
 

@@ -70,6 +70,11 @@ def test_other_scales_are_named(scale, expected):
     assert contrast(scale=scale)["difference"] == expected
 
 
+def test_a_rounded_zero_has_no_sign():
+    row = contrast(estimate=-0.04, low=-0.3, high=-0.01)
+    assert (row["difference"], row["95 % interval"]) == ("+0.0", "-0.3 to +0.0")
+
+
 def test_primary_comparisons_come_first_and_are_marked():
     frame = estimates({"target": "xnli"}, {"target": "", "targets": 2, "primary": True}, ANSWER)
     _, rows = verdict_tables.contrast_rows(frame)
@@ -95,7 +100,7 @@ def test_expectations_are_counted():
     )  # fmt: skip
     assert verdict_tables.expectations(frame) == (
         "Expected differences: 5, of which 1 emerged, 1 went the other way, 1 too small to matter, 1 undecided,"
-        " 1 without a verdict, because an arm has one run. Not as expected: c on the mean, d on udpos."
+        " 1 without a verdict, because an arm has one run or all examples are one cluster. Not as expected: c on the mean, d on udpos."
     )
     assert verdict_tables.expectations(estimates({})) == ""
 

@@ -67,13 +67,18 @@ def run(arguments: argparse.Namespace) -> None:
     entries = registry.load(settings.own_tasks)
     path = arguments.study or settings.study
     study = read_study(path, entries)
+    if len(study.worlds) > 1:
+        raise UserError(
+            f"{path}: world: {len(study.worlds)} worlds, and their mean varies with the worlds, by how much neither runs"
+            " nor examples say; name one world"
+        )
     plan = plan_unindexed(study, entries, settings).study_plan
     examples = planned_examples(plan)
     asked = comparisons(plan, {target: planned.rows for target, planned in examples.items()})
     if arguments.pilot is None:
         noise_of, variance = pilots.stated(arguments.run_sd), _stated(arguments.run_sd)
     else:
-        noise_of, variance = pilots.read(arguments.pilot), _of_pilots(arguments.pilot)
+        noise_of, variance = pilots.read(arguments.pilot, examples), _of_pilots(arguments.pilot)
     found = prospects(plan, asked, examples, noise_of)
     if not found:
         raise UserError(f"{path}: compares nothing in percent; state `answer`, or `contrasts`")

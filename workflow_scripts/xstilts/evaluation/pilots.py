@@ -9,8 +9,12 @@ import pandas as pd
 
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates
-from xstilts.evaluation.comparisons import DIFFERENCE, POINTS, Comparison
+from xstilts.evaluation.comparisons import DIFFERENCE, POINTS, Comparison, comparisons
 from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES
+from xstilts.evaluation.outcomes import Outcome
+from xstilts.evaluation.planned_examples import PlannedExamples, example_variance, planned_examples
+from xstilts.store import study_plan
+from xstilts.store.study_plan import StudyPlan
 
 # what a variance between runs is taken from, the best first
 STATED, SAME, SAME_MODEL, SAME_OUTCOME, OTHER_TARGETS = (
@@ -33,7 +37,8 @@ class Noise:
         run_sd: standard deviation between runs of one arm, in points.
         per_target: whether it is that of one target; else of the whole outcome.
         source: STATED, or which rows of the pilots it is from.
-        example: what examples add to the variance of the difference, in squared points; None where no pilot says it.
+        example: what examples add to the variance of the difference, in squared points, at the number of examples that
+            the study has; None where no pilot says it.
         clusters: independent clusters of examples, with ``example``.
         difference: the pilots' own estimate, in points: their mean.
     """
@@ -54,20 +59,36 @@ def stated(run_sd: float) -> NoiseOf:
     return lambda comparison: Noise(run_sd, per_target=True, source=STATED)
 
 
-def read(folders: Sequence[Path]) -> NoiseOf:
+@dataclass(frozen=True)
+class _Pilot:
+    """The plan of a pilot, and its test examples by target."""
+
+    plan: StudyPlan
+    examples: Mapping[str, PlannedExamples]
+
+    def outcome(self, comparison: Comparison) -> Outcome:
+        """Return the outcome on which the pilot has the same comparison."""
+        asked = comparisons(self.plan, {target: planned.rows for target, planned in self.examples.items()})
+        identity = _identity(comparison)
+        return next(one.outcome for one in asked if _identity(one) == identity)
+
+
+def read(folders: Sequence[Path], examples: Mapping[str, PlannedExamples]) -> NoiseOf:
     """Return the noise of a comparison in the outputs of earlier studies, variances averaged over them.
 
     It is that of the same comparison; else the variance between runs of the same outcome in the same models, or in
-    any; else that of the pilots' single targets.
+    any; else that of the pilots' single targets. What examples add is brought to the study's number of them: it is
+    multiplied by the ratio of what is assumed of the study's and of the pilot's examples (``planned_examples.py``).
 
     Args:
         folders: of the outputs of one or more studies; of a study in several worlds, each world counts as one.
+        examples: the study's test examples by target.
 
     Raises:
         UserError: if a folder has no estimates, or none with a variance between runs.
     """
-    frames = []
-    for folder in folders:
+    frames, pilots = [], []
+    for number, folder in enumerate(folders):
         path = folder / estimates.FILE
         frame = estimates.read(path)
         measured = (
@@ -80,22 +101,34 @@ def read(folders: Sequence[Path]) -> NoiseOf:
                 f"{path}: no difference has a variance between runs; the pilot needs two seeds or more, or state it"
                 " with --run-sd"
             )
-        frames.append(frame[measured])
+        plan = study_plan.read(folder / study_plan.FILE)
+        pilots.append(_Pilot(plan, planned_examples(plan)))
+        frames.append(frame[measured].assign(pilot=number))
     rows = pd.concat(frames, ignore_index=True)
-    return lambda comparison: _noise(comparison, rows)
+    return lambda comparison: _noise(comparison, rows, pilots, examples)
 
 
-def _noise(comparison: Comparison, rows: pd.DataFrame) -> Noise:
+def _noise(
+    comparison: Comparison, rows: pd.DataFrame, pilots: Sequence[_Pilot], examples: Mapping[str, PlannedExamples]
+) -> Noise:
     outcome = comparison.outcome
-    has_outcome = _are(rows, dict(zip(_OUTCOME, (outcome.name, outcome.target, len(outcome.targets)), strict=True)))
-    same = rows[has_outcome & _are(rows, {name: getattr(comparison, name) for name in _NAMES})]
+    identity = _identity(comparison)
+    has_outcome = _are(rows, {name: identity[name] for name in _OUTCOME})
+    same = rows[has_outcome & _are(rows, identity)]
     if len(same):
+        variance, clusters = example_variance(outcome, examples, 1)
+        of_pilots = {
+            number: example_variance(pilots[number].outcome(comparison), pilots[number].examples, 1)
+            for number in same["pilot"].unique()
+        }
+        more_variance = same["pilot"].map({number: variance / planned for number, (planned, _) in of_pilots.items()})
+        more_clusters = same["pilot"].map({number: clusters / planned for number, (_, planned) in of_pilots.items()})
         return Noise(
             _quadratic_mean(same["run_sd"]),
             per_target=False,
             source=SAME,
-            example=_quadratic_mean(same["example_part"]) ** 2,
-            clusters=round(same["clusters"].mean()),
+            example=float((same["example_part"] ** 2 * more_variance).mean()),
+            clusters=round((same["clusters"] * more_clusters).mean()),
             difference=float(same["estimate"].mean()),
         )
     models = {arm.model for side in (*comparison.first, *comparison.second) for arm in side.arms}
@@ -110,6 +143,13 @@ def _noise(comparison: Comparison, rows: pd.DataFrame) -> Noise:
             " single target; take another pilot, or state the variance with --run-sd"
         )
     return Noise(_quadratic_mean(rows[single]["run_sd"]), per_target=True, source=OTHER_TARGETS)
+
+
+def _identity(comparison: Comparison) -> dict[str, object]:
+    """Return what makes two comparisons the same one, by columns of the table of estimates."""
+    outcome = comparison.outcome
+    values = (outcome.name, outcome.target, len(outcome.targets))
+    return {name: getattr(comparison, name) for name in _NAMES} | dict(zip(_OUTCOME, values, strict=True))
 
 
 def _are(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.Series:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xstilts.evaluation import intervals, power
-from xstilts.evaluation.comparisons import POINTS, Arm, Comparison, pool_of
+from xstilts.evaluation.comparisons import CLAIM, POINTS, Arm, Comparison, pool_of
 from xstilts.evaluation.intervals import LEVEL, Components, RunVariance
 from xstilts.evaluation.pilots import Noise, NoiseOf
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
@@ -23,7 +23,7 @@ class Prospect:
         noise: how much its outcome varies.
         components: of the variance of the difference.
         smallest: the smallest difference that matters, in points.
-        level: at which a difference must be found: 5 %, of m primary comparisons 5 % / m.
+        level: at which a difference must be found: 5 %, of m primary comparisons, and of m of one claim, 5 % / m.
     """
 
     comparison: Comparison
@@ -45,6 +45,11 @@ class Prospect:
         return power.power(self.noise.difference, *power.with_runs(self.components, runs), level=self.level)
 
     @property
+    def is_of_claim(self) -> bool:
+        """Whether it is the comparison of a claim that is hardest to find."""
+        return self.comparison.name.startswith(f"{CLAIM} ")
+
+    @property
     def runs_needed(self) -> float:
         """The fewest runs an arm that find the smallest difference that matters; infinite if none do."""
         return power.runs_needed(self.components, self.smallest, level=self.level)
@@ -62,11 +67,13 @@ def prospects(
 ) -> list[Prospect]:
     """Return what can be found of the comparisons by which a study is judged, the primary ones first.
 
-    These are of each comparison its main outcome, and the targets that a contrast names. Differences in log-odds and in
-    nats, and those from the single task that is best in hindsight, are left out.
+    These are of each comparison its main outcome, and the targets that a contrast names; of a claim in a model and by a
+    recipe the comparison that is hardest to find, for a claim is supported by all of its comparisons. Differences in
+    log-odds and in nats, and those from the single task that is best in hindsight, are left out.
 
-    A primary difference is found once it holds at 5 % corrected for the m primary comparisons. Of Holm's steps the
-    strictest is taken, 5 % / m, so that it is found whatever the others show.
+    A primary difference is found once it holds at 5 % corrected for the m primary comparisons, one of a claim corrected
+    for the m of this claim. Of Holm's steps the strictest is taken, 5 % / m, so that it is found whatever the others
+    show.
 
     Args:
         plan: the study's plan.
@@ -74,13 +81,25 @@ def prospects(
         examples: the test examples by target.
         noise_of: gives the noise of a comparison.
     """
-    primary = sum(one.primary for one in asked)
     smallest = plan.answer.smallest if plan.answer else SMALLEST
-    found = []
-    for one in sorted(_main(plan, asked), key=lambda one: not one.primary):
+
+    def prospect(one: Comparison, together: int) -> Prospect:
         noise = noise_of(one)
-        level = LEVEL / primary if one.primary else LEVEL
-        found.append(Prospect(one, noise, _components(plan, one, examples, noise), smallest, level))
+        return Prospect(one, noise, _components(plan, one, examples, noise), smallest, LEVEL / together)
+
+    of_claims: dict[tuple[str, str, str], list[Comparison]] = {}
+    others = []
+    for one in asked:
+        if one.name.startswith(f"{CLAIM} "):
+            of_claims.setdefault((one.name, one.model, one.recipe), []).append(one)
+        else:
+            others.append(one)
+    primary = sum(one.primary for one in others)
+    main = sorted(_main(plan, others), key=lambda one: not one.primary)
+    found = [prospect(one, primary if one.primary else 1) for one in main]
+    for claim in of_claims.values():
+        in_points = [prospect(one, len(claim)) for one in claim if one.scale == POINTS]
+        found += [max(in_points, key=lambda one: (one.runs_needed, one.examples_needed))] if in_points else []
     return found
 
 

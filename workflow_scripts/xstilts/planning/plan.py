@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from xstilts.errors import UserError
+from xstilts.planning import question
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
@@ -66,6 +67,7 @@ def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
 def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     registry = registry.of(study.source)
     plan = _empty_plan(study, registry)
+    plan.notes += question.notes(study.answer, study.mixtures)
     data = DataPlanner(study, registry, Sourcing(study, registry, indexes, plan.notes), plan.made, plan.urls)
     training = TrainingPlanner(study, registry, indexes, plan.made, data)
     evaluation = EvaluationPlanner(study, plan.made, data, training)

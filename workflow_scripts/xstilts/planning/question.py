@@ -181,6 +181,19 @@ def _check_steps(budget: Budget, mixtures: Mapping[str, Mixture | None], here: s
             raise UserError(f"{here}: {budget.multi!r} has {multi} steps, {name!r} {steps[name]}; make them equal")
 
 
+def notes(asked: Answer | None, mixtures: Mapping[str, Mixture | None]) -> list[str]:
+    """Return for people what an answer takes for granted: the steps of mixtures that do not state them."""
+    budget = asked.budgets.get(_EQUAL_STEPS) if asked is not None else None
+    named = (budget.multi, *budget.singles) if budget is not None else ()
+    without = [name for name in named if (mixture := mixtures[name]) is None or mixture.sampling.steps is None]
+    if not without:
+        return []
+    return [
+        f"answer.budgets.{_EQUAL_STEPS}: {', '.join(without)} without `steps`: what their epochs come to is taken to be"
+        " equal to the others'"
+    ]
+
+
 def _family(entry: Mapping[str, Any], models: Mapping[str, Use], here: str) -> Family:
     family = Family(**entry)
     sizes = _sizes(family)

@@ -11,6 +11,7 @@ from xstilts.evaluation import claims
 from xstilts.evaluation.claims import HOLDS, HOLDS_NOT, NOT_TESTABLE, UNDECIDED, Judgement
 from xstilts.evaluation.comparisons import CLAIM
 from xstilts.evaluation.estimates import ALL_RUNS
+from xstilts.evaluation.intervals import EXAMPLES_ONLY
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
@@ -89,7 +90,7 @@ def rows(plan: StudyPlan, estimates: pd.DataFrame) -> list[ClaimRow]:
                         recipe=recipe,
                         verdict=judged.verdict,
                         found=_found(of_model, judged),
-                        needs=_needs_of(judged, lacking, smallest),
+                        needs=_needs_of(judged, of_model, lacking, smallest),
                     )
                 )
     return found
@@ -107,18 +108,22 @@ def _found(of_model: Sequence[Row], judged: Judgement) -> Sentence:
     return (f"{counts}: ", Stated("from row", first["row"]), Stated(" to", last["row"]))
 
 
-def _needs_of(judged: Judgement, lacking: Lacking, smallest: float) -> str:
+def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smallest: float) -> str:
     """Return what a study would need to decide a claim that this one has not decided."""
     if judged.verdict == NOT_TESTABLE:
-        seeds = "a second run (seed) of every arm" if judged.more_runs else ""
-        return "; ".join(filter(None, [_needs(lacking), seeds]))
+        reasons = {wording.of_one_cluster(row) for row in of_model if row["interval"] == EXAMPLES_ONLY}
+        seeds = "a second run (seed) of every arm" if False in reasons else ""
+        clusters = "a second cluster of test examples" if True in reasons else ""
+        return "; ".join(filter(None, [_needs(lacking), seeds, clusters]))
     if judged.verdict != UNDECIDED:
         return ""
     if math.isnan(judged.runs_needed):
-        return f"nothing more: differences that do not support it are within {wording.within(smallest)} of none"
+        return (
+            f"nothing more: differences that do not support it are within {wording.counted(smallest, 'point')} of none"
+        )
     if math.isinf(judged.runs_needed):
         return "more test examples: no number of runs would decide it"
-    return f"about {math.ceil(judged.runs_needed)} runs an arm"
+    return f"about {wording.needed_runs(judged.runs_needed, of_model[0]['interval'])}"
 
 
 def _needs(lacking: Lacking) -> str:

@@ -53,6 +53,12 @@ _RANDOM = {
     EXAMPLES_ONLY: "the test examples alone where an arm has one run",
     WORLDS: "the worlds, each with its own data, pretrained models and runs",
 }
+_NO_QUESTION = ("This study states no question: it has neither `answer` nor primary contrasts.",)
+_NOT_ANSWERED = (
+    "The study asks whether several intermediate tasks together do better than a single one, and has no outcome that"
+    " answers it: no target in percent is scored in a language that counts (`controls` and, zero-shot, the source"
+    " language do not).",
+)
 
 
 def notice(plan: StudyPlan) -> str:
@@ -84,12 +90,13 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     primary = _select(rows, primary=True)
     contrasts = [row for row in primary if row["name"] != ANSWER]
     said = _answer(plan.answer, rows) if plan.answer else []
-    if not said and not contrasts:
-        return [("This study states no question: it has neither `answer` nor primary contrasts.",)]
+    if not contrasts and said in ([], [_NOT_ANSWERED]):
+        return said or [_NO_QUESTION]
     said += [_contrast(row, smallest) for row in contrasts]
     stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
-    said += _collapsed([row for row in rows if row["row"] in stated], rows, smallest)
-    return [*said, _correction(primary), _random(rows)]
+    used = [row for row in rows if row["row"] in stated]
+    said += _collapsed(used, rows, smallest)
+    return [*said, _correction(primary), _random(used)]
 
 
 def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
@@ -100,7 +107,7 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     of_first = _select(asked, budget=first)
     honest = [row for row in of_first if row["b"] != ORACLE_SINGLE]
     if not honest:
-        return []
+        return [_NOT_ANSWERED]
     said = [_question(answer, first, budget), _outcome(answer, honest[0])]
     for family in answer.families:
         said += _family(family, _select(honest, family=family), answer.smallest)
@@ -193,15 +200,23 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     said: list[Part] = [f"{'One comparison is primary' if one else head}, all else is exploratory; "]
     undecided = [row for row in primary if row["verdict"] == UNDECIDED]
     unjudged = [row for row in primary if not row["verdict"]]
-    if undecided:
-        said += ["undecided: ", *_names(undecided)]
-    if unjudged:
-        said += ["; " if undecided else "", "without a verdict, for want of a second run: ", *_names(unjudged)]
-    return (*said, "." if undecided or unjudged else "none is undecided.")
+    groups = {
+        "undecided": undecided,
+        "without a verdict, for want of a second run": [row for row in unjudged if not wording.of_one_cluster(row)],
+        "without a verdict, for all examples are one cluster": [row for row in unjudged if wording.of_one_cluster(row)],
+    }
+    there = {words: rows for words, rows in groups.items() if rows}
+    for number, (words, rows) in enumerate(there.items()):
+        said += [f"{'; ' if number else ''}{words}: ", *_names(rows)]
+    return (*said, "." if there else "none is undecided.")
 
 
-def _random(rows: Sequence[Row]) -> Sentence:
-    there = {row["interval"] for row in rows}
+def _random(said: Sequence[Row]) -> Sentence:
+    """Return what is random in the intervals of what was said."""
+    # nothing is random in a range without width
+    there = {row["interval"] for row in said if not wording.of_one_cluster(row)}
+    if not there:
+        return ("Nothing is random in these ranges, which say nothing of other runs or examples.",)
     random = wording.listed(words for kind, words in _RANDOM.items() if kind in there)
     fixed = "languages and targets" if WORLDS in there else "languages, targets and pretrained checkpoints"
     return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
@@ -220,7 +235,7 @@ def _finding(row: Row, smallest: float) -> Stated:
     subject = "the large model's difference" if row["kind"] == INTERACTION else row["a"]
     chosen = f" ({row['chosen']} chosen)" if row["chosen"] and row["kind"] != INTERACTION else ""
     verdict = f"{wording.verdict(row, subject, smallest)}{wording.expectation(row)}"
-    mark = "" if row["primary"] or not row["verdict"] or row["runs_used"] != ALL_RUNS else ", exploratory"
+    mark = "" if row["primary"] or not row["verdict"] else ", exploratory"
     return Stated(f"{_estimate(row).text}{chosen}: {verdict}{mark}", row["row"])
 
 

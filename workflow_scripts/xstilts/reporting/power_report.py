@@ -11,6 +11,7 @@ from xstilts.evaluation.intervals import LEVEL
 from xstilts.evaluation.pilots import STATED
 from xstilts.evaluation.prospects import Prospect
 from xstilts.reporting.layout import columns
+from xstilts.reporting.wording import counted
 from xstilts.store.answer import BEST, LARGE, SMALL, Answer
 from xstilts.store.study_plan import StudyPlan
 
@@ -79,7 +80,7 @@ def _row(prospect: Prospect, runs: Sequence[int]) -> dict[str, Any]:
 def text(report: PowerReport) -> str:
     """Return the table and the sentences around it."""
     title = (
-        f"{report.plan.title}, {_number(report.own, 'run')} an arm (*). The smallest difference, in points, that is"
+        f"{report.plan.title}, {counted(report.own, 'run')} an arm (*). The smallest difference, in points, that is"
         " found in 80 % of studies, by runs an arm:"
     )
     below = [*_meaning(report), "", "What this study cannot answer, and what would:"]
@@ -116,7 +117,7 @@ def _table(report: PowerReport) -> list[str]:
     rows[-1] += [""] * (len(header) - len(rows[-1]))
     lines = [line.rstrip() for line in columns((header, rows), 3)]
     primary = sum(prospect.comparison.primary for prospect in prospects)
-    claims = sum(prospect.comparison.name.startswith(f"{CLAIM} ") for prospect in prospects)
+    claims = sum(prospect.is_of_claim for prospect in prospects)
     # claims are the last comparisons of a study, and none is primary
     numbers_of = {"primary": primary, "exploratory": len(prospects) - primary - claims, "claims": claims}
     place = 1
@@ -150,10 +151,6 @@ def _pilots(prospect: Prospect, own: int) -> str:
     return f"{prospect.noise.difference:+.1f}" + ("" if share is None else f" ({share:.0%})")
 
 
-def _number(number: float, noun: str) -> str:
-    return f"{number:g} {noun}{'' if number == 1 else 's'}"
-
-
 def _meaning(report: PowerReport) -> Iterator[str]:
     """Yield what the figures mean and what is assumed."""
     primary = [prospect for prospect in report.prospects if prospect.comparison.primary]
@@ -163,7 +160,12 @@ def _meaning(report: PowerReport) -> Iterator[str]:
             " Primary comparisons are corrected for each other (Holm): here each must hold in the strictest step, at"
             f" 5 % / {round(LEVEL / primary[0].level)}."
         )
-    smallest = _number(report.prospects[0].smallest, "point")
+    if any(prospect.is_of_claim and prospect.level < LEVEL for prospect in report.prospects):
+        found += (
+            " The comparisons of a claim are corrected for each other too: of n in a model, the one that is hardest to"
+            " find is shown, at 5 % / n."
+        )
+    smallest = counted(report.prospects[0].smallest, "point")
     yield f"{found} Needed: the fewest runs an arm that find {smallest}, the smallest difference that matters."
     yield report.variance
     if _assumes(report.prospects):
@@ -180,7 +182,7 @@ def _meaning(report: PowerReport) -> Iterator[str]:
             yield (
                 f"{_sentence_name(prospect.comparison, report.plan)}: the pilots' difference was"
                 f" {prospect.noise.difference:+.1f} points; so large a one is found with power {power:.0%} at"
-                f" {_number(report.own, 'run')}."
+                f" {counted(report.own, 'run')}."
             )
     if report.hours:
         yield f"GPU-hours: of one {report.gpu} for the whole study, upper bounds, as `xstilts estimate` has them."
@@ -214,8 +216,7 @@ def _not_answered(report: PowerReport) -> Iterator[str]:
 def _undetected(report: PowerReport) -> Iterator[str]:
     """Yield which differences that matter are too small to be found: primary ones by name, others by number."""
     named: dict[tuple[str, str, str], list[str]] = {}
-    by_runs: list[Prospect] = []
-    by_examples: list[Prospect] = []
+    numbered: dict[tuple[str, bool], list[Prospect]] = {}
     for prospect in report.prospects:
         found, one = prospect.detectable(report.own), prospect.comparison
         if found is None or found <= prospect.smallest:
@@ -224,15 +225,14 @@ def _undetected(report: PowerReport) -> Iterator[str]:
             key = (f"{one.a} - {one.b}", f"{_outcome(one)}, finds {found:.2f}", _remedy([prospect]))
             named.setdefault(key, []).append(_where(one, report.plan))
         else:
-            (by_examples if math.isinf(prospect.runs_needed) else by_runs).append(prospect)
-    smallest = _number(report.prospects[0].smallest, "point")
+            noun = "claim" if prospect.is_of_claim else "exploratory comparison"
+            numbered.setdefault((noun, math.isinf(prospect.runs_needed)), []).append(prospect)
+    smallest = counted(report.prospects[0].smallest, "point")
     for (sides, figures, remedy), places in named.items():
         yield f"{smallest} in {sides}, primary ({figures}; {'; '.join(places)}). {remedy}"
-    for prospects in (by_runs, by_examples):
-        if prospects:
-            finds = _range([prospect.detectable(report.own) or 0.0 for prospect in prospects], ".2f")
-            many = f"{len(prospects)} exploratory comparison{'s' if len(prospects) > 1 else ''}"
-            yield f"{smallest} in {many} (finds {finds}). {_remedy(prospects)}"
+    for (noun, _), prospects in numbered.items():
+        finds = _range([prospect.detectable(report.own) or 0.0 for prospect in prospects], ".2f")
+        yield f"{smallest} in {counted(len(prospects), noun)} (finds {finds}). {_remedy(prospects)}"
 
 
 def _remedy(prospects: Sequence[Prospect]) -> str:

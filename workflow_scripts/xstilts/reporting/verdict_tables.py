@@ -7,17 +7,19 @@ import numpy as np
 import pandas as pd
 
 from xstilts.evaluation import worlds
-from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
+from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS, is_gain, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
+from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
 from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
 
 INTERVALS = (
-    "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run:"
-    " that carries no verdict. Undecided: in brackets the runs of each arm that would likely decide it."
+    "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run"
+    " or all examples are one cluster: that carries no verdict. Undecided: in brackets the runs of each arm that would"
+    " likely decide it."
 )
 _INTERVALS_OVER_WORLDS = (
     "Means over worlds with 95 % intervals (t), over all that differs between worlds: data, pretrained models, runs."
@@ -96,7 +98,7 @@ def world_rows(frame: pd.DataFrame) -> Cells:
         kind = "large − small" if row["kind"] == INTERACTION else row["model"] or row["size"]
         place = ", ".join(filter(None, (row["family"], kind, row["recipe"], row["mixture"], row["budget"])))
         outcome = row["target"] or f"{row['outcome']}, {row['targets']} targets"
-        spread = f"{row['world_sd']:.{_digits(row['scale'])}f}"
+        spread = wording.number(row["world_sd"], row["scale"]).removeprefix("+")
         numbers = [f"{row['worlds']:.0f}", *(str(row[name]) for name in counts)]
         rows.append([sides, place, outcome, *_difference(row), row["verdict"], spread, *numbers])
     return header, rows
@@ -124,12 +126,8 @@ def _measured(row: Mapping[str, Any]) -> list[str]:
 def _difference(row: Mapping[str, Any]) -> list[str]:
     """Return the estimate and its interval."""
     unit = "" if row["scale"] == POINTS else f" {row['scale']}"
-    estimate, low, high = (f"{row[name]:+.{_digits(row['scale'])}f}" for name in ("estimate", "low", "high"))
+    estimate, low, high = (wording.number(row[name], row["scale"]) for name in ("estimate", "low", "high"))
     return [estimate + unit, f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"]
-
-
-def _digits(scale: str) -> int:
-    return 1 if scale == POINTS else 3 if scale != LOG_ODDS else 2
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
@@ -145,7 +143,7 @@ _EXPECTATIONS = {
     "the opposite": "went the other way",
     "equivalent": "too small to matter",
     "undecided": "undecided",
-    "": "without a verdict, because an arm has one run",
+    "": "without a verdict, because an arm has one run or all examples are one cluster",
 }
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
 from xstilts.evaluation.estimates import EMERGED, OPPOSITE
-from xstilts.evaluation.intervals import EQUIVALENT, UNDECIDED
+from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.worlds import WORLDS
 from xstilts.forms.declaration import NATS
 
@@ -52,9 +52,9 @@ def _link(part: Part) -> Markup:
     return Markup('<a href="#estimate-{}">{}</a>').format(part.row, part.text)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things, such as ``1 target`` or ``3 targets``."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+def counted(number: float, noun: str) -> str:
+    """Return a number of things, such as ``1 target``, ``3 targets`` or ``0.5 points``."""
+    return f"{number:g} {noun}" + ("" if number == 1 else "s")
 
 
 def listed(words: Iterable[str]) -> str:
@@ -90,11 +90,6 @@ def difference(row: Row) -> str:
     return f"{number(row['estimate'], row['scale'])}{unit} {interval(row)}"
 
 
-def within(smallest: float) -> str:
-    """Return the smallest difference that matters in words."""
-    return f"{smallest:g} point" + ("" if smallest == 1 else "s")
-
-
 def verdict(row: Row, subject: str, smallest: float) -> str:
     """Return what a row lets one say, and no more.
 
@@ -105,20 +100,34 @@ def verdict(row: Row, subject: str, smallest: float) -> str:
     """
     found = row["verdict"]
     if not found:
-        return "a range over examples, no verdict"
+        return (
+            "no verdict, for all examples are one cluster"
+            if of_one_cluster(row)
+            else "a range over examples, no verdict"
+        )
     if found == EQUIVALENT:
-        return f"equivalent within {within(smallest)}"
+        return f"equivalent within {counted(smallest, 'point')}"
     return f"undecided, {decidable(row)}" if found == UNDECIDED else f"{subject} is {found}"
 
 
 def decidable(row: Row) -> str:
     """Return how many runs, or worlds, would decide a row that is undecided."""
-    needed, over_worlds = row["runs_needed"], row["interval"] == WORLDS
+    needed = row["runs_needed"]
     if math.isnan(needed):
         return "and how many runs would decide it is not known"
     if math.isinf(needed):
         return "and no number of runs would decide it, only more test examples"
-    return f"about {math.ceil(needed)} {'worlds' if over_worlds else 'runs an arm'} would decide it"
+    return f"about {needed_runs(needed, row['interval'])} would likely decide it"
+
+
+def needed_runs(number: float, interval: str) -> str:
+    """Return a number of runs that are needed, or of worlds where the interval is over worlds."""
+    return f"{math.ceil(number)} {'worlds' if interval == WORLDS else 'runs an arm'}"
+
+
+def of_one_cluster(row: Row) -> bool:
+    """Tell whether all examples of a row are one cluster, which says nothing of other examples."""
+    return bool(row["interval"] == EXAMPLES_ONLY and row["clusters"] < 2)
 
 
 def expectation(row: Row) -> str:
