@@ -69,17 +69,19 @@ class Predicted:
         model, mixture = arm
         trained = dev is not None or mixture != "none"
         name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target])
-        node, own = f"predictions/{name}", f"targets/{name}"
+        node = f"predictions/{name}"
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
             return
         self._prepared(target)
         entry = self.targets[target]
+        # targets that train on the same data have one training
+        own = ".".join([f"targets/{model}", recipe, mixture, f"s{seed}", *entry.trained_on])
         training = {}
         if mixture != "none":
             training[f"intermediate/{model}.{recipe}.{mixture}.s{seed}"] = run({})
         if dev is not None:
-            training[own] = run({entry.task: {entry.metric: dev}}, collapsed)
+            training[own] = run({entry.trained_on[-1]: {entry.metric: dev}}, collapsed)
             self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed)))
         parents = {"tokens": f"tokens/{target}", "model": own if dev is not None else f"models/{model}"}
         self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
@@ -118,7 +120,7 @@ def run(dev: Mapping[str, Mapping[str, float]], collapsed: bool = False) -> Run:
 def target_spec(target: PlannedTarget, seed: int) -> TargetSpec:
     """Return the spec of a target's training."""
     task = TaskSpec(
-        task=target.task, form=target.form, labels=None, decoding={}, scoring=None, metric=target.metric, epochs=1,
+        task=target.trained_on[-1], form=target.form, labels=None, decoding={}, scoring=None, metric=target.metric, epochs=1,
         batch_size=1, weight=1,
     )  # fmt: skip
     optimisation = Optimisation(

@@ -20,6 +20,10 @@ MEAN_SINGLE, ORACLE_SINGLE = "mean single", "oracle single"
 # the candidate that is best on the outcome itself, which nobody could have chosen beforehand
 ORACLE = "oracle"
 _SCALES = {PERCENT: POINTS, NATS: NATS}
+# what is compared but for the outcome, and with it: rows of the table of estimates that agree in SAME are one
+# comparison, over other runs or in another world
+COMPARED = ("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b")
+SAME = (*COMPARED, "outcome", "target")
 
 
 class Arm(NamedTuple):
@@ -87,6 +91,16 @@ def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
         found += _of_claim(plan, f"{CLAIM} {name}", claim, rows)
     # a recipe need not be that of every model
     return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
+
+
+def smallest_on(scale: str, smallest: float) -> float:
+    """Return the smallest difference that matters on a scale; 0 in nats and log-odds, where there is none.
+
+    Args:
+        scale: of the difference.
+        smallest: the smallest that matters, in points.
+    """
+    return smallest if scale == POINTS else 0.0
 
 
 def pool_of(plan: StudyPlan, arm: Arm) -> str:
@@ -169,8 +183,11 @@ def _interaction(large: Comparison, small: Comparison) -> Comparison:
 
 
 def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, rows: Rows) -> Iterator[Comparison]:
-    """Yield a contrast in every combination of the other axes, for its targets together and for each."""
-    found = outcomes.of_targets(plan, rows, [target for target in contrast.targets or rows if target in rows])
+    """Yield a contrast in every combination of the other axes, for its targets together and for each.
+
+    Of a primary one the first outcome counts: the mean over its targets, or the one target that is in percent.
+    """
+    found = outcomes.of_contrast(plan, rows, [target for target in contrast.targets or rows if target in rows])
     for shared, pair in _pairs(plan, contrast):
         for outcome in found:
             yield Comparison(
