@@ -253,7 +253,7 @@ def example():
         {"budget": "equal epochs", "a": "nine_capped", **EQUIVALENT},
         {**large, "budget": "equal epochs", "a": "nine_capped", **EQUIVALENT, **centred},
         {
-            **CONTRAST, "name": "gain", "b": "none", "outcome": "zero-shot", "primary": True, "expected": "higher",
+            **CONTRAST, "name": "gain", "b": "none", "primary": True, "expected": "higher",
             "emerged": "emerged", "estimate": 3.42, "low": 2.51, "high": 4.33,
         },
     ]  # fmt: skip
