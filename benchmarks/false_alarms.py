@@ -37,7 +37,7 @@ def runs_of(plan: StudyPlan, results: Path) -> pd.DataFrame:
     """Return model, mixture, seed, target, clusters, pool, and the score: 0 as measured, 1, 2, ... of each draw."""
     examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
-    asked = [outcome for target in plan.targets for outcome in outcomes.of_targets(plan, rows, [target])]
+    asked = [outcome for target in plan.targets for outcome in outcomes.zero_shot(plan, rows, [target])]
     measured = arms.measure(plan, results, examples, [term for outcome in asked for term in outcome.terms])
     kept = []
     for outcome in asked:

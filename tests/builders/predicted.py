@@ -69,17 +69,20 @@ class Predicted:
         model, mixture = arm
         trained = dev is not None or mixture != "none"
         name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target])
-        node, own = f"predictions/{name}", f"targets/{name}"
+        node = f"predictions/{name}"
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
             return
         self._prepared(target)
         entry = self.targets[target]
+        # targets that train on the same data have one training
+        task = trained_task(entry)
+        own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}"
         training = {}
         if mixture != "none":
             training[f"intermediate/{model}.{recipe}.{mixture}.s{seed}"] = run({})
         if dev is not None:
-            training[own] = run({entry.task: {entry.metric: dev}}, collapsed)
+            training[own] = run({task: {entry.metric: dev}}, collapsed)
             self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed)))
         parents = {"tokens": f"tokens/{target}", "model": own if dev is not None else f"models/{model}"}
         self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
@@ -116,11 +119,16 @@ def run(dev: Mapping[str, Mapping[str, float]], collapsed: bool = False) -> Run:
     return Run(steps_done=1, best_step=1, dev=scores, tasks={}, collapsed=collapsed)
 
 
+def trained_task(target: PlannedTarget) -> str:
+    """Return the task that a target is trained on: the last of its stages, its own where it names none."""
+    return target.trained_on[-1] if target.trained_on else target.task
+
+
 def target_spec(target: PlannedTarget, seed: int) -> TargetSpec:
     """Return the spec of a target's training."""
     task = TaskSpec(
-        task=target.task, form=target.form, labels=None, decoding={}, scoring=None, metric=target.metric, epochs=1,
-        batch_size=1, weight=1,
+        task=trained_task(target), form=target.form, labels=None, decoding={}, scoring=None, metric=target.metric,
+        epochs=1, batch_size=1, weight=1,
     )  # fmt: skip
     optimisation = Optimisation(
         warmup=0.1, weight_decay=0, adam_beta2=0.999, adam_epsilon=1e-8, gradient_norm=1.0, frozen_embeddings=False,

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy import special
-from xstilts.evaluation import estimates
+from xstilts.evaluation import estimates, power
+from xstilts.evaluation.intervals import Components
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.study_plan import Benchmark, BenchmarkTask, PlannedTarget
 
@@ -187,8 +188,11 @@ def test_verdicts_and_what_was_expected(tmp_path):
     row = only(contrast(study(tmp_path / "u", noisy), "nine", "mnli", expected="higher"))
     assert row["verdict"] == row["emerged"] == "undecided" and row["runs_needed"] > 3
     same = {("s", "nine"): [60, 60, 60], ("s", "mnli"): [60, 60, 60]}
-    row = only(contrast(study(tmp_path / "e", same), "nine", "mnli", expected="higher"))
+    made = study(tmp_path / "e", same)
+    row = only(contrast(made, "nine", "mnli", expected="higher"))
     assert row["verdict"] == row["emerged"] == "equivalent"
+    # a claim that it is not higher has come true then
+    assert only(contrast(made, "nine", "mnli", expected="not higher"))["emerged"] == "emerged"
 
 
 def test_primary_comparisons_are_corrected_for_each_other(tmp_path):
@@ -207,6 +211,41 @@ def test_primary_comparisons_are_corrected_for_each_other(tmp_path):
     assert (one["target"], one["targets"]) == ("xnli", 1)
     alone = collect(made, contrasts={"gain": Contrast("mixture", ("nine", "mnli"), ("xnli",), primary=True)})
     assert alone["primary"].all() and set(alone["target"]) == {"xnli"}
+
+
+def test_what_runs_could_find_is_at_the_level_of_the_verdict(tmp_path):
+    """Two primary comparisons each at 2.5 %, and others at 5 %; one without a second run is not tested."""
+    scores = {("s", "nine"): [62, 69, 64], ("s", "mnli"): [58, 65, 60], ("l", "nine"): [61, 67, 62],
+              ("l", "mnli"): [60, 65, 62], ("m", "nine"): [60], ("m", "mnli"): [50]}  # fmt: skip
+    made = study(tmp_path, scores, {"xnli": XNLI, "pawsx": PAWSX})
+    frame = collect(made, contrasts={"gain": Contrast("mixture", ("nine", "mnli"), primary=True)})
+    found = frame[frame["model"] != "m"].to_dict("records")
+    assert [row["primary"] for row in found].count(True) == 2 and "undecided" in frame.loc[
+        frame["primary"], "verdict"
+    ].values
+    for row in found:
+        level = 0.05 / 2 if row["primary"] else 0.05
+        of_row = Components(row["run_variance"], row["run_degrees"], row["example_part"] ** 2, row["clusters"])
+        assert power.with_runs(of_row, 3) == pytest.approx((row["standard_error"], row["degrees"]))
+        expected = power.detectable(row["standard_error"], row["degrees"], level=level)
+        assert row["detectable"] == pytest.approx(expected)
+        if row["verdict"] == "undecided":
+            assert row["runs_needed"] == power.runs_needed(of_row, max(abs(row["estimate"]), 1), level=level)
+
+
+def test_collapse_of_an_arm_that_is_not_compared_widens_no_interval(tmp_path):
+    scores = {("s", "nine"): [66, 67, 68], ("s", "mnli"): [60, 61, 62], ("s", "squad_v1"): [60, 61]}
+    made = study(tmp_path, scores)
+    made.add(("s", "squad_v1"), 3, "xnli", right(en=90, de=20), collapsed=True)
+    row = only(contrast(made, "nine", "mnli"))
+    assert (row["estimate"], row["collapsed"], row["runs_used"]) == (pytest.approx(6), 0, "all")
+    # squared deviations 2 of mnli and 0.5 of the other, over three degrees of freedom; and 1
+    assert row["run_sd"] == pytest.approx(np.sqrt((1 + 2.5 / 3) / 2)) and row["verdict"] == "higher"
+    # where it is compared, the pool has it
+    all_runs, without = contrast(made, "squad_v1", "mnli").to_dict("records")
+    assert all_runs["run_sd"] == pytest.approx(np.sqrt((2 + 2 * 547) / 4), rel=0.01)
+    assert without["run_sd"] == pytest.approx(np.sqrt(2.5 / 3))
+    assert all_runs["collapsed"] == without["collapsed"] == 1
 
 
 def test_collapsed_runs_are_in_and_then_left_out(tmp_path):
@@ -302,6 +341,58 @@ def test_best_single_task_is_chosen_in_every_run(tmp_path):
     assert (oracle["chosen"], oracle["primary"]) == ("mnli 2, squad_v1 1", False)
 
 
+def test_collapsed_candidate_counts_where_it_is_chosen(tmp_path):
+    made = Predicted(tmp_path, {"xnli": XNLI}, MIXTURES)
+    for seed in (1, 2, 3):
+        made.add(("s", "nine"), seed, "xnli", right(en=90, de=80 + seed))
+        made.add(("s", "mnli"), seed, "xnli", right(en=90, de=60 + seed), 70)
+        made.add(("s", "squad_v1"), seed, "xnli", right(en=90, de=64 + seed), 60, collapsed=seed == 2)
+    asked = answer("best", ("mnli", "squad_v1"))
+    frame = collect(made, answer=asked)
+    best = only(frame, b="best single", outcome="zero-shot")
+    assert (best["chosen"], best["collapsed"], best["runs_used"]) == ("mnli 3", 0, "all")
+    everything, without = frame[(frame["b"] == "oracle single") & (frame["outcome"] == "zero-shot")].to_dict("records")
+    assert everything["collapsed"] == without["collapsed"] == 1
+    assert (everything["chosen"], without["chosen"]) == ("squad_v1 3", "squad_v1 2, mnli 1")
+
+
+def chosen_by(folder, dev, **changes):
+    """Return which single task is chosen; ``dev`` has scores by target of mnli and of squad_v1."""
+    targets = {
+        "xnli": XNLI, "pawsx": PAWSX,
+        "xquad": PlannedTarget("xquad", "classification", "accuracy", "en", "tiny", ("squad_v1",)),
+        "mlqa": PlannedTarget("mlqa", "classification", "accuracy", "en", "tiny", ("squad_v1",)),
+        "lareqa": PlannedTarget("lareqa", "retrieval", "mean_average_precision", "en", "tiny", ("lareqa",)),
+    }  # fmt: skip
+    made = Predicted(folder, {name: targets[name] for name in dev}, MIXTURES)
+    for index, mixture in enumerate(("mnli", "squad_v1", "nine")):
+        for seed in (1, 2):
+            for target, of_mixtures in dev.items():
+                right = {"average_precision": [0.5] * 10} if target == "lareqa" else correct(10, 5)
+                made.add(("s", mixture), seed, target, {"en": right, "de": right}, (*of_mixtures, 50)[index])
+    frame = collect(made, answer=answer("best", ("mnli", "squad_v1"), **changes.pop("answer", {})), **changes)
+    return set(frame.loc[frame["b"] == "best single", "chosen"])
+
+
+def test_best_single_task_is_that_of_all_targets_whatever_else_is_compared(tmp_path):
+    """On xnli alone it would be mnli; pawsx is in no outcome of the answer."""
+    task = BenchmarkTask(languages=("en", "de"), metrics=("accuracy",), group="sentence", layout="")
+    asked = {"answer": {"outcome": "benchmark"}, "benchmark": Benchmark("b", "B", "", {"xnli": task})}
+    dev = {"xnli": (70, 60), "pawsx": (40, 60)}
+    assert chosen_by(tmp_path / "1", dev, **asked) == {"squad_v1 2"}
+    contrasts = {"other": Contrast("mixture", ("nine", "mnli"), ("pawsx",))}
+    assert chosen_by(tmp_path / "2", dev, contrasts=contrasts, **asked) == {"squad_v1 2"}
+
+
+def test_best_single_task_is_chosen_by_every_training_once(tmp_path):
+    """The mean over trainings is 61 and 60, and over targets 57 and 60."""
+    assert chosen_by(tmp_path, {"xnli": (72, 60), "xquad": (50, 60), "mlqa": (50, 60)}) == {"mnli 2"}
+
+
+def test_retrieval_takes_the_single_task_that_is_chosen_on_the_others(tmp_path):
+    assert chosen_by(tmp_path, {"xnli": (70, 60), "lareqa": (10, 90)}) == {"mnli 2"}
+
+
 def test_target_without_training_takes_the_choice_made_on_the_others(tmp_path):
     dev = {"mnli": [70, 70], "squad_v1": [60, 80]}
     scores = {"nine": [80, 82], "mnli": [60, 62], "squad_v1": [70, 72]}
@@ -371,6 +462,8 @@ def test_losses_are_in_nats_and_never_averaged(tmp_path):
             made.add(("s", mixture), seed, "xnli", right(en=90, de=60 + seed))
             made.add(("s", mixture), seed, "lm_loss", {"de": {"loss": [nats + seed] * 5, "positions": [1] * 5}}, None)
     frame = contrast(made, "nine", "mnli")
+    targets = ("lm_loss", "xnli")
+    assert only(contrast(made, "nine", "mnli", primary=True, targets=targets), primary=True)["target"] == "xnli"
     row = only(frame, target="lm_loss")
     assert (row["scale"], row["estimate"]) == ("nats", pytest.approx(-0.5))
     assert set(frame["target"]) == {"xnli", "lm_loss"}

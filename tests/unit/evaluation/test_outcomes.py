@@ -124,7 +124,7 @@ def test_controls_are_averaged_apart():
         controls = found.pop("control languages")
         assert controls.languages == ("qae",)
         assert all("qae" not in one.languages for one in found.values())
-    (contrast,) = outcomes.of_targets(plan(answer=answer(controls=("qae",))), ROWS, ["xnli"])
+    (contrast,) = outcomes.of_contrast(plan(answer=answer(controls=("qae",))), ROWS, ["xnli"])
     assert contrast.languages == ("de", "fr")
 
 
@@ -159,8 +159,28 @@ def test_variants_are_there_only_where_they_differ():
 
 
 def test_contrasts_average_what_is_in_percent():
-    together, *alone = outcomes.of_targets(plan(), ROWS, ["xnli", "xquad", "lm_loss"])
+    together, *alone = outcomes.of_contrast(plan(), ROWS, ["xnli", "xquad", "lm_loss"])
     assert (together.target, together.targets) == ("", ("xnli", "xquad"))
     assert [one.target for one in alone] == ["xnli", "xquad", "lm_loss"]
-    assert [one.target for one in outcomes.of_targets(plan(), ROWS, ["xnli", "lm_loss"])] == ["xnli", "lm_loss"]
+    assert [one.target for one in outcomes.of_contrast(plan(), ROWS, ["xnli", "lm_loss"])] == ["xnli", "lm_loss"]
     assert sum(term.weight for term in together.terms) == pytest.approx(1)
+
+
+def test_contrasts_take_targets_in_percent_first():
+    assert [one.target for one in outcomes.of_contrast(plan(), ROWS, ["lm_loss", "xnli"])] == ["xnli", "lm_loss"]
+
+
+def test_contrasts_are_on_the_outcome_of_the_study_and_on_zero_shot_where_the_benchmark_has_no_such_target():
+    found = outcomes.of_contrast(
+        plan(answer=answer(outcome="benchmark")), ROWS, ["lm_loss", "mnli@de", "xnli", "lareqa"]
+    )
+    assert [(one.name, one.target) for one in found] == [
+        ("benchmark", ""), ("benchmark", "xnli"), ("benchmark", "lareqa"),
+        ("zero-shot", "mnli@de"), ("zero-shot", "lm_loss"),
+    ]  # fmt: skip
+    assert found[0] == outcomes.of_claim(plan(answer=answer(outcome="benchmark")), {
+        name: ROWS[name] for name in ("xnli", "lareqa")
+    }, "", "")  # fmt: skip
+    both = outcomes.of_contrast(plan(answer=answer(outcome="benchmark"), benchmark=Benchmark("b", "B", "", {})),
+                                ROWS, ["xnli", "lareqa"])  # fmt: skip
+    assert [(one.name, one.target) for one in both] == [("zero-shot", name) for name in ("", "xnli", "lareqa")]

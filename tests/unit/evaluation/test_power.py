@@ -107,5 +107,7 @@ def test_runs_to_decide():
     small, large = (Estimate(value, -9, 9, "runs and examples", components=of_study) for value in (0.1, -1.5))
     assert power.runs_to_decide(small, 1) == power.runs_needed(of_study, 1)
     assert power.runs_to_decide(large, 1) == power.runs_needed(of_study, 1.5)
+    corrected = power.runs_to_decide(large, 1, level=0.01)
+    assert corrected == power.runs_needed(of_study, 1.5, level=0.01) > power.runs_needed(of_study, 1.5)
     with pytest.raises(ValueError, match="one run"):
         power.runs_to_decide(Estimate(1, 0, 2, "examples only"), 1)

@@ -191,6 +191,15 @@ def test_models_of_a_contrast_restrict_two_mixtures(tmp_path):
     refused(tmp_path, "models: unknown model 'tinny'", contrasts={"gain": contrast | {"models": ["tinny"]}})
 
 
+def test_a_primary_contrast_has_one_outcome(tmp_path):
+    """Losses have no mean; beside a target in percent they are not what it is judged by."""
+    losses = {"targets": {"lm_loss": None, "lm_loss@de": None, "xnli": None}}
+    gain = {"mixture": ["pair", "none"], "targets": ["lm_loss", "lm_loss@de"]}
+    refused(tmp_path, "gain.targets: a primary contrast", contrasts={"gain": gain | {"primary": True}}, **losses)
+    for accepted in (gain, gain | {"primary": True, "targets": ["lm_loss"]}, gain | {"primary": True, "targets": None}):
+        study_of(tmp_path, contrasts={"gain": accepted}, **losses)
+
+
 def test_two_models_are_not_restricted_by_models(tmp_path):
     contrast = {"model": ["tiny", "mini-micro"], "models": ["tiny"]}
     refused(tmp_path, "compares two models already", contrasts={"size": contrast}, models=["tiny", "mini-micro"])

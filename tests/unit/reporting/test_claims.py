@@ -38,7 +38,7 @@ def test_a_row_for_each_recipe():
     ("change", "needs"),
     [
         (
-            {**UNDECIDED, "standard_error": 0.8, "runs_needed": math.inf},
+            {**UNDECIDED, "standard_error": 0.8, "example_part": 0.8},
             "more test examples: no number of runs would decide it",
         ),
         ({"estimate": 0.0, "p": 1.0}, "nothing more: differences that do not support it are within 1 point of none"),

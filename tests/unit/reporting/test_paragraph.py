@@ -91,8 +91,8 @@ def test_one_cluster_of_examples_is_the_reason():
     assert "second run" not in text and "one run" not in text and "Nothing is random in these ranges" in text
     both = said(ONE_RUN, {**LARGE, **one_cluster}, {**INTERACTION, **UNDECIDED})
     assert (
-        "undecided: mini interaction [3]; without a verdict, for want of a second run: mini small [1]; without a verdict,"
-        " for all examples are one cluster: mini large [2]." in both
+        "undecided: mini interaction [3]; without a verdict, for want of a second run: mini small [1]; without a"
+        " verdict, for all examples are one cluster: mini large [2]." in both
     )
 
 
@@ -309,7 +309,7 @@ def example():
         {"budget": "equal epochs", "a": "nine_capped", **EQUIVALENT},
         {**large, "budget": "equal epochs", "a": "nine_capped", **EQUIVALENT, **centred},
         {
-            **CONTRAST, "name": "gain", "b": "none", "outcome": "zero-shot", "primary": True, "expected": "higher",
+            **CONTRAST, "name": "gain", "b": "none", "primary": True, "expected": "higher",
             "emerged": "emerged", "estimate": 3.42, "low": 2.51, "high": 4.33,
         },
     ]  # fmt: skip

@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
     study = read_study(path, entries)
     if len(study.worlds) > 1:
         raise UserError(
-            f"{path}: world: {len(study.worlds)} worlds, and their mean varies with the worlds, by how much neither runs"
-            " nor examples say; name one world"
+            f"{path}: world: {len(study.worlds)} worlds, and their mean varies with the worlds, by how much neither"
+            " runs nor examples say; name one world"
         )
     plan = plan_unindexed(study, entries, settings).study_plan
     examples = planned_examples(plan)

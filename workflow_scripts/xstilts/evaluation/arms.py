@@ -1,5 +1,6 @@
 """Runs of a study's arms: their outcome, as measured and under every draw of examples, and the chosen single task."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation import intervals, resampling
 from xstilts.evaluation.comparisons import ORACLE, Arm, Side, pool_of
 from xstilts.evaluation.intervals import RunVariance
-from xstilts.evaluation.outcomes import Outcome, Term
+from xstilts.evaluation.outcomes import Outcome, Term, is_retrieval
 from xstilts.evaluation.resampling import Examples
 from xstilts.forms import FORMS, metric_named
 from xstilts.forms.declaration import PERCENT
@@ -23,6 +24,19 @@ from xstilts.store.study_plan import StudyPlan
 
 
 @dataclass(frozen=True)
+class Dev:
+    """The dev scores of a run, in percent, of all targets of the study but those of retrieval.
+
+    Attributes:
+        of_targets: of the targets that are trained.
+        mean: over the trainings, each once even where it is that of several targets; NaN without any.
+    """
+
+    of_targets: Mapping[str, float]
+    mean: float
+
+
+@dataclass(frozen=True)
 class Measured:
     """What is known of the nodes behind a study's cells.
 
@@ -31,7 +45,7 @@ class Measured:
         scores: by node, language and metric the score, then that of every draw; of shape (1 + draws,).
         trained: nodes behind which there is a training with the seed of the run.
         collapsed: nodes behind which a training collapsed.
-        dev: by arm and seed the dev scores of the targets that are trained.
+        dev: by arm and seed what the best arm is chosen by.
         pools: the pool of each arm.
     """
 
@@ -39,7 +53,7 @@ class Measured:
     scores: Mapping[str, Mapping[tuple[str, str], np.ndarray]]
     trained: Collection[str]
     collapsed: Collection[str]
-    dev: Mapping[tuple[Arm, int], Mapping[str, float]]
+    dev: Mapping[tuple[Arm, int], Dev]
     pools: Mapping[Arm, str]
 
 
@@ -100,13 +114,17 @@ def measure(
         # two targets of a study may be one and the same node
         for node, found in resampling.scores(results, of_target, form, examples[target], metrics):
             scores.setdefault(node, {}).update(found)
-    evaluated = {node: manifest.results_of(results, node, EvaluationResults) for node in scores}
+    evaluated = {cell.node: manifest.results_of(results, cell.node, EvaluationResults) for cell in plan.cells}
     return Measured(
         nodes=nodes,
         scores=scores,
         trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
         collapsed={node for node, found in evaluated.items() if found.collapsed},
-        dev=_dev(plan, nodes, evaluated),
+        dev={
+            (arm, seed): _dev(plan, of_targets, evaluated)
+            for arm, of_seeds in nodes.items()
+            for seed, of_targets in of_seeds.items()
+        },
         pools={arm: pool_of(plan, arm) for arm in nodes},
     )
 
@@ -116,29 +134,31 @@ def _has_seed(training: str) -> bool:
     return training.partition("/")[0] in (IntermediateSpec.stage, TargetSpec.stage)
 
 
-def _dev(
-    plan: StudyPlan,
-    nodes: Mapping[Arm, Mapping[int, Mapping[str, str]]],
-    evaluated: Mapping[str, EvaluationResults],
-) -> dict[tuple[Arm, int], dict[str, float]]:
-    """Return by arm and seed the targets' dev scores, of those that are trained and scored in percent."""
-    return {
-        (arm, seed): {
-            target: float(np.mean(scores))
-            for target, node in of_targets.items()
-            if node in evaluated and (scores := dev_scores(plan, node, evaluated[node].training))
-        }
-        for arm, of_seeds in nodes.items()
-        for seed, of_targets in of_seeds.items()
+def _dev(plan: StudyPlan, nodes: Mapping[str, str], evaluated: Mapping[str, EvaluationResults]) -> Dev:
+    """Return the dev scores of a run, whose nodes are given by target.
+
+    Retrieval has none where it is not trained, so it takes the arm that is chosen on the other targets throughout.
+    """
+    of_targets = {
+        target: float(np.mean(scores))
+        for target, node in nodes.items()
+        if not is_retrieval(plan, target) and (scores := dev_scores(plan, node, evaluated[node].training))
     }
+    of_trainings = {_trained(plan, nodes[target]): score for target, score in of_targets.items()}
+    return Dev(of_targets, float(np.mean(list(of_trainings.values()))) if of_trainings else math.nan)
+
+
+def _trained(plan: StudyPlan, node: str) -> str:
+    """Return the node of the model that a target's predictions are of."""
+    parents = plan.nodes[node].parents
+    if EMBEDDINGS in parents:
+        parents = plan.nodes[parents[EMBEDDINGS]].parents
+    return parents.get(MODEL, "")
 
 
 def dev_scores(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> list[float]:
     """Return the dev scores of the target's own training, in percent; none where the target is not trained."""
-    parents = plan.nodes[node].parents
-    if EMBEDDINGS in parents:
-        parents = plan.nodes[parents[EMBEDDINGS]].parents
-    model = parents.get(MODEL, "")
+    model = _trained(plan, node)
     if model not in training:
         return []
     spec = plan.nodes[model].spec
@@ -222,19 +242,17 @@ def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side, outcome: O
 def _score(measured: Measured, runs: Runs, choice: str | None, arm: Arm, seed: int, target: str) -> float:
     """Return by what an arm is chosen in a run: its outcome, its dev score of a target, or the mean over targets.
 
-    The mean stands for the dev score of a target that is not trained.
+    The mean stands for the dev score of a target that is not trained, or is one of retrieval.
     """
     if choice == ORACLE:
         return float(runs.values[runs.seeds.index(seed), 0])
-    scores = measured.dev[arm, seed]
-    if not scores:
+    dev = measured.dev[arm, seed]
+    if not dev.of_targets:
         raise UserError(
-            "answer.budgets: `single: best` is chosen by dev scores, and the study trains no target that is scored in"
-            " percent; name the single task"
+            "answer.budgets: `single: best` is chosen by dev scores, and the study trains no target but those of"
+            " retrieval that is scored in percent; name the single task"
         )
-    if choice == BEST_BY_TARGET and target in scores:
-        return scores[target]
-    return float(np.mean(list(scores.values())))
+    return dev.of_targets.get(target, dev.mean) if choice == BEST_BY_TARGET else dev.mean
 
 
 def pools_of(runs: Iterable[Runs]) -> dict[str, RunVariance]:

@@ -21,7 +21,7 @@ What is missing never counts as zero: a mean is over what is there, and what is 
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -147,8 +147,19 @@ def without_same_data(scores: pd.DataFrame, benchmark: Benchmark, intermediates:
 
 def same_data(benchmark: Benchmark, intermediates: Collection[str]) -> list[str]:
     """Return the tasks of the benchmark that share data with one of the intermediate tasks."""
+    return [task for task, entry in benchmark.tasks.items() if shares_data(intermediates, task, entry.same_data)]
+
+
+def shares_data(intermediates: Iterable[str], task: str, same_data: Iterable[str]) -> bool:
+    """Tell whether one of the intermediate tasks is a task, or shares data with it.
+
+    Args:
+        intermediates: as references.
+        task: the task.
+        same_data: the intermediate tasks that share data with it.
+    """
     names = {parse_reference(reference)[0] for reference in intermediates}
-    return [task for task, entry in benchmark.tasks.items() if names & {task, *entry.same_data}]
+    return not names.isdisjoint({task, *same_data})
 
 
 def tasks_of(benchmark: Benchmark, group: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What a study compares: the differences of its answer and of its contrasts, before anything is estimated."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,6 +22,10 @@ MEAN_SINGLE, ORACLE_SINGLE = "mean single", "oracle single"
 # the candidate that is best on the outcome itself, which nobody could have chosen beforehand
 ORACLE = "oracle"
 _SCALES = {PERCENT: POINTS, NATS: NATS}
+# what is compared but for the outcome, and with it: rows of the table of estimates that agree in SAME are one
+# comparison, over other runs or in another world
+COMPARED = ("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b")
+SAME = (*COMPARED, "outcome", "target")
 
 
 class Arm(NamedTuple):
@@ -83,7 +87,8 @@ def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
     """
     found = list(_of_answer(plan, plan.answer, rows)) if plan.answer else []
     for name, contrast in plan.contrasts.items():
-        found += _of_contrast(plan, name, contrast, rows)
+        targets = [target for target in contrast.targets or rows if target in rows]
+        found += _of_contrast(plan, name, contrast, outcomes.of_contrast(plan, rows, targets))
     for name, claim in plan.claims.items():
         found += _of_claim(plan, f"{CLAIM} {name}", claim, rows)
     return _of_arms(plan, found)
@@ -99,7 +104,8 @@ def gains(plan: StudyPlan, rows: Rows, asked: Iterable[Comparison]) -> list[Comp
     """
     there = {(one.first, one.second, one.outcome.terms) for one in asked}
     contrasts = [Contrast("mixture", (mixture, NONE)) for mixture in plan.mixtures if mixture != NONE]
-    found = [one for contrast in contrasts for one in _of_contrast(plan, GAIN, contrast, rows)]
+    of_table = outcomes.zero_shot(plan, rows, rows)
+    found = [one for contrast in contrasts for one in _of_contrast(plan, GAIN, contrast, of_table)]
     return [one for one in _of_arms(plan, found) if (one.first, one.second, one.outcome.terms) not in there]
 
 
@@ -107,6 +113,16 @@ def _of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
     """Return the comparisons of arms that the study has; a recipe need not be that of every model."""
     arms = {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells}
     return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
+
+
+def smallest_on(scale: str, smallest: float) -> float:
+    """Return the smallest difference that matters on a scale; 0 in nats and log-odds, where there is none.
+
+    Args:
+        scale: of the difference.
+        smallest: the smallest that matters, in points.
+    """
+    return smallest if scale == POINTS else 0.0
 
 
 def pool_of(plan: StudyPlan, arm: Arm) -> str:
@@ -188,9 +204,11 @@ def _interaction(large: Comparison, small: Comparison) -> Comparison:
     )
 
 
-def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, rows: Rows) -> Iterator[Comparison]:
-    """Yield a contrast in every combination of the other axes, for its targets together and for each."""
-    found = outcomes.of_targets(plan, rows, [target for target in contrast.targets or rows if target in rows])
+def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence[Outcome]) -> Iterator[Comparison]:
+    """Yield a contrast in every combination of the other axes, on each of the outcomes found for it.
+
+    Of a primary one the first outcome counts: the mean over its targets, or the one target that is in percent.
+    """
     for shared, pair in _pairs(plan, contrast):
         for outcome in found:
             yield Comparison(

@@ -10,13 +10,24 @@ import pandas as pd
 
 from xstilts.evaluation import arms, intervals, power, resampling
 from xstilts.evaluation.arms import Measured, Runs
-from xstilts.evaluation.comparisons import CLAIM, GAIN, LOG_ODDS, POINTS, Arm, Comparison, Side, comparisons, gains
-from xstilts.evaluation.intervals import HIGHER, LOWER, UNDECIDED, Estimate, RunVariance
+from xstilts.evaluation.claims import AGAINST, SUPPORT
+from xstilts.evaluation.comparisons import (
+    CLAIM,
+    COMPARED,
+    GAIN,
+    LOG_ODDS,
+    Arm,
+    Comparison,
+    Side,
+    comparisons,
+    gains,
+    smallest_on,
+)
+from xstilts.evaluation.intervals import LEVEL, UNDECIDED, Estimate, RunVariance
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
 from xstilts.store.answer import SMALLEST
-from xstilts.store.claims import NOT_HIGHER
 from xstilts.store.study_plan import StudyPlan
 
 FILE = "estimates.parquet"
@@ -55,7 +66,9 @@ COLUMNS = (
         "text",
         "single tasks that were chosen, and in how many runs: `mnli 2, squad_v1 1`; those of the small model first",
     ),
-    Column("collapsed", "integer", "runs that collapsed, of all arms"),
+    Column(
+        "collapsed", "integer", "runs that collapsed, of the arms compared or chosen; those of others count nowhere"
+    ),
     Column("worlds", "integer", "worlds in an estimate over several", optional=True),
     Column("runs_used", "text", "all, or without collapsed: the same estimate without these runs"),
     Column("estimate", "number", "the difference"),
@@ -67,19 +80,32 @@ COLUMNS = (
     Column("run_part", "number", "the runs' part of the standard error", optional=True),
     Column("example_part", "number", "the examples' part of the standard error", optional=True),
     Column("run_sd", "number", "standard deviation between runs of one arm (quadratic mean)", optional=True),
+    Column("run_variance", "number", "what runs would add to the squared error with one run an arm", optional=True),
+    Column("run_degrees", "number", "degrees of freedom of that for each run after the first", optional=True),
     Column("world_sd", "number", "standard deviation between worlds, with all that differs in them", optional=True),
     Column("p", "number", "two-sided p of no difference", optional=True),
     Column("p_holm", "number", "p, corrected for the primary comparisons (Holm 1979)", optional=True),
     Column("verdict", "text", "higher, lower, equivalent or undecided; empty with one run an arm"),
-    Column("detectable", "number", "the difference that these runs find in 80 % of studies", optional=True),
+    Column(
+        "detectable",
+        "number",
+        "the difference that these runs find in 80 % of studies, at 5 %; of m primary comparisons at 5 % / m",
+        optional=True,
+    ),
     Column(
         "runs_needed",
         "number",
-        "runs an arm that would decide it, or worlds where the interval is over worlds; infinite if none would",
+        "runs an arm that would decide it at this level, or worlds where the interval is over worlds; infinite if none"
+        " would",
         optional=True,
     ),
     Column("expected", "text", "higher, lower or not higher, as study file or claim say; empty for nothing"),
-    Column("emerged", "text", "emerged, the opposite, undecided or equivalent; empty without verdict"),
+    Column(
+        "emerged",
+        "text",
+        "emerged, the opposite, undecided or equivalent; `not higher` emerges where it is lower or equivalent; empty"
+        " without verdict",
+    ),
 )
 TABLE = Table("estimates", COLUMNS)
 write, read = TABLE.write, TABLE.read
@@ -87,10 +113,6 @@ write, read = TABLE.write, TABLE.read
 ALL_RUNS, WITHOUT_COLLAPSED = "all", "without collapsed"
 # values of emerged, beside UNDECIDED and EQUIVALENT
 EMERGED, OPPOSITE = "emerged", "the opposite"
-_ASKED = (
-    *("name", "primary", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b"),
-    "expected",
-)
 
 
 def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
@@ -163,19 +185,26 @@ class Estimated:
 
 
 def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: _Size) -> Iterator[Estimated]:
-    """Yield the estimate of a comparison, and where a run of its arms collapsed a second one without these runs."""
-    compared = {arm for side in (*comparison.first, *comparison.second) for arm in side.arms}
-    collapsed = sum(sum(runs[arm].collapsed[: runs[arm].number]) for arm in compared)
-    of_used = {ALL_RUNS: runs} | ({WITHOUT_COLLAPSED: arms.without_collapsed(runs)} if collapsed else {})
-    for runs_used, kept in of_used.items():
-        sides = (*comparison.first, *comparison.second)
-        found = [arms.of_side(measured, kept, side, comparison.outcome) for side in sides]
+    """Yield the estimate of a comparison, and where a run of a side collapsed a second one without such runs.
+
+    Of arms that are not compared collapsed runs are in neither, so no other arm's collapse widens an interval.
+    """
+    sides = (*comparison.first, *comparison.second)
+    compared = {side.arms[0] for side in sides if side.choice is None}
+    intact = arms.without_collapsed(runs)
+    collapsed = 0
+    for runs_used, used in ((ALL_RUNS, runs), (WITHOUT_COLLAPSED, intact)):
+        found = [arms.of_side(measured, used, side, comparison.outcome) for side in sides]
         there = [one for one in found if one is not None]
         if len(there) < len(sides):
             continue
+        if runs_used == ALL_RUNS:
+            collapsed = sum(sum(one.collapsed[: one.number]) for one in there)
+        elif not collapsed:
+            continue
+        pooled = {**intact, **{arm: used[arm] for arm in compared}}
         chosen = {one.pool: one for one in there if one.chosen}
-        pools = arms.pools_of([*kept.values(), *chosen.values()])
-        estimate = _estimate(comparison, sides, there, pools, size)
+        estimate = _estimate(comparison, sides, there, arms.pools_of([*pooled.values(), *chosen.values()]), size)
         if estimate is not None:
             described = {**_described(comparison, there, size), "collapsed": collapsed, "runs_used": runs_used}
             yield Estimated(described, estimate)
@@ -206,8 +235,7 @@ def table(rows: Sequence[Estimated], smallest: float) -> pd.DataFrame:
         rows: the comparisons.
         smallest: the smallest difference that matters, in points.
     """
-    # there is no smallest difference that matters in nats or log-odds: nothing is equivalent
-    matters = [smallest if row.described["scale"] == POINTS else 0.0 for row in rows]
+    matters = [smallest_on(row.described["scale"], smallest) for row in rows]
     primary = [
         index for index, row in enumerate(rows) if row.described["primary"] and row.described["runs_used"] == ALL_RUNS
     ]
@@ -215,12 +243,15 @@ def table(rows: Sequence[Estimated], smallest: float) -> pd.DataFrame:
         [rows[index].estimate for index in primary], [matters[index] for index in primary]
     )
     of_primary = dict(zip(primary, corrected, strict=True))
+    # of Holm's steps the strictest: what is found at this level is found whatever the others show
+    of_each = LEVEL / max(sum(rows[index].estimate.p is not None for index in primary), 1)
     values = []
     for index, row in enumerate(rows):
         p_holm, verdict = of_primary.get(index) or (None, intervals.verdict(row.estimate, matters[index]))
         head = {"row": index + 1, "primary": index in of_primary, "p_holm": p_holm, "verdict": verdict}
         tail = {"emerged": _emerged(row.described["expected"], verdict)}
-        values.append({**row.described, **head} | _of_estimate(row.estimate, verdict, matters[index]) | tail)
+        level = of_each if index in of_primary else LEVEL
+        values.append({**row.described, **head} | _of_estimate(row.estimate, verdict, matters[index], level) | tail)
     frame = pd.DataFrame(values, columns=[column.name for column in COLUMNS])
     return frame.astype({column.name: float for column in COLUMNS if column.optional})
 
@@ -229,7 +260,7 @@ def _described(comparison: Comparison, runs: Sequence[Runs], size: _Size) -> dic
     """Return what is compared, on what and over which runs, those of its first sides and then of its second."""
     first, second = runs[: len(comparison.first)], runs[len(comparison.first) :]
     return {
-        **{name: getattr(comparison, name) for name in _ASKED},
+        **{name: getattr(comparison, name) for name in (*COMPARED, "primary", "expected")},
         "outcome": comparison.outcome.name,
         "target": comparison.outcome.target,
         "targets": len(comparison.outcome.targets),
@@ -246,9 +277,9 @@ def _chosen(runs: Runs) -> str:
     return ", ".join(f"{mixture} {count}" for mixture, count in Counter(runs.chosen).most_common())
 
 
-def _of_estimate(estimate: Estimate, verdict: str, smallest: float) -> dict[str, Any]:
-    """Return the estimate with its interval, and what runs could find."""
-    error, degrees = estimate.standard_error, estimate.degrees
+def _of_estimate(estimate: Estimate, verdict: str, smallest: float, level: float) -> dict[str, Any]:
+    """Return the estimate with its interval, and what runs could find at a level."""
+    error, degrees, components = estimate.standard_error, estimate.degrees, estimate.components
     return {
         "estimate": estimate.value,
         "low": estimate.low,
@@ -259,14 +290,18 @@ def _of_estimate(estimate: Estimate, verdict: str, smallest: float) -> dict[str,
         "run_part": estimate.run_part,
         "example_part": estimate.example_part,
         "run_sd": estimate.run_sd,
+        "run_variance": components and components.run,
+        "run_degrees": components and components.arms,
         "p": estimate.p,
-        "detectable": None if error is None or degrees is None else power.detectable(error, degrees),
-        "runs_needed": power.runs_to_decide(estimate, smallest) if verdict == UNDECIDED else None,
+        "detectable": None if error is None or degrees is None else power.detectable(error, degrees, level=level),
+        "runs_needed": power.runs_to_decide(estimate, smallest, level) if verdict == UNDECIDED else None,
     }
 
 
 def _emerged(expected: str, verdict: str) -> str:
     """Return whether what was expected emerged; nothing without an expectation or a verdict."""
-    if not expected or verdict not in (HIGHER, LOWER):
-        return verdict if expected else ""
-    return EMERGED if verdict == (LOWER if expected == NOT_HIGHER else expected) else OPPOSITE
+    if not expected or not verdict:
+        return ""
+    if verdict in SUPPORT[expected]:
+        return EMERGED
+    return OPPOSITE if verdict == AGAINST[expected] else verdict

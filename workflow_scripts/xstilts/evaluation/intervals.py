@@ -300,17 +300,6 @@ def equivalence_p(estimate: Estimate, smallest: float) -> float:
     return _above(smallest - abs(estimate.value), estimate.standard_error, estimate.degrees)
 
 
-def equivalent(estimate: Estimate, smallest: float, level: float = LEVEL) -> bool:
-    """Tell whether a difference is shown to be smaller than the smallest that matters.
-
-    Args:
-        estimate: over runs and examples.
-        smallest: the smallest difference that matters, on the scale of the estimate.
-        level: of both one-sided tests.
-    """
-    return equivalence_p(estimate, smallest) < level
-
-
 def verdict(
     estimate: Estimate, smallest: float, p_holm: float | None = None, equivalence_holm: float | None = None
 ) -> str:

@@ -1,4 +1,4 @@
-"""Outcomes: what two arms are compared by, a weighted mean of scores over targets, languages and metrics.
+"""Outcomes: what two arms are compared by, a weighted sum of scores over targets, languages and metrics.
 
 An outcome is a sum of weights times scores, so it is computed from the scores of a run as well as from those of every
 draw of examples. Weights are those of the tables: the zero-shot mean of the main table, and a benchmark's formulas
@@ -8,10 +8,10 @@ draw of examples. Weights are those of the tables: the zero-shot mean of the mai
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xstilts.evaluation.benchmarks import RETRIEVAL
+from xstilts.evaluation.benchmarks import RETRIEVAL, shares_data
 from xstilts.forms import FORMS, metric_named
 from xstilts.forms.declaration import PERCENT
-from xstilts.references import SOURCE_LANGUAGE, parse_reference
+from xstilts.references import SOURCE_LANGUAGE
 from xstilts.store.study_plan import PlannedTarget, StudyPlan
 
 # names of outcomes, as the table of estimates and texts have them
@@ -36,12 +36,12 @@ class Term:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A weighted mean of scores.
+    """A weighted sum of scores.
 
     Attributes:
         name: what it is.
         target: the one target that is in it; empty for a mean over targets.
-        terms: the scores; their weights sum to 1.
+        terms: the scores; their weights sum to 1, and to 0 where a target is subtracted from another.
     """
 
     name: str
@@ -105,17 +105,36 @@ def _of_benchmark(plan: StudyPlan, rows: Rows, languages: Callable[[str], bool])
     return part
 
 
-def of_targets(plan: StudyPlan, rows: Rows, targets: Iterable[str]) -> list[Outcome]:
-    """Return the zero-shot outcomes of a contrast: of several targets in percent together, and of each target.
+def of_contrast(plan: StudyPlan, rows: Rows, targets: Sequence[str]) -> list[Outcome]:
+    """Return the outcomes of a contrast: of several targets in percent together, and of each target.
+
+    They are the main outcomes of the study; after them come the zero-shot outcomes of targets that its benchmark lacks.
 
     Args:
         plan: the study's plan.
         rows: examples by target and language.
         targets: the targets that both sides have.
     """
-    part = _zero_shot(plan, rows)
-    alone = _alone(ZERO_SHOT, part, targets)
-    together = _together(ZERO_SHOT, part, [one.target for one in alone if one.unit == PERCENT])
+    name, part = _main(plan, rows)
+    lacking = [target for target in targets if not part(target)]
+    return [*_of_targets(name, part, targets), *zero_shot(plan, rows, lacking)]
+
+
+def zero_shot(plan: StudyPlan, rows: Rows, targets: Iterable[str]) -> list[Outcome]:
+    """Return the zero-shot outcomes of several targets in percent together, and of each target.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+        targets: the targets.
+    """
+    return _of_targets(ZERO_SHOT, _zero_shot(plan, rows), targets)
+
+
+def _of_targets(name: str, part: Part, targets: Iterable[str]) -> list[Outcome]:
+    """Return the outcome of several targets in percent together, and of each target, first of those in percent."""
+    alone = sorted(_alone(name, part, targets), key=lambda one: one.unit != PERCENT)
+    together = _together(name, part, [one.target for one in alone if one.unit == PERCENT])
     return ([together] if together and len(together.targets) > 1 else []) + alone
 
 
@@ -137,7 +156,7 @@ def of_answer(plan: StudyPlan, rows: Rows, mixtures: Iterable[str]) -> list[Outc
     alone = _alone(name, part, rows)
     main = _together(name, part, targets)
     variants = [
-        _together(WITHOUT_RETRIEVAL, part, [one for one in targets if not _is_retrieval(plan, one)]),
+        _together(WITHOUT_RETRIEVAL, part, [one for one in targets if not is_retrieval(plan, one)]),
         _together(WITHOUT_SAME_DATA, part, _without_same_data(plan, targets, mixtures)),
         *(_together(variant, its_part, targets) for variant, its_part in in_other_languages),
     ]
@@ -218,7 +237,7 @@ def _together(name: str, part: Part, targets: Iterable[str]) -> Outcome | None:
     return Outcome(name, "", terms) if terms else None
 
 
-def _is_retrieval(plan: StudyPlan, target: str) -> bool:
+def is_retrieval(plan: StudyPlan, target: str) -> bool:
     """Tell whether a target is of the benchmark's group of retrieval, or is found by the vectors of texts."""
     entry = plan.benchmark.tasks.get(target) if plan.benchmark else None
     return (entry is not None and entry.group == RETRIEVAL) or FORMS[plan.targets[target].form].embedded
@@ -226,5 +245,6 @@ def _is_retrieval(plan: StudyPlan, target: str) -> bool:
 
 def _without_same_data(plan: StudyPlan, targets: Collection[str], mixtures: Iterable[str]) -> list[str]:
     """Return the targets whose training data none of the mixtures' tasks is, contains or closely resembles."""
-    trained = {parse_reference(reference)[0] for mixture in mixtures for reference in plan.mixtures[mixture]}
-    return [name for name in targets if not trained & {plan.targets[name].task, *plan.targets[name].same_data}]
+    trained = [reference for mixture in mixtures for reference in plan.mixtures[mixture]]
+    entries = {name: plan.targets[name] for name in targets}
+    return [name for name, entry in entries.items() if not shares_data(trained, entry.task, entry.same_data)]

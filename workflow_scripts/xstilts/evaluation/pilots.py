@@ -9,7 +9,7 @@ import pandas as pd
 
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates
-from xstilts.evaluation.comparisons import DIFFERENCE, POINTS, Comparison, comparisons
+from xstilts.evaluation.comparisons import COMPARED, DIFFERENCE, POINTS, Comparison, comparisons
 from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance, planned_examples
@@ -25,7 +25,7 @@ STATED, SAME, SAME_MODEL, SAME_OUTCOME, OTHER_TARGETS = (
     "other targets",
 )
 # what makes two comparisons the same one, with the outcome, whatever their names
-_NAMES = ["kind", "budget", "family", "size", "recipe", "model", "mixture", "a", "b"]
+_NAMES = [name for name in COMPARED if name != "name"]
 _OUTCOME = ["outcome", "target", "targets"]
 
 

@@ -93,7 +93,7 @@ def runs_needed(components: Components, difference: float, power: float = POWER,
     return enough
 
 
-def runs_to_decide(estimate: Estimate, smallest: float) -> float:
+def runs_to_decide(estimate: Estimate, smallest: float, level: float = LEVEL) -> float:
     """Return the fewest runs an arm that would likely decide an undecided estimate.
 
     With them the estimated difference, or the smallest that matters if that is larger, is found in 80 % of studies.
@@ -101,10 +101,11 @@ def runs_to_decide(estimate: Estimate, smallest: float) -> float:
     Args:
         estimate: over runs and examples.
         smallest: the smallest difference that matters, on the scale of the estimate.
+        level: at which it must be found.
 
     Raises:
         ValueError: for a range over examples only.
     """
     if estimate.components is None:
         raise ValueError("no variance between runs from one run an arm")
-    return runs_needed(estimate.components, max(abs(estimate.value), smallest))
+    return runs_needed(estimate.components, max(abs(estimate.value), smallest), level=level)

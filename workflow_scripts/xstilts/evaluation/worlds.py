@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.evaluation import estimates, intervals
+from xstilts.evaluation.comparisons import SAME
 from xstilts.evaluation.estimates import ALL_RUNS, COLUMNS, WITHOUT_COLLAPSED, Estimated
 from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, UNDECIDED, Arm
 from xstilts.store.answer import SMALLEST
@@ -22,10 +23,7 @@ from xstilts.store.study_plan import StudyPlan
 
 WORLDS = "worlds"
 # what one comparison has in every world
-_COMPARISON = [
-    *("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b"),
-    *("outcome", "target", "expected"),
-]
+_COMPARISON = [*SAME, "expected"]
 # what the table of worlds has of the estimate over worlds
 _SHOWN = [
     *("row", "primary", *_COMPARISON, "targets", "worlds"),
@@ -143,7 +141,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     worlds = counts.sum(axis=1)
     counts = counts.assign(
         pairs=worlds.map(lambda number: comb(number, 2)),
-        alike=counts.map(lambda number: comb(number, 2)).sum(axis=1),
+        alike=counts[list(VERDICTS)].map(lambda number: comb(number, 2)).sum(axis=1),
         opposite=counts[HIGHER] * counts[LOWER],
     )
     return over[_SHOWN].join(counts, on=_COMPARISON).reset_index(drop=True)

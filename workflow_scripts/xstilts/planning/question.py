@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from xstilts.errors import UserError
+from xstilts.forms import metric_named
+from xstilts.forms.declaration import PERCENT
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.registry import Registry, check_known
 from xstilts.references import parse_reference
@@ -36,11 +38,20 @@ class Use(Protocol):
         """Names of mixtures."""
 
 
+class Measure(Protocol):
+    """A target."""
+
+    @property
+    def task(self) -> str:
+        """Its task, as a reference."""
+
+
 def contrasts(
     entries: Mapping[str, Any],
     models: Mapping[str, Use],
     mixtures: Mapping[str, Mixture | None],
-    targets: Mapping[str, Any],
+    targets: Mapping[str, Measure],
+    registry: Registry,
     location: str,
 ) -> dict[str, Contrast]:
     """Return the contrasts of a study by name.
@@ -66,6 +77,8 @@ def contrasts(
             check_known(model, models, f"{here}.models", "model")
         if axis == "model" and entry["models"]:
             raise UserError(f"{here}.models: compares two models already; leave the key out")
+        if entry["primary"]:
+            _check_outcome([targets[name].task for name in entry["targets"] or targets], registry, here)
         contrast = Contrast(
             axis,
             tuple(entry[axis]),
@@ -79,6 +92,16 @@ def contrasts(
             raise UserError(f"{here}.{axis}: {' and '.join(entry[axis])} have no {lacking} in common")
         found[name] = contrast
     return found
+
+
+def _check_outcome(tasks: Sequence[str], registry: Registry, here: str) -> None:
+    """Refuse a primary contrast without one outcome to be judged by: losses of several targets have no mean."""
+    units = [metric_named(registry.tasks[task].metric).unit for task in tasks]
+    if len(units) > 1 and PERCENT not in units:
+        raise UserError(
+            f"{here}.targets: a primary contrast is judged by the mean over targets in percent, and none of"
+            f" {', '.join(tasks)} is; name one target"
+        )
 
 
 def _listed(values: Sequence[str] | None) -> tuple[str, ...] | None:

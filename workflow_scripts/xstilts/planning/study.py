@@ -126,7 +126,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
         benchmark = registry.benchmarks[value["benchmark"]]
     targets = _targets(value, benchmark, registry, location)
-    contrasts = question.contrasts(value["contrasts"], models, mixtures, targets, location)
+    contrasts = question.contrasts(value["contrasts"], models, mixtures, targets, registry, location)
     named = list(value["recipes"])
     answer = question.answer(value["answer"], models, mixtures, named, benchmark is not None, registry, location)
     question.check_primary(answer, contrasts, models, location)

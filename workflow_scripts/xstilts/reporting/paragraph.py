@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation.comparisons import ANSWER, LOG_ODDS, ORACLE_SINGLE, POINTS
+from xstilts.evaluation.comparisons import ANSWER, LOG_ODDS, ORACLE_SINGLE, POINTS, SAME
 from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED, is_gain
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
 from xstilts.evaluation.outcomes import BENCHMARK, ZERO_SHOT
@@ -27,22 +27,6 @@ _OUTCOMES = {
     "zero_shot": (ZERO_SHOT, "the zero-shot mean (languages other than the source language)"),
     "benchmark": (BENCHMARK, "the benchmark's mean (source language included)"),
 }
-# what two rows have in common that compare the same, over other runs
-_SAME = (
-    "name",
-    "kind",
-    "scale",
-    "budget",
-    "family",
-    "size",
-    "recipe",
-    "model",
-    "mixture",
-    "a",
-    "b",
-    "outcome",
-    "target",
-)
 # what is not equal where this is
 _UNEQUAL = {
     "equal epochs": "{} takes more steps",
@@ -185,8 +169,8 @@ def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> lis
     collapsed = [row for row in said if row["collapsed"] and row["scale"] != LOG_ODDS and row["b"] != ORACLE_SINGLE]
     if not collapsed:
         return []
-    same = [tuple(row[name] for name in _SAME) for row in collapsed]
-    kept = [row for row in _select(rows, runs_used=WITHOUT_COLLAPSED) if tuple(row[name] for name in _SAME) in same]
+    same = [tuple(row[name] for name in SAME) for row in collapsed]
+    kept = [row for row in _select(rows, runs_used=WITHOUT_COLLAPSED) if tuple(row[name] for name in SAME) in same]
     counts = _each(collapsed, lambda row: Stated(wording.counted(row["collapsed"], "run"), row["row"]))
     without = _each(kept, lambda row: _finding(row, smallest)) or ["nothing is left to compare"]
     return [("Collapsed runs are counted in: ", *counts, "; without them, ", *without, ".")]
