@@ -44,9 +44,9 @@ TITLE = "Verdicts and 95 % intervals of `studies/planted.yaml` in {} worlds; in 
 LEGEND = (
     "The true difference is 0 where nothing is planted; else it is taken to be the mean over worlds, beside which the"
     " standard deviation between worlds stands: worlds differ, so fewer intervals have that mean than have their own"
-    " world's difference. `detectable` is the mean of what a study calls detectable. It and the verdicts are corrected for"
-    " the other primary comparisons of a world (Holm, its strictest step); `p < 5 %` counts p without this correction, and"
-    " intervals are not corrected."
+    " world's difference. `detectable` is the mean of what a study calls detectable. It and the verdicts are corrected"
+    " for the other primary comparisons of a world (Holm, its strictest step); `p < 5 %` counts p without this"
+    " correction, and intervals are not corrected."
 )
 CLAIMS_TITLE = "What the claims of the study came to in these worlds."
 CLAIMS_LEGEND = (
