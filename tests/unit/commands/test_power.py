@@ -68,6 +68,8 @@ def test_made_up_data_on_a_cpu(folder, capsys):
         " mean."
     ) in text
     assert "seconds of a CPU are not estimated" in text and "+5.0" in text
+    assert commands.main(["power", str(study), "--pilot", pilots[0], "--pilot", pilots[1]]) == 0
+    assert " ".join(capsys.readouterr().out.split()) == text
 
 
 @pytest.mark.parametrize(

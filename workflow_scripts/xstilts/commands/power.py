@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pilot",
         type=Path,
         nargs="+",
+        action="extend",
         metavar="FOLDER",
         help="outputs of earlier studies, results/studies/<study>/latest: their variance between runs, averaged",
     )
