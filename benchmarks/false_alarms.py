@@ -13,7 +13,7 @@ Both sides are arms of the pool of the variance between runs, which has twice th
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,14 @@ from xstilts.store.study_plan import StudyPlan  # noqa: E402
 RUNS = ROOT / "docs/miniature/seeds/runs.parquet"
 SIDE = 3
 PLANTED = 2.0
+HUNDREDTHS = 100
 
 
 def runs_of(plan: StudyPlan, results: Path) -> pd.DataFrame:
-    """Return model, mixture, seed, target, clusters, pool, and the score: 0 as measured, 1, 2, ... of each draw."""
+    """Return a row a run and target: model, mixture, seed, target, clusters, pool, score, and the scores of all draws.
+
+    The score is in percent, those of the draws in hundredths of it, which makes the file small.
+    """
     examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
     asked = [outcome for target in plan.targets for outcome in outcomes.zero_shot(plan, rows, [target])]
@@ -44,15 +48,19 @@ def runs_of(plan: StudyPlan, results: Path) -> pd.DataFrame:
         splits = [examples[term.target][term.language] for term in outcome.terms]
         clusters = resampling.clusters_in(splits)
         for arm, runs in arms.runs_of(measured, outcome).items():
-            for seed, values in zip(runs.seeds, runs.values, strict=True):
-                draws = {str(number): value for number, value in enumerate(values.astype(np.float32))}
+            for seed, (score, *drawn) in zip(runs.seeds, runs.values, strict=True):
                 kept.append(
                     {
                         **{"model": arm.model, "mixture": arm.mixture, "seed": seed, "target": outcome.target},
-                        **{"clusters": clusters, "pool": runs.pool, **draws},
+                        **{"clusters": clusters, "pool": runs.pool, "score": score, "draws": in_hundredths(drawn)},
                     }
                 )
     return pd.DataFrame(kept)
+
+
+def in_hundredths(scores: Sequence[float]) -> np.ndarray:
+    """Return scores in percent as whole hundredths."""
+    return np.round(np.array(scores) * HUNDREDTHS).astype(np.int16)
 
 
 def splits(seeds: list[int]) -> Iterator[tuple[list[int], list[int]]]:
@@ -65,12 +73,10 @@ def splits(seeds: list[int]) -> Iterator[tuple[list[int], list[int]]]:
 
 def alarms(runs: pd.DataFrame) -> pd.DataFrame:
     """Return for each arm and target in which share of all splits a difference is found, of nothing and of 2 points."""
-    numbers = [name for name in runs.columns if name.isdecimal()]
     counted = []
     for target, of_target in runs.groupby("target", sort=False):
         values = {
-            str(mixture): of_arm.set_index("seed")[numbers].astype(float)
-            for mixture, of_arm in of_target.groupby("mixture", sort=False)
+            str(mixture): of_arm.set_index("seed") for mixture, of_arm in of_target.groupby("mixture", sort=False)
         }
         pool_of = of_target.groupby("mixture")["pool"].first()
         clusters = int(of_target["clusters"].iloc[0])
@@ -78,7 +84,7 @@ def alarms(runs: pd.DataFrame) -> pd.DataFrame:
             pools = {
                 pool: intervals.run_variance(
                     [
-                        values[mixture].loc[side, "0"].to_numpy()
+                        values[mixture].loc[side, "score"].to_numpy()
                         for mixture in pool_of.index[pool_of == pool]
                         for side in (first, second)
                     ]
@@ -89,8 +95,8 @@ def alarms(runs: pd.DataFrame) -> pd.DataFrame:
                 sides = [
                     intervals.Arm(
                         coefficient,
-                        of_arm.loc[seeds, "0"].to_numpy(),
-                        of_arm.loc[seeds, numbers[1:]].to_numpy().T,
+                        of_arm.loc[seeds, "score"].to_numpy(),
+                        np.stack(of_arm.loc[seeds, "draws"], axis=1) / HUNDREDTHS,
                         pool_of[mixture],
                     )
                     for coefficient, seeds in ((1.0, first), (-1.0, second))

@@ -135,8 +135,8 @@ def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
     Args:
         parts: each variance with its degrees of freedom.
     """
-    spread = sum(variance**2 / degrees for variance, degrees in parts if variance > 0)
-    return sum(variance for variance, _ in parts) ** 2 / spread if spread > 0 else math.inf
+    squares = sum(variance**2 / degrees for variance, degrees in parts if variance > 0)
+    return sum(variance for variance, _ in parts) ** 2 / squares if squares > 0 else math.inf
 
 
 def degrees_of_freedom(run: float, degrees: float, example: float, clusters: int) -> float:

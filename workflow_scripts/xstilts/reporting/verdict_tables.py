@@ -98,9 +98,9 @@ def world_rows(frame: pd.DataFrame) -> Cells:
         kind = "large − small" if row["kind"] == INTERACTION else row["model"] or row["size"]
         place = ", ".join(filter(None, (row["family"], kind, row["recipe"], row["mixture"], row["budget"])))
         outcome = row["target"] or f"{row['outcome']}, {row['targets']} targets"
-        spread = wording.number(row["world_sd"], row["scale"]).removeprefix("+")
+        deviation = wording.number(row["world_sd"], row["scale"]).removeprefix("+")
         numbers = [f"{row['worlds']:.0f}", *(str(row[name]) for name in counts)]
-        rows.append([sides, place, outcome, *_difference(row), row["verdict"], spread, *numbers])
+        rows.append([sides, place, outcome, *_difference(row), row["verdict"], deviation, *numbers])
     return header, rows
 
 
