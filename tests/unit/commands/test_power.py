@@ -90,7 +90,17 @@ def test_errors_are_one_line(study, arguments, said, folder, caplog):
     assert said in caplog.text and len(caplog.text.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["--run-sd", "-1"], ["--run-sd", "x"], ["--run-sd", "1", "--runs", "3,x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--run-sd", "-1"],
+        ["--run-sd", "nan"],
+        ["--run-sd", "inf"],
+        ["--run-sd", "x"],
+        ["--run-sd", "1", "--runs", "3,x"],
+    ],
+)
 def test_arguments_that_are_wrong(arguments, folder, capsys):
     with pytest.raises(SystemExit):
         commands.main(["power", str(SCALE), *arguments])

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def _points(value: str) -> float:
         points = float(value)
     except ValueError:
         points = -1.0
-    if points < 0:
+    if not 0 <= points < math.inf:
         raise argparse.ArgumentTypeError(f"must be points of percent, 0 or more, found {value!r}")
     return points
 

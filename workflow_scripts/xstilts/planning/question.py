@@ -199,7 +199,9 @@ def _check_steps(budget: Budget, mixtures: Mapping[str, Mixture | None], here: s
     multi = steps[budget.multi]
     for name in budget.singles:
         if multi is None and steps[name] is None:
-            raise UserError(f"{here}: neither {budget.multi!r} nor {name!r} has `steps`; set mixtures.{name}.steps")
+            raise UserError(
+                f"{here}: neither {budget.multi!r} nor {name!r} has `steps`; give them to both, or to each single task"
+            )
         if multi is not None and steps[name] is not None and steps[name] != multi:
             raise UserError(f"{here}: {budget.multi!r} has {multi} steps, {name!r} {steps[name]}; make them equal")
 

@@ -131,7 +131,8 @@ def _outcome(answer: Answer, row: Row) -> Sentence:
     return (
         f"The outcome is {_OUTCOMES[answer.outcome][1]} over ",
         Stated(over, row["row"]),
-        f"{controls}; in brackets stand 95 % intervals.",
+        f"{controls}; in brackets stand 95 % intervals. The smallest difference that matters is"
+        f" {wording.counted(answer.smallest, 'point')}.",
     )
 
 
