@@ -101,6 +101,12 @@ def _validator(name: str, choices: Choices) -> Validator:
     return validators.extend(Draft202012Validator, {"x-choices": chosen})(_schemas()[name], registry=_registry())
 
 
+@cache
+def _validator_without_choices(name: str) -> Validator:
+    # making a class of validators costs more than most checks
+    return _validator(name, {})
+
+
 def check(value: Any, name: str, file: str, choices: Choices = MappingProxyType({})) -> Any:
     """Check a value against ``schemas/<name>`` and return it with defaults filled in.
 
@@ -114,7 +120,8 @@ def check(value: Any, name: str, file: str, choices: Choices = MappingProxyType(
         UserError: naming the path of the first wrong key.
     """
     _refuse_infinite_numbers(value, "", file)
-    error = best_match(_validator(name, choices).iter_errors(value))
+    validator = _validator(name, choices) if choices else _validator_without_choices(name)
+    error = best_match(validator.iter_errors(value))
     if error is not None:
         raise UserError(f"{file}: {_explain(error)}")
     return with_defaults(value, _schemas()[name])
