@@ -93,7 +93,7 @@ def alarms(runs: pd.DataFrame) -> pd.DataFrame:
             }
             for mixture, of_arm in values.items():
                 sides = [
-                    intervals.Arm(
+                    intervals.WeightedArm(
                         coefficient,
                         of_arm.loc[seeds, "score"].to_numpy(),
                         np.stack(of_arm.loc[seeds, "draws"], axis=1) / HUNDREDTHS,
@@ -121,17 +121,31 @@ def over_arms(shares: pd.Series) -> tuple[float, float, float]:
     return 100 * float(shares.mean()), 100 * float(low), 100 * float(high)
 
 
-def text(counted: pd.DataFrame) -> str:
-    """Return the table of shares, and their mean with its interval."""
+def with_one_pool(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with one pool for all arms that have an intermediate phase, however many tasks they have."""
+    plain = runs.loc[runs["mixture"] == "none", "pool"]
+    return runs.assign(pool=runs["pool"].where(runs["pool"].isin(plain), "an intermediate phase"))
+
+
+def text(runs: pd.DataFrame) -> str:
+    """Return the table of shares, and their means with intervals."""
+    counted, one_pool = alarms(runs), alarms(with_one_pool(runs))
+    deviations = runs.groupby(["target", "mixture"])["score"].std()
     rows = [
-        [row.target, row.mixture, f"{100 * row.nothing:.1f}", f"{100 * row.planted:.0f}", f"{row.half_width:.1f}"]
-        for row in counted.itertuples()
+        [
+            *(row.target, row.mixture, f"{deviations[row.target, row.mixture]:.1f}", f"{100 * row.nothing:.1f}"),
+            *(f"{100 * row.planted:.0f}", f"{row.half_width:.1f}", f"{100 * before:.1f}"),
+        ]
+        for row, before in zip(counted.itertuples(), one_pool["nothing"], strict=True)
     ]
-    header = ["target", "arm", "found of nothing, %", f"found of {PLANTED:g} points, %", "half width"]
+    found = f"found of {PLANTED:g} points, %"
+    header = ["target", "arm", "sd of runs", "found of nothing, %", found, "half width", "of nothing with one pool, %"]
     mean, low, high = over_arms(counted["nothing"])
+    mean_before, low_before, high_before = over_arms(one_pool["nothing"])
     legend = (
         f"Over arms and targets: of nothing {mean:.1f} % [{low:.1f}, {high:.1f}], of {PLANTED:g} points"
-        f" {100 * counted['planted'].mean():.0f} %."
+        f" {100 * counted['planted'].mean():.0f} %; of nothing with one pool for all arms that have an intermediate"
+        f" phase {mean_before:.1f} % [{low_before:.1f}, {high_before:.1f}]."
     )
     return layout.markdown((header, rows), "Three runs of an arm against three others of the same arm.", legend).strip()
 
@@ -145,7 +159,7 @@ def main() -> None:
         loaded = xstilts.load(study)
         RUNS.parent.mkdir(parents=True, exist_ok=True)
         runs_of(loaded.plan, loaded.results).to_parquet(RUNS, index=False)
-    sys.stdout.write(text(alarms(pd.read_parquet(RUNS))) + "\n")
+    sys.stdout.write(text(pd.read_parquet(RUNS)) + "\n")
 
 
 if __name__ == "__main__":

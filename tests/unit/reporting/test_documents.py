@@ -64,7 +64,7 @@ def blocks(plan, found):
         "first paragraph": said,
         **{f"{name} of world {WORLD}": made[name] for name in OF_WORLD},
         "learning rates": learning_rates.text(pd.read_csv(learning_rates.MEANS)),
-        "false alarms": false_alarms.text(false_alarms.alarms(pd.read_parquet(false_alarms.RUNS))),
+        "false alarms": false_alarms.text(pd.read_parquet(false_alarms.RUNS)),
     }
 
 

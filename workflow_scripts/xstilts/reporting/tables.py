@@ -197,7 +197,7 @@ def of_estimates(estimates: pd.DataFrame, plan: StudyPlan) -> dict[str, Shown]:
         frame = verdict_tables.of_answer(estimates)
         tables["answer"] = Shown(frame, verdict_tables.answer_rows(frame), caption, primary)
     if "contrasts" in plan.tables:
-        caption = f"a − b: zero-shot means, in points unless named. {intervals}"
+        caption = f"a − b on the study's outcome, in points unless named. {intervals}"
         frame = verdict_tables.of_contrasts(estimates)
         tables["contrasts"] = Shown(frame, verdict_tables.contrast_rows(frame), caption, primary)
     if "claims" in plan.tables:
