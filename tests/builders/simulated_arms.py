@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from xstilts.evaluation.intervals import Arm, Estimate, Scale, estimate, run_variance
+from xstilts.evaluation.intervals import Estimate, Scale, WeightedArm, estimate, run_variance
 
 DRAWS = 1000
 # shares of difficulty, of arm x example, of run x example in the latent variance within a run
@@ -86,7 +86,7 @@ def estimates(
 
 def studies(
     design: Design, number: int, weights: np.ndarray, seed: int
-) -> Iterator[tuple[list[Arm], list[np.ndarray]]]:
+) -> Iterator[tuple[list[WeightedArm], list[np.ndarray]]]:
     """Yield the two arms of each study, and the outcomes of the others."""
     rng = np.random.default_rng(seed)
     columns = sum(max(runs, 1) for runs in design.runs)
@@ -119,12 +119,12 @@ def _answers(rng: np.random.Generator, design: Design, block: int) -> np.ndarray
     return np.concatenate(sides, axis=1)
 
 
-def _arms(design: Design, outcomes: np.ndarray, draws: np.ndarray) -> list[Arm]:
+def _arms(design: Design, outcomes: np.ndarray, draws: np.ndarray) -> list[WeightedArm]:
     first, second = design.runs
     pool = "second" if design.apart else "first"
     return [
-        Arm(1, outcomes[:first], draws[:, :first], "first"),
-        Arm(-1, outcomes[first:], draws[:, first:], pool, deterministic=second == 0),
+        WeightedArm(1, outcomes[:first], draws[:, :first], "first"),
+        WeightedArm(-1, outcomes[first:], draws[:, first:], pool, deterministic=second == 0),
     ]
 
 

@@ -14,9 +14,9 @@ from xstilts.evaluation.intervals import (
     LOWER,
     RUNS_AND_EXAMPLES,
     UNDECIDED,
-    Arm,
     Estimate,
     RunVariance,
+    WeightedArm,
     estimate,
     run_variance,
 )
@@ -28,7 +28,7 @@ def arm(coefficient, *runs, draws=None, pool="pool", deterministic=False):
     """Return an arm; without draws its outcomes do not vary with the examples."""
     outcomes = np.array(runs, dtype=float)
     drawn = np.tile(outcomes, (4, 1)) if draws is None else np.array(draws, dtype=float)
-    return Arm(coefficient, outcomes, drawn, pool, deterministic)
+    return WeightedArm(coefficient, outcomes, drawn, pool, deterministic)
 
 
 def scored(coefficient, scores, pool="pool", deterministic=False):
@@ -39,7 +39,7 @@ def scored(coefficient, scores, pool="pool", deterministic=False):
     """
     means = scores.mean(axis=1)
     draws = means + (scores.T - means) / math.sqrt(scores.shape[1])
-    return Arm(coefficient, means, draws, pool, deterministic)
+    return WeightedArm(coefficient, means, draws, pool, deterministic)
 
 
 def found(value, standard_error, degrees=20.0):
@@ -154,7 +154,7 @@ def test_best_single_task_is_chosen_anew_in_every_run():
     candidates, chosen = [scored(-1, one) for one in scores], (1, 2)
     runs = [candidates[task].runs[run] for run, task in enumerate(chosen)]
     draws = np.column_stack([candidates[task].draws[:, run] for run, task in enumerate(chosen)])
-    best = Arm(-1, np.array(runs), draws, "best single")
+    best = WeightedArm(-1, np.array(runs), draws, "best single")
     ours = estimate(
         [arm(1, 66, 66, draws=np.full((400, 2), 66)), best], POOL | {"best single": run_variance([runs])}, 400
     )
@@ -212,7 +212,7 @@ def test_one_cluster_is_refused():
 def test_draws_without_an_outcome_do_not_count():
     scores = np.random.default_rng(0).normal(60, 10, (4, 50))
     arms = [scored(1, scores[:2]), scored(-1, scores[2:])]
-    lacking = [Arm(one.coefficient, one.runs, np.vstack([one.draws, [[np.nan] * 2]]), one.pool) for one in arms]
+    lacking = [WeightedArm(one.coefficient, one.runs, np.vstack([one.draws, [[np.nan] * 2]]), one.pool) for one in arms]
     assert estimate(lacking, POOL, 50) == estimate(arms, POOL, 50)
 
 
@@ -289,7 +289,9 @@ def test_the_bootstrap_gives_the_same_but_for_its_noise():
     scores = crossed(3, 200, seed=2)
     exact = [scored(1, scores[0]), scored(-1, scores[1])]
     counts = np.random.default_rng(0).multinomial(200, np.full(200, 1 / 200), size=4000) / 200
-    drawn = [Arm(one.coefficient, one.runs, counts @ side.T, "pool") for one, side in zip(exact, scores, strict=True)]
+    drawn = [
+        WeightedArm(one.coefficient, one.runs, counts @ side.T, "pool") for one, side in zip(exact, scores, strict=True)
+    ]
     assert estimate(drawn, POOL, 200).example_part == pytest.approx(estimate(exact, POOL, 200).example_part, rel=0.05)
 
 

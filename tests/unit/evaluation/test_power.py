@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 from xstilts.evaluation import power
-from xstilts.evaluation.intervals import Arm, Components, Estimate, RunVariance, components, estimate, run_variance
+from xstilts.evaluation.intervals import (
+    Components,
+    Estimate,
+    RunVariance,
+    WeightedArm,
+    components,
+    estimate,
+    run_variance,
+)
 
 
 def test_power_of_r():
@@ -65,7 +73,7 @@ def test_components_give_back_the_estimate():
     rng = np.random.default_rng(0)
     sides = [rng.normal(60, 2, 3) for _ in range(4)]
     shared = rng.normal(0, 1, (500, 1))
-    arms = [Arm(c, runs, runs + c * shared, f"pool {c}") for c, runs in zip((1, -1), sides[:2], strict=True)]
+    arms = [WeightedArm(c, runs, runs + c * shared, f"pool {c}") for c, runs in zip((1, -1), sides[:2], strict=True)]
     pools = {"pool 1": run_variance([sides[0], sides[2]]), "pool -1": run_variance([sides[1], sides[3]])}
     found = estimate(arms, pools, 200)
     assert power.with_runs(found.components, 3) == pytest.approx((found.standard_error, found.degrees))

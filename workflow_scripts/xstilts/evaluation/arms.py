@@ -82,10 +82,10 @@ class Runs:
         """How many different runs these are."""
         return 1 if self.deterministic else len(self.seeds)
 
-    def as_arm(self, coefficient: float) -> intervals.Arm:
+    def as_arm(self, coefficient: float) -> intervals.WeightedArm:
         """Return the arm of a difference."""
         runs, draws = self.values[:, 0], self.values[:, 1:].T
-        return intervals.Arm(coefficient, runs, draws, self.pool, self.deterministic)
+        return intervals.WeightedArm(coefficient, runs, draws, self.pool, self.deterministic)
 
 
 def measure(

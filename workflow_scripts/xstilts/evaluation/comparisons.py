@@ -77,6 +77,11 @@ class Comparison:
     mixture: str = ""
     expected: str = ""
 
+    @property
+    def is_of_claim(self) -> bool:
+        """Whether it is one of a claim."""
+        return self.name.startswith(f"{CLAIM} ")
+
 
 def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
     """Return all comparisons that a study asks for, those of its answer first.
@@ -129,7 +134,7 @@ def pool_of(plan: StudyPlan, arm: Arm) -> str:
     """Return the pool of an arm: arms of one pool are taken to have the same variance between runs.
 
     They have model and recipe in common, and whether there is no intermediate task, one, or several: in the miniature,
-    runs after nine tasks differ two to three times as much as those after one (docs/miniature.md).
+    runs after nine tasks differ more than those after one, up to three times (docs/miniature.md).
     """
     tasks = {parse_reference(reference)[0] for reference in plan.mixtures[arm.mixture]}
     number = "no intermediate task" if not tasks else "one intermediate task" if len(tasks) == 1 else "several"

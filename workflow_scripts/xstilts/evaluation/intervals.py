@@ -31,8 +31,8 @@ DECIMALS = 9
 
 
 @dataclass(frozen=True)
-class Arm:
-    """A side of a difference: its outcome in every run, and how it varies with the examples.
+class WeightedArm:
+    """An arm in a difference: its coefficient, its outcome in every run, and how that varies with the examples.
 
     Attributes:
         coefficient: c_a, such as 1 for the first side, -1 for the second, -1/m for each of m arms that are averaged.
@@ -174,7 +174,7 @@ def components(
 
 
 def estimate(
-    arms: Sequence[Arm], pools: Mapping[str, RunVariance], clusters: int, scale: Scale = "identity"
+    arms: Sequence[WeightedArm], pools: Mapping[str, RunVariance], clusters: int, scale: Scale = "identity"
 ) -> Estimate:
     """Return a difference of arms with its interval.
 
@@ -227,7 +227,7 @@ def estimate(
     )
 
 
-def _linear(arms: Sequence[Arm], scale: Scale) -> tuple[float, list[Arm]]:
+def _linear(arms: Sequence[WeightedArm], scale: Scale) -> tuple[float, list[WeightedArm]]:
     """Return the difference, and arms of which it is the weighted sum but for a constant."""
     means = [float(np.mean(arm.runs)) for arm in arms]
     if scale == "log-odds":
@@ -242,7 +242,7 @@ def _linear(arms: Sequence[Arm], scale: Scale) -> tuple[float, list[Arm]]:
     return round(float(value), DECIMALS) + 0.0, linear
 
 
-def _sums(arms: Sequence[Arm], values: Sequence[float]) -> dict[str, float]:
+def _sums(arms: Sequence[WeightedArm], values: Sequence[float]) -> dict[str, float]:
     """Return the sum of the arms' values for each pool."""
     sums = dict.fromkeys((arm.pool for arm in arms), 0.0)
     for arm, value in zip(arms, values, strict=True):
@@ -250,7 +250,7 @@ def _sums(arms: Sequence[Arm], values: Sequence[float]) -> dict[str, float]:
     return sums
 
 
-def _run_by_example(arms: Sequence[Arm]) -> float:
+def _run_by_example(arms: Sequence[WeightedArm]) -> float:
     """Return the variance between examples of the deviation of one run from its arm, pooled over arms.
 
     Where all arms have one run it is unknown: with 0 the interval is too wide rather than too narrow.

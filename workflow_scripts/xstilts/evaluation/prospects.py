@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xstilts.evaluation import intervals, power
-from xstilts.evaluation.comparisons import CLAIM, POINTS, Arm, Comparison, pool_of
+from xstilts.evaluation.comparisons import POINTS, Arm, Comparison, pool_of
 from xstilts.evaluation.intervals import LEVEL, Components, RunVariance
 from xstilts.evaluation.pilots import Noise, NoiseOf
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
@@ -43,11 +43,6 @@ class Prospect:
         if runs < 2 or self.noise.difference is None:
             return None
         return power.power(self.noise.difference, *power.with_runs(self.components, runs), level=self.level)
-
-    @property
-    def is_of_claim(self) -> bool:
-        """Whether it is the comparison of a claim that is hardest to find."""
-        return self.comparison.name.startswith(f"{CLAIM} ")
 
     @property
     def runs_needed(self) -> float:
@@ -90,7 +85,7 @@ def prospects(
     of_claims: dict[tuple[str, str, str], list[Comparison]] = {}
     others = []
     for one in asked:
-        if one.name.startswith(f"{CLAIM} "):
+        if one.is_of_claim:
             of_claims.setdefault((one.name, one.model, one.recipe), []).append(one)
         else:
             others.append(one)

@@ -17,7 +17,7 @@ import pandas as pd
 from xstilts.evaluation import estimates, intervals
 from xstilts.evaluation.comparisons import SAME
 from xstilts.evaluation.estimates import ALL_RUNS, COLUMNS, WITHOUT_COLLAPSED, Estimated
-from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, UNDECIDED, Arm
+from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, UNDECIDED, WeightedArm
 from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
@@ -90,7 +90,7 @@ def _over(found: pd.DataFrame, runs_used: str) -> Estimated | None:
     variance = intervals.run_variance([differences])
     assert variance is not None
     # an arm whose runs are the worlds, in which examples add nothing
-    arm = Arm(1, differences, draws=differences[None, :], pool=WORLDS)
+    arm = WeightedArm(1, differences, draws=differences[None, :], pool=WORLDS)
     estimate = intervals.estimate([arm], {WORLDS: variance}, clusters=2)
     described: dict[str, Any] = {
         **{name: found[name].iloc[0] for name in (*_COMPARISON, "primary", "targets", "languages")},

@@ -7,14 +7,14 @@ these tasks stands for it, the one of the same name first.
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning.mixtures import NONE, Mixture, MixtureTask
-from xstilts.planning.question import Use
+from xstilts.planning.question import ModelUse
 from xstilts.planning.registry import Registry, check_known, check_reference
 from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
 from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, ClaimComparison, Lacking, PlannedClaim
@@ -23,19 +23,11 @@ from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, ClaimComparison, L
 _OTHERS = "@*"
 
 
-class Target(Protocol):
-    """What a target is trained on."""
-
-    @property
-    def trained_on(self) -> tuple[str, ...]:
-        """References, none for a model that is used as it is."""
-
-
 def read(
     own: Mapping[str, Any],
-    models: Mapping[str, Use],
+    models: Mapping[str, ModelUse],
     mixtures: Mapping[str, Mixture | None],
-    targets: Mapping[str, Target],
+    targets: Mapping[str, Sequence[str]],
     registry: Registry,
     location: str,
 ) -> dict[str, PlannedClaim]:
@@ -45,7 +37,7 @@ def read(
         own: the study's own claims, as ``schemas/claim.yaml`` has them.
         models: the models of the study, and the mixtures on which they are trained.
         mixtures: the mixtures of the study.
-        targets: the targets of the study.
+        targets: the targets of the study, and references of what each is trained on.
         registry: the registry.
         location: what to call the study's file in an error.
 
@@ -85,9 +77,9 @@ class _Study:
     In the methods ``here`` is what to call the claim in an error, and ``needs`` collects what the study lacks.
     """
 
-    models: Mapping[str, Use]
+    models: Mapping[str, ModelUse]
     mixtures: Mapping[str, Mixture | None]
-    targets: Mapping[str, Target]
+    targets: Mapping[str, Sequence[str]]
     registry: Registry
 
     def claim(self, entry: Mapping[str, Any], here: str) -> PlannedClaim:
@@ -122,7 +114,7 @@ class _Study:
             found.append(any(name is not None for name in of_models))
         if fact["phases"] is not None:
             intermediate = any(mixture is not None for mixture in self.mixtures.values())
-            target = any(target.trained_on for target in self.targets.values())
+            target = any(self.targets.values())
             found.append(1 + intermediate + target == fact["phases"])
         return all(found)
 
@@ -171,9 +163,9 @@ class _Study:
         needs.mixtures |= {meaning: None} if name is None else {}
         return _Arm(name) if name is not None else None
 
-    def _has_dev_score(self, target: Target) -> bool:
+    def _has_dev_score(self, trained_on: Sequence[str]) -> bool:
         """Tell whether a target is trained and has dev rows by whose score, in percent, mixtures can be chosen."""
-        tasks = [self.registry.tasks[parse_reference(reference)[0]] for reference in target.trained_on]
+        tasks = [self.registry.tasks[parse_reference(reference)[0]] for reference in trained_on]
         return any(FORMS[task.form].metrics[task.metric].unit == PERCENT for task in tasks)
 
     def _mixture(self, meaning: str, model: str, here: str) -> str | None:

@@ -1,7 +1,8 @@
 """The question of a study, read from `answer` and `contrasts` and checked against its models, mixtures and targets."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.forms import metric_named
@@ -26,35 +27,31 @@ from xstilts.store.answer import (
 _EQUAL_STEPS = "equal steps"
 
 
-class Use(Protocol):
+@dataclass(frozen=True)
+class ModelUse:
     """The recipes by which a model is trained, and the mixtures on which it is."""
 
-    @property
-    def recipes(self) -> tuple[str, ...]:
-        """Names of recipes."""
-
-    @property
-    def mixtures(self) -> tuple[str, ...]:
-        """Names of mixtures."""
-
-
-class Measure(Protocol):
-    """A target."""
-
-    @property
-    def task(self) -> str:
-        """Its task, as a reference."""
+    recipes: tuple[str, ...]
+    mixtures: tuple[str, ...]
 
 
 def contrasts(
     entries: Mapping[str, Any],
-    models: Mapping[str, Use],
+    models: Mapping[str, ModelUse],
     mixtures: Mapping[str, Mixture | None],
-    targets: Mapping[str, Measure],
+    targets: Mapping[str, str],
     registry: Registry,
     location: str,
 ) -> dict[str, Contrast]:
     """Return the contrasts of a study by name.
+
+    Args:
+        entries: as ``schemas/contrast.yaml`` has them, by name.
+        models: how the study uses its models.
+        mixtures: the study's mixtures.
+        targets: the task of each target.
+        registry: the registry.
+        location: what to call the study's file in an error.
 
     Raises:
         UserError: naming the key that is wrong.
@@ -78,7 +75,7 @@ def contrasts(
         if axis == "model" and entry["models"]:
             raise UserError(f"{here}.models: compares two models already; leave the key out")
         if entry["primary"]:
-            _check_outcome([targets[name].task for name in entry["targets"] or targets], registry, here)
+            _check_outcome([targets[name] for name in entry["targets"] or targets], registry, here)
         contrast = Contrast(
             axis,
             tuple(entry[axis]),
@@ -108,7 +105,7 @@ def _listed(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(values) if values else None
 
 
-def _comparisons(contrast: Contrast, models: Mapping[str, Use]) -> int:
+def _comparisons(contrast: Contrast, models: Mapping[str, ModelUse]) -> int:
     """Return for how many combinations of the other axes but the targets both sides have results."""
     if contrast.axis == "mixture":
         uses = [use for name, use in models.items() if contrast.models is None or name in contrast.models]
@@ -119,7 +116,7 @@ def _comparisons(contrast: Contrast, models: Mapping[str, Use]) -> int:
 
 def answer(
     entry: Mapping[str, Any] | None,
-    models: Mapping[str, Use],
+    models: Mapping[str, ModelUse],
     mixtures: Mapping[str, Mixture | None],
     recipes: Sequence[str],
     has_benchmark: bool,
@@ -219,7 +216,7 @@ def notes(asked: Answer | None, mixtures: Mapping[str, Mixture | None]) -> list[
     ]
 
 
-def _family(entry: Mapping[str, Any], models: Mapping[str, Use], here: str) -> Family:
+def _family(entry: Mapping[str, Any], models: Mapping[str, ModelUse], here: str) -> Family:
     family = Family(**entry)
     sizes = _sizes(family)
     for size, model in sizes.items():
@@ -234,7 +231,7 @@ def _sizes(family: Family) -> dict[str, str]:
     return {size: model for size, model in ((SMALL, family.small), (LARGE, family.large)) if model is not None}
 
 
-def _check_arms(asked: Answer, models: Mapping[str, Use], here: str) -> None:
+def _check_arms(asked: Answer, models: Mapping[str, ModelUse], here: str) -> None:
     """Refuse a model that has the arms of no budget by the first recipe, and a budget whose arms no model has."""
     taking_part: set[str] = set()
     for name, family in asked.families.items():
@@ -259,13 +256,13 @@ def _check_arms(asked: Answer, models: Mapping[str, Use], here: str) -> None:
             )
 
 
-def _lacking(budget: Budget, use: Use) -> list[str]:
+def _lacking(budget: Budget, use: ModelUse) -> list[str]:
     """Return the mixtures of a budget on which a model is not trained."""
     return [mixture for mixture in (budget.multi, *budget.singles) if mixture not in use.mixtures]
 
 
 def check_primary(
-    asked: Answer | None, contrasts: Mapping[str, Contrast], models: Mapping[str, Use], location: str
+    asked: Answer | None, contrasts: Mapping[str, Contrast], models: Mapping[str, ModelUse], location: str
 ) -> None:
     """Refuse more primary comparisons than can be told apart from chance together.
 

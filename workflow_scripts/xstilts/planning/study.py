@@ -17,6 +17,7 @@ from xstilts.planning import claims, question
 from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning import recipe as recipes
 from xstilts.planning.mixtures import Mixture
+from xstilts.planning.question import ModelUse
 from xstilts.planning.registry import MINIATURE, Registry, Task, check_known, check_reference
 from xstilts.references import in_language, parse_reference
 from xstilts.store.answer import Answer, Contrast
@@ -55,14 +56,6 @@ class Limits:
     train_rows: int | None
     dev_rows: int
     test_rows: int | None
-
-
-@dataclass(frozen=True)
-class ModelUse:
-    """The recipes by which a model is trained, and the mixtures on which it is."""
-
-    recipes: tuple[str, ...]
-    mixtures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -126,9 +119,11 @@ def read_study(path: Path, registry: Registry) -> Study:
         check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
         benchmark = registry.benchmarks[value["benchmark"]]
     targets = _targets(value, benchmark, registry, location)
-    contrasts = question.contrasts(value["contrasts"], models, mixtures, targets, registry, location)
+    tasks = {name: target.task for name, target in targets.items()}
+    contrasts = question.contrasts(value["contrasts"], models, mixtures, tasks, registry, location)
     named = list(value["recipes"])
     answer = question.answer(value["answer"], models, mixtures, named, benchmark is not None, registry, location)
+    trained_on = {name: target.trained_on for name, target in targets.items()}
     question.check_primary(answer, contrasts, models, location)
     return Study(
         name=path.stem,
@@ -147,7 +142,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         task_sources={name: settings["source"] for name, settings in value["tasks"].items() if "source" in settings},
         contrasts=contrasts,
         answer=answer,
-        claims=claims.read(value["claims"], models, mixtures, targets, registry, location),
+        claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
         figures=FigureOptions(**value["figures"]),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xstilts.evaluation.comparisons import ANSWER, BEST_SINGLE, CLAIM, Comparison
+from xstilts.evaluation.comparisons import ANSWER, BEST_SINGLE, CLAIM, COMPARED, Comparison
 from xstilts.evaluation.intervals import LEVEL
 from xstilts.evaluation.pilots import STATED
 from xstilts.evaluation.prospects import Prospect
@@ -59,9 +59,8 @@ def to_json(report: PowerReport) -> dict[str, Any]:
 
 def _row(prospect: Prospect, runs: Sequence[int]) -> dict[str, Any]:
     one, needed = prospect.comparison, prospect.runs_needed
-    names = ("name", "primary", "kind", "budget", "family", "size", "recipe", "model", "mixture", "a", "b")
     return {
-        **{name: getattr(one, name) for name in names},
+        **{name: getattr(one, name) for name in (*COMPARED, "primary")},
         "outcome": one.outcome.name,
         "target": one.outcome.target,
         "targets": len(one.outcome.targets),
@@ -117,7 +116,7 @@ def _table(report: PowerReport) -> list[str]:
     rows[-1] += [""] * (len(header) - len(rows[-1]))
     lines = [line.rstrip() for line in columns((header, rows), 3)]
     primary = sum(prospect.comparison.primary for prospect in prospects)
-    claims = sum(prospect.is_of_claim for prospect in prospects)
+    claims = sum(prospect.comparison.is_of_claim for prospect in prospects)
     # claims are the last comparisons of a study, and none is primary
     numbers_of = {"primary": primary, "exploratory": len(prospects) - primary - claims, "claims": claims}
     place = 1
@@ -160,7 +159,7 @@ def _meaning(report: PowerReport) -> Iterator[str]:
             " Primary comparisons are corrected for each other (Holm): here each must hold in the strictest step, at"
             f" 5 % / {round(LEVEL / primary[0].level)}."
         )
-    if any(prospect.is_of_claim and prospect.level < LEVEL for prospect in report.prospects):
+    if any(prospect.comparison.is_of_claim and prospect.level < LEVEL for prospect in report.prospects):
         found += (
             " The comparisons of a claim are corrected for each other too: of n in a model, the one that is hardest to"
             " find is shown, at 5 % / n."
@@ -225,7 +224,7 @@ def _undetected(report: PowerReport) -> Iterator[str]:
             key = (f"{one.a} - {one.b}", f"{_outcome(one)}, finds {found:.2f}", _remedy([prospect]))
             named.setdefault(key, []).append(_where(one, report.plan))
         else:
-            noun = "claim" if prospect.is_of_claim else "exploratory comparison"
+            noun = "claim" if prospect.comparison.is_of_claim else "exploratory comparison"
             numbered.setdefault((noun, math.isinf(prospect.runs_needed)), []).append(prospect)
     smallest = counted(report.prospects[0].smallest, "point")
     for (sides, figures, remedy), places in named.items():
