@@ -151,7 +151,7 @@ def test_of_a_claim_the_comparison_that_is_hardest_to_find_counts(tmp_path):
         "claim all", "tydiqa", 0.05 / 4,
     )  # fmt: skip
     assert (alone.comparison.name, alone.level) == ("claim one", 0.05) and together.detectable(3) > alone.detectable(3)
-    assert together.is_of_claim and alone.is_of_claim
+    assert together.comparison.is_of_claim and alone.comparison.is_of_claim
 
 
 def test_more_examples_where_runs_do_not_do(tmp_path):
