@@ -17,8 +17,8 @@ _USUAL: dict[str, Any] = {
     "target": "tydiqa", "targets": 1, "languages": 6, "n": 1500, "clusters": 1500, "runs_a": 3, "runs_b": 3,
     "chosen": "", "collapsed": 0, "runs_used": "all", "estimate": 5.0, "low": 3.0, "high": 7.0,
     "interval": "runs and examples", "standard_error": 1.0, "degrees": 8.0, "run_part": 0.8, "example_part": 0.6,
-    "run_sd": 1.0, "p": 0.001, "p_holm": None, "verdict": "higher", "detectable": 3.0, "runs_needed": None,
-    "expected": "", "emerged": "",
+    "run_sd": 1.0, "run_variance": 2.0, "run_degrees": 2.0, "p": 0.001, "p_holm": None,
+    "verdict": "higher", "detectable": 3.0, "runs_needed": None, "expected": "", "emerged": "",
 }  # fmt: skip
 
 

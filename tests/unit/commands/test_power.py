@@ -75,7 +75,11 @@ def test_made_up_data_on_a_cpu(folder, capsys):
 @pytest.mark.parametrize(
     ("study", "arguments", "said"),
     [
-        (ROOT / "studies/tiny.yaml", ["--run-sd", "1"], "tiny.yaml: compares nothing in percent; state `answer`"),
+        (
+            ROOT / "studies/tiny.yaml",
+            ["--run-sd", "1"],
+            "tiny.yaml: compares nothing in percent in languages that count; state",
+        ),
         (
             ROOT / "studies/miniature_worlds.yaml",
             ["--run-sd", "1"],

@@ -199,15 +199,16 @@ def test_pilots_of_the_same_comparison_are_averaged(tmp_path):
     """Variances, not standard deviations; the name of a contrast does not matter."""
     plan = plan_with(tmp_path, contrasts={"other_name": MULTI})
     folders = [
-        pilot(tmp_path / "0", {"run_sd": 1.0, "example_part": 0.6, "estimate": 4.0, "clusters": 100}, plan=plan),
-        pilot(tmp_path / "1", {"run_sd": 3.0, "example_part": 0.8, "estimate": 6.0, "clusters": 200}, plan=plan),
+        pilot(tmp_path / name, {"run_variance": run, "example_part": part, "estimate": found, "clusters": n}, plan=plan)
+        for name, run, part, found, n in (("0", 2.0, 0.6, 4.0, 100), ("1", 18.0, 0.8, 6.0, 200))
     ]
     prospect = only(plan, read(plan, *folders))
     assert prospect.noise.source == "same comparison" and prospect.noise.difference == 5
-    assert prospect.components.run == pytest.approx(2 * (1 + 9) / 2)
+    assert prospect.components.run == pytest.approx((2 + 18) / 2)
+    assert prospect.components.arms == 2
     assert prospect.components.example == pytest.approx((0.36 + 0.64) / 2) and prospect.components.clusters == 150
     assert prospect.power(3) < prospect.power(5) and prospect.power(1) is None
-    just = {"run_sd": math.sqrt(5), "example_part": math.sqrt(0.5), "estimate": prospect.detectable(5), "clusters": 150}
+    just = {"run_variance": 10.0, "example_part": math.sqrt(0.5), "estimate": prospect.detectable(5), "clusters": 150}
     assert only(plan, read(plan, pilot(tmp_path / "2", just, plan=plan))).power(5) == pytest.approx(0.8)
 
 
@@ -217,30 +218,34 @@ def test_the_examples_of_a_pilot_are_brought_to_the_studys_number(tmp_path, rows
     plan = plan_with(tmp_path, contrasts={"multi": MULTI})
     larger = plan_with(tmp_path, contrasts={"multi": MULTI}, limits={**STUDY["limits"], "test_rows": rows})
     noise_of = read(larger, pilot(tmp_path / "pilot", {"example_part": 0.6, "clusters": 100}, plan=plan))
-    noise = only(larger, noise_of).noise
-    assert noise.example == pytest.approx(0.36 * 250 / rows)
-    assert noise.clusters == pytest.approx(100 * rows / 250, rel=0.05)
+    components = only(larger, noise_of).components
+    assert components.example == pytest.approx(0.36 * 250 / rows)
+    assert components.clusters == pytest.approx(100 * rows / 250, rel=0.05)
 
 
 def test_a_study_that_is_its_own_pilot_finds_what_its_estimates_say(tmp_path, monkeypatch):
-    """The same runs again: the estimates' own detectable differences, with as many degrees of freedom."""
+    """The same runs again: the estimates' own detectable differences, where arms vary alike and where they do not."""
     rng = np.random.default_rng(0)
     target = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny", ("mnli",))
     made = Predicted(tmp_path / "results", {"xnli": target}, {"none": (), "mnli": ("mnli",), "qqp": ("qqp",)})
     for seed in (1, 2, 3):
-        for mixture, chance in (("none", 0.5), ("mnli", 0.6), ("qqp", 0.7)):
-            answers = {code: {"correct": rng.random(200) < chance + rng.normal(0, 0.02)} for code in ("en", "de", "fr")}
+        for mixture, chance, spread in (("none", 0.5, 0.01), ("mnli", 0.6, 0.05), ("qqp", 0.7, 0.05)):
+            answers = {
+                code: {"correct": rng.random(200) < chance + rng.normal(0, spread)} for code in ("en", "de", "fr")
+            }
             made.add(("s", mixture), seed, "xnli", answers)
-    plan = made.plan(contrasts={"multi": Contrast("mixture", ("qqp", "mnli"))})
+    contrasts = {"single": Contrast("mixture", ("qqp", "mnli")), "baseline": Contrast("mixture", ("qqp", "none"))}
+    plan = made.plan(contrasts=contrasts)
     table = estimates.collect(plan, made.results)
     estimates.write(table, tmp_path / estimates.FILE)
     examples = {"xnli": PlannedExamples(dict.fromkeys(("en", "de", "fr"), 200), False)}
     asked = comparisons(plan, {"xnli": examples["xnli"].rows})
     (tmp_path / study_plans.FILE).write_text(study_plans.text(plan))
     monkeypatch.setattr(pilots, "planned_examples", lambda plan: examples)
-    prospect = prospects(plan, asked, examples, pilots.read([tmp_path], examples))[0]
-    assert prospect.detectable(3) == pytest.approx(table["detectable"][0])
-    assert prospect.noise.difference == table["estimate"][0] and prospect.power(3) > 0.9
+    for prospect in prospects(plan, asked, examples, pilots.read([tmp_path], examples)):
+        (row,) = table[(table["name"] == prospect.comparison.name)].to_dict("records")
+        assert prospect.detectable(3) == pytest.approx(row["detectable"]), row["name"]
+        assert prospect.noise.difference == row["estimate"]
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,10 @@ def test_facts(tmp_path, fact, holds):
         ),
         ({"comparison": {"mixtures": ["nli"], "minus": ["none"]}}, "claims.own.comparisons.0"),
         (
+            {"comparison": {"mixtures": ["mnli", "none"], "minus": ["none"]}},
+            "claims.own.comparisons.0.minus: 'none' is in `mixtures` too; name another mixture",
+        ),
+        (
             {"comparison": {"mixtures": ["mnli"], "minus": ["none"], "targets": ["xnlu"]}},
             "claims.own.comparisons.0.targets: unknown task 'xnlu'; did you mean 'xnli'?",
         ),

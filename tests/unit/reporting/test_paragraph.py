@@ -54,6 +54,10 @@ def said(*rows, answer=ASKED, **changes):
             "+0.4 points [-0.9, +1.7], 3 runs an arm: undecided, about 17 runs an arm would likely decide it [1]",
         ),
         (
+            {**UNDECIDED, "runs_needed": 9517.0},
+            "undecided, and it would take more than 1000 runs an arm to decide it [1]",
+        ),
+        (
             {**UNDECIDED, "runs_needed": math.inf},
             "undecided, and no number of runs would decide it, only more test examples [1]",
         ),
@@ -76,6 +80,8 @@ def test_one_run_an_arm_has_no_verdict():
     assert "without a verdict, for want of a second run: mini small [1]" in text
     assert not re.search(r"is higher|is lower|equivalent|undecided", text)
     assert "Random in these intervals are the test examples alone" in text
+    assert "in brackets stand ranges over 95 % of draws of test examples." in text
+    assert "One comparison is primary, all else" in text and "Holm" not in said(ONE_RUN, {**LARGE, **ONE_RUN})
 
 
 def test_gains_that_nothing_asks_for_are_not_in_it():

@@ -57,6 +57,7 @@ def test_one_run_has_a_range_and_no_verdict():
 
 def test_undecided_says_how_many_runs_would_do():
     assert contrast(verdict="undecided", runs_needed=12.0)["verdict"] == "undecided (12 runs)"
+    assert contrast(verdict="undecided", runs_needed=9517.0)["verdict"] == "undecided (more than 1000 runs)"
     assert contrast(verdict="undecided", runs_needed=math.inf)["verdict"] == "undecided (more examples)"
 
 

@@ -83,7 +83,10 @@ def run(arguments: argparse.Namespace) -> None:
         noise_of, variance = pilots.read(arguments.pilot, examples), _of_pilots(arguments.pilot)
     found = prospects(plan, asked, examples, noise_of)
     if not found:
-        raise UserError(f"{path}: compares nothing in percent; state `answer`, or `contrasts`")
+        raise UserError(
+            f"{path}: compares nothing in percent in languages that count; state `answer` or `contrasts`, with a"
+            " target in percent and a language that is no control"
+        )
     numbers = sorted({*arguments.runs, len(study.seeds)})
     gpu = arguments.gpu or settings.gpu_type
     by_runs, no_hours = _hours(study, entries, settings, gpu, numbers)

@@ -10,7 +10,7 @@ import pandas as pd
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates
 from xstilts.evaluation.comparisons import COMPARED, DIFFERENCE, POINTS, Comparison, comparisons
-from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES
+from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES, Components
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance, planned_examples
 from xstilts.store import study_plan
@@ -37,17 +37,15 @@ class Noise:
         run_sd: standard deviation between runs of one arm, in points.
         per_target: whether it is that of one target; else of the whole outcome.
         source: STATED, or which rows of the pilots it is from.
-        example: what examples add to the variance of the difference, in squared points, at the number of examples that
-            the study has; None where no pilot says it.
-        clusters: independent clusters of examples, with ``example``.
+        components: of the variance of the difference, at the number of examples that the study has; None where no
+            pilot has the same comparison.
         difference: the pilots' own estimate, in points: their mean.
     """
 
     run_sd: float
     per_target: bool
     source: str
-    example: float | None = None
-    clusters: int | None = None
+    components: Components | None = None
     difference: float | None = None
 
 
@@ -76,9 +74,10 @@ class _Pilot:
 def read(folders: Sequence[Path], examples: Mapping[str, PlannedExamples]) -> NoiseOf:
     """Return the noise of a comparison in the outputs of earlier studies, variances averaged over them.
 
-    It is that of the same comparison; else the variance between runs of the same outcome in the same models, or in
-    any; else that of the pilots' single targets. What examples add is brought to the study's number of them: it is
-    multiplied by the ratio of what is assumed of the study's and of the pilot's examples (``planned_examples.py``).
+    It is that of the same comparison, in which each arm varies as it does in the pilots; else the variance between runs
+    of the same outcome in the same models, or in any; else that of the pilots' single targets. What examples add is
+    brought to the study's number of them: it is multiplied by the ratio of what is assumed of the study's and of the
+    pilot's examples (``planned_examples.py``).
 
     Args:
         folders: of the outputs of one or more studies; of a study in several worlds, each world counts as one.
@@ -127,8 +126,12 @@ def _noise(
             _quadratic_mean(same["run_sd"]),
             per_target=False,
             source=SAME,
-            example=float((same["example_part"] ** 2 * more_variance).mean()),
-            clusters=round((same["clusters"] * more_clusters).mean()),
+            components=Components(
+                run=float(same["run_variance"].mean()),
+                arms=float(same["run_degrees"].mean()),
+                example=float((same["example_part"] ** 2 * more_variance).mean()),
+                clusters=round((same["clusters"] * more_clusters).mean()),
+            ),
             difference=float(same["estimate"].mean()),
         )
     models = {arm.model for side in (*comparison.first, *comparison.second) for arm in side.arms}

@@ -118,9 +118,11 @@ def _components(
 ) -> Components:
     """Return the components of the variance of a comparison, its arms in pools as ``arms.py`` has them.
 
-    Where one of several candidates is chosen in each run, what is chosen is an arm with an estimate of its own. All
-    arms are taken to vary alike.
+    Where one of several candidates is chosen in each run, what is chosen is an arm with an estimate of its own. Where
+    no pilot has the comparison, all arms are taken to vary alike.
     """
+    if noise.components is not None:
+        return noise.components
     sides = (*comparison.first, *comparison.second)
     arms_of = Counter(pool_of(plan, arm) for arm in {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells})
     squares: dict[str, float] = {}
@@ -131,9 +133,7 @@ def _components(
         squares[pool] = squares.get(pool, 0.0) + share * side.coefficient**2
         arms = arms_of.get(pool, 1)
         pools[pool] = RunVariance(noise.run_sd**2, arms, arms)
-    example, clusters = noise.example, noise.clusters
-    if example is None or clusters is None:
-        example, clusters = example_variance(comparison.outcome, examples, sum(side.coefficient**2 for side in sides))
+    example, clusters = example_variance(comparison.outcome, examples, sum(side.coefficient**2 for side in sides))
     return intervals.components(squares, pools, example, clusters)
 
 

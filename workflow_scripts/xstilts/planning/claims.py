@@ -124,6 +124,8 @@ class _Study:
             raise UserError(f"{here}.against: goes with `targets`; name those that are compared with these")
         there = {key: self._targets(asked[key], needs, f"{here}.{key}") for key in ("targets", "against")}
         for first, second in itertools.product(asked["mixtures"], asked["minus"]):
+            if first == second:
+                raise UserError(f"{here}.minus: {first!r} is in `mixtures` too; name another mixture")
             arms = self._arm(first, first, model, needs, here), self._arm(second, first, model, needs, here)
             if arms[0] is None or arms[1] is None:
                 continue

@@ -123,7 +123,7 @@ def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smal
         )
     if math.isinf(judged.runs_needed):
         return "more test examples: no number of runs would decide it"
-    return f"about {wording.needed_runs(judged.runs_needed, of_model[0]['interval'])}"
+    return wording.needed_runs(judged.runs_needed, of_model[0]["interval"])
 
 
 def _needs(lacking: Lacking) -> str:

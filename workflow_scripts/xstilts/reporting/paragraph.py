@@ -127,11 +127,12 @@ def _single(budget: Budget) -> str:
 
 def _outcome(answer: Answer, row: Row) -> Sentence:
     controls = f", {wording.listed(answer.controls)} apart as controls" if answer.controls else ""
+    brackets = "ranges over 95 % of draws of test examples" if row["interval"] == EXAMPLES_ONLY else "95 % intervals"
     over = f"{wording.counted(row['targets'], 'target')} and {wording.counted(row['languages'], 'language')}"
     return (
         f"The outcome is {_OUTCOMES[answer.outcome][1]} over ",
         Stated(over, row["row"]),
-        f"{controls}; in brackets stand 95 % intervals. The smallest difference that matters is"
+        f"{controls}; in brackets stand {brackets}. The smallest difference that matters is"
         f" {wording.counted(answer.smallest, 'point')}.",
     )
 
@@ -181,10 +182,13 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     """Return how many comparisons are primary, that they are corrected together, and which of them are undecided."""
     if not primary:
         return ("No comparison is primary: all are exploratory, and none is corrected for the others.",)
-    one, head = len(primary) == 1, f"The {len(primary)} primary comparisons are corrected for each other (Holm)"
-    said: list[Part] = [f"{'One comparison is primary' if one else head}, all else is exploratory; "]
     undecided = [row for row in primary if row["verdict"] == UNDECIDED]
     unjudged = [row for row in primary if not row["verdict"]]
+    number = len(primary)
+    head = "One comparison is primary" if number == 1 else f"{number} comparisons are primary"
+    if number - len(unjudged) > 1:
+        head = f"The {number} primary comparisons are corrected for each other (Holm)"
+    said: list[Part] = [f"{head}, all else is exploratory; "]
     groups = {
         "undecided": undecided,
         "without a verdict, for want of a second run": [row for row in unjudged if not wording.of_one_cluster(row)],

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from xstilts.evaluation.intervals import LEVEL
 from xstilts.evaluation.pilots import STATED
 from xstilts.evaluation.prospects import Prospect
 from xstilts.reporting.layout import columns
-from xstilts.reporting.wording import counted
+from xstilts.reporting.wording import about, counted
 from xstilts.store.answer import BEST, LARGE, SMALL, Answer
 from xstilts.store.study_plan import StudyPlan
 
@@ -106,7 +106,7 @@ def _table(report: PowerReport) -> list[str]:
     for prospect in prospects:
         found = [_points(prospect.detectable(number)) for number in report.runs]
         needed = prospect.runs_needed
-        cells = [*found, "none" if math.isinf(needed) else f"{needed:.0f}"]
+        cells = [*found, "none" if math.isinf(needed) else _runs(needed)]
         cells += [_pilots(prospect, report.own)] * has_pilots + [prospect.noise.source] * has_sources
         one = prospect.comparison
         name = "" if one.name == ANSWER else f"{one.name.removeprefix(f'{CLAIM} ')}: "
@@ -141,6 +141,11 @@ def _outcome(one: Comparison) -> str:
 
 def _points(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _runs(number: float) -> str:
+    """Return a finite number of runs that are needed, such as ``12`` or ``more than 1000``."""
+    return about(number).removeprefix("about ")
 
 
 def _pilots(prospect: Prospect, own: int) -> str:
@@ -191,7 +196,7 @@ def _meaning(report: PowerReport) -> Iterator[str]:
 
 def _assumes(prospects: Sequence[Prospect]) -> bool:
     """Tell whether the examples' part of the variance is assumed in any comparison."""
-    return any(prospect.noise.example is None for prospect in prospects)
+    return any(prospect.noise.components is None for prospect in prospects)
 
 
 def _sentence_name(one: Comparison, plan: StudyPlan) -> str:
@@ -230,7 +235,7 @@ def _undetected(report: PowerReport) -> Iterator[str]:
     for (sides, figures, remedy), places in named.items():
         yield f"{smallest} in {sides}, primary ({figures}; {'; '.join(places)}). {remedy}"
     for (noun, _), prospects in numbered.items():
-        finds = _range([prospect.detectable(report.own) or 0.0 for prospect in prospects], ".2f")
+        finds = _range([prospect.detectable(report.own) or 0.0 for prospect in prospects], _points)
         yield f"{smallest} in {counted(len(prospects), noun)} (finds {finds}). {_remedy(prospects)}"
 
 
@@ -238,15 +243,15 @@ def _remedy(prospects: Sequence[Prospect]) -> str:
     """Return what would find the smallest difference that matters: runs, or examples where no number of runs does."""
     needed = [prospect.runs_needed for prospect in prospects]
     if not any(map(math.isinf, needed)):
-        return f"It takes {_range(needed, '.0f')} runs an arm."
+        return f"It takes {_range(needed, _runs)} runs an arm."
     times = [math.ceil(10 * prospect.examples_needed) / 10 for prospect in prospects]
-    several = f"{_range(times, '.1f')} times as many, or more"
+    several = f"{_range(times, '{:.1f}'.format)} times as many, or more"
     return f"No number of runs does: the examples alone are too few. It takes {several}."
 
 
-def _range(values: Sequence[float], form: str) -> str:
+def _range(values: Sequence[float], words: Callable[[float], str]) -> str:
     """Return the lowest and the highest of some values, once where they are written alike."""
-    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in (min(values), max(values))))
+    return " to ".join(dict.fromkeys(map(words, (min(values), max(values)))))
 
 
 def _lacking_arms(plan: StudyPlan, answer: Answer) -> Iterator[str]:

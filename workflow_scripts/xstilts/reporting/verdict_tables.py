@@ -133,9 +133,10 @@ def _difference(row: Mapping[str, Any]) -> list[str]:
 def _verdict(row: Mapping[str, Any]) -> str:
     if row["verdict"] != UNDECIDED:
         return row["verdict"] or "–"
+    if not np.isfinite(row["runs_needed"]):
+        return f"{UNDECIDED} (more examples)"
     replicates = "worlds" if row["interval"] == worlds.WORLDS else "runs"
-    needed = f"{row['runs_needed']:.0f} {replicates}" if np.isfinite(row["runs_needed"]) else "more examples"
-    return f"{UNDECIDED} ({needed})"
+    return f"{UNDECIDED} ({wording.about(row['runs_needed']).removeprefix('about ')} {replicates})"
 
 
 _EXPECTATIONS = {

@@ -17,6 +17,8 @@ from xstilts.evaluation.worlds import WORLDS
 from xstilts.forms.declaration import NATS
 
 Row = Mapping[str, Any]
+# nobody makes more runs; an estimate of how many more says nothing
+MANY = 1000
 _DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 
 
@@ -117,12 +119,20 @@ def decidable(row: Row) -> str:
         return "and how many runs would decide it is not known"
     if math.isinf(needed):
         return "and no number of runs would decide it, only more test examples"
-    return f"about {needed_runs(needed, row['interval'])} would likely decide it"
+    runs_needed = needed_runs(needed, row["interval"])
+    return (
+        f"{runs_needed} would likely decide it" if needed <= MANY else f"and it would take {runs_needed} to decide it"
+    )
 
 
 def needed_runs(number: float, interval: str) -> str:
-    """Return a number of runs that are needed, or of worlds where the interval is over worlds."""
-    return f"{math.ceil(number)} {'worlds' if interval == WORLDS else 'runs an arm'}"
+    """Return a finite number of runs that are needed, or of worlds where the interval is over worlds."""
+    return f"{about(number)} {'worlds' if interval == WORLDS else 'runs an arm'}"
+
+
+def about(number: float) -> str:
+    """Return a finite number of runs or worlds as far as anybody needs it: ``about 12``, or ``more than 1000``."""
+    return f"about {math.ceil(number)}" if number <= MANY else f"more than {MANY}"
 
 
 def of_one_cluster(row: Row) -> bool:
