@@ -8,7 +8,6 @@ import textwrap
 
 import pandas as pd
 import pytest
-import yaml
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.table import records
 from xstilts.planning import registry
@@ -20,49 +19,58 @@ from xstilts.reporting import layout, main_table, paragraph, tables
 from benchmarks import false_alarms, learning_rates
 from tests.builders.projects import ROOT
 
-STUDY = ROOT / "studies/miniature.yaml"
-WORLD = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["world"]
-FOLDER = ROOT / f"docs/miniature/world-{WORLD}"
-OF_WORLD = ("answer", "contrasts", "distance", "by_language")
+# the study files, and the folders in docs/miniature with what they found
+DEFAULT, WORLDS = "miniature", "miniature_worlds"
+FOLDERS = {DEFAULT: ROOT / "docs/miniature/default", WORLDS: ROOT / "docs/miniature/worlds"}
+README, PAGE = ROOT / "README.md", ROOT / "docs/miniature.md"
+OF_WORLDS = ("main", "worlds", "by_language")
 BLOCKS = {
-    "headline table": ROOT / "README.md",
-    "first paragraph": ROOT / "README.md",
-    **{f"{name} of world {WORLD}": ROOT / "docs/miniature.md" for name in OF_WORLD},
-    **{name: ROOT / "docs/miniature.md" for name in ("learning rates", "false alarms")},
+    "headline table": README,
+    "first paragraph": README,
+    "first paragraph of six worlds": PAGE,
+    **{f"{name} of six worlds": PAGE for name in OF_WORLDS},
+    **dict.fromkeys(("learning rates", "false alarms"), PAGE),
 }
 WIDTH = 118
 
 
 @pytest.fixture(scope="module")
-def plan():
+def plans():
     entries = registry.load()
-    return make_plan(read_study(STUDY, entries), entries, Indexes(None, {})).study_plan
+    studies = {name: read_study(ROOT / f"studies/{name}.yaml", entries) for name in FOLDERS}
+    return {name: make_plan(study, entries, Indexes(None, {})).study_plan for name, study in studies.items()}
 
 
 @pytest.fixture(scope="module")
 def found():
-    """Return the scores and the estimates."""
-    return scores.read(FOLDER / scores.FILE), estimates.read(FOLDER / estimates.FILE)
+    """Return the scores and the estimates of each study."""
+    return {
+        name: (scores.read(folder / scores.FILE), estimates.read(folder / estimates.FILE))
+        for name, folder in FOLDERS.items()
+    }
 
 
 def wrapped(text):
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-@pytest.fixture(scope="module")
-def blocks(plan, found):
-    """Return what is to stand between the markers of each name, as the commands write it but for the width of lines."""
-    of_scores, compared = found
-    shown = tables.of_study(of_scores, None, compared, plan)
+def shown(plan, of_scores, compared):
+    """Return the tables of a study and its first paragraph, as the commands write them but for the width of lines."""
     made = {
         name: layout.markdown(table.cells, wrapped(f"{plan.title}: {table.caption}"), wrapped(table.legend)).strip()
-        for name, table in shown.items()
+        for name, table in tables.of_study(of_scores, None, compared, plan).items()
     }
-    said = textwrap.indent(wrapped(paragraph.text(plan, compared)), "> ")
+    return made | {"first paragraph": textwrap.indent(wrapped(paragraph.text(plan, compared)), "> ")}
+
+
+@pytest.fixture(scope="module")
+def blocks(plans, found):
+    """Return what is to stand between the markers of each name."""
+    default, worlds = (shown(plans[name], *found[name]) for name in (DEFAULT, WORLDS))
     return {
-        "headline table": made["main"],
-        "first paragraph": said,
-        **{f"{name} of world {WORLD}": made[name] for name in OF_WORLD},
+        "headline table": default["main"],
+        "first paragraph": default["first paragraph"],
+        **{f"{name} of six worlds": worlds[name] for name in ("first paragraph", *OF_WORLDS)},
         "learning rates": learning_rates.text(pd.read_csv(learning_rates.MEANS)),
         "false alarms": false_alarms.text(pd.read_parquet(false_alarms.RUNS)),
     }
@@ -72,16 +80,16 @@ def blocks(plan, found):
 def test_documents_show_what_the_study_found(blocks, request, name):
     page = BLOCKS[name]
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    before, shown, after = re.split(f"(?<={begin})(.*)(?={end})", page.read_text(encoding="utf-8"), flags=re.S)
+    before, there, after = re.split(f"(?<={begin})(.*)(?={end})", page.read_text(encoding="utf-8"), flags=re.S)
     if request.config.getoption("--golden"):
         page.write_text(before + blocks[name] + after, encoding="utf-8")
         return
     again = "pytest --golden tests/unit/reporting/test_documents.py"
-    assert shown == blocks[name], f"{page.name}: write it anew with {again}"
+    assert there == blocks[name], f"{page.name}: write it anew with {again}"
 
 
-def test_estimates_are_differences_of_the_scores(plan, found):
-    of_scores, compared = found
+def test_estimates_are_differences_of_the_scores(plans, found):
+    plan, (of_scores, compared) = plans[DEFAULT], found[DEFAULT]
     assert of_scores["seed"].nunique() > 1
     means = main_table.of_targets(of_scores, plan.controls).set_index(["model", "mixture", "target"])["zero_shot"]
     differences = compared[(compared["family"] == "") & ~estimates.is_of_claim(compared) & (compared["target"] != "")]
