@@ -53,6 +53,7 @@ rule models:
 
 onstart:
     write_plan()
+    look_for_jobs_when_one_ends()
     start_warm_process()
 
 

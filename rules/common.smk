@@ -181,6 +181,17 @@ def write_plan():
     link_nodes(plan, settings.results)
 
 
+def look_for_jobs_when_one_ends():
+    """Undo the limit of 100 jobs a second that Snakemake 9 has by default; one that a profile sets stays.
+
+    With a limit, the scheduler of Snakemake 9.27 looks for jobs every second, once more for each time that it has looked
+    because a job had ended: after some hundred jobs it takes a third of a core, with thousands it does nothing else.
+    """
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def start_warm_process():
     """Start the process that jobs are forked from, unless they run elsewhere or in environments of their own."""
     elsewhere = workflow.non_local_exec or workflow.deployment_settings.deployment_method

@@ -15,7 +15,8 @@ from tests.builders.projects import ROOT, Project
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("tiny"), ROOT / "studies/tiny.yaml", keep_models="all")
-    project.snakemake()
+    done = project.snakemake("--verbose")
+    (project.folder / "snakemake.log").write_text(done.stdout + done.stderr)
     return project
 
 
@@ -40,6 +41,13 @@ def test_every_target_has_scores(tiny):
     vocabulary = len(json.loads(next((tiny.results / "models").glob("*/tokenizer.json")).read_text())["model"]["vocab"])
     losses = scores[(scores["metric"] == "loss") & (scores["mixture"] == "none")]["score"]
     assert (np.abs(losses - np.log(vocabulary)) < 1).all()
+
+
+def test_snakemake_looks_for_jobs_when_one_has_ended(tiny):
+    """And not every second, once for each job that has ended before."""
+    log = (tiny.folder / "snakemake.log").read_text()
+    ended = log.count("Finished jobid")
+    assert 50 < ended and 0 < log.count("Ready jobs: ") <= ended
 
 
 def test_the_pool_holds_all_languages(tiny):
