@@ -1,6 +1,6 @@
 """Studies with scores by hand, and the rows of their tables of estimates."""
 
-from xstilts.evaluation import estimates
+from xstilts.evaluation import estimates, unasked
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.study_plan import PlannedTarget
 
@@ -34,12 +34,12 @@ def answer(single="mnli", singles=("mnli",), families=None, **changes):
     return Answer(**{"budgets": {"equal epochs": budget}, "families": families, "recipes": ("r",)} | changes)
 
 
-def collect(made, gains=False, **changes):
-    """Return the table of estimates, without the gains that nothing asks for unless they are to be in it."""
+def collect(made, unasked_names=(), **changes):
+    """Return the table of estimates, of what nothing asks for only that of these names."""
     frame = estimates.collect(made.plan(**changes), made.results)
     assert estimates.TABLE.problem(frame) is None
     assert frame["row"].tolist() == list(range(1, len(frame) + 1))
-    return frame if gains else frame[~estimates.is_gain(frame)]
+    return frame[~unasked.is_unasked(frame) | frame["name"].isin(unasked_names)]
 
 
 def contrast(made, *pair, axis="mixture", **settings):

@@ -9,3 +9,7 @@ FIGURES = {
     "gains": "figures.gains",
     "gains_by_language": "figures.gains_by_language",
 }
+# name of the analysis: its module in evaluation/analyses
+ANALYSES = {
+    "task_transfer": "task_transfer",
+}
