@@ -154,5 +154,7 @@ def _kind(tasks: Members, plain: Members) -> str | None:
         return SHUFFLED if any(task.shuffled for task in tasks) else None
     if any(task.shuffled for task in tasks):
         return None
-    languages = frozenset(language for task in tasks for language in task.languages)
-    return TRANSLATED_BESIDE if SOURCE_LANGUAGE in languages else TRANSLATED
+    has_source = [any(SOURCE_LANGUAGE in task.languages for task in tasks if task.name == one.name) for one in plain]
+    if any(has_source):
+        return TRANSLATED_BESIDE if all(has_source) else None
+    return TRANSLATED

@@ -54,7 +54,33 @@ def runs_of(scores: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     )
 
 
+def means_of(scores: pd.DataFrame, outcome: Outcome) -> dict[Arm, dict[str, Any]]:
+    """Return ``score``, the outcome of each arm as the mean over its runs, and ``runs``, their number.
+
+    Args:
+        scores: the table of scores.
+        outcome: the outcome.
+    """
+    of_arms = runs_of(scores, outcome).groupby(list(Arm._fields), sort=False)["value"]
+    return {
+        Arm(*map(str, key)): {"score": float(values.mean()), "runs": len(values)}
+        for key, values in of_arms
+        if isinstance(key, tuple)
+    }
+
+
+def named(outcome: Outcome) -> dict[str, str]:
+    """Return what a table says of an outcome."""
+    return {"outcome": outcome.name, "target": outcome.target}
+
+
 def table_of(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
-    """Return rows as a frame with these columns, numbers where values may be missing."""
+    """Return rows as a frame with these columns; integers among which some are missing become numbers."""
     frame = pd.DataFrame(list(rows), columns=[column.name for column in columns])
-    return frame.astype({column.name: float for column in columns if column.optional and column.type != "text"})
+    optional = [column for column in columns if column.optional]
+    return frame.astype(
+        {
+            column.name: int if column.type == "integer" and frame[column.name].notna().all() else float
+            for column in optional
+        }
+    )

@@ -39,9 +39,8 @@ def collect(plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.
             arm._asdict()
             | {
                 "task": task,
-                "outcome": outcome.name,
-                "target": outcome.target,
                 "same_data": _shares_data(plan, task, outcome),
+                **measured.named(outcome),
             }
             | found.minus(arm, NONE, outcome)
             for arm in measured.arms_of(plan)
