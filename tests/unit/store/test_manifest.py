@@ -39,7 +39,7 @@ def test_manifest_is_the_same_for_the_same_work(tmp_path):
             (made.scratch / "file").write_text("content")
         texts.append(output.read_text())
         stated = json.loads((output.parent / "provenance.json").read_text())
-        assert stated["host"] and stated["processor"] and stated["gpus"] == []
+        assert stated["host"] and stated["processor"] and stated["gpu"] is None
     assert texts[0] == texts[1]
 
 
@@ -68,14 +68,16 @@ def test_canonical():
     assert files.digest({"a": 1, "b": 2}) == files.digest({"b": 2, "a": 1})
 
 
-def test_provenance_names_the_gpu_of_every_process(monkeypatch):
+def test_provenance_says_on_how_many_gpus(monkeypatch):
     class Cuda:
         is_initialized = staticmethod(lambda: True)
         get_device_name = staticmethod(lambda: "a GPU")
 
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=Cuda, __version__="0"))
-    assert node.provenance(0.0)["gpus"] == ["a GPU"]
+    stated = node.provenance(0.0)
+    assert (stated["gpu"], stated["gpus"]) == ("a GPU", 1)
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert node.provenance(0.0)["gpus"] == ["a GPU"] * 4
+    assert node.provenance(0.0)["gpus"] == 4
     monkeypatch.delitem(sys.modules, "torch")
-    assert node.provenance(0.0)["gpus"] == []
+    stated = node.provenance(0.0)
+    assert (stated["gpu"], stated["gpus"]) == (None, 0)
