@@ -131,7 +131,7 @@ def scores(
         frame = _read(results, node)
         # of all languages at once: to take columns apart is what takes pandas time
         columns, ids = columns_of(frame), frame["example_id"].to_numpy(object)
-        for language, rows in frame.groupby("language", sort=False).indices.items():
+        for language, rows in frame.groupby("language").indices.items():
             if language not in asked:
                 continue
             split = examples[str(language)]
@@ -190,9 +190,11 @@ def _sums(columns: Sequence[np.ndarray], split: Examples, drawn: np.ndarray) -> 
 def _of_sums(metric: Metric, names: Sequence[str], sums: np.ndarray) -> np.ndarray:
     """Return the scores from sums of statistics; the last column is the number of examples."""
     assert metric.of_sums is not None
-    return np.array(
-        [metric.of_sums(dict(zip(names, values, strict=True)), n) if n else np.nan for *values, n in sums.tolist()]
-    )
+    *statistics, examples = sums.T
+    # a draw without any example has no score
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = metric.of_sums(dict(zip(names, statistics, strict=True)), examples)
+    return np.where(examples > 0, found, np.nan)
 
 
 def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.ndarray) -> np.ndarray:
