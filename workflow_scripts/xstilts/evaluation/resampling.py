@@ -131,7 +131,7 @@ def scores(
         frame = _read(results, node)
         # of all languages at once: to take columns apart is what takes pandas time
         columns, ids = columns_of(frame), frame["example_id"].to_numpy(object)
-        for language, rows in frame.groupby("language").indices.items():
+        for language, rows in frame.groupby("language", sort=False).indices.items():
             if language not in asked:
                 continue
             split = examples[str(language)]
@@ -190,11 +190,15 @@ def _sums(columns: Sequence[np.ndarray], split: Examples, drawn: np.ndarray) -> 
 def _of_sums(metric: Metric, names: Sequence[str], sums: np.ndarray) -> np.ndarray:
     """Return the scores from sums of statistics; the last column is the number of examples."""
     assert metric.of_sums is not None
-    *statistics, examples = sums.T
-    # a draw without any example has no score
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = metric.of_sums(dict(zip(names, statistics, strict=True)), examples)
-    return np.where(examples > 0, found, np.nan)
+    scores, there = np.full(len(sums), np.nan), sums[:, -1] > 0
+    *values, examples = sums[there].T
+    try:
+        scores[there] = metric.of_sums(dict(zip(names, values, strict=True)), examples)
+    except (TypeError, ValueError):
+        # a function of numbers alone, such as one with a condition
+        rows = sums[there].tolist()
+        scores[there] = [metric.of_sums(dict(zip(names, numbers, strict=True)), n) for *numbers, n in rows]
+    return scores
 
 
 def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.ndarray) -> np.ndarray:

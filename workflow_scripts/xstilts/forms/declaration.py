@@ -45,9 +45,9 @@ class Metric:
     """A score of any set of examples, by one of two functions.
 
     Attributes:
-        of_sums: the score from the sums of the statistics over the examples, and their number; of numbers a number, of
-            arrays of shape (samples,) the scores of as many samples. The bootstrap is fast, for the sums of all its
-            draws are one product of matrices.
+        of_sums: the score from the sums of the statistics over the examples, and their number. The bootstrap is fast,
+            for the sums of all its draws are one product of matrices, and their scores are computed at once where the
+            function takes arrays in place of numbers.
         of_examples: the scores from the statistics, predictions and gold answers of the examples, for several samples
             of them at once: an array of shape (samples, examples) says how often an example is in a sample, and the
             scores are of shape (samples,). For what is no function of sums, such as a correlation of ranks.
