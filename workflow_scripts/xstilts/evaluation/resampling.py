@@ -128,17 +128,22 @@ def scores(
     drawn = {split.data: draws(split) for split in (examples[language] for language in asked)}
     for node in nodes:
         found: dict[tuple[str, str], np.ndarray] = {}
-        for language, rows in _read(results, node).groupby("language", sort=False):
+        frame = _read(results, node)
+        # of all languages at once: to take columns apart is what takes pandas time
+        columns, ids = columns_of(frame), frame["example_id"].to_numpy(object)
+        for language, rows in frame.groupby("language", sort=False).indices.items():
             if language not in asked:
                 continue
             split = examples[str(language)]
-            if not np.array_equal(rows["example_id"].to_numpy(object), split.ids):
+            if not np.array_equal(ids[rows], split.ids):
                 raise UserError(
                     f"{results / node}: its predictions for {language} are not of the same examples as those of other"
                     " models; delete its folder and run again"
                 )
             metrics = {name: form.metrics[name] for name in asked[str(language)]}
-            by_metric = scores_of_draws(metrics, columns_of(rows), split, drawn[split.data])
+            by_metric = scores_of_draws(
+                metrics, {name: values[rows] for name, values in columns.items()}, split, drawn[split.data]
+            )
             found |= {(str(language), metric): values for metric, values in by_metric.items()}
         yield node, found
 
@@ -185,9 +190,15 @@ def _sums(columns: Sequence[np.ndarray], split: Examples, drawn: np.ndarray) -> 
 def _of_sums(metric: Metric, names: Sequence[str], sums: np.ndarray) -> np.ndarray:
     """Return the scores from sums of statistics; the last column is the number of examples."""
     assert metric.of_sums is not None
-    return np.array(
-        [metric.of_sums(dict(zip(names, values, strict=True)), n) if n else np.nan for *values, n in sums.tolist()]
-    )
+    scores, there = np.full(len(sums), np.nan), sums[:, -1] > 0
+    *values, examples = sums[there].T
+    try:
+        scores[there] = metric.of_sums(dict(zip(names, values, strict=True)), examples)
+    except (TypeError, ValueError):
+        # a function of numbers alone, such as one with a condition
+        rows = sums[there].tolist()
+        scores[there] = [metric.of_sums(dict(zip(names, numbers, strict=True)), n) for *numbers, n in rows]
+    return scores
 
 
 def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.ndarray) -> np.ndarray:

@@ -9,3 +9,13 @@ FIGURES = {
     "gains": "figures.gains",
     "gains_by_language": "figures.gains_by_language",
 }
+# name of the analysis: its module in evaluation/analyses
+ANALYSES = {
+    "task_transfer": "task_transfer",
+    "mixture_size": "mixture_size",
+    "control_arms": "control_arms",
+    "transfer_gap": "transfer_gap",
+    "forgetting": "forgetting",
+    "cost": "cost",
+    "learning_curves": "learning_curves",
+}
