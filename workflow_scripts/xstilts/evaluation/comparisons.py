@@ -108,10 +108,19 @@ def gains(plan: StudyPlan, rows: Rows, asked: Iterable[Comparison]) -> list[Comp
         asked: what the study compares; what is equal to one of these is left out.
     """
     there = {(one.first, one.second, one.outcome.terms) for one in asked}
+    found = gains_on(plan, outcomes.zero_shot(plan, rows, rows))
+    return [one for one in found if (one.first, one.second, one.outcome.terms) not in there]
+
+
+def gains_on(plan: StudyPlan, asked: Sequence[Outcome]) -> list[Comparison]:
+    """Return each mixture minus ``none`` on some outcomes, where the study has ``none``.
+
+    Args:
+        plan: the study's plan.
+        asked: the outcomes.
+    """
     contrasts = [Contrast("mixture", (mixture, NONE)) for mixture in plan.mixtures if mixture != NONE]
-    of_table = outcomes.zero_shot(plan, rows, rows)
-    found = [one for contrast in contrasts for one in _of_contrast(plan, GAIN, contrast, of_table)]
-    return [one for one in _of_arms(plan, found) if (one.first, one.second, one.outcome.terms) not in there]
+    return _of_arms(plan, [one for contrast in contrasts for one in _of_contrast(plan, GAIN, contrast, asked)])
 
 
 def _of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:

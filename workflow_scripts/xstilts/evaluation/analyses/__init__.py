@@ -1,0 +1,1 @@
+"""Analyses of a study, a table each: what figures draw and the report shows."""
