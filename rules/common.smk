@@ -21,6 +21,7 @@ from xstilts.planning.settings import (
     unknown_node,
 )
 from xstilts.reporting.outputs import (
+    ANALYSES,
     FIGURE_FORMATS,
     FIGURES,
     PARAGRAPH,

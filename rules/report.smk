@@ -1,6 +1,6 @@
 # What people read. Every rule here finds its inputs in plan.json, beside its outputs.
 # in:  manifests of all predictions
-# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,tables/,figures/,report.html,report.txt}
+# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,analyses/,tables/,figures/,report.html,report.txt}
 rule scores:
     input:
         predictions(),
@@ -35,6 +35,25 @@ rule estimates:
         plan=f"{study_folder}/plan.json",
     shell:
         "python -m xstilts estimates --plan {params.plan:q} > {log:q} 2>&1"
+
+
+rule analyses:
+    input:
+        rules.scores.output,
+        rules.estimates.output,
+    output:
+        expand(f"{study_folder}/analyses/{{name}}.parquet", name=ANALYSES),
+    log:
+        f"{study_folder}/logs/analyses.log",
+    benchmark:
+        f"{study_folder}/benchmarks/analyses.tsv"
+    localrule: True
+    conda:
+        "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
+    shell:
+        "python -m xstilts analyses --plan {params.plan:q} > {log:q} 2>&1"
 
 
 rule tables:

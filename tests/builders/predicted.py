@@ -1,24 +1,26 @@
 """Studies whose predictions are made by hand: a plan, and the files that jobs leave behind of every run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from xstilts.phase import Optimisation
+from xstilts.references import in_language, parse_reference
 from xstilts.store import manifest
 from xstilts.store.manifest import DevScores, EvaluatedSplit, EvaluationResults, Run
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
-from xstilts.store.specs.data import EvaluationDataSpec, Reading
+from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import PredictionsSpec
-from xstilts.store.specs.models import Method, Numerics, TargetSpec, TaskSpec
+from xstilts.store.specs.models import IntermediateSpec, Method, Numerics, TargetSpec, TaskSpec
 from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
 
 from tests.builders.study_plans import study_plan
 
+T = TypeVar("T", IntermediateSpec, TargetSpec)
 NUMERICS = Numerics(submodel=None, dtype="float32", precision="float32")
 READING = Reading(
     reader="jsonl", header=None, columns={}, values={}, labels=None, drop_labels=(), unanswerable="refuse"
@@ -35,6 +37,8 @@ class Predicted:
         mixtures: intermediate tasks by mixture.
         parallel: targets whose languages have the same examples.
         clusters: examples in a cluster.
+        shuffled: mixtures whose rows have each other's labels.
+        languages: of a mixture's rows, where they are not those of its references.
     """
 
     results: Path
@@ -42,6 +46,8 @@ class Predicted:
     mixtures: Mapping[str, tuple[str, ...]]
     parallel: Sequence[str] = ()
     clusters: int = 1
+    shuffled: Collection[str] = ()
+    languages: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     nodes: dict[str, PlannedNode] = field(default_factory=dict)
 
@@ -78,13 +84,15 @@ class Predicted:
         # targets that train on the same data have one training
         task = trained_task(entry)
         own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}"
-        training = {}
+        training, start = {}, f"models/{model}"
         if mixture != "none":
-            training[f"intermediate/{model}.{recipe}.{mixture}.s{seed}"] = run({})
+            start = f"intermediate/{model}.{recipe}.{mixture}.s{seed}"
+            training[start] = run({})
+            self._intermediate(start, mixture, seed, {"model": f"models/{model}"})
         if dev is not None:
             training[own] = run({task: {entry.metric: dev}}, collapsed)
-            self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed)))
-        parents = {"tokens": f"tokens/{target}", "model": own if dev is not None else f"models/{model}"}
+            self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed, {"model": start})))
+        parents = {"tokens": f"tokens/{target}", "model": own if dev is not None else start}
         self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
         folder = self.results / node
         folder.mkdir(parents=True)
@@ -97,6 +105,29 @@ class Predicted:
         splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in answers}
         stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
+
+    def _intermediate(self, node: str, mixture: str, seed: int, parents: Mapping[str, str]) -> None:
+        """Add a training on a mixture, and the data of its tasks."""
+        parents = dict(parents)
+        for task in self.mixtures[mixture]:
+            name, language = parse_reference(task)
+            languages = self.languages.get(mixture, [language])
+            members = {f"member.{one}": f"prepared/{in_language(name, one)}.training" for one in languages}
+            for one, member in zip(languages, members.values(), strict=True):
+                self.nodes[member] = PlannedNode("", (member,), to_json(training_data(name, one)))
+            prepared = next(iter(members.values()))
+            if len(languages) > 1 or mixture in self.shuffled:
+                prepared = f"prepared/{mixture}.{task}.union"
+                union = UnionSpec(
+                    version=1, parents=members, task=name, form=form_of(name), labels=None, language=language,
+                    members=list(members), train_rows=None, dev_rows=1, shuffled_labels=mixture in self.shuffled,
+                )  # fmt: skip
+                self.nodes[prepared] = PlannedNode("", (prepared,), to_json(union))
+            tokens = f"tokens/{mixture}.{task}"
+            self.nodes[tokens] = PlannedNode("", (tokens,), {"parents": {"prepared": prepared}})
+            parents[f"tokens.{task}"] = tokens
+        tasks = [task_spec(task, form_of(task), "accuracy") for task in self.mixtures[mixture]]
+        self.nodes[node] = PlannedNode("", (node,), to_json(training_spec(IntermediateSpec, tasks, seed, parents)))
 
     def _prepared(self, target: str) -> None:
         evaluation = EvaluationDataSpec(
@@ -124,18 +155,40 @@ def trained_task(target: PlannedTarget) -> str:
     return target.trained_on[-1] if target.trained_on else target.task
 
 
-def target_spec(target: PlannedTarget, seed: int) -> TargetSpec:
-    """Return the spec of a target's training."""
-    task = TaskSpec(
-        task=trained_task(target), form=target.form, labels=None, decoding={}, scoring=None, metric=target.metric,
-        epochs=1, batch_size=1, weight=1,
+def form_of(reference: str) -> str:
+    """Return the form of a task of a mixture: that of ``text`` is language modelling."""
+    return "mlm" if parse_reference(reference)[0] == "text" else "classification"
+
+
+def training_data(task: str, language: str) -> TrainingDataSpec:
+    """Return the spec of a task's training data."""
+    return TrainingDataSpec(
+        version=1, parents={}, task=task, form=form_of(task), labels=None, task_version=1, reading=READING,
+        language=language, splits={}, where=None, train_rows=None, dev_rows=1,
     )  # fmt: skip
+
+
+def task_spec(task: str, form: str, metric: str) -> TaskSpec:
+    """Return what a training's spec says of a task."""
+    return TaskSpec(
+        task=task, form=form, labels=None, decoding={}, scoring=None, metric=metric, epochs=1, batch_size=1, weight=1
+    )
+
+
+def target_spec(target: PlannedTarget, seed: int, parents: Mapping[str, str] | None = None) -> TargetSpec:
+    """Return the spec of a target's training."""
+    task = task_spec(trained_task(target), target.form, target.metric)
+    return training_spec(TargetSpec, [task], seed, parents or {})
+
+
+def training_spec(kind: type[T], tasks: Sequence[TaskSpec], seed: int, parents: Mapping[str, str]) -> T:
+    """Return the spec of a training."""
     optimisation = Optimisation(
         warmup=0.1, weight_decay=0, adam_beta2=0.999, adam_epsilon=1e-8, gradient_norm=1.0, frozen_embeddings=False,
         compile=False,
     )  # fmt: skip
-    return TargetSpec(
-        version=1, parents={}, tasks=[task], sampling=Sampling(), learning_rate=1e-5, optimisation=optimisation,
+    return kind(
+        version=1, parents=parents, tasks=tasks, sampling=Sampling(), learning_rate=1e-5, optimisation=optimisation,
         method=Method(name="full"), numerics=NUMERICS, early_stopping=None, warm_start_head=None, seed=seed,
     )  # fmt: skip
 

@@ -85,4 +85,4 @@ def test_names_and_links_lead_to_the_nodes_of_a_world(project):
 
 def test_the_study_of_one_of_the_worlds_has_nothing_to_train(project):
     project.change(lambda study: study.update(world=2))
-    assert project.jobs() == {"scores", "estimates", "tables", "figures", "report"}
+    assert project.jobs() == {"scores", "estimates", "analyses", "tables", "figures", "report"}

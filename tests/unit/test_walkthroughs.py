@@ -98,7 +98,7 @@ def project(similarity, tmp_path_factory):
         for made_by_snakemake in ("tables", "figures"):
             (study / made_by_snakemake).mkdir(parents=True)
         (study / "plan.json").write_text(study_plan.text(plan.study_plan))
-        for command in ("scores", "estimates", "tables", "figures", "report"):
+        for command in ("scores", "estimates", "analyses", "tables", "figures", "report"):
             assert main([command, "--plan", str(study / "plan.json")]) == 0
         yield study
 

@@ -34,7 +34,9 @@ def test_lint(fresh):
 
 def test_list(fresh):
     rules = fresh.run("snakemake", "--list").stdout.split()
-    assert {"all", "data", "tokens", "models", "scores", "estimates", "tables", "figures", "report"} <= set(rules)
+    assert {"all", "data", "tokens", "models", "scores", "estimates", "analyses", "tables", "figures", "report"} <= set(
+        rules
+    )
     assert {"fetch_data", "fetch_model", "prepare", "tokenize", "intermediate", "target"} <= set(rules)
     assert {"predict", "embed", "retrieve"} <= set(rules)
 
@@ -49,7 +51,7 @@ def test_cluster_profile(fresh):
 def test_only_downloads_and_products_run_where_snakemake_runs():
     rules = [rule for path in (ROOT / "rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     local = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" in rule}
-    assert local == {"fetch_data", "fetch_model", "scores", "estimates", "tables", "figures", "report"}
+    assert local == {"fetch_data", "fetch_model", "scores", "estimates", "analyses", "tables", "figures", "report"}
 
 
 def test_every_job_has_log_benchmark_and_environment():

@@ -19,7 +19,7 @@ from xstilts.store.files import canonical
 
 from tests.builders.projects import Project, checkout, with_recipe_key
 
-STUDY = {"scores", "estimates", "tables", "figures", "report"}
+STUDY = {"scores", "estimates", "analyses", "tables", "figures", "report"}
 TARGETS = ["mnli", "udpos", "squad_v1"]
 EVALUATIONS = ["xnli", "udpos", "xquad"]
 

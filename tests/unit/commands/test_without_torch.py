@@ -11,7 +11,7 @@ from xstilts.store.study_plan import PlannedTarget
 
 from tests.builders.predicted import Predicted, correct
 
-COMMANDS = ("scores", "estimates", "tables", "figures", "report", "summary")
+COMMANDS = ("scores", "estimates", "analyses", "tables", "figures", "report", "summary")
 RUN = """
 import sys
 

@@ -3,6 +3,7 @@
 import pytest
 from xstilts.evaluation import estimates
 from xstilts.evaluation.table import records
+from xstilts.evaluation.unasked import is_unasked
 from xstilts.store.answer import Answer, Budget, Family
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.study_plan import Benchmark, BenchmarkTask, PlannedTarget
@@ -36,7 +37,7 @@ def compared(folder, *comparisons, recipes=("r",), **changes):
     claim = PlannedClaim(text="", source="", figure="", holds=None, comparisons=comparisons, lacking={"m": Lacking()})
     frame = estimates.collect(made.plan(claims={"x": claim}, **changes), folder)
     assert estimates.TABLE.problem(frame) is None
-    return records(frame[~estimates.is_gain(frame)])
+    return records(frame[~is_unasked(frame)])
 
 
 def comparison(first, second, **changes):

@@ -85,7 +85,7 @@ def test_every_mixture_has_its_gain_on_every_target_and_their_mean(tmp_path):
     scores = {("s", "none"): [60, 62], ("s", "mnli"): [63, 65], ("s", "nine"): [70, 72], ("l", "none"): [60],
               ("x", "nine"): [60]}  # fmt: skip
     made = study(tmp_path, scores, {"xnli": XNLI, "tatoeba": TATOEBA})
-    frame = collect(made, gains=True)
+    frame = collect(made, unasked_names=[GAIN])
     assert set(frame["name"]) == {GAIN} and not frame["primary"].any()
     # a baseline of retrieval that is not trained is the first run's
     found = frame.set_index(["model", "a", "target"])["estimate"]
@@ -106,7 +106,7 @@ def test_gains_that_a_study_asks_for_are_there_once(tmp_path):
         "two": Contrast("mixture", ("mnli", "none"), ("xnli", "pawsx")),
         "back": Contrast("mixture", ("none", "mnli"), ("tatoeba",)),
     }
-    frame = collect(made, gains=True, contrasts=asked)
+    frame = collect(made, unasked_names=[GAIN], contrasts=asked)
     found = {name: set(zip(rows["a"], rows["target"], strict=True)) for name, rows in frame.groupby("name")}
     assert found == {
         "all": {("nine", target) for target in ("", "xnli", "pawsx", "tatoeba")},
@@ -122,10 +122,10 @@ def test_gains_leave_controls_out(tmp_path):
     for mixture, percents in {"none": (60, 50), "nine": (66, 10)}.items():
         for seed in (1, 2):
             made.add(("s", mixture), seed, "xnli", right(en=90, de=percents[0], qao=percents[1]))
-    assert only(collect(made, gains=True))["estimate"] == pytest.approx(-17)
+    assert only(collect(made, unasked_names=[GAIN]))["estimate"] == pytest.approx(-17)
     # its own comparison of the same two mixtures is equal to the gain, but for control languages
     controls = answer("none", ("none",), controls=("qao",))
-    frame = collect(made, gains=True, answer=controls)
+    frame = collect(made, unasked_names=[GAIN], answer=controls)
     assert only(frame, outcome="zero-shot")["estimate"] == pytest.approx(6)
     assert GAIN not in set(frame["name"])
 

@@ -98,10 +98,10 @@ def test_outputs_of_the_study_are_jobs_too(plan, tmp_path, watch):
     (study / "logs").mkdir(parents=True)
     (study / "logs/scores.log").write_text("")
     progress = watch.progress()
-    assert progress.stages[time_left.STUDY] == (0, 5)
+    assert progress.stages[time_left.STUDY] == (0, 6)
     assert list(progress.running) == ["study/scores"]
     (study / "scores.parquet").write_text("")
-    assert watch.progress().stages[time_left.STUDY] == (1, 5)
+    assert watch.progress().stages[time_left.STUDY] == (1, 6)
     # where there are scores, nothing before them is made again
     assert time_left.Watch(plan, from_config({"results": str(tmp_path)})).nodes == []
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "retrieve": "rule retrieve: nearest neighbours of sentence vectors",
     "scores": "rule scores: all scores of a study",
     "estimates": "rule estimates: differences between arms, with intervals and verdicts",
+    "analyses": "rule analyses: tables behind figures and report",
     "tables": "rule tables: tables of a study",
     "figures": "rule figures: figures of a study",
     "report": "rule report: one HTML file of a study",

@@ -10,18 +10,17 @@ from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.references import parse_reference
 from xstilts.store.answer import ANSWER, BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
 from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
-from xstilts.store.study_plan import NONE, StudyPlan
+from xstilts.store.study_plan import StudyPlan
 
 CLAIM = "claim"
-# a mixture minus `none`; with spaces, so that no contrast of a study has this name
-GAIN = "gain over none"
 DIFFERENCE = "difference"
 POINTS, LOG_ODDS = "points", "log-odds"
 # what is subtracted where it is no arm of its own
 MEAN_SINGLE, ORACLE_SINGLE = "mean single", "oracle single"
 # the candidate that is best on the outcome itself, which nobody could have chosen beforehand
 ORACLE = "oracle"
-_SCALES = {PERCENT: POINTS, NATS: NATS}
+# the scale of a difference by the unit of its outcome
+SCALES = {PERCENT: POINTS, NATS: NATS}
 # what is compared but for the outcome, and with it: rows of the table of estimates that agree in SAME are one
 # comparison, over other runs or in another world
 COMPARED = ("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b")
@@ -57,7 +56,7 @@ class Comparison:
 
     Attributes:
         first: what comes first in the difference, with positive coefficients in the model whose effect comes first.
-        second: what is subtracted from it.
+        second: what is subtracted from it; nothing where the outcome of an arm is itself a difference.
     """
 
     name: str
@@ -93,37 +92,13 @@ def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
     found = list(_of_answer(plan, plan.answer, rows)) if plan.answer else []
     for name, contrast in plan.contrasts.items():
         targets = [target for target in contrast.targets or rows if target in rows]
-        found += _of_contrast(plan, name, contrast, outcomes.of_contrast(plan, rows, targets))
+        found += of_contrast(plan, name, contrast, outcomes.of_contrast(plan, rows, targets))
     for name, claim in plan.claims.items():
         found += _of_claim(plan, f"{CLAIM} {name}", claim, rows)
-    return _of_arms(plan, found)
+    return of_arms(plan, found)
 
 
-def gains(plan: StudyPlan, rows: Rows, asked: Iterable[Comparison]) -> list[Comparison]:
-    """Return each mixture minus ``none`` on the zero-shot outcomes of the main table, where the study has ``none``.
-
-    Args:
-        plan: the study's plan.
-        rows: examples by target and language.
-        asked: what the study compares; what is equal to one of these is left out.
-    """
-    there = {(one.first, one.second, one.outcome.terms) for one in asked}
-    found = gains_on(plan, outcomes.zero_shot(plan, rows, rows))
-    return [one for one in found if (one.first, one.second, one.outcome.terms) not in there]
-
-
-def gains_on(plan: StudyPlan, asked: Sequence[Outcome]) -> list[Comparison]:
-    """Return each mixture minus ``none`` on some outcomes, where the study has ``none``.
-
-    Args:
-        plan: the study's plan.
-        asked: the outcomes.
-    """
-    contrasts = [Contrast("mixture", (mixture, NONE)) for mixture in plan.mixtures if mixture != NONE]
-    return _of_arms(plan, [one for contrast in contrasts for one in _of_contrast(plan, GAIN, contrast, asked)])
-
-
-def _of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
+def of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
     """Return the comparisons of arms that the study has; a recipe need not be that of every model."""
     arms = {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells}
     return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
@@ -180,7 +155,7 @@ def _of_family(budget: Budget, family: Family, recipe: str, outcome: Outcome) ->
                     a=budget.multi,
                     b=b,
                     outcome=outcome,
-                    scale=_SCALES[outcome.unit],
+                    scale=SCALES[outcome.unit],
                     first=(Side(1, (Arm(model, recipe, budget.multi),)),),
                     second=_singles(budget, b, model, recipe),
                     size=size,
@@ -218,10 +193,16 @@ def _interaction(large: Comparison, small: Comparison) -> Comparison:
     )
 
 
-def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence[Outcome]) -> Iterator[Comparison]:
+def of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence[Outcome]) -> Iterator[Comparison]:
     """Yield a contrast in every combination of the other axes, on each of the outcomes found for it.
 
     Of a primary one the first outcome counts: the mean over its targets, or the one target that is in percent.
+
+    Args:
+        plan: the study's plan.
+        name: of the contrast.
+        contrast: the contrast.
+        found: the outcomes.
     """
     for shared, pair in _pairs(plan, contrast):
         for outcome in found:
@@ -230,7 +211,7 @@ def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence
                 a=contrast.pair[0],
                 b=contrast.pair[1],
                 outcome=outcome,
-                scale=_SCALES[outcome.unit],
+                scale=SCALES[outcome.unit],
                 primary=contrast.primary and outcome is found[0],
                 expected=contrast.expected or "",
                 first=(Side(1, pair[:1]),),
@@ -269,7 +250,7 @@ def _of_claim(plan: StudyPlan, name: str, claim: PlannedClaim, rows: Rows) -> It
                 a=asked.first,
                 b=asked.second,
                 outcome=outcome,
-                scale=_SCALES[outcome.unit],
+                scale=SCALES[outcome.unit],
                 recipe=recipe,
                 model=asked.model,
                 expected=asked.expected,

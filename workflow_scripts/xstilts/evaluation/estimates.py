@@ -8,19 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import arms, intervals, power, resampling
+from xstilts.evaluation import arms, intervals, power, resampling, unasked
 from xstilts.evaluation.arms import Measured, Runs
 from xstilts.evaluation.claims import AGAINST, SUPPORT
 from xstilts.evaluation.comparisons import (
     CLAIM,
     COMPARED,
-    GAIN,
     LOG_ODDS,
     Arm,
     Comparison,
     Side,
     comparisons,
-    gains,
     smallest_on,
 )
 from xstilts.evaluation.intervals import LEVEL, UNDECIDED, Estimate, RunVariance
@@ -36,8 +34,8 @@ COLUMNS = (
     Column(
         "name",
         "text",
-        "the contrast's name; `answer` for multi against single; `claim 2` for a claim; `gain over none` for a mixture"
-        " minus `none`, unless the study asks for that difference by another name",
+        "the contrast's name; `answer` for multi against single; `claim 2` for a claim; of what the study does not ask"
+        " for by a name: `gain over none`, `leave one out`, `control arm`, `transfer gap`, `loss in a language`",
     ),
     Column("primary", "flag", "whether it is a primary comparison"),
     Column("kind", "text", "difference, or interaction: the large model's difference minus the small one's"),
@@ -50,7 +48,12 @@ COLUMNS = (
     Column("model", "text", "the model; empty where models are compared"),
     Column("mixture", "text", "the mixture; empty where mixtures are compared"),
     Column("a", "text", "what comes first in the difference: a mixture or a model, or `best by target`"),
-    Column("b", "text", "what is subtracted: a mixture or a model, `best single`, `mean single` or `oracle single`"),
+    Column(
+        "b",
+        "text",
+        "what is subtracted: a mixture or a model, `best single`, `mean single` or `oracle single`; empty for a"
+        " transfer gap, which is a difference itself",
+    ),
     Column("outcome", "text", "what is compared: see outcomes.py"),
     Column("target", "text", "the one target of the outcome, or `bucc minus xnli`; empty for a mean over targets"),
     Column("targets", "integer", "targets in the outcome"),
@@ -60,7 +63,7 @@ COLUMNS = (
     Column(
         "runs_a", "integer", "runs of the first side, 1 where nothing varies between runs; of several arms the fewest"
     ),
-    Column("runs_b", "integer", "the same of the second side"),
+    Column("runs_b", "integer", "the same of the second side; 0 where nothing is subtracted"),
     Column(
         "chosen",
         "text",
@@ -128,7 +131,7 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
     asked = comparisons(plan, rows)
-    asked += gains(plan, rows, asked)
+    asked += unasked.comparisons(plan, rows, asked)
     of_outcome: dict[Outcome, list[int]] = {}
     for number, comparison in enumerate(asked):
         of_outcome.setdefault(comparison.outcome, []).append(number)
@@ -139,11 +142,6 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
         found |= {number: list(estimated(measured, runs, asked[number], size)) for number in numbers}
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     return table([row for number in range(len(asked)) for row in found[number]], smallest)
-
-
-def is_gain(table: pd.DataFrame) -> pd.Series:
-    """Tell for each row of a table of estimates whether it is a gain that the study does not ask for by a name."""
-    return table["name"] == GAIN
 
 
 def is_of_claim(table: pd.DataFrame) -> pd.Series:
@@ -277,7 +275,7 @@ def _described(comparison: Comparison, runs: Sequence[Runs], size: Size) -> dict
         "n": size.n,
         "clusters": size.clusters,
         "runs_a": min(one.number for one in first),
-        "runs_b": min(one.number for one in second),
+        "runs_b": min((one.number for one in second), default=0),
         "chosen": "; ".join(_chosen(one) for one in second if one.chosen),
     }
 

@@ -19,6 +19,7 @@ ZERO_SHOT, BENCHMARK = "zero-shot", "benchmark"
 WITHOUT_RETRIEVAL, WITHOUT_SAME_DATA = "without retrieval", "without same data"
 WITHOUT_SOURCE = "without source language"
 CONTROLS, SOURCE = "control languages", "source language"
+TRANSFER_GAP = "transfer gap"
 
 # examples by target and language
 Rows = Mapping[str, Mapping[str, int]]
@@ -41,7 +42,7 @@ class Outcome:
     Attributes:
         name: what it is.
         target: the one target that is in it; empty for a mean over targets.
-        terms: the scores; their weights sum to 1, and to 0 where a target is subtracted from another.
+        terms: the scores; their weights sum to 1, and to 0 where targets or languages are subtracted from others.
     """
 
     name: str
@@ -163,6 +164,54 @@ def of_answer(plan: StudyPlan, rows: Rows, mixtures: Iterable[str]) -> list[Outc
     if main is None:
         return alone
     return [main, *(one for one in (*variants, *alone) if one is not None and one.terms != main.terms)]
+
+
+def of_analyses(plan: StudyPlan, rows: Rows) -> list[Outcome]:
+    """Return the zero-shot outcomes of the main table, and before them the mean that the study asks for, if another.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+    """
+    name, part = _main(plan, rows)
+    of_table = zero_shot(plan, rows, rows)
+    main = _together(name, part, _in_percent(plan, rows))
+    is_another = main is not None and all(main.terms != one.terms for one in of_table)
+    return [*([main] if main is not None and is_another else []), *of_table]
+
+
+def transfer_gaps(plan: StudyPlan, rows: Rows) -> list[Outcome]:
+    """Return the source language minus the zero-shot mean, for targets that are trained and scored in both.
+
+    It is the cross-lingual transfer gap of Hu et al. 2020 (XTREME, section 4): of several targets in percent together,
+    and of each target.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+    """
+
+    def part(name: str) -> list[Term]:
+        target = plan.targets[name]
+        others = [one for one in rows[name] if one != target.language and one not in plan.controls]
+        if not others or not target.trained_on or target.language not in rows[name]:
+            return []
+        zero_shot = _equal(target, name, others)
+        return [*_equal(target, name, [target.language]), *(replace(term, weight=-term.weight) for term in zero_shot)]
+
+    return _of_targets(TRANSFER_GAP, part, rows)
+
+
+def of_languages(plan: StudyPlan, rows: Rows, target: str) -> list[Outcome]:
+    """Return the outcome of a target in each of its languages alone.
+
+    Args:
+        plan: the study's plan.
+        rows: examples by target and language.
+        target: the target.
+    """
+    entry = plan.targets[target]
+    return [Outcome(f"in {one}", target, tuple(_equal(entry, target, [one]))) for one in rows[target]]
 
 
 def of_claim(plan: StudyPlan, rows: Rows, target: str, against: str) -> Outcome | None:

@@ -19,6 +19,7 @@ from xstilts.evaluation import estimates, intervals
 from xstilts.evaluation.comparisons import SAME
 from xstilts.evaluation.estimates import ALL_RUNS, COLUMNS, WITHOUT_COLLAPSED, Estimated
 from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, UNDECIDED, Estimate, WeightedArm
+from xstilts.evaluation.unasked import is_unasked
 from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
@@ -132,7 +133,7 @@ def _summed(counts: Iterable[str]) -> str:
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
     """Return how far worlds agree: a row for each comparison over worlds by the verdicts of single worlds.
 
-    What claims compare and gains that no contrast asks for are left out.
+    What claims compare and what the study does not ask for are left out.
 
     Beside columns of the estimate over worlds it has ``higher``, ``lower``, ``equivalent``, ``undecided`` and ``no
     verdict``, the number of worlds with this verdict; ``pairs``, the number of pairs of worlds; ``alike``, of pairs
@@ -141,7 +142,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: the table of estimates of a study of several worlds.
     """
-    left_out = estimates.is_of_claim(table) | estimates.is_gain(table)
+    left_out = estimates.is_of_claim(table) | is_unasked(table)
     table = table[(table["runs_used"] == ALL_RUNS) & ~left_out]
     over, single = table[table["world"].isna()], table[table["world"].notna()]
     verdicts = single.assign(verdict=single["verdict"].replace("", NO_VERDICT))

@@ -28,6 +28,7 @@ STUDY = "study"
 PRODUCTS = {
     "scores": "scores.parquet",
     "estimates": "estimates.parquet",
+    "analyses": "analyses/*",
     "tables": "tables/*",
     "figures": "figures/*",
     "report": "report.*",

@@ -9,3 +9,16 @@ FIGURES = {
     "gains": "figures.gains",
     "gains_by_language": "figures.gains_by_language",
 }
+# name of the analysis: its module in evaluation/analyses
+ANALYSES = {
+    "task_transfer": "task_transfer",
+    "mixture_size": "mixture_size",
+    "control_arms": "control_arms",
+    "transfer_gap": "transfer_gap",
+    "forgetting": "forgetting",
+    "cost": "cost",
+    "learning_curves": "learning_curves",
+    "language_gains": "language_gains",
+    "language_features": "language_features",
+    "language_regression": "language_regression",
+}

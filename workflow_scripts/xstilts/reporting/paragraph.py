@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from xstilts.evaluation.comparisons import ANSWER, LOG_ODDS, ORACLE_SINGLE, POINTS, SAME
-from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED, is_gain
+from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
 from xstilts.evaluation.outcomes import BENCHMARK, ZERO_SHOT
 from xstilts.evaluation.table import records
+from xstilts.evaluation.unasked import is_unasked
 from xstilts.evaluation.worlds import WORLDS
 from xstilts.reporting import wording
 from xstilts.reporting.wording import Part, Row, Sentence, Stated
@@ -69,7 +70,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
         plan: the study's plan.
         estimates: the table of estimates.
     """
-    rows = records(estimates[estimates["world"].isna() & ~is_gain(estimates)])
+    rows = records(estimates[estimates["world"].isna() & ~is_unasked(estimates)])
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     primary = _select(rows, primary=True)
     contrasts = [row for row in primary if row["name"] != ANSWER]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates, predictions, scores
+from xstilts.reporting import analyses
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, TrainingResults, path_of
 from xstilts.store.node import PROVENANCE
@@ -52,6 +53,14 @@ class StudyResults:
             UserError: if the estimates have not been made yet.
         """
         return estimates.read(self.folder / estimates.FILE)
+
+    def analysis(self, name: str) -> pd.DataFrame:
+        """Return an analysis by its name, such as ``task_transfer``; see its module in ``evaluation/analyses``.
+
+        Raises:
+            UserError: if there is no analysis of this name, or it has not been made yet.
+        """
+        return analyses.read(self.folder, name)
 
     @cached_property
     def cells(self) -> pd.DataFrame:

@@ -8,9 +8,10 @@ import pandas as pd
 
 from xstilts.evaluation import worlds
 from xstilts.evaluation.comparisons import POINTS
-from xstilts.evaluation.estimates import ALL_RUNS, is_gain, is_of_claim
+from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
+from xstilts.evaluation.unasked import is_unasked
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
 from xstilts.store.answer import INTERACTION
@@ -40,7 +41,7 @@ def of_answer(estimates: pd.DataFrame) -> pd.DataFrame:
 
 def of_contrasts(estimates: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of contrasts, of several worlds those over worlds."""
-    others = (estimates["family"] != "") | is_of_claim(estimates) | is_gain(estimates)
+    others = (estimates["family"] != "") | is_of_claim(estimates) | is_unasked(estimates)
     return estimates[~others & estimates["world"].isna()]
 
 

@@ -2,7 +2,7 @@
 
 A node's folder is ``results/<stage>/<node>/``. ``record.json`` is the node's own; ``manifest.json``, which rules
 declare and Snakemake deletes before a job, is a copy of it. So a job that finds its node whole writes the copy again,
-and nothing else. Host, time, versions and cost go to ``provenance.json``.
+and nothing else. Host, time, versions and cost go to ``provenance.json``. ``history.json`` is that of a training.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ from xstilts.store.specs.base import Spec
 
 RECORD = "record.json"
 PROVENANCE = "provenance.json"
+HISTORY = "history.json"
 _PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "numpy", "snakemake")
 
 
@@ -102,11 +103,26 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def remove(folder: Path) -> None:
-    """Delete a node, its record first, so that an interrupted deletion leaves nothing that looks complete."""
+def remove(folder: Path, keep: Collection[str] = ()) -> None:
+    """Delete a node, its record first, so that an interrupted deletion leaves nothing that looks complete.
+
+    Args:
+        folder: of the node.
+        keep: names of files that stay there.
+    """
     for name in (RECORD, MANIFEST):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    for path in [path for path in folder.iterdir() if path.name not in keep]:
+        _delete(path)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _scratch_prefix(target: Path, process: int | str) -> str:
@@ -132,7 +148,7 @@ def _move_into(scratch: Path, target: Path) -> None:
     kept = {path.name for path in scratch.iterdir()}
     for stale in target.iterdir():
         if stale.name not in kept:
-            shutil.rmtree(stale) if stale.is_dir() and not stale.is_symlink() else stale.unlink()
+            _delete(stale)
     order = {RECORD: 1, MANIFEST: 2}
     for path in sorted(scratch.iterdir(), key=lambda path: order.get(path.name, 0)):
         destination = target / path.name
@@ -148,7 +164,9 @@ def _cpu_seconds() -> float:
 
 
 def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
-    """Return the volatile metadata of this process: host, time, cost, commit, versions.
+    """Return the volatile metadata of this process: host, hardware, time, cost, commit, versions.
+
+    ``gpus`` has the name of each GPU that was used; a process has one.
 
     Args:
         started: when the work began, in seconds since the epoch.
@@ -158,6 +176,8 @@ def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "host": platform.node(),
+        "processor": _processor(),
+        "gpus": _gpus(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
@@ -167,6 +187,24 @@ def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
         "commit": _commit(),
         "versions": {name: _version(name) for name in _PACKAGES if name in sys.modules},
     }
+
+
+def _processor() -> str:
+    """Return the name of the processor, as Linux has it; elsewhere its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _gpus() -> list[str]:
+    """Return the name of the GPU of each of the processes that worked together; none of them without a GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return []
+    return [torch.cuda.get_device_name()] * int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,7 @@
-"""What is kept: trained weights go once everything that needs them is complete; old nodes when a person says so."""
+"""What is kept: trained weights go once everything that needs them is complete; old nodes when a person says so.
+
+Of a training whose weights go there stays what it cost, and how it went.
+"""
 
 import logging
 import time
@@ -8,18 +11,21 @@ from pathlib import Path
 
 from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
-from xstilts.store.node import remove
+from xstilts.store.node import HISTORY, PROVENANCE, remove
 from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.stages import STAGES, STUDIES
 from xstilts.store.study_plan import FILE, PlannedNode, StudyPlan
 
 log = logging.getLogger(__name__)
 
+# files of a training that outlive its weights
+_KEPT = (PROVENANCE, HISTORY)
+
 
 def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep_models: str) -> list[str]:
     """Delete those trained parents whose every user in the plan is complete, and return their ids.
 
-    The whole folder goes, its manifest too: a job that comes to need the weights later makes them anew. Adapters stay.
+    The manifest goes too, so a job that comes to need the weights later makes them anew. Adapters stay.
 
     Args:
         results: the results folder.
@@ -40,13 +46,18 @@ def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep
     deleted = []
     for parent in parents:
         trained = _may_go(plan.nodes.get(parent), parent, keep_models)
-        if trained and (results / parent).is_dir() and all(map(complete, users.get(parent, []))):
+        if trained and _has_more(results / parent) and all(map(complete, users.get(parent, []))):
             log.info("%s: every node that reads it is complete; its weights are deleted", parent)
-            remove(results / parent)
+            remove(results / parent, keep=_KEPT)
             deleted.append(parent)
             if parent in plan.nodes:
                 deleted += delete_unneeded(results, plan, plan.nodes[parent].parents.values(), keep_models)
     return deleted
+
+
+def _has_more(folder: Path) -> bool:
+    """Tell whether a node's folder has more than what stays of a deleted one."""
+    return folder.is_dir() and any(path.name not in _KEPT for path in folder.iterdir())
 
 
 def _may_go(node: PlannedNode | None, name: str, keep_models: str) -> bool:

@@ -32,6 +32,7 @@ from xstilts.models import adapters, distributed
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
+from xstilts.store.node import HISTORY
 from xstilts.store.sampling import TaskShare
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
@@ -169,7 +170,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
     )
     if run.group.leads:
         history = {"evaluations": state["evaluations"], "losses": state["losses"]}
-        (scratch / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+        (scratch / HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     before = _outputs(run, model)
     save_model(model, scratch, run.group)
     del model

@@ -5,24 +5,24 @@ called higher or lower. The outcome of one language is a mean over few examples,
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import arms, intervals, resampling, worlds
-from xstilts.evaluation.comparisons import POINTS, Comparison, gains_on, smallest_on
+from xstilts.evaluation import arms, intervals, outcomes, resampling, worlds
+from xstilts.evaluation.comparisons import SCALES, Comparison, of_arms, of_contrast, smallest_on
 from xstilts.evaluation.estimates import estimated, size_of
 from xstilts.evaluation.intervals import Estimate
-from xstilts.evaluation.outcomes import Outcome, Term
+from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.scores import axes_of, headline
 from xstilts.evaluation.table import Column, Table
+from xstilts.evaluation.unasked import GAIN
 from xstilts.forms import metric_named
-from xstilts.forms.declaration import PERCENT
 from xstilts.references import parse_reference
-from xstilts.store.answer import SMALLEST
+from xstilts.store.answer import SMALLEST, Contrast
 from xstilts.store.study_plan import NONE, StudyPlan
 
 # values of role
@@ -96,13 +96,8 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
     target = plan.targets[name]
     plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.target == name))
     examples = {name: resampling.examples_of(plan, results, name)}
-    asked = [Outcome(language, name, (Term(name, language, target.metric, 1.0),)) for language in examples[name]]
-    compared: dict[Outcome, list[Comparison]] = {}
-    for one in gains_on(plan, asked):
-        compared.setdefault(one.outcome, []).append(one)
-    if not compared:
-        return
-    measured = arms.measure(plan, results, examples, [term for outcome in asked for term in outcome.terms])
+    compared = _gains(plan, outcomes.of_languages(plan, {name: dict.fromkeys(examples[name], 0)}, name))
+    measured = arms.measure(plan, results, examples, [term for outcome in compared for term in outcome.terms])
     same = {"target": name, "metric": target.metric, "chance": _chance(plan, name)}
     for outcome, comparisons in compared.items():
         runs, size = arms.runs_of(measured, outcome), size_of(outcome, examples)
@@ -113,8 +108,8 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
                 "model": one.model,
                 "recipe": one.recipe,
                 "mixture": one.a,
-                "language": outcome.name,
-                "role": _role(plan, target.language, one.a, outcome.name),
+                "language": outcome.terms[0].language,
+                "role": _role(plan, target.language, one.a, outcome.terms[0].language),
                 "n": size.n,
                 "clusters": size.clusters,
                 "runs": found.described["runs_a"],
@@ -122,6 +117,15 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
                 "collapsed": found.described["collapsed"],
                 **_of_estimate(plan, target.metric, found.estimate),
             }
+
+
+def _gains(plan: StudyPlan, on: Sequence[Outcome]) -> dict[Outcome, list[Comparison]]:
+    """Return each mixture minus ``none`` by the outcome that they are compared on; nothing without ``none``."""
+    contrasts = [Contrast("mixture", (mixture, NONE)) for mixture in plan.mixtures if mixture != NONE]
+    found: dict[Outcome, list[Comparison]] = {}
+    for one in of_arms(plan, [one for contrast in contrasts for one in of_contrast(plan, GAIN, contrast, on)]):
+        found.setdefault(one.outcome, []).append(one)
+    return found
 
 
 def _chance(plan: StudyPlan, target: str) -> float:
@@ -143,7 +147,6 @@ def _role(plan: StudyPlan, source: str, mixture: str, language: str) -> str:
 def _of_estimate(plan: StudyPlan, metric: str, found: Estimate) -> dict[str, Any]:
     """Return the columns that an estimate gives."""
     smallest = plan.answer.smallest if plan.answer else SMALLEST
-    unit = metric_named(metric).unit
     return {
         "gain": found.value,
         "low": found.low,
@@ -151,7 +154,7 @@ def _of_estimate(plan: StudyPlan, metric: str, found: Estimate) -> dict[str, Any
         "interval": found.interval,
         "standard_error": found.standard_error,
         "p": found.p,
-        "verdict": intervals.verdict(found, smallest_on(POINTS if unit == PERCENT else unit, smallest)),
+        "verdict": intervals.verdict(found, smallest_on(SCALES[metric_named(metric).unit], smallest)),
     }
 
 
