@@ -147,9 +147,9 @@ def _tokenizer(folder: Path) -> ModelTokenizer:
     return ModelTokenizer(folder)
 
 
-def _texts(values: Iterable[str | Sequence[str]]) -> list[str]:
-    """Return the different texts of values that are a text or several, without empty ones."""
-    texts = (text for value in values for text in ([value] if isinstance(value, str) else value))
+def _texts(values: Iterable[str | Sequence[str] | None]) -> list[str]:
+    """Return the different texts of values that are a text, several, or none; without empty ones."""
+    texts = (text for value in values if value for text in ([value] if isinstance(value, str) else value))
     return [text for text in dict.fromkeys(texts) if text]
 
 

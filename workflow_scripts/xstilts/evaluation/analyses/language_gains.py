@@ -12,21 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation import arms, intervals, outcomes, resampling, worlds
+from xstilts.evaluation import arms, intervals, outcomes, related_mixtures, resampling, worlds
 from xstilts.evaluation.comparisons import SCALES, Comparison, of_arms, of_contrast, smallest_on
 from xstilts.evaluation.estimates import estimated, size_of
 from xstilts.evaluation.intervals import Estimate
 from xstilts.evaluation.outcomes import Outcome
+from xstilts.evaluation.related_mixtures import Members
 from xstilts.evaluation.scores import axes_of, headline
 from xstilts.evaluation.table import Column, Table
 from xstilts.evaluation.unasked import GAIN
 from xstilts.forms import metric_named
-from xstilts.references import parse_reference
 from xstilts.store.answer import SMALLEST, Contrast
 from xstilts.store.study_plan import NONE, StudyPlan
 
 # values of role
-SOURCE, CONTROL, IN_MIXTURE, OTHER = "source", "control", "in mixture", "other"
+SOURCE, CONTROL, LABELLED, OTHER = "source", "control", "labelled", "other"
 COLUMNS = (
     Column("world", "number", "one of several worlds; missing for the estimate over all", optional=True),
     Column("model", "text", "the model"),
@@ -38,8 +38,8 @@ COLUMNS = (
     Column(
         "role",
         "text",
-        "source: the language that the target is trained in; control: one that the study averages apart; in mixture:"
-        " the mixture has a task in it; other: all others, which are zero-shot",
+        "source: the language that the target is trained in; control: one that the study averages apart; labelled:"
+        " the mixture has labelled rows in it, so it is not zero-shot; other: all others",
     ),
     Column("score", "number", "mean over runs with the mixture, in the unit of the metric"),
     Column("baseline", "number", "the same with none"),
@@ -98,6 +98,7 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
     examples = {name: resampling.examples_of(plan, results, name)}
     compared = _gains(plan, outcomes.of_languages(plan, {name: dict.fromkeys(examples[name], 0)}, name))
     measured = arms.measure(plan, results, examples, [term for outcome in compared for term in outcome.terms])
+    mixtures = related_mixtures.members(plan)
     same = {"target": name, "metric": target.metric, "chance": _chance(plan, name)}
     for outcome, comparisons in compared.items():
         runs, size = arms.runs_of(measured, outcome), size_of(outcome, examples)
@@ -109,7 +110,7 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
                 "recipe": one.recipe,
                 "mixture": one.a,
                 "language": outcome.terms[0].language,
-                "role": _role(plan, target.language, one.a, outcome.terms[0].language),
+                "role": _role(plan, name, mixtures[one.a], outcome.terms[0].language),
                 "n": size.n,
                 "clusters": size.clusters,
                 "runs": found.described["runs_a"],
@@ -135,13 +136,13 @@ def _chance(plan: StudyPlan, target: str) -> float:
     return of_labels(len(labels)) if of_labels is not None and labels else math.nan
 
 
-def _role(plan: StudyPlan, source: str, mixture: str, language: str) -> str:
-    if language == source:
+def _role(plan: StudyPlan, target: str, members: Members, language: str) -> str:
+    if language == plan.targets[target].language:
         return SOURCE
     if language in plan.controls:
         return CONTROL
-    trained = {parse_reference(reference)[1] for reference in plan.mixtures[mixture]}
-    return IN_MIXTURE if language in trained else OTHER
+    labelled = any(language in member.languages for member in members if not member.is_text)
+    return LABELLED if labelled else OTHER
 
 
 def _of_estimate(plan: StudyPlan, metric: str, found: Estimate) -> dict[str, Any]:
