@@ -1,6 +1,6 @@
 """Which predictors of a regression say the same of the few languages that there are, in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,51 +16,52 @@ def with_others(predictor: str, values: pd.DataFrame) -> str:
         predictor: its name.
         values: all predictors by column, a row a language; a value may be missing.
     """
-    return "; ".join([*_lonely(values[predictor].dropna()), *_alike(predictor, values)])
+    own = values[predictor].to_numpy(float)
+    others = {str(name): values[name].to_numpy(float) for name in values.columns if name != predictor}
+    return "; ".join([*_lonely(own, values.index), *_alike(own, others)])
 
 
-def _lonely(own: pd.Series) -> Iterator[str]:
+def _lonely(own: np.ndarray, languages: pd.Index) -> Iterator[str]:
     """Yield the language that alone has one of two values."""
-    counts = own.value_counts()
-    if len(counts) == 2:
-        for value, count in counts.items():
-            if count == 1:
-                yield f"only {own.index[own == value][0]} has another value"
-                return
+    present, counts = np.unique(own[~np.isnan(own)], return_counts=True)
+    if len(present) == 2 and 1 in counts:
+        yield f"only {languages[own == present[counts == 1][0]][0]} has another value"
 
 
-def _alike(predictor: str, values: pd.DataFrame) -> Iterator[str]:
-    for other in values.columns.drop(predictor):
-        both = values[[predictor, other]].dropna()
-        if both[predictor].nunique() < 2 or both[other].nunique() < 2:
+def _alike(own: np.ndarray, others: Mapping[str, np.ndarray]) -> Iterator[str]:
+    for name, other in others.items():
+        known = ~np.isnan(own) & ~np.isnan(other)
+        pair = own[known], other[known]
+        if not known.any() or any(np.ptp(one) == 0 for one in pair):
             continue
-        correlation = float(np.corrcoef(both[predictor], both[other])[0, 1])
-        separated = _is_separated(both[predictor], both[other]) or _is_separated(both[other], both[predictor])
+        correlation = float(np.corrcoef(*pair)[0, 1])
+        separated = _is_separated(*pair) or _is_separated(*pair[::-1])
         if abs(correlation) > 1 - 1e-9:
-            yield f"the same as {other} in these languages"
+            yield f"the same as {name} in these languages"
         elif abs(correlation) >= CORRELATED or separated:
-            yield f"goes with {other} (r = {correlation:+.2f}{'; the two levels do not overlap' * separated})"
+            yield f"goes with {name} (r = {correlation:+.2f}{'; the two levels do not overlap' * separated})"
 
 
-def _is_separated(levels: pd.Series, other: pd.Series) -> bool:
+def _is_separated(levels: np.ndarray, other: np.ndarray) -> bool:
     """Tell whether there are two levels, and the ranges of another predictor at these do not overlap."""
-    if levels.nunique() != 2:
+    present = np.unique(levels)
+    if len(present) != 2:
         return False
-    low, high = (values for _, values in other.groupby(levels))
+    low, high = (other[levels == level] for level in present)
     return bool(low.max() < high.min() or high.max() < low.min())
 
 
-def variance_inflation(values: pd.DataFrame) -> pd.Series:
+def variance_inflation(values: np.ndarray) -> list[float]:
     """Return the variance inflation factor of each predictor beside the others: 1 / (1 - R2); infinite if redundant.
 
     Args:
-        values: predictors by column, a row a language, none missing, none constant.
+        values: of shape (languages, predictors), none missing, none constant.
     """
-    centred = values - values.mean()
-    factors = {}
-    for name in values.columns:
-        others = centred[values.columns.drop(name)].to_numpy()
-        residual = centred[name] - others @ np.linalg.lstsq(others, centred[name], rcond=None)[0]
-        unexplained = float(np.sum(residual**2) / np.sum(centred[name] ** 2))
-        factors[name] = 1 / unexplained if unexplained > 1e-12 else np.inf
-    return pd.Series(factors)
+    centred = values - values.mean(axis=0)
+    factors = []
+    for number, own in enumerate(centred.T):
+        others = np.delete(centred, number, axis=1)
+        residual = own - others @ np.linalg.lstsq(others, own, rcond=None)[0]
+        unexplained = float(np.sum(residual**2) / np.sum(own**2))
+        factors.append(1 / unexplained if unexplained > 1e-12 else np.inf)
+    return factors

@@ -29,12 +29,9 @@ TEXTS = {"en": "cats . dog", "de": "hunden . cat", "th": "猫犬"}
 def made(tmp_path):
     """A study of one target in three languages, with its rows and a tokenizer."""
     found = study(tmp_path, {("s", "none"): [50]}, parallel=["xnli"])
-    node = found.nodes["tokens/xnli"]
-    parents = {**node.parents, "model": "models/s"}
-    found.nodes["tokens/xnli"] = dataclasses.replace(node, content={"parents": parents})
     texts = {language: [{"text_a": text, "text_b": None}] for language, text in TEXTS.items()}
     counted.rows(tmp_path / "prepared/xnli", texts)
-    counted.tokenizer(tmp_path / "models/s")
+    counted.tokenizer(tmp_path / "tokenizers/t")
     return found
 
 

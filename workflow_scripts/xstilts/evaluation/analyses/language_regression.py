@@ -15,7 +15,8 @@ what it is confounded. ``p_holm`` is corrected for all slopes of the table.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,16 @@ def collect(plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.
         estimates: the table of estimates, of which nothing is needed.
         scores: the table of scores.
     """
-    return regress(_gains(plan, scores), language_features.collect(plan, results, estimates, scores))
+    return regress(gains_of(plan, scores), language_features.collect(plan, results, estimates, scores))
 
 
-def _gains(plan: StudyPlan, scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the gains over ``none`` in percent by target and language, means over runs and worlds."""
+def gains_of(plan: StudyPlan, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the gains over ``none`` in percent by target and language, means over runs and worlds.
+
+    Args:
+        plan: the study's plan.
+        scores: the table of scores.
+    """
     shown = headline(scores)
     shown = shown[[metric_named(name).unit == PERCENT for name in shown["metric"]]]
     arm = ["model", "recipe", "target", "language"]
@@ -118,10 +124,18 @@ def regress(gains: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     keys = ["model", "recipe", "mixture", "source"]
     for key, found in gains.groupby(keys, sort=False):
         arm = dict(zip(keys, key, strict=True))
-        of_targets = {str(target): part for target, part in found.groupby("target", sort=False)}
-        for target, part in (({"": found} if len(of_targets) > 1 else {}) | of_targets).items():
-            same = {**arm, "target": target, "targets": part["target"].nunique()}
-            rows += [{**same, **row} for row in _rows(part, known[arm["model"], arm["source"]])]
+        languages = known[arm["model"], arm["source"]]
+        targets = list(dict.fromkeys(found["target"]))
+        together = _Gains(
+            found["gain"].to_numpy(float),
+            languages.languages.get_indexer(pd.Index(found["language"])),
+            np.array([targets.index(target) for target in found["target"]]),
+        )
+        parts = {"": together} if len(targets) > 1 else {}
+        parts |= {target: together.of(number) for number, target in enumerate(targets)}
+        for target, part in parts.items():
+            same = {**arm, "target": target, "targets": len(np.unique(part.target))}
+            rows += [{**same, **row} for row in _rows(part, languages)]
     tested = [index for index, row in enumerate(rows) if row.get("p") is not None]
     for index, p in zip(tested, intervals.holm([rows[index]["p"] for index in tested]), strict=True):
         rows[index]["p_holm"] = p
@@ -164,97 +178,136 @@ class _Known:
     """What is known of the languages of one model and source language.
 
     Attributes:
-        values: the predictors, a row a language.
+        languages: their codes.
+        values: the predictors; of shape (languages, predictors).
     """
 
     def __init__(self, values: pd.DataFrame) -> None:
-        self.values = values
-        self._confounded: dict[tuple[str, ...], dict[str, str]] = {}
+        self.languages, self.values = values.index, values.to_numpy(float)
+        self._frame = values
+        self._confounded: dict[tuple[str, str], str] = {}
 
-    def confounded(self, predictor: str, languages: pd.Index) -> str:
-        """Return with what a predictor is confounded in some languages; each set of these is looked at once."""
-        found = self._confounded.setdefault(tuple(languages), {})
-        if predictor not in found:
-            found[predictor] = confounding.with_others(predictor, self.values.loc[languages])
-        return found[predictor]
+    def confounded(self, predictor: str, languages: np.ndarray) -> str:
+        """Return with what a predictor is confounded in languages, given by number; each set is looked at once."""
+        there = self._frame.iloc[languages]
+        key = (predictor, " ".join(there.index))
+        if key not in self._confounded:
+            self._confounded[key] = confounding.with_others(predictor, there)
+        return self._confounded[key]
 
 
-def _rows(gains: pd.DataFrame, known: _Known) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Gains:
+    """The gains of one mixture, of shape (gains,): with the number of the language, and of the target."""
+
+    gain: np.ndarray
+    language: np.ndarray
+    target: np.ndarray
+
+    def of(self, target: int) -> "_Gains":
+        """Return the gains on one target."""
+        there = self.target == target
+        return _Gains(self.gain[there], self.language[there], self.target[there])
+
+
+def _rows(gains: _Gains, known: _Known) -> Iterator[dict[str, Any]]:
     """Yield the regressions of one mixture: on each predictor alone, then on all that vary, together."""
-    values = known.values.loc[list(dict.fromkeys(gains["language"]))]
     usable = []
-    for name in values.columns:
-        (row,) = _regression(gains, values[[name]], known, ALONE)
+    for number, name in enumerate(UNITS):
+        (row,) = _regression(gains, known, {name: known.values[:, number]}, ALONE)
         usable += [] if row["reason"] else [name]
         yield row
-    together = _complete(values[usable])
-    if len(together.columns) > 1:
-        yield from _regression(gains, together, known, TOGETHER)
+    together = _complete({name: known.values[:, list(UNITS).index(name)] for name in usable}, np.unique(gains.language))
+    if len(together) > 1:
+        yield from _regression(gains, known, together, TOGETHER)
 
 
-def _complete(values: pd.DataFrame) -> pd.DataFrame:
+def _complete(values: dict[str, np.ndarray], languages: np.ndarray) -> dict[str, np.ndarray]:
     """Return the predictors that can stand together: those that vary where all are known.
 
     Languages without text stay in it. Their size counts as the mean of the others, so that ``in pretraining`` has what
     they differ by, and ``pretraining size`` is a slope among languages with text.
+
+    Args:
+        values: by predictor, of shape (languages,).
+        languages: the numbers of those that have gains.
     """
-    if {_TEXT, _SIZE} <= set(values.columns):
-        size = values[_SIZE] - values[_SIZE].mean()
-        values = values.assign(**{_SIZE: size.mask(values[_TEXT] == 0, 0.0)})
-    there = values.dropna()
-    return values[[name for name in values.columns if there[name].nunique() > 1]]
+    if {_TEXT, _SIZE} <= set(values):
+        size = values[_SIZE] - np.nanmean(values[_SIZE][languages])
+        values = values | {_SIZE: np.where(values[_TEXT] == 0, 0.0, size)}
+    matrix = np.column_stack([np.zeros(len(languages)), *(value[languages] for value in values.values())])
+    there = matrix[~np.isnan(matrix).any(axis=1)]
+    return {
+        name: value for name, value, column in zip(values, values.values(), there.T[1:], strict=True) if _varies(column)
+    }
 
 
-def _regression(gains: pd.DataFrame, values: pd.DataFrame, known: _Known, terms: str) -> list[dict[str, Any]]:
+def _varies(values: np.ndarray) -> bool:
+    return len(values) > 0 and bool(np.ptp(values) > 0)
+
+
+def _regression(gains: _Gains, known: _Known, predictors: Mapping[str, np.ndarray], terms: str) -> list[dict[str, Any]]:
     """Return a row for each predictor of a regression.
 
     Args:
         gains: of one mixture.
-        values: the predictors in it, a row a language.
-        known: all predictors, and what is confounded.
+        known: the languages.
+        predictors: those in it, by name, of shape (languages,).
         terms: ALONE or TOGETHER.
     """
-    there = values.dropna()
-    used = gains[gains["language"].isin(there.index)]
-    groups = there.index.get_indexer(pd.Index(used["language"]))
-    x = np.column_stack([pd.get_dummies(used["target"]).to_numpy(float), there.to_numpy(float)[groups]])
-    reason = _reason(used["gain"].to_numpy(float), x, groups, there)
-    found = None if reason else mixed_model.fit(used["gain"].to_numpy(float), x, groups)
-    inflation = confounding.variance_inflation(there) if found is not None and len(there.columns) > 1 else None
+    values = np.column_stack(list(predictors.values()))
+    is_known = ~np.isnan(values).any(axis=1)
+    languages = np.unique(gains.language)
+    there, lacking = languages[is_known[languages]], languages[~is_known[languages]]
+    used = is_known[gains.language]
+    levels = gains.target[used][:, None] == np.unique(gains.target[used])
+    y, x = gains.gain[used], np.column_stack([levels.astype(float), values[gains.language[used]]])
+    groups = np.searchsorted(there, gains.language[used])
+    reason = _reason(y, x, groups, values[there])
+    found = None if reason else mixed_model.fit(y, x, groups)
+    inflation = confounding.variance_inflation(values[there]) if found is not None and len(predictors) > 1 else None
     rows = []
-    for name in there.columns:
+    for number, name in enumerate(predictors):
         row = {
             "terms": terms,
             "predictor": name,
             "unit": UNITS[name],
             "languages": len(there),
-            "n": len(used),
-            "confounded": known.confounded(name, there.index),
-            "left_out": ", ".join(values.index.difference(there.index, sort=False)),
+            "n": len(y),
+            "confounded": known.confounded(name, there),
+            "left_out": ", ".join(known.languages[lacking]),
             "reason": reason,
         }
         if found is not None:
-            row |= _of_fit(found, x.shape[1] - len(there.columns) + there.columns.get_loc(name))
-            row["variance_inflation"] = None if inflation is None else inflation[name]
+            row |= _of_fit(found, levels.shape[1] + number)
+            row["variance_inflation"] = None if inflation is None else inflation[number]
         rows.append(row)
     return rows
 
 
-def _reason(gains: np.ndarray, x: np.ndarray, groups: np.ndarray, there: pd.DataFrame) -> str:
-    """Return why there can be no regression; empty if there can."""
-    if there.empty:
+def _reason(gains: np.ndarray, x: np.ndarray, groups: np.ndarray, values: np.ndarray) -> str:
+    """Return why there can be no regression; empty if there can.
+
+    Args:
+        gains: of shape (gains,).
+        x: levels of the targets and predictors, of shape (gains, columns).
+        groups: number of each gain's language.
+        values: the predictors, of shape (languages, predictors).
+    """
+    languages, predictors = values.shape
+    if not languages:
         return "not known of any language"
-    if any(there[name].nunique() < 2 for name in there.columns):
-        return f"the same in all {len(there)} languages"
-    if np.linalg.matrix_rank(there - there.mean()) < len(there.columns) < len(there):
+    if not all(map(_varies, values.T)):
+        return f"the same in all {languages} languages"
+    if np.linalg.matrix_rank(values - values.mean(axis=0)) < predictors < languages:
         return "one predictor is a sum of the others in these languages"
     degrees = mixed_model.degrees_between(x, groups)
     if degrees < FEWEST_DEGREES:
-        beside = f" for {len(there.columns)} predictors" if len(there.columns) > 1 else ""
-        return f"{len(there)} languages are too few{beside}: {max(degrees, 0)} degrees of freedom are left"
+        beside = f" for {predictors} predictors" if predictors > 1 else ""
+        return f"{languages} languages are too few{beside}: {max(degrees, 0)} degrees of freedom are left"
     if np.linalg.matrix_rank(x) < x.shape[1]:
         return "the targets have too few languages in common"
-    return "all gains are the same" if np.ptp(gains) == 0 else ""
+    return "" if _varies(gains) else "all gains are the same"
 
 
 def _of_fit(found: mixed_model.Fit, column: int) -> dict[str, Any]:
