@@ -11,6 +11,7 @@ import xstilts
 from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates, predictions, scores
+from xstilts.evaluation.analyses import task_transfer
 from xstilts.store import study_plan as study_plans
 from xstilts.store.study_plan import Cell
 
@@ -61,15 +62,20 @@ def folder(tmp_path, monkeypatch):
     (trained / "provenance.json").write_text(json.dumps({"wall_seconds": 1.5}))
     outputs = tmp_path / "results/studies/tiny/01234567"
     outputs.mkdir(parents=True)
-    (outputs / "plan.json").write_text(study_plans.text(study_plan(nodes, cells=tuple(cells))))
+    plan = study_plan(nodes, cells=tuple(cells), mixtures={"none": (), "three": ("mnli",)})
+    (outputs / "plan.json").write_text(study_plans.text(plan))
     row = {
         **AXES, "language": "de", "metric": "accuracy", "headline": True, "n": 2, "split": "test", "official": True,
         "sample": False, "layer": None, "direction": None, "collapsed": False, "source": "tiny",
     }  # fmt: skip
     frame = pd.DataFrame([{**row, "mixture": "none", "score": 50.0}, {**row, "mixture": "three", "score": 100.0}])
     scores.write(frame, outputs / scores.FILE)
-    gain = {"name": "gain over none", "a": "three", "b": "none", "target": "xnli", "estimate": 50.0}
-    estimates.write(made_estimates(gain), outputs / estimates.FILE)
+    gain = {"name": "gain over none", "model": "m", "a": "three", "b": "none", "target": "xnli", "estimate": 50.0}
+    compared = made_estimates({**gain, "targets": 1})
+    estimates.write(compared, outputs / estimates.FILE)
+    (outputs / "analyses").mkdir()
+    transfer = task_transfer.collect(plan, tmp_path / "results", compared, frame)
+    task_transfer.TABLE.write(transfer, outputs / "analyses/task_transfer.parquet")
     (outputs.parent / "latest").symlink_to(outputs.name)
     monkeypatch.chdir(tmp_path)
     return outputs.parent / "latest"
@@ -119,6 +125,10 @@ def test_folders_that_cannot_be_loaded(folder, tmp_path):
     (folder / "estimates.parquet").unlink()
     with pytest.raises(UserError, match=r"estimates\.parquet: missing; the stage that makes the table of estimates"):
         _ = study.estimates
+    with pytest.raises(UserError, match=r"cost\.parquet: missing; the stage that makes the table of cost has not run"):
+        study.analysis("cost")
+    with pytest.raises(UserError, match=r"no analysis 'costs'; did you mean 'cost'\?"):
+        study.analysis("costs")
     (folder / "plan.json").write_text("[]")
     with pytest.raises(UserError, match=r"plan\.json: not the plan of a study"):
         xstilts.load(folder)
@@ -135,6 +145,7 @@ def test_notebook_page(folder):
     assert names["means"].loc["three", "xnli"] == 100
     assert names["gains"][["a", "target", "estimate"]].values.tolist() == [["three", "xnli", 50]]
     assert names["errors"].to_dict() == {("none", "xnli", "de"): 1}
+    assert names["transfer"].to_dict() == {"xnli": {("m", "three"): 50}}
     assert names["trained"]["name"].tolist() == ["m.r.none.s1.xnli", "m.r.three.s1.xnli"]
 
 

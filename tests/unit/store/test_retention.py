@@ -46,6 +46,18 @@ def test_weights_stay_until_all_their_users_are_complete(tmp_path):
     assert (tmp_path / "intermediate/a").exists()
 
 
+def test_what_a_training_cost_outlives_its_weights(tmp_path):
+    make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
+    kept = ("history.json", "provenance.json")
+    for name in (*kept, "record.json", "model.safetensors"):
+        (tmp_path / "targets/x" / name).write_text("{}")
+    (tmp_path / "targets/x/tokenizer").mkdir()
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+    assert sorted(path.name for path in (tmp_path / "targets/x").iterdir()) == list(kept)
+    # it is deleted once
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+
+
 def test_the_intermediate_phase_goes_last(tmp_path):
     make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
     assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "none") == ["targets/x"]

@@ -128,17 +128,22 @@ def scores(
     drawn = {split.data: draws(split) for split in (examples[language] for language in asked)}
     for node in nodes:
         found: dict[tuple[str, str], np.ndarray] = {}
-        for language, rows in _read(results, node).groupby("language", sort=False):
+        frame = _read(results, node)
+        # of all languages at once: to take columns apart is what takes pandas time
+        columns, ids = columns_of(frame), frame["example_id"].to_numpy(object)
+        for language, rows in frame.groupby("language", sort=False).indices.items():
             if language not in asked:
                 continue
             split = examples[str(language)]
-            if not np.array_equal(rows["example_id"].to_numpy(object), split.ids):
+            if not np.array_equal(ids[rows], split.ids):
                 raise UserError(
                     f"{results / node}: its predictions for {language} are not of the same examples as those of other"
                     " models; delete its folder and run again"
                 )
             metrics = {name: form.metrics[name] for name in asked[str(language)]}
-            by_metric = scores_of_draws(metrics, columns_of(rows), split, drawn[split.data])
+            by_metric = scores_of_draws(
+                metrics, {name: values[rows] for name, values in columns.items()}, split, drawn[split.data]
+            )
             found |= {(str(language), metric): values for metric, values in by_metric.items()}
         yield node, found
 

@@ -37,7 +37,7 @@ def behind(plan: StudyPlan, node: str) -> list[Training]:
     if EMBEDDINGS in parents:
         parents = plan.nodes[parents[EMBEDDINGS]].parents
     found = []
-    while (model := parents.get(MODEL)) in plan.nodes:
+    while (model := parents.get(MODEL, "")) in plan.nodes:
         parents = plan.nodes[model].parents
         phase = _PHASES.get(model.partition("/")[0])
         if phase is not None:

@@ -166,8 +166,6 @@ def _cpu_seconds() -> float:
 def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
     """Return the volatile metadata of this process: host, hardware, time, cost, commit, versions.
 
-    ``gpus`` has the name of each GPU that was used; a process has one.
-
     Args:
         started: when the work began, in seconds since the epoch.
         spent: CPU-seconds of this process that were another node's. Of several processes that train together, CPU time
@@ -176,35 +174,35 @@ def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "host": platform.node(),
-        "processor": _processor(),
-        "gpus": _gpus(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "wall_seconds": round(time.time() - started, 2),
         "cpu_seconds": round(_cpu_seconds() - spent, 2),
         "peak_memory_mb": round(max(each.ru_maxrss for each in usage) / 1024, 1),
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        **_gpus(),
         "commit": _commit(),
         "versions": {name: _version(name) for name in _PACKAGES if name in sys.modules},
     }
 
 
 def _processor() -> str:
-    """Return the name of the processor, as Linux has it; elsewhere its kind."""
+    """Return the name of the processor, as Linux states it, or else the architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _gpus() -> list[str]:
-    """Return the name of the GPU of each of the processes that worked together; none of them without a GPU."""
+def _gpus() -> dict[str, Any]:
+    """Return the GPU that this process has used, and how many processes did so together; no GPU where it used none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
-        return []
-    return [torch.cuda.get_device_name()] * int(os.environ.get("WORLD_SIZE", "1"))
+        return {"gpu": None, "gpus": 0}
+    return {"gpu": torch.cuda.get_device_name(), "gpus": int(os.environ.get("WORLD_SIZE", "1"))}
 
 
 def _version(package: str) -> str | None:

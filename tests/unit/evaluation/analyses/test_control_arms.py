@@ -23,7 +23,7 @@ def test_controls_minus_what_they_control_for(tmp_path):
         ("text beside", "s", "mnli+text", "mnli"): 3,
         ("translated", "s", "german", "mnli"): -1,
     }
-    row = only(frame, kind="text beside")
+    row = only(frame, kind="shuffled labels")
     assert (row["target"], row["runs_a"], row["runs_b"], row["n"]) == ("xnli", 2, 2, 100)
     assert only(estimates, row=row["row"])["name"] == "control arm"
 

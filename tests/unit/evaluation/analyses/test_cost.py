@@ -8,8 +8,8 @@ from xstilts.evaluation.analyses import cost
 
 from tests.builders.compared import PAWSX, XNLI, analysed, only, study
 
-CPU = {"processor": "a processor", "gpus": []}
-GPU = {"processor": "a processor", "gpus": ["a GPU", "a GPU"]}
+CPU = {"processor": "a processor", "gpu": None, "gpus": 0}
+GPU = {"processor": "a processor", "gpu": "a GPU", "gpus": 2}
 TARGETS = {"xnli": XNLI, "pawsx": PAWSX}
 SCORES = {("s", "none"): [60, 62], ("s", "mnli"): [66, 68]}
 

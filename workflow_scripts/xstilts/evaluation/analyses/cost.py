@@ -88,9 +88,9 @@ def cost_of(folder: Path) -> Cost | None:
         stated: Mapping[str, Any] = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    gpus = stated.get("gpus", [])
-    if gpus:
-        return Cost(stated["wall_seconds"] * len(gpus), GPU_SECONDS, gpus[0])
+    # an earlier version did not note what it ran on
+    if stated.get("gpu"):
+        return Cost(stated["wall_seconds"] * stated["gpus"], GPU_SECONDS, stated["gpu"])
     return Cost(stated["cpu_seconds"], CPU_SECONDS, stated.get("processor", ""))
 
 
