@@ -190,9 +190,15 @@ def _sums(columns: Sequence[np.ndarray], split: Examples, drawn: np.ndarray) -> 
 def _of_sums(metric: Metric, names: Sequence[str], sums: np.ndarray) -> np.ndarray:
     """Return the scores from sums of statistics; the last column is the number of examples."""
     assert metric.of_sums is not None
-    return np.array(
-        [metric.of_sums(dict(zip(names, values, strict=True)), n) if n else np.nan for *values, n in sums.tolist()]
-    )
+    scores, there = np.full(len(sums), np.nan), sums[:, -1] > 0
+    *values, examples = sums[there].T
+    try:
+        scores[there] = metric.of_sums(dict(zip(names, values, strict=True)), examples)
+    except (TypeError, ValueError):
+        # a function of numbers alone, such as one with a condition
+        rows = sums[there].tolist()
+        scores[there] = [metric.of_sums(dict(zip(names, numbers, strict=True)), n) for *numbers, n in rows]
+    return scores
 
 
 def _of_examples(metric: Metric, columns: Columns, split: Examples, drawn: np.ndarray) -> np.ndarray:

@@ -46,7 +46,8 @@ class Metric:
 
     Attributes:
         of_sums: the score from the sums of the statistics over the examples, and their number. The bootstrap is fast,
-            for the sums of all its draws are one product of matrices.
+            for the sums of all its draws are one product of matrices, and their scores are computed at once where the
+            function takes arrays in place of numbers.
         of_examples: the scores from the statistics, predictions and gold answers of the examples, for several samples
             of them at once: an array of shape (samples, examples) says how often an example is in a sample, and the
             scores are of shape (samples,). For what is no function of sums, such as a correlation of ranks.
@@ -55,7 +56,7 @@ class Metric:
         chance: the score of guessing, from the number of labels or choices; None where no such number decides it.
     """
 
-    of_sums: Callable[[Mapping[str, float], float], float] | None = None
+    of_sums: Callable[[Mapping[str, Any], Any], Any] | None = None
     of_examples: Callable[[Columns, np.ndarray], np.ndarray] | None = None
     unit: str = PERCENT
     higher_is_better: bool = True

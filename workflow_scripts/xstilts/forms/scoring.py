@@ -46,4 +46,4 @@ def _score(metric: Metric, sums: dict[str, float], columns: Columns) -> float:
     if metric.of_examples is not None:
         return float(metric.of_examples(columns, np.ones((1, examples)))[0])
     assert metric.of_sums is not None
-    return metric.of_sums(sums, examples)
+    return float(metric.of_sums(sums, examples))
