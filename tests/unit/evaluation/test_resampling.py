@@ -1,6 +1,7 @@
 """Scores of draws of examples against formulas; which draws are the same."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -123,6 +124,31 @@ def test_metric_of_examples(tmp_path):
     once = np.ones((1, 30))
     expected = metric.of_examples({"gold": gold, "prediction": predicted}, np.vstack([once, counts]))
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [(form, name) for form, entry in FORMS.items() for name, metric in entry.metrics.items() if metric.of_sums],
+)
+def test_all_draws_at_once_and_one_by_one(form, name):
+    """Every metric of sums takes arrays, and has the scores that it has of numbers; none of a draw without examples."""
+    metric, rng = FORMS[form].metrics[name], np.random.default_rng(1)
+    statistics = ["correct", "words", "exact_match", "f1", "loss", "positions", "average_precision"]
+    statistics += ["true_positives", "false_positives", "false_negatives"]
+    sums = rng.integers(1, 9, (20, len(statistics) + 1)).astype(float)
+    sums[3, :-1], sums[4] = [0.0, 5.0, 0, 0, 0, 7.0, 0, 0, 0, 0], 0.0
+    rows = [(dict(zip(statistics, values, strict=True)), n) for *values, n in sums.tolist() if n]
+
+    def one_by_one(values, n):
+        if n:
+            return metric.of_sums(values, n)
+        raise AssertionError
+
+    found = resampling._of_sums(metric, statistics, sums)
+    assert np.isnan(found[4]) and np.delete(found, 4).tolist() == [metric.of_sums(*row) for row in rows]
+    metric.of_sums(dict(zip(statistics, np.delete(sums, 4, axis=0).T[:-1], strict=True)), np.ones(19))
+    numbers_only = replace(metric, of_sums=one_by_one)
+    assert np.array_equal(resampling._of_sums(numbers_only, statistics, sums), found, equal_nan=True)
 
 
 def test_draw_without_the_language_has_no_score(tmp_path):
