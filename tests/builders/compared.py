@@ -1,6 +1,6 @@
 """Studies with scores by hand, and the rows of their tables of estimates."""
 
-from xstilts.evaluation import estimates, scores, unasked
+from xstilts.evaluation import estimates, scores, unasked, worlds
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.study_plan import PlannedTarget
 
@@ -49,7 +49,7 @@ def contrast(made, *pair, axis="mixture", **settings):
 def analysed(made, module, **changes):
     """Return the table of an analysis, and the table of estimates that it is made from."""
     plan = made.plan(**changes)
-    compared = estimates.collect(plan, made.results)
+    compared = worlds.collect(plan, made.results)
     frame = module.collect(plan, made.results, compared, scores.collect(plan, made.results))
     assert module.TABLE.problem(frame) is None, module.TABLE.problem(frame)
     assert [column.name for column in module.COLUMNS] == list(frame.columns)

@@ -5,6 +5,7 @@ import sys
 
 import pandas as pd
 import pytest
+from xstilts.reporting.outputs import ANALYSES
 from xstilts.store import study_plan as study_plans
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.study_plan import PlannedTarget
@@ -67,6 +68,7 @@ def folder(tmp_path_factory):
 def test_outputs_are_there(folder):
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     tables = {f"tables/{name}.{kind}" for name in ("main", "answer", "contrasts") for kind in ("md", "csv", "tex")}
+    tables |= {f"analyses/{name}.parquet" for name in ANALYSES}
     assert tables | {"scores.parquet", "estimates.parquet", "figures/gains.svg", "report.html", "report.txt"} <= there
 
 

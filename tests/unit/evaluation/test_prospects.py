@@ -277,11 +277,12 @@ def test_the_better_match_comes_first(tmp_path):
 def test_rows_without_a_variance_do_not_count(tmp_path):
     plan = plan_with(tmp_path, contrasts={"multi": MULTI})
     others = [{"runs_used": "without collapsed", "run_sd": 9.0}, {"scale": "log-odds", "run_sd": 9.0}]
+    others.append({"name": "transfer gap", "outcome": "transfer gap", "b": "", "run_sd": 9.0})
     assert only(plan, read(plan, pilot(tmp_path / "a", *others, {}, plan=plan))).noise.run_sd == 1
     one_run = {"interval": "examples only", "run_sd": None, "run_part": None}
     with pytest.raises(UserError, match="no difference has a variance between runs; the pilot needs two seeds"):
         read(plan, pilot(tmp_path / "b", one_run))
-    only_means = read(plan, pilot(tmp_path / "c", {"target": "", "targets": 3}))
+    only_means = read(plan, pilot(tmp_path / "c", {"target": "", "targets": 3}, others[2]))
     with pytest.raises(UserError, match="no pilot has the outcome zero-shot of 1 targets"):
         only(plan, only_means)
 

@@ -66,7 +66,7 @@ def test_partly_translated_or_shuffled_mixtures_are_controls_of_the_same_tasks_a
     mixtures = {
         "two": plain("mnli", "qqp"),
         "half": plain("mnli") | in_languages("qqp", "en", shuffled=True),
-        "mixed": in_languages("mnli@de", "de", shuffled=True) | plain("qqp"),
+        "mixed": in_languages("mnli@de", "de", shuffled=True) | in_languages("qqp@de", "de"),
         "less": in_languages("mnli@de", "de"),
         "partly": plain("mnli") | in_languages("qqp@fr", "fr"),
         "other": in_languages("mnli@de", "de") | in_languages("qqp@fr", "fr"),

@@ -13,6 +13,7 @@ from xstilts.evaluation.comparisons import COMPARED, DIFFERENCE, POINTS, Compari
 from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES, Components
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance, planned_examples
+from xstilts.evaluation.unasked import is_of_analysis
 from xstilts.store import study_plan
 from xstilts.store.study_plan import StudyPlan
 
@@ -94,6 +95,8 @@ def read(folders: Sequence[Path], examples: Mapping[str, PlannedExamples]) -> No
             (frame["interval"] == RUNS_AND_EXAMPLES)
             & (frame["runs_used"] == estimates.ALL_RUNS)
             & (frame["scale"] == POINTS)
+            # a transfer gap varies in another way, and no study asks for one
+            & ~is_of_analysis(frame)
         )
         if not measured.any():
             raise UserError(

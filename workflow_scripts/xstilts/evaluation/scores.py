@@ -70,11 +70,14 @@ def _node_scores(results: Path, node: str, target: PlannedTarget) -> list[dict[s
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
     direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
     frame = predictions.read(results / node / predictions.FILE)
+    columns, indices = columns_of(frame), frame.groupby("language").indices
     rows = []
-    for language, part in frame.groupby("language", sort=False):
+    for language in frame["language"].unique():
+        numbers = indices[language]
+        part = {name: values[numbers] for name, values in columns.items()}
         split = evaluated.splits[str(language)]
         constant = {
-            "n": len(part),
+            "n": len(numbers),
             "split": split.split,
             "official": split.official,
             "sample": split.sample,
@@ -82,7 +85,7 @@ def _node_scores(results: Path, node: str, target: PlannedTarget) -> list[dict[s
             "direction": direction,
             "collapsed": evaluated.collapsed,
         }
-        for metric, value in scoring.scores(FORMS[target.form], columns_of(part)).items():
+        for metric, value in scoring.scores(FORMS[target.form], part).items():
             score = {"metric": metric, "headline": metric == target.metric, "score": value}
             rows.append({"language": language, **score, **constant})
     return rows

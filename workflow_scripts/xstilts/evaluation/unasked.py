@@ -19,12 +19,17 @@ from xstilts.store.study_plan import NONE, StudyPlan
 # is a difference itself, and its change; what intermediate training does to a language model in one language
 GAIN, LEAVE_ONE_OUT, CONTROL = "gain over none", "leave one out", "control arm"
 GAP, FORGETTING = "transfer gap", "loss in a language"
-NAMES = (GAIN, LEAVE_ONE_OUT, CONTROL, GAP, FORGETTING)
+_OF_ANALYSES = (LEAVE_ONE_OUT, CONTROL, GAP, FORGETTING)
 
 
 def is_unasked(table: pd.DataFrame) -> pd.Series:
     """Tell for each row of a table of estimates whether it is beside what the study asks for."""
-    return table["name"].isin(NAMES)
+    return is_of_analysis(table) | (table["name"] == GAIN)
+
+
+def is_of_analysis(table: pd.DataFrame) -> pd.Series:
+    """Tell for each row of a table of estimates whether it is there for the analyses alone."""
+    return table["name"].isin(_OF_ANALYSES)
 
 
 def comparisons(plan: StudyPlan, rows: Rows, asked: Iterable[Comparison]) -> list[Comparison]:

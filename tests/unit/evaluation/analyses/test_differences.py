@@ -5,7 +5,7 @@ from xstilts.evaluation.analyses.differences import Differences
 from xstilts.evaluation.comparisons import Arm
 from xstilts.evaluation.outcomes import Outcome, Term
 
-from tests.builders.estimates import CONTRAST, INTERACTION, LOG_ODDS, estimates
+from tests.builders.estimates import CONTRAST, INTERACTION, estimates
 
 ARM = Arm("m", "r", "nine")
 XNLI = Outcome("zero-shot", "xnli", (Term("xnli", "de", "accuracy", 1.0),))
@@ -47,7 +47,6 @@ def test_other_rows_are_left_alone():
     assert row({**GAIN, "runs_used": "without collapsed"}) is None
     assert row({**GAIN, "world": 4}) is None
     assert row({**GAIN, **INTERACTION}) is None
-    assert row({**GAIN, **LOG_ODDS, "kind": "difference", "model": "m"}) is None
 
 
 def test_without_an_estimate_all_is_missing_but_the_scale():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.evaluation.comparisons import DIFFERENCE, LOG_ODDS, SCALES, Arm
+from xstilts.evaluation.comparisons import DIFFERENCE, SCALES, Arm
 from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.table import Column, records
@@ -39,8 +39,7 @@ class Differences:
         """Find the rows of the table of estimates: of equal differences the first, by which the study is judged."""
         self._rows: dict[_Key, Mapping[str, Any]] = {}
         used = (estimates["runs_used"] == ALL_RUNS) & estimates["world"].isna() & (estimates["model"] != "")
-        asked = (estimates["kind"] == DIFFERENCE) & (estimates["scale"] != LOG_ODDS)
-        for row in records(estimates[used & asked]):
+        for row in records(estimates[used & (estimates["kind"] == DIFFERENCE)]):
             key = (*(row[name] for name in ("model", "recipe", "a", "b", "outcome", "target")), row["targets"])
             self._rows.setdefault(key, row)
 

@@ -1,6 +1,7 @@
 """Mixture size: outcomes by the number of intermediate tasks, and what a mixture loses with each of them.
 
-Mixtures are compared that are parts of each other: trained on some of the same rows and on no others.
+Mixtures are compared that are parts of each other: trained on some of the same rows and on no others. Unless the study
+sets their steps, a mixture of more tasks trains for more steps too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
