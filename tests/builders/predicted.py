@@ -136,7 +136,8 @@ class Predicted:
             parallel=target in self.parallel,
         )  # fmt: skip
         self.nodes[f"prepared/{target}"] = PlannedNode("", (target,), to_json(evaluation))
-        self.nodes[f"tokens/{target}"] = PlannedNode("", (target,), {"parents": {"prepared": f"prepared/{target}"}})
+        parents = {"prepared": f"prepared/{target}", "model": "tokenizers/t"}
+        self.nodes[f"tokens/{target}"] = PlannedNode("", (target,), {"parents": parents})
 
     def plan(self, **changes: Any) -> StudyPlan:
         """Return the plan."""

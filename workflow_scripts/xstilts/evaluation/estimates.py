@@ -138,8 +138,8 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     measured = arms.measure(plan, results, examples, [term for outcome in of_outcome for term in outcome.terms])
     found: dict[int, list[Estimated]] = {}
     for outcome, numbers in of_outcome.items():
-        runs, size = arms.runs_of(measured, outcome), _size(outcome, examples)
-        found |= {number: list(_rows(measured, runs, asked[number], size)) for number in numbers}
+        runs, size = arms.runs_of(measured, outcome), size_of(outcome, examples)
+        found |= {number: list(estimated(measured, runs, asked[number], size)) for number in numbers}
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     return table([row for number in range(len(asked)) for row in found[number]], smallest)
 
@@ -150,7 +150,7 @@ def is_of_claim(table: pd.DataFrame) -> pd.Series:
 
 
 @dataclass(frozen=True)
-class _Size:
+class Size:
     """How large an outcome is: different languages, examples, and independent clusters of these."""
 
     languages: int
@@ -158,7 +158,8 @@ class _Size:
     clusters: int
 
 
-def _size(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> _Size:
+def size_of(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> Size:
+    """Return how large an outcome is, from the examples of each target by language."""
     # targets may be scored on the same examples
     splits = {
         (split.data, term.language): split
@@ -166,7 +167,7 @@ def _size(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> _
         for split in (examples[term.target][term.language],)
     }
     n = sum(len(split.ids) for split in splits.values())
-    return _Size(len(outcome.languages), n, resampling.clusters_in(splits.values()))
+    return Size(len(outcome.languages), n, resampling.clusters_in(splits.values()))
 
 
 @dataclass(frozen=True)
@@ -182,10 +183,16 @@ class Estimated:
     estimate: Estimate
 
 
-def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: _Size) -> Iterator[Estimated]:
+def estimated(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: Size) -> Iterator[Estimated]:
     """Yield the estimate of a comparison, and where a run of a side collapsed a second one without such runs.
 
     Of arms that are not compared collapsed runs are in neither, so no other arm's collapse widens an interval.
+
+    Args:
+        measured: what is known of the nodes.
+        runs: of all arms on the outcome.
+        comparison: what is compared.
+        size: how large its outcome is.
     """
     sides = (*comparison.first, *comparison.second)
     compared = {side.arms[0] for side in sides if side.choice is None}
@@ -202,7 +209,9 @@ def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, 
             continue
         pooled = {**intact, **{arm: used[arm] for arm in compared}}
         chosen = {one.pool: one for one in there if one.chosen}
-        estimate = _estimate(comparison, sides, there, arms.pools_of([*pooled.values(), *chosen.values()]), size)
+        needed = {one.pool for one in there}
+        pools = arms.pools_of(one for one in (*pooled.values(), *chosen.values()) if one.pool in needed)
+        estimate = _estimate(comparison, sides, there, pools, size)
         if estimate is not None:
             described = {**_described(comparison, there, size), "collapsed": collapsed, "runs_used": runs_used}
             yield Estimated(described, estimate)
@@ -213,7 +222,7 @@ def _estimate(
     sides: Sequence[Side],
     runs: Sequence[Runs],
     pools: Mapping[str, RunVariance],
-    size: _Size,
+    size: Size,
 ) -> Estimate | None:
     """Return the estimate of a comparison; None for log-odds of an outcome of 0 or 100 %."""
     is_log_odds = comparison.scale == LOG_ODDS
@@ -254,7 +263,7 @@ def table(rows: Sequence[Estimated], smallest: float) -> pd.DataFrame:
     return frame.astype({column.name: float for column in COLUMNS if column.optional})
 
 
-def _described(comparison: Comparison, runs: Sequence[Runs], size: _Size) -> dict[str, Any]:
+def _described(comparison: Comparison, runs: Sequence[Runs], size: Size) -> dict[str, Any]:
     """Return what is compared, on what and over which runs, those of its first sides and then of its second."""
     first, second = runs[: len(comparison.first)], runs[len(comparison.first) :]
     return {

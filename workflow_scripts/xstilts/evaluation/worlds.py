@@ -12,12 +12,13 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from xstilts.evaluation import estimates, intervals
 from xstilts.evaluation.comparisons import SAME
 from xstilts.evaluation.estimates import ALL_RUNS, COLUMNS, WITHOUT_COLLAPSED, Estimated
-from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, UNDECIDED, WeightedArm
+from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER, UNDECIDED, Estimate, WeightedArm
 from xstilts.evaluation.unasked import is_unasked
 from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
@@ -87,12 +88,7 @@ def _over(found: pd.DataFrame, runs_used: str) -> Estimated | None:
     """
     if len(found) < 2:
         return None
-    differences = found["estimate"].to_numpy(float)
-    variance = intervals.run_variance([differences])
-    assert variance is not None
-    # an arm whose runs are the worlds, in which examples add nothing
-    arm = WeightedArm(1, differences, draws=differences[None, :], pool=WORLDS)
-    estimate = intervals.estimate([arm], {WORLDS: variance}, clusters=2)
+    estimate = mean_over(found["estimate"].to_numpy(float))
     described: dict[str, Any] = {
         **{name: found[name].iloc[0] for name in (*_COMPARISON, "primary", "targets", "languages")},
         **{name: found[name].min() for name in ("runs_a", "runs_b")},
@@ -103,7 +99,20 @@ def _over(found: pd.DataFrame, runs_used: str) -> Estimated | None:
         "world_sd": estimate.run_sd,
     }
     # the variance between worlds has no parts
-    return Estimated(described, replace(estimate, interval=WORLDS, run_part=None, example_part=None, run_sd=None))
+    return Estimated(described, replace(estimate, run_part=None, example_part=None, run_sd=None))
+
+
+def mean_over(differences: np.ndarray) -> Estimate:
+    """Return the mean of a difference over worlds; its ``run_sd`` is the standard deviation between them.
+
+    Args:
+        differences: that of each world, of shape (worlds,) with two or more worlds.
+    """
+    variance = intervals.run_variance([differences])
+    assert variance is not None
+    # an arm whose runs are the worlds, in which examples add nothing
+    arm = WeightedArm(1, differences, draws=differences[None, :], pool=WORLDS)
+    return replace(intervals.estimate([arm], {WORLDS: variance}, clusters=2), interval=WORLDS)
 
 
 def _chosen(of_worlds: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
-from xstilts.store.study_plan import NONE, Cell, PlannedNode, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import NONE, Cell, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
 
 # hex digits of a digest in a node's name, and in the name of a study's folder
 _DIGITS, _STUDY_DIGITS = 12, 8
@@ -101,6 +101,8 @@ class Plan:
         targets: task, form, headline metric and source language of each target.
         urls: where the files of a data node can be downloaded: they decide no result.
         distance: the declared rank of a language's distance from the source language, where it has one.
+        languages: what the registry says of the targets' languages.
+        corpora: the text that published models were pretrained on, in GiB by language.
         notes: for the user, what was left out and why.
     """
 
@@ -110,6 +112,8 @@ class Plan:
     targets: dict[str, PlannedTarget] = field(default_factory=dict)
     urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
+    languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
+    corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -203,6 +207,8 @@ class Plan:
             answer=study.answer,
             claims=study.claims,
             distance=self.distance,
+            languages=self.languages,
+            corpora=self.corpora,
             mixtures=references,
             notes=tuple(self.notes),
             cells=tuple(self.cells),

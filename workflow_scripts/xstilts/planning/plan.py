@@ -10,6 +10,7 @@ the nodes that depend on it, going back is free, a stale result cannot be picked
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.planning import question
@@ -21,7 +22,7 @@ from xstilts.planning.sourcing import Indexes, Sourcing
 from xstilts.planning.study import PHASES, Study, Target
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
 from xstilts.references import parse_reference
-from xstilts.store.study_plan import Cell, PlannedTarget
+from xstilts.store.study_plan import Cell, PlannedLanguage, PlannedTarget
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -46,7 +47,9 @@ def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
         UserError: if a target has the same results in every world.
     """
     first, *others = plans.values()
-    whole = Plan(study, targets=first.targets, distance=first.distance)
+    whole = Plan(
+        study, targets=first.targets, distance=first.distance, languages=first.languages, corpora=first.corpora
+    )
     shared = {name for name in first.nodes if all(name in other.nodes for other in others)}
     for world, plan in plans.items():
         for name, node in plan.nodes.items():
@@ -100,8 +103,21 @@ def _empty_plan(study: Study, registry: Registry) -> Plan:
             target.trained_on,
             _same_data(target, registry),
         )
+    named = dict.fromkeys(code for target in study.targets.values() for code in (target.language, *target.languages))
+    plan.languages = {code: _language(registry.languages[code]) for code in named}
+    plan.corpora = {
+        model: {code: size for code in named if (size := registry.languages[code].get(corpus)) is not None}
+        for model in study.models
+        if (corpus := registry.models[model]["corpus"]) is not None
+    }
     plan.distance = {code: row["distance"] for code, row in registry.languages.items() if "distance" in row}
     return plan
+
+
+def _language(row: Mapping[str, Any]) -> PlannedLanguage:
+    return PlannedLanguage(
+        name=row["name"], script=row["script"], family=row["family"] or "", word_order=row["word_order"] or ""
+    )
 
 
 def _same_data(target: Target, registry: Registry) -> tuple[str, ...]:

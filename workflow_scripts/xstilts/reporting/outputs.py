@@ -18,4 +18,7 @@ ANALYSES = {
     "forgetting": "forgetting",
     "cost": "cost",
     "learning_curves": "learning_curves",
+    "language_gains": "language_gains",
+    "language_features": "language_features",
+    "language_regression": "language_regression",
 }

@@ -6,7 +6,7 @@ It has the study's names; nothing in it decides the result of a node.
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,16 @@ class Benchmark:
     tasks: Mapping[str, BenchmarkTask]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannedLanguage:
+    """What the registry says of a language; empty where it says nothing."""
+
+    name: str
+    script: str
+    family: str = ""
+    word_order: str = ""
+
+
 @dataclass(frozen=True)
 class FigureOptions:
     """Options of the figures: a palette of seaborn or matplotlib, and the width in inches."""
@@ -168,6 +178,9 @@ class StudyPlan:
         answer: what the study asks of multi-task against single-task training; None for nothing.
         claims: what the study is checked against, by name.
         distance: rank of a language's declared distance from the source language, where it has one.
+        languages: source languages and languages of the targets.
+        corpora: by model the GiB of text in each of these languages that it was pretrained on, of published models
+            where that is known; a language without text is not in it.
         mixtures: references of the intermediate tasks by the name of the mixture.
         notes: for people: what was left out and why.
         cells: one for each combination of the axes.
@@ -186,6 +199,8 @@ class StudyPlan:
     answer: Answer | None
     claims: Mapping[str, PlannedClaim]
     distance: Mapping[str, int]
+    languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
+    corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mixtures: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
@@ -215,6 +230,11 @@ class StudyPlan:
     def in_world(self, world: int) -> "StudyPlan":
         """Return the plan with the cells of one of its worlds, as the study of that world alone has them."""
         return replace(self, cells=tuple(replace(cell, world=None) for cell in self.cells if cell.world == world))
+
+    def parts(self) -> dict[int | None, "StudyPlan"]:
+        """Return the plan of each world by world; of a study that has not several this plan, by None."""
+        parts: dict[int | None, StudyPlan] = {world: self.in_world(world) for world in self.worlds}
+        return parts or {None: self}
 
 
 _adapter = TypeAdapter(StudyPlan)

@@ -23,6 +23,7 @@ class ModelTokenizer:
         suffix: special tokens after the last segment.
         segment_end: the special token that ends the first of two segments, where the model distinguishes the two.
         unknown: the id of the unknown token; where there is none every text has tokens, and this one is never used.
+        has_unknown: whether there is one.
         pad: the id of the padding token; any other where there is none, for the model does not look at it.
         mask: the id of the mask token, or None.
         objective: what the model was pretrained to predict, a name of ``masking.py``.
@@ -52,7 +53,8 @@ class ModelTokenizer:
         self.suffix = pair.ids[second[-1] + 1 :]
         has_segments = pair.type_ids[first[0]] != pair.type_ids[second[0]]
         self.segment_end = self.middle[-1] if has_segments else None
-        self.unknown = self._special(folder, "unk_token") or 0
+        unknown = self._special(folder, "unk_token")
+        self.unknown, self.has_unknown = unknown or 0, unknown is not None
         self.pad = self._special(folder, "pad_token") or 0
         self.mask = self._special(folder, "mask_token")
         self.objective = _objective(_content(folder / "config.json"))
