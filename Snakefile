@@ -25,13 +25,14 @@ localrules:
     data,
     tokens,
     models,
+    figures,
 
 
 rule all:
     default_target: True
     input:
         rules.tables.output,
-        rules.figures.output,
+        figure_files(),
         rules.report.output,
 
 
@@ -49,6 +50,11 @@ rule models:
     input:
         manifests("intermediate"),
         manifests("targets"),
+
+
+rule figures:
+    input:
+        figure_files(),
 
 
 onstart:

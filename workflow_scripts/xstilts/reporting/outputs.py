@@ -4,8 +4,14 @@
 REPORT, PARAGRAPH = "report.html", "report.txt"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
-# name of the figure: module of this room, and its function that draws the figure
+# name of the analysis: its module in evaluation/analyses/
+ANALYSES: dict[str, str] = {}
+# name of the figure: its module in reporting/figures/
 FIGURES = {
-    "gains": "figures.gains",
-    "gains_by_language": "figures.gains_by_language",
+    "headline": "headline",
+    "gain_matrix": "gain_matrix",
+    "gains_by_language": "gains_by_language",
+    "spread": "spread",
 }
+# the figures whose colours are the study's palette
+DIVERGING = ("gain_matrix",)

@@ -36,7 +36,7 @@ STAGES = {
     "retrieval": Stage(2),
 }
 # version of a study's own outputs: tables, figures, report; 2: intervals are over runs and examples; 3: gains have
-# intervals, and means are without control languages
+# intervals, and means are without control languages; 4: other figures, whose options are in no digest
 STUDIES = "studies"
-STUDIES_VERSION = 3
+STUDIES_VERSION = 4
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)
