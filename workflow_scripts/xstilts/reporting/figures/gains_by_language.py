@@ -5,8 +5,9 @@ language whose bar is near 0, models without an intermediate phase guess.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from xstilts.forms import FORMS
 from xstilts.reporting.figures import languages, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import BAND, MUTED, SMALL, TEXT, Line, Look
+from xstilts.reporting.figures.style import MUTED, RULE, SMALL, TEXT, Line, Look
 from xstilts.reporting.main_table import in_percent
 from xstilts.store.study_plan import NONE, WORLD, StudyPlan
 
@@ -25,8 +26,8 @@ _CELL = ["recipe", "model", "target", "language"]
 _COLUMNS = [*_CELL, "is_source", "mixture", "gain", "low", "high", "none_low", "none_high", "chance", "runs"]
 # inches: height of a line, least width of a panel, and what a row of panels has above and below its lines
 _LINE, _PANEL, _AROUND = 0.13, 0.72, 0.5
-# how far apart models are within a line
-_OFFSET = 0.055
+# how far apart models are within a line, in lines
+_OFFSET = 0.42
 
 
 def frame(inputs: FigureInputs) -> pd.DataFrame:
@@ -73,55 +74,57 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     names = {arm: options.model(arm[1]) + (f", {arm[0]}" if several else "") for arm in arms}
     looks = dict(zip(arms, style.series(map(str, arms)).values(), strict=True))
     by_target = {str(target): cells for target, cells in frame.groupby("target", sort=False)}
-    lines = {target: _lines(target, cells, plan, options) for target, cells in by_target.items()}
+    # a language has room for all models
+    tall = max(1.0, _OFFSET * (len(arms) + 1))
+    lines = {target: _lines(target, cells, plan, options, tall) for target, cells in by_target.items()}
     label = style.width_of([line.text for one in lines.values() for line in one], SMALL)
     bands = style.bands(list(dict.fromkeys(frame["mixture"])), options.width - label - 0.2, _PANEL)
     rows = [(target, band) for target in lines for band in bands]
-    height = max(_LINE, _OFFSET * (len(arms) + 1))
-    heights = [len(lines[target]) * height + _AROUND for target, _ in rows]
+    heights = [_LINE * sum(line.height for line in lines[target]) + _AROUND for target, _ in rows]
     note = _note(frame, plan)
     figure, grid = style.panels(options, sum(heights), len(rows), len(bands[0]), note=note, height_ratios=heights)
     for axes in grid.flat:
         axes.set_axis_off()
     for (target, band), row in zip(rows, grid, strict=True):
         cells = by_target[target]
-        reach = 1.08 * cells[["low", "high", "none_low", "none_high"]].abs().max().max() or 1.0
+        low, high = (1.06 * end(cells[["low", "high", "none_low", "none_high"]].to_numpy()) for end in (np.min, np.max))
+        low, high = min(low, -0.3 * high, -0.1), max(high, -0.3 * low, 0.1)
         for index, (mixture, axes) in enumerate(zip(band, row, strict=False)):
             axes.set_axis_on()
             axes.set_title(options.mixture(mixture))
-            axes.set(xlim=(-reach, reach), ylim=(len(lines[target]), 0))
-            axes.set_xticks(style.ticks(reach))
-            style.line_labels(axes, lines[target], shown=index == 0)
-            _panel(axes, cells[cells["mixture"] == mixture], lines[target], looks, height)
+            axes.set_xlim(low, high)
+            axes.set_xticks(style.ticks(low, high))
+            places = style.set_lines(axes, lines[target], shown=index == 0)
+            _panel(axes, cells[cells["mixture"] == mixture], places, looks)
     if len(arms) > 1:
         style.legend(figure, {names[arm]: look for arm, look in looks.items()}, options)
     return figure
 
 
-def _lines(target: str, frame: pd.DataFrame, plan: StudyPlan, options: Options) -> list[Line]:
-    """Return the lines of a target: its name, and the languages under the headings of their groups."""
+def _lines(target: str, frame: pd.DataFrame, plan: StudyPlan, options: Options, tall: float) -> list[Line]:
+    """Return the lines of a target: its name, and languages of some height under the headings of their groups."""
     sources = set(frame.loc[frame["is_source"], "language"])
     lines = [Line(options.target(target), weight="bold")]
     for group in languages.groups(frame["language"], sources, plan):
         lines.append(Line(group.name, colour=MUTED))
-        lines += [Line(f"{options.language(code)} {script}".strip(), code) for code, script in group.languages.items()]
+        for code, script in group.languages.items():
+            lines.append(Line(f"{options.language(code)} {script}".strip(), code, height=tall))
     return lines
 
 
 def _panel(
-    axes: Axes, cells: pd.DataFrame, lines: Sequence[Line], looks: Mapping[tuple[str, str], Look], height: float
+    axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: Mapping[tuple[str, str], Look]
 ) -> None:
     """Draw the gains of a mixture; the models of a language stand a little below each other."""
     style.zero_line(axes)
-    places = {line.name: index + 0.5 for index, line in enumerate(lines) if line.name}
+    low, high = axes.get_xlim()
     for index, (arm, look) in enumerate(looks.items()):
         found = cells[(cells["recipe"] == arm[0]) & (cells["model"] == arm[1])]
-        shift = (index - (len(looks) - 1) / 2) * _OFFSET / height
-        y = found["language"].map(places) + shift
-        axes.hlines(y, found["none_low"], found["none_high"], color=BAND, linewidth=4, zorder=0)
+        y = found["language"].map(places) + (index - (len(looks) - 1) / 2) * _OFFSET
+        axes.hlines(y, found["none_low"], found["none_high"], color=RULE, linewidth=3, alpha=0.7, zorder=0.5)
         axes.hlines(y, found["low"], found["high"], color=look.colour, linewidth=0.8)
         axes.plot(found["gain"], y, look.mark, color=look.colour, markersize=3, markeredgewidth=0)
-        there = found["chance"].abs() < axes.get_xlim()[1]
+        there = found["chance"].between(low, high)
         axes.plot(found.loc[there, "chance"], y[there], "|", color=TEXT, markersize=4, markeredgewidth=0.7, zorder=3)
 
 

@@ -205,6 +205,8 @@ def _note(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> str:
     parts = [f"Diamond and line: the difference and its 95 % interval over {kinds}; filled where it is decided."]
     if MULTI in found:
         parts.append(f"Dots: runs, in points from the mean of {options.mixture(first['b'])}; they are not paired.")
+        if frame.loc[frame["what"] == SINGLE].groupby("model")["mixture"].nunique().max() > 1:
+            parts.append("Of single tasks all runs are drawn of those that some run chose.")
     if WORLD in found:
         parts.append("Dots: the difference in each world.")
     if frame["collapsed"].any():

@@ -1,6 +1,6 @@
 """How far runs of one arm differ: every run a dot, as points from the mean of its arm."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from xstilts.forms.declaration import PERCENT
 from xstilts.reporting.figures import runs, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import BAND, FIRST, SMALL, Line
+from xstilts.reporting.figures.style import FIRST, SMALL, Line
 from xstilts.reporting.main_table import MEAN
 from xstilts.store.study_plan import WORLD, StudyPlan
 
@@ -64,9 +64,9 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
             axes.set_axis_on()
             axes.set_title(MEAN if target == MEAN else options.target(target))
             # at the right, room for the standard deviations
-            axes.set(xlim=(-reach, 1.55 * reach), ylim=(len(lines), 0))
-            axes.set_xticks(style.ticks(reach))
-            _panel(axes, frame[frame["target"] == target], lines, labelled=index == 0)
+            axes.set_xlim(-reach, 1.55 * reach)
+            axes.set_xticks(style.ticks(-reach, reach))
+            _panel(axes, frame[frame["target"] == target], style.set_lines(axes, lines, shown=index == 0))
     return figure
 
 
@@ -81,16 +81,11 @@ def _lines(frame: pd.DataFrame, options: Options) -> list[Line]:
     return lines
 
 
-def _panel(axes: Axes, frame: pd.DataFrame, lines: Sequence[Line], labelled: bool) -> None:
-    """Draw the runs of each arm, and write their standard deviation beside them."""
-    style.line_labels(axes, lines, shown=labelled)
+def _panel(axes: Axes, frame: pd.DataFrame, places: Mapping[tuple[str, str, str], float]) -> None:
+    """Draw the runs of each arm at its place, and write their standard deviation beside them."""
     style.zero_line(axes)
-    of_arm = dict(iter(frame.groupby(["recipe", "model", "mixture"], sort=False)))
-    for index, line in enumerate(lines):
-        if line.name not in of_arm:
-            continue
-        found, height = of_arm[line.name], index + 0.5
-        axes.axhline(height, color=BAND, linewidth=0.6, zorder=0)
+    for arm, found in frame.groupby(["recipe", "model", "mixture"], sort=False):
+        height = places[arm]
         for collapsed, mark in ((False, "o"), (True, "x")):
             values = found.loc[found["collapsed"] == collapsed, "deviation"]
             axes.plot(values, [height] * len(values), mark, color=FIRST, alpha=0.7, markersize=3, markeredgewidth=0.6)

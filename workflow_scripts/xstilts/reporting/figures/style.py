@@ -5,6 +5,7 @@ are in an order in which neighbours differ in lightness, and each comes with a m
 printed in grey says the same.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from xstilts.reporting.figures.options import Options
 
 # sizes of text in points, and the height of a line of small text in inches
 SMALL, MEDIUM, LINE = 6.5, 7.5, 0.125
-TEXT, MUTED, RULE, BAND = "#1a1a1a", "#6b6b6b", "#c8c8c8", "#ececec"
+TEXT, MUTED, RULE, BAND = "#1a1a1a", "#6b6b6b", "#c8c8c8", "#e9e9e9"
 _COLOURS = ("#0072b2", "#e69f00", "#222222", "#56b4e9", "#d55e00", "#009e73", "#cc79a7")
 # of two series that are compared
 FIRST, SECOND = _COLOURS[0], _COLOURS[4]
@@ -93,12 +94,14 @@ class Line:
         name: of what is drawn in it.
         weight: of the text.
         colour: of the text.
+        height: in units of the panel's axis.
     """
 
     text: str
     name: Any = None
     weight: str = "normal"
     colour: str = TEXT
+    height: float = 1.0
 
 
 def series(names: Iterable[str]) -> dict[str, Look]:
@@ -175,19 +178,25 @@ def zero_line(axes: Axes) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
 
 
-def line_labels(axes: Axes, lines: Sequence[Line], shown: bool) -> None:
-    """Name the lines of a panel at its left, each one unit high.
+def set_lines(axes: Axes, lines: Sequence[Line], shown: bool) -> dict[Any, float]:
+    """Give a panel lines from top to bottom, with their names at its left; return the middle of each by its name.
 
     Args:
         axes: the panel.
-        lines: the lines, from the top.
+        lines: the lines.
         shown: whether this panel has the names, or one at its left.
     """
+    ends = list(itertools.accumulate(line.height for line in lines))
+    middles = [end - line.height / 2 for line, end in zip(lines, ends, strict=True)]
+    axes.set_ylim(ends[-1], 0)
     axes.spines["left"].set_visible(False)
-    axes.set_yticks([index + 0.5 for index in range(len(lines))], [line.text for line in lines])
+    axes.set_yticks(middles, [line.text for line in lines])
     axes.tick_params(axis="y", length=0, labelleft=shown, pad=2)
     for tick, line in zip(axes.yaxis.get_major_ticks(), lines, strict=True):
         tick.label1.set(fontweight=line.weight, color=line.colour)
+    places = {line.name: middle for line, middle in zip(lines, middles, strict=True) if line.name is not None}
+    axes.hlines(list(places.values()), *axes.get_xlim(), color=BAND, linewidth=0.6, zorder=0)
+    return places
 
 
 def legend(figure: Figure, looks: Mapping[str, Look], options: Options) -> None:
@@ -197,11 +206,15 @@ def legend(figure: Figure, looks: Mapping[str, Look], options: Options) -> None:
     figure.legend(handles, list(looks), loc="outside upper left", ncols=columns, borderaxespad=0.2)
 
 
-def ticks(reach: float) -> list[float]:
-    """Return ticks of an axis from -reach to reach: 0, and on both sides the largest of 1, 2, 5, 10, ... within."""
+def ticks(low: float, high: float) -> list[float]:
+    """Return ticks of an axis that has 0 within: 0, and on both sides the same of 1, 2, 5, 10, ... where there is room.
+
+    None is near an end, where its number would run into that of the next panel.
+    """
+    reach = 0.85 * max(-low, high)
     power = 10.0 ** math.floor(math.log10(reach))
     end = max(step * power for step in (1, 2, 5) if step * power <= reach)
-    return [-end, 0.0, end]
+    return [place for place in (-end, 0.0, end) if 0.92 * low <= place <= 0.92 * high]
 
 
 def points(value: float) -> str:
