@@ -29,7 +29,7 @@ TARGETS = {
 def plan_of(
     models: Sequence[str], mixtures: Sequence[str], seeds: Sequence[int], worlds: Sequence[int] = (), **changes: Any
 ) -> StudyPlan:
-    """Return the plan of a study on XNLI and XQuAD; its answer is on models in pairs, the last mixture against others."""
+    """Return the plan of a study on XNLI and XQuAD; its answer is the last mixture against others, models in pairs."""
     cells = [
         Cell(model, "r", "full", mixture, seed, target, f"predictions/{target}", world)
         for world, model, mixture, seed, target in product(worlds or [None], models, mixtures, seeds, TARGETS)
@@ -69,8 +69,9 @@ def scores_of(plan: StudyPlan, languages: Iterable[str]) -> pd.DataFrame:
         base = 40 + 20 / (1 + place) + 2 * list(plan.mixtures).index(cell.mixture) + rng.normal()
         rows.append(
             {
-                **cell.at(plan.axes), "language": language, "metric": plan.targets[cell.target].metric, "headline": True,
-                "score": base, "n": 100, "split": "test", "official": True, "sample": False, "collapsed": False,
+                **cell.at(plan.axes), "language": language, "metric": plan.targets[cell.target].metric,
+                "headline": True, "score": base, "n": 100, "split": "test", "official": True, "sample": False,
+                "collapsed": False,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -101,10 +102,18 @@ def answer_of(plan: StudyPlan, **changes: Any) -> list[dict[str, Any]]:
     assert answer is not None
     ((budget, arms),) = answer.budgets.items()
     for family, sizes in answer.families.items():
-        same = {"budget": budget, "family": family, "a": arms.multi, "b": "best single", "target": "", **changes}
         chosen = ", ".join(f"{single} 1" for single in arms.singles)
+        same = {
+            "budget": budget,
+            "family": family,
+            "a": arms.multi,
+            "b": "best single",
+            "target": "",
+            "chosen": chosen,
+            **changes,
+        }
         found = {"small": sizes.small, "large": sizes.large}
-        rows += [{**same, "size": size, "model": model, "chosen": chosen} for size, model in found.items() if model]
+        rows += [{**same, "size": size, "model": model} for size, model in found.items() if model]
         if sizes.small and sizes.large:
             rows.append({**same, "kind": "interaction", "size": "", "model": ""})
     return rows

@@ -129,8 +129,9 @@ def _table(
     slanted = style.width_of(names, SMALL) > _CELL
     rotation: dict[str, Any] = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks([index + 0.5 for index in range(len(names))], names, **rotation)
-    axes.set_yticks([index + 0.5 for index in range(len(mixtures))], list(map(options.mixture, mixtures)))
-    axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False, labelleft=labelled, pad=2)
+    rows = list(enumerate(mixtures)) if labelled else []
+    axes.set_yticks([index + 0.5 for index, _ in rows], [options.mixture(name) for _, name in rows])
+    axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False, pad=2)
 
 
 def _cell(axes: Axes, cell: Mapping[str, Any], column: int, row: int, colours: Colormap, scale: Normalize) -> None:

@@ -43,7 +43,7 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
     base = scores[scores["mixture"] == NONE].groupby(cell)["score"].mean().rename("base")
     scores = scores.join(base, on=cell).dropna(subset=["base"])
     scores["gain"] = scores["score"] - scores["base"]
-    scores["chance"] = scores["target"].map(_chance(inputs.plan)) - scores["base"]
+    scores["chance"] = scores["target"].map(_chance(inputs.plan)).astype(float) - scores["base"]
     of_runs = scores.groupby([*_CELL, "is_source", "mixture"], sort=False, as_index=False).agg(
         gain=("gain", "mean"),
         low=("gain", "min"),
@@ -112,9 +112,7 @@ def _lines(target: str, frame: pd.DataFrame, plan: StudyPlan, options: Options, 
     return lines
 
 
-def _panel(
-    axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: Mapping[tuple[str, str], Look]
-) -> None:
+def _panel(axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: Mapping[tuple[str, str], Look]) -> None:
     """Draw the gains of a mixture; the models of a language stand a little below each other."""
     style.zero_line(axes)
     low, high = axes.get_xlim()

@@ -27,6 +27,8 @@ NOTHING = "This study does not ask about several intermediate tasks against a si
 ESTIMATE, MULTI, SINGLE, WORLD = "estimate", "several tasks", "single task", "world"
 _KEYS = ["budget", "recipe", "family", "size", "model", "kind", "a", "b"]
 _COLUMNS = [*_KEYS, "what", "mixture", "value", "low", "high", "interval", "verdict", "collapsed"]
+# of a row of which it is not said
+_NOT_SAID = {"mixture": "", "interval": "", "verdict": "", "collapsed": False}
 # inches: of a row, and of what a panel has above and below its rows
 _ROW, _AROUND = 0.56, 0.42
 # a width in inches from which the interaction stands beside the differences, not below
@@ -62,10 +64,8 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
         rows.append({**keys, **shown, "what": ESTIMATE, "value": row["estimate"]})
         if row["kind"] == DIFFERENCE and not inputs.plan.worlds:
             rows += [{**keys, **run} for run in _runs(inputs.scores, compared[tuple(keys.values())], row)]
-    found = pd.DataFrame(rows, columns=_COLUMNS)
-    return found.astype({name: float for name in ("value", "low", "high")}).fillna(
-        {"mixture": "", "interval": "", "verdict": "", "collapsed": False}
-    )
+    found = pd.DataFrame([{**_NOT_SAID, **row} for row in rows], columns=_COLUMNS)
+    return found.astype({name: float for name in ("value", "low", "high")})
 
 
 def _compared(inputs: FigureInputs, answer: pd.DataFrame) -> Iterator[Comparison]:

@@ -1,6 +1,7 @@
 """How far runs of one arm differ: every run a dot, as points from the mean of its arm."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +17,9 @@ from xstilts.reporting.main_table import MEAN
 from xstilts.store.study_plan import WORLD, StudyPlan
 
 NOTHING = "No arm of this study has two runs, so there is no spread between runs to show."
-_ARM = ["recipe", "model", "mixture", "target"]
+# what a line of a panel is named by, and with its target an arm on an outcome
+_LINE = ["recipe", "model", "mixture"]
+_ARM = [*_LINE, "target"]
 _COLUMNS = [*_ARM, "seed", "value", "deviation", "sd", "runs", "collapsed"]
 # inches: height of an arm, least width of a panel, and what a panel has above and below its arms
 _ROW, _PANEL, _AROUND = 0.13, 1.15, 0.5
@@ -40,12 +43,12 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
     arm = [*_ARM, WORLD] if WORLD in table else _ARM
     table["deviation"] = table["value"] - table.groupby(arm)["value"].transform("mean")
     table["runs"] = table.groupby(_ARM)["value"].transform("count")
-    groups = table[arm].drop_duplicates().groupby(_ARM).size().rename("groups")
-    table = table.join(groups, on=_ARM)
+    # a mean taken from the runs of an arm, in each world, costs a degree of freedom
+    means = table[arm].drop_duplicates().groupby(_ARM).size().rename("means")
+    degrees = table["runs"] - table.join(means, on=_ARM)["means"]
     squares = (table["deviation"] ** 2).groupby([table[name] for name in _ARM]).transform("sum")
-    table = table[table["runs"] > table["groups"]]
-    table["sd"] = (squares / (table["runs"] - table["groups"])) ** 0.5
-    return table[_COLUMNS].reset_index(drop=True)
+    table["sd"] = (squares / degrees) ** 0.5
+    return table.loc[degrees > 0, _COLUMNS].reset_index(drop=True)
 
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
@@ -84,13 +87,14 @@ def _lines(frame: pd.DataFrame, options: Options) -> list[Line]:
 def _panel(axes: Axes, frame: pd.DataFrame, places: Mapping[tuple[str, str, str], float]) -> None:
     """Draw the runs of each arm at its place, and write their standard deviation beside them."""
     style.zero_line(axes)
-    for arm, found in frame.groupby(["recipe", "model", "mixture"], sort=False):
-        height = places[arm]
-        for collapsed, mark in ((False, "o"), (True, "x")):
-            values = found.loc[found["collapsed"] == collapsed, "deviation"]
-            axes.plot(values, [height] * len(values), mark, color=FIRST, alpha=0.7, markersize=3, markeredgewidth=0.6)
-        sd = f"{found['sd'].iloc[0]:.1f}"
-        axes.text(0.99, height, sd, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=SMALL - 1)
+    heights = pd.Series([places[arm] for arm in frame[_LINE].itertuples(index=False, name=None)], index=frame.index)
+    for collapsed, mark in ((False, "o"), (True, "x")):
+        rows = frame["collapsed"] == collapsed
+        look: dict[str, Any] = {"color": FIRST, "alpha": 0.7, "markersize": 3, "markeredgewidth": 0.6}
+        axes.plot(frame.loc[rows, "deviation"], heights[rows], mark, **look)
+    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+    for height, sd in dict(zip(heights, frame["sd"], strict=True)).items():
+        axes.text(0.99, height, f"{sd:.1f}", fontsize=SMALL - 1, **place)
 
 
 def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:

@@ -190,9 +190,9 @@ def set_lines(axes: Axes, lines: Sequence[Line], shown: bool) -> dict[Any, float
     middles = [end - line.height / 2 for line, end in zip(lines, ends, strict=True)]
     axes.set_ylim(ends[-1], 0)
     axes.spines["left"].set_visible(False)
-    axes.set_yticks(middles, [line.text for line in lines])
-    axes.tick_params(axis="y", length=0, labelleft=shown, pad=2)
-    for tick, line in zip(axes.yaxis.get_major_ticks(), lines, strict=True):
+    axes.tick_params(axis="y", length=0, pad=2)
+    axes.set_yticks(middles if shown else [], [line.text for line in lines] if shown else [])
+    for tick, line in zip(axes.yaxis.get_major_ticks(), lines, strict=False):
         tick.label1.set(fontweight=line.weight, color=line.colour)
     places = {line.name: middle for line, middle in zip(lines, middles, strict=True) if line.name is not None}
     axes.hlines(list(places.values()), *axes.get_xlim(), color=BAND, linewidth=0.6, zorder=0)
