@@ -104,9 +104,9 @@ def _largest(frame: pd.DataFrame) -> float:
 
 def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     """Return how the matrix is read, of what is in it."""
-    verdicts, kinds = set(frame["verdict"]), dict.fromkeys(frame["interval"])
+    verdicts = set(frame["verdict"])
     smallest = plan.answer.smallest if plan.answer else SMALLEST
-    parts = [f"Points; below, the 95 % interval over {wording.listed(kinds)}."]
+    parts = [f"Points; below, the {style.over(frame['interval'])}."]
     if verdicts & set(_DECIDED):
         parts.append("Coloured: higher or lower than none at 5 %, not corrected for their number.")
     if EQUIVALENT in verdicts:

@@ -134,5 +134,5 @@ def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     if several:
         parts.append("Marks: means over runs; lines: from the lowest to the highest run; grey: the runs of none.")
     if frame["chance"].notna().any():
-        parts.append("Bars: where guessing lies.")
+        parts.append("Bars: the score of guessing, where it is in sight.")
     return " ".join(parts)

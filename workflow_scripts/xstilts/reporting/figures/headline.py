@@ -201,8 +201,7 @@ def _note(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> str:
     """Return how the figure is read, of what is in it."""
     found, first = set(frame["what"]), frame.iloc[0]
     smallest = plan.answer.smallest if plan.answer else SMALLEST
-    kinds = wording.listed(kind for kind in dict.fromkeys(frame["interval"]) if kind)
-    parts = [f"Diamond and line: the difference and its 95 % interval over {kinds}; filled where it is decided."]
+    parts = [f"Diamond and line: the difference and its {style.over(frame['interval'])}; filled where it is decided."]
     if MULTI in found:
         parts.append(f"Dots: runs, in points from the mean of {options.mixture(first['b'])}; they are not paired.")
         if frame.loc[frame["what"] == SINGLE].groupby("model")["mixture"].nunique().max() > 1:

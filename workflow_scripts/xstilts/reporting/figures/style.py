@@ -19,7 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import TextToPath
 
 from xstilts.errors import UserError
-from xstilts.evaluation.intervals import EQUIVALENT, HIGHER, LOWER
+from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, HIGHER, LOWER
+from xstilts.reporting import wording
 from xstilts.reporting.figures.options import Options
 
 # sizes of text in points, and the height of a line of small text in inches
@@ -220,6 +221,12 @@ def ticks(low: float, high: float) -> list[float]:
 def points(value: float) -> str:
     """Return a difference in points with its sign; a rounded zero has that of no loss."""
     return f"{round(value, 1) + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def over(kinds: Iterable[str]) -> str:
+    """Return what the lines around estimates are, by what their intervals are over."""
+    names = {EXAMPLES_ONLY: "range over examples"}
+    return wording.listed(dict.fromkeys(names.get(kind, f"95 % interval over {kind}") for kind in kinds if kind))
 
 
 def ink_on(colour: Any) -> str:
