@@ -25,9 +25,9 @@ rows = [
     for mixture in ("none", "mnli") for seed in (1, 2) for language in ("en", "de")
 ]
 plan = study_plan.read(Path(sys.argv[2]))
-usual = options.of_figure(plan.figures, "transfer")
+usual = options.of_figure(plan.figures, "source_scores")
 given = inputs.FigureInputs(plan, pd.DataFrame(rows), pd.DataFrame(), {}.get, usual)
-drawing.write("transfer", given, Path(sys.argv[1]))
+drawing.write("source_scores", given, Path(sys.argv[1]))
 """
 
 
@@ -38,7 +38,7 @@ def test_steps_of_the_page(tmp_path):
     shutil.copytree(ROOT / "workflow_scripts/xstilts", package, ignore=shutil.ignore_patterns("__pycache__"))
     new, table = (
         re.search(rf"`workflow_scripts/xstilts/(reporting/{name}\.py)`", text)[1]
-        for name in ("figures/transfer", "outputs")
+        for name in ("figures/source_scores", "outputs")
     )
     (package / new).write_text(module)
     outputs = (package / table).read_text()
@@ -51,5 +51,5 @@ def test_steps_of_the_page(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {f"transfer.{suffix}" for suffix in ("pdf", "svg", "png")}
-    assert "zero-shot (percent)" in (tmp_path / "figures/transfer.svg").read_text()
+    assert drawn == {f"source_scores.{suffix}" for suffix in ("pdf", "svg", "png")}
+    assert "zero-shot (percent)" in (tmp_path / "figures/source_scores.svg").read_text()

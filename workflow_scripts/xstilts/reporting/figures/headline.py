@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xstilts.evaluation.comparisons import DIFFERENCE, LOG_ODDS, ORACLE_SINGLE, Comparison
+from xstilts.evaluation.comparisons import DIFFERENCE, ORACLE_SINGLE, POINTS, Comparison
 from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
@@ -22,7 +22,7 @@ from xstilts.reporting.figures.style import BAND, DECIDED, FIRST, MUTED, SECOND,
 from xstilts.store.answer import ANSWER, SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
-NOTHING = "This study does not ask about several intermediate tasks against a single one, so it has no headline."
+NOTHING = "This study does not compare several intermediate tasks with a single one in points: no headline."
 # what a row of the frame is: an estimate, a run of one of the arms, or the estimate in one of several worlds
 ESTIMATE, MULTI, SINGLE, WORLD = "estimate", "several tasks", "single task", "world"
 _KEYS = ["budget", "recipe", "family", "size", "model", "kind", "a", "b"]
@@ -46,7 +46,7 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
     """
     answer = inputs.estimates[
         (inputs.estimates["name"] == ANSWER)
-        & (inputs.estimates["scale"] != LOG_ODDS)
+        & (inputs.estimates["scale"] == POINTS)
         & (inputs.estimates["b"] != ORACLE_SINGLE)
         & (inputs.estimates["runs_used"] == ALL_RUNS)
     ]
@@ -72,7 +72,7 @@ def _compared(inputs: FigureInputs, answer: pd.DataFrame) -> Iterator[Comparison
     """Yield the comparisons behind some rows of the answer."""
     outcomes = set(zip(answer["outcome"], answer["target"], strict=True))
     for one in runs.compared(inputs.plan, inputs.scores):
-        if one.name == ANSWER and one.scale != LOG_ODDS and (one.outcome.name, one.outcome.target) in outcomes:
+        if one.name == ANSWER and one.scale == POINTS and (one.outcome.name, one.outcome.target) in outcomes:
             yield one
 
 
@@ -105,7 +105,7 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
         _ROW * sum(heights) + _AROUND * len(heights),
         len(lines),
         len(lines[0]),
-        note=_note(frame, plan, options),
+        note=_note(frame, plan),
         height_ratios=heights,
         width_ratios=(1.7, 1) if wide else (1,),
         sharex="col",
@@ -197,13 +197,13 @@ def _label(what: str, dots: pd.DataFrame, options: Options) -> str:
     return options.mixture(dots["b"].iloc[0])
 
 
-def _note(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> str:
+def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     """Return how the figure is read, of what is in it."""
-    found, first = set(frame["what"]), frame.iloc[0]
+    found = set(frame["what"])
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     parts = [f"Diamond and line: the difference and its {style.over(frame['interval'])}; filled where it is decided."]
     if MULTI in found:
-        parts.append(f"Dots: runs, in points from the mean of {options.mixture(first['b'])}; they are not paired.")
+        parts.append("Dots: runs, in points from the single task's mean; they are not paired.")
         if frame.loc[frame["what"] == SINGLE].groupby("model")["mixture"].nunique().max() > 1:
             parts.append("Of single tasks all runs are drawn of those that some run chose.")
     if WORLD in found:
