@@ -25,6 +25,7 @@ localrules:
     data,
     tokens,
     models,
+    figures,
 
 
 rule all:
@@ -32,7 +33,7 @@ rule all:
     input:
         rules.tables.output,
         rules.analyses.output,
-        rules.figures.output,
+        figure_files(),
         rules.report.output,
 
 
@@ -50,6 +51,11 @@ rule models:
     input:
         manifests("intermediate"),
         manifests("targets"),
+
+
+rule figures:
+    input:
+        figure_files(),
 
 
 onstart:

@@ -3,6 +3,7 @@
 # Everything that decides a result is in a node's spec, one canonical JSON string. Folders, threads, memory and the
 # like are given by functions of `resources`, which Snakemake does not track: none of them can make a job run again.
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
@@ -20,6 +21,7 @@ from xstilts.planning.settings import (
     set_environment,
     unknown_node,
 )
+from xstilts.reporting.figures import options
 from xstilts.reporting.outputs import (
     ANALYSES,
     FIGURE_FORMATS,
@@ -37,6 +39,7 @@ from xstilts.warm import server
 try:
     settings = local(config)
     plan = plan_of(settings)
+    options.check(plan.study.figures, str(settings.study))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -56,6 +59,7 @@ NODE_GPUS = 8
 # paths, and makes planning thousands of jobs several times slower.
 wildcard_constraints:
     node=r"[^/]+",
+    figure="|".join(map(re.escape, FIGURES)),
 
 
 def node(stage, wildcards):
@@ -83,6 +87,20 @@ def manifests(*stages):
 def predictions():
     """Give the manifests of all predictions that the study's scores are computed from."""
     return [path_of(results, name) for name in plan.predictions()]
+
+
+def figure_files():
+    """Give the files of all figures that the study makes."""
+    return [
+        f"{study_folder}/figures/{name}.{kind}"
+        for name in options.names(plan.study.figures)
+        for kind in FIGURE_FORMATS
+    ]
+
+
+def figure_options(wildcards):
+    """Give the options of a figure, as canonical JSON."""
+    return options.as_text(options.of_figure(plan.study.figures, wildcards.figure))
 
 
 def data_place(wildcards, resources):

@@ -79,30 +79,36 @@ rule tables:
         "python -m xstilts tables --plan {params.plan:q} > {log:q} 2>&1"
 
 
-rule figures:
+# one figure; its options are a tracked parameter, so a changed one draws the figures again that have it
+rule figure:
     input:
         rules.scores.output,
+        rules.estimates.output,
+        rules.analyses.output,
     output:
-        expand(f"{study_folder}/figures/{{name}}.{{kind}}", name=FIGURES, kind=FIGURE_FORMATS),
+        expand(f"{study_folder}/figures/{{{{figure}}}}.{{kind}}", kind=FIGURE_FORMATS),
     log:
-        f"{study_folder}/logs/figures.log",
+        f"{study_folder}/logs/figures.{{figure}}.log",
     benchmark:
-        f"{study_folder}/benchmarks/figures.tsv"
+        f"{study_folder}/benchmarks/figures.{{figure}}.tsv"
     localrule: True
     conda:
         "../envs/xstilts.yaml"
     params:
         plan=f"{study_folder}/plan.json",
+        options=figure_options,
     shell:
-        "python -m xstilts figures --plan {params.plan:q} > {log:q} 2>&1"
+        "python -m xstilts figure {wildcards.figure:q} --plan {params.plan:q} --options {params.options:q}"
+        " > {log:q} 2>&1"
 
 
 rule report:
     input:
         rules.scores.output,
         rules.estimates.output,
+        rules.analyses.output,
         rules.tables.output,
-        rules.figures.output,
+        figure_files(),
     output:
         f"{study_folder}/{REPORT}",
         f"{study_folder}/{PARAGRAPH}",

@@ -75,12 +75,13 @@ class Project:
         return self.run("xstilts", *arguments, check=check, **environment)
 
     def jobs(self, *arguments: str, **environment: str) -> set[str]:
-        """Return the jobs of a dry run: the rule, and what the study calls the node; for products the rule alone."""
+        """Return the jobs of a dry run: the rule, and what the study calls the node or figure; else the rule alone."""
         text = self.snakemake("-n", *arguments, **environment).stdout
         names, found = self.plan().made.names, set()
         for rule, output in re.findall(r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: (\S+)", text, re.M):
             node = re.fullmatch(r"results/(\w+/[^/]+-[0-9a-f]{12})/manifest.json,?", output)
-            found.add(f"{rule} {names[node[1]][0]}" if node else rule)
+            figure = re.search(r"/figures/(\w+)\.", output)
+            found.add(f"{rule} {names[node[1]][0] if node else figure[1]}" if node or figure else rule)
         return found
 
     def plan(self) -> Plan:

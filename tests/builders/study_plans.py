@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xstilts.reporting.figures.options import as_text, of_figure
+from xstilts.reporting.outputs import FIGURES
 from xstilts.store.study_plan import FigureOptions, PlannedNode, PlannedTarget, StudyPlan
 
 XNLI = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny")
@@ -19,7 +21,7 @@ def study_plan(nodes: Mapping[str, PlannedNode] | None = None, **changes: Any) -
         "study": "test",
         "description": "",
         "made_up": False,
-        "figures": FigureOptions("vlag", 7),
+        "figures": FigureOptions(),
         "targets": {"xnli": XNLI},
         "benchmark": None,
         "tables": ("main", "by_language"),
@@ -33,3 +35,8 @@ def study_plan(nodes: Mapping[str, PlannedNode] | None = None, **changes: Any) -
         "cells": (),
     }
     return StudyPlan(**usual | changes, nodes=nodes or {})
+
+
+def figure_commands() -> list[list[str]]:
+    """Return the commands that draw all figures, with the usual options, but for the path of the plan."""
+    return [["figure", name, "--options", as_text(of_figure(FigureOptions(), name))] for name in FIGURES]

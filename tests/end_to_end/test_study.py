@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
+from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest
 from xstilts.store import node as node_store
 from xstilts.store.files import digest, file_sha256
@@ -115,7 +116,7 @@ def test_tables_and_figures(finished):
     for name in ("main", "by_language"):
         assert "tabular" in (folder / f"tables/{name}.tex").read_text()
         assert len(pd.read_csv(folder / f"tables/{name}.csv")) > 1
-    for name in ("gains", "gains_by_language"):
+    for name in FIGURES:
         assert (folder / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (folder / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (folder / f"figures/{name}.svg").read_text()

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from scipy import stats
+from xstilts.reporting.outputs import FIGURES
 from xstilts.store.manifest import path_of
 
 from tests.builders.projects import ROOT, Project
@@ -85,4 +86,5 @@ def test_names_and_links_lead_to_the_nodes_of_a_world(project):
 
 def test_the_study_of_one_of_the_worlds_has_nothing_to_train(project):
     project.change(lambda study: study.update(world=2))
-    assert project.jobs() == {"scores", "estimates", "analyses", "tables", "figures", "report"}
+    figures = {f"figure {name}" for name in FIGURES}
+    assert project.jobs() == {"scores", "estimates", "analyses", "tables", "report", *figures}

@@ -33,7 +33,7 @@ def test_the_tree_names_every_module_once():
     named = [path for path in tree() if path.endswith(".py")]
     modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
     listed = {f"forms/{name}.py" for name in NAMES}
-    listed |= {f"reporting/{function.partition('.')[0]}.py" for function in FIGURES.values()}
+    listed |= {f"reporting/figures/{module}.py" for module in FIGURES.values()}
     assert len(named) == len(set(named))
     assert set(named) <= modules and modules - listed <= set(named)
 

@@ -13,7 +13,7 @@ IDS = [path.name for path in PAGES]
 # what a page makes, and files of other projects
 MADE_BY_A_WALK = {
     "workflow_scripts/xstilts/forms/similarity.py",
-    "workflow_scripts/xstilts/reporting/seeds.py",
+    "workflow_scripts/xstilts/reporting/figures/source_scores.py",
     "third_party/run_xcopa.py",
     "third_party/utils_mewslix.py",
     "jiant/shared/model_setup.py",

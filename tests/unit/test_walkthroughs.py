@@ -23,6 +23,7 @@ from xstilts.store.manifest import MANIFEST
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 from tests.builders.projects import ROOT, Project
+from tests.builders.study_plans import figure_commands
 
 STUDY = """
 description: A form of one's own.
@@ -98,8 +99,8 @@ def project(similarity, tmp_path_factory):
         for made_by_snakemake in ("tables", "figures"):
             (study / made_by_snakemake).mkdir(parents=True)
         (study / "plan.json").write_text(study_plan.text(plan.study_plan))
-        for command in ("scores", "estimates", "analyses", "tables", "figures", "report"):
-            assert main([command, "--plan", str(study / "plan.json")]) == 0
+        for command in (["scores"], ["estimates"], ["analyses"], ["tables"], *figure_commands(), ["report"]):
+            assert main([*command, "--plan", str(study / "plan.json")]) == 0
         yield study
 
 

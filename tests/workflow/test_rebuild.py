@@ -15,11 +15,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from xstilts.commands import main
+from xstilts.reporting.outputs import FIGURES
 from xstilts.store.files import canonical
 
 from tests.builders.projects import Project, checkout, with_recipe_key
 
-STUDY = {"scores", "estimates", "analyses", "tables", "figures", "report"}
+STUDY = {"scores", "estimates", "analyses", "tables", "report", *(f"figure {name}" for name in FIGURES)}
 TARGETS = ["mnli", "udpos", "squad_v1"]
 EVALUATIONS = ["xnli", "udpos", "xquad"]
 
@@ -175,7 +176,12 @@ CHANGES = {
             " xnli/test-de.tsv, xnli/test-en.tsv, xnli/test-tr.tsv, was xnli/test-de.tsv, xnli/test-en.tsv",
         },
     ),
-    "figure option": Change(set_key("figures", {"palette": "coolwarm"}), STUDY),
+    "palette": Change(set_key("figures", {"palette": "coolwarm"}), {"figure gain_matrix", "report"}),
+    "width of one figure": Change(set_key("figures", {"widths": {"spread": "column"}}), {"figure spread", "report"}),
+    "width of all figures": Change(
+        set_key("figures", {"width": "column"}), {*(f"figure {name}" for name in FIGURES), "report"}
+    ),
+    "fewer figures": Change(set_key("figures", {"only": ["headline"]}), {"report"}),
     "renamed mixture": Change(rename("mixtures", three="several"), STUDY),
     "renamed recipe": Change(rename("recipes", quick="slow"), STUDY),
     "equal mixture": Change(set_key("mixtures", "same", THREE), STUDY),
@@ -199,7 +205,8 @@ def test_change(project, why, name):
     change = CHANGES[name]
     project.change(change.edit)
     assert project.jobs() == change.jobs
-    assert bool(change.why) == (change.jobs not in (set(), STUDY))
+    # what is a study's own has no node
+    assert bool(change.why) == (not change.jobs <= STUDY)
     for node, line in change.why.items():
         assert why(project, node) == line
     # whatever the change, rows for training are there
@@ -383,11 +390,31 @@ def test_deleted_models(project, why):
 def test_deleted_figure(project):
     folder = (project.results / "studies/study/latest").resolve()
     scores = (folder / "scores.parquet").stat().st_mtime_ns
-    (folder / "figures/gains.png").unlink()
-    assert project.jobs("figures") == {"figures"}
+    (folder / "figures/spread.png").unlink()
+    assert project.jobs("figures") == {"figure spread"}
+    assert project.jobs() == {"figure spread", "report"}
     project.snakemake("figures", "--cores", "1")
-    assert (folder / "figures/gains.png").exists()
+    assert (folder / "figures/spread.png").exists()
     assert (folder / "scores.parquet").stat().st_mtime_ns == scores
+
+
+def test_changed_palette(project):
+    """The figures that have it are drawn in it, and the folder of the study's outputs stays."""
+    folder = (project.results / "studies/study/latest").resolve()
+    before = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    project.change(set_key("figures", {"palette": "coolwarm"}))
+    project.snakemake("figures", "--cores", "1")
+    assert (project.results / "studies/study/latest").resolve() == folder
+    changed = {path.name for path in (folder / "figures").iterdir() if path.read_bytes() != before[path.name]}
+    assert changed <= {f"gain_matrix.{kind}" for kind in ("pdf", "svg", "png")}
+    assert project.jobs() == {"report"}
+
+
+def test_unknown_figure(project):
+    project.change(set_key("figures", {"only": ["spraed"]}))
+    done = project.snakemake("-n", check=False)
+    assert done.returncode
+    assert "study.yaml: figures.only: unknown figure 'spraed'; did you mean 'spread'?" in done.stdout + done.stderr
 
 
 def test_unknown_node(project):

@@ -1,19 +1,22 @@
 """Everything after prediction is made from the files of predictions, without torch and transformers."""
 
+import json
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from xstilts.reporting.outputs import ANALYSES
+from xstilts.reporting.outputs import ANALYSES, FIGURES
 from xstilts.store import study_plan as study_plans
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.study_plan import PlannedTarget
 
 from tests.builders.predicted import Predicted, correct
+from tests.builders.study_plans import figure_commands
 
-COMMANDS = ("scores", "estimates", "analyses", "tables", "figures", "report", "summary")
+COMMANDS = [["scores"], ["estimates"], ["analyses"], ["tables"], *figure_commands(), ["report"], ["summary"]]
 RUN = """
+import json
 import sys
 
 
@@ -26,7 +29,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 from xstilts.commands import main
 
-sys.exit(max(main([command, "--plan", sys.argv[1]]) for command in sys.argv[2:]))
+sys.exit(max(main([*command, "--plan", sys.argv[1]]) for command in json.loads(sys.argv[2])))
 """
 TARGETS = {
     "xnli": PlannedTarget("xnli", "classification", "accuracy", "en", "tiny", ("xnli",)),
@@ -58,7 +61,7 @@ def folder(tmp_path_factory):
         (outputs / name).mkdir(parents=True)
     path = outputs / study_plans.FILE
     path.write_text(study_plans.text(plan), encoding="utf-8")
-    command = [sys.executable, "-W", "ignore", "-c", RUN, str(path), *COMMANDS]
+    command = [sys.executable, "-W", "ignore", "-c", RUN, str(path), json.dumps(COMMANDS)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (outputs / "terminal.txt").write_text(done.stdout, encoding="utf-8")
@@ -69,7 +72,8 @@ def test_outputs_are_there(folder):
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     tables = {f"tables/{name}.{kind}" for name in ("main", "answer", "contrasts") for kind in ("md", "csv", "tex")}
     tables |= {f"analyses/{name}.parquet" for name in ANALYSES}
-    assert tables | {"scores.parquet", "estimates.parquet", "figures/gains.svg", "report.html", "report.txt"} <= there
+    figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "svg", "png")}
+    assert tables | figures | {"scores.parquet", "estimates.parquet", "report.html", "report.txt"} <= there
 
 
 def test_gains_have_their_interval_in_table_terminal_and_report(folder):

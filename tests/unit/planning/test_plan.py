@@ -131,6 +131,14 @@ def test_notes_are_part_of_the_outputs_address(study):
     assert one.folder != other.folder
 
 
+def test_options_of_figures_are_part_of_no_address(study):
+    labels = {"models": {"tiny": "Tiny"}, "mixtures": {"three": "Three"}}
+    other = study(figures={"palette": "coolwarm", "width": 3, "only": ["spread"], "labels": labels})
+    assert other.folder == study().folder
+    assert other.study_plan.figures.only == ("spread",)
+    assert other.study_plan.figures.labels.models == {"tiny": "Tiny"}
+
+
 def test_equal_numbers_are_equal(study):
     def plan(**target):
         return study(recipes={"quick": {"target": target}}, seeds=[1])

@@ -139,6 +139,22 @@ BAD = {
         set_at("recipes", "quick", "bitext", "overrides", {"minig": {"pooling": "cls"}}),
         r"bitext\.overrides: unknown form or task 'minig'; did you mean 'mining'\?",
     ),
+    "label of an unknown mixture": (
+        set_at("figures", {"labels": {"mixtures": {"tree": "Three"}}}),
+        r"figures\.labels\.mixtures: unknown mixture 'tree'; did you mean 'three'\?",
+    ),
+    "label of a language that no target has": (
+        set_at("figures", {"labels": {"languages": {"tr": "Turkish"}}}),
+        r"figures\.labels\.languages: unknown language 'tr'; known: de, en",
+    ),
+    "width in another unit": (
+        set_at("figures", {"width": "7cm"}),
+        r"figures\.width: '7cm' is not of the form column, page or a number of inches",
+    ),
+    "width of nothing": (
+        set_at("figures", {"widths": {"spread": 0}}),
+        r"figures\.widths\.spread: must be >= 1, found 0",
+    ),
     "override of an unknown task": (
         set_at("recipes", "quick", "target", "overrides", {"udpso": {"epochs": 1}}),
         r"overrides: unknown form or task 'udpso'; did you mean 'udpos'\?",

@@ -106,6 +106,12 @@ def test_outputs_of_the_study_are_jobs_too(plan, tmp_path, watch):
     assert time_left.Watch(plan, from_config({"results": str(tmp_path)})).nodes == []
 
 
+def test_a_figure_that_is_drawn_counts_for_all(plan, tmp_path, watch):
+    (tmp_path / plan.folder / "logs").mkdir(parents=True)
+    (tmp_path / plan.folder / "logs/figures.headline.log").write_text("")
+    assert list(watch.progress().running) == ["study/figures"]
+
+
 def test_log_of_an_earlier_run_is_none_of_a_job_that_runs(tmp_path, watch):
     first = watch.nodes[0].id
     start(tmp_path, first)

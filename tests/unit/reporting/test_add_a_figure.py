@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-from xstilts.reporting.outputs import FIGURES
 from xstilts.store import study_plan as study_plans
 
 from tests.builders.projects import ROOT
@@ -16,28 +15,32 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from xstilts.reporting import figures
+from xstilts.reporting.figures import drawing, inputs, options
 from xstilts.store import study_plan
 
 rows = [
     {"model": "m", "recipe": "r", "method": "full", "mixture": mixture, "seed": seed, "target": "xnli",
-     "language": "de", "metric": "accuracy", "headline": True, "score": 50.0 + seed * (mixture != "none"), "n": 10,
+     "language": language, "metric": "accuracy", "headline": True, "score": 50.0 + seed * (mixture != "none"), "n": 10,
      "split": "test", "official": True, "sample": False, "collapsed": False}
-    for mixture in ("none", "mnli") for seed in (1, 2)
+    for mixture in ("none", "mnli") for seed in (1, 2) for language in ("en", "de")
 ]
-figures.write(pd.DataFrame(rows), study_plan.read(Path(sys.argv[2])), Path(sys.argv[1]))
+plan = study_plan.read(Path(sys.argv[2]))
+usual = options.of_figure(plan.figures, "source_scores")
+given = inputs.FigureInputs(plan, pd.DataFrame(rows), pd.DataFrame(), {}.get, usual)
+drawing.write("source_scores", given, Path(sys.argv[1]))
 """
 
 
 def test_steps_of_the_page(tmp_path):
     text = (ROOT / "docs/add-a-figure.md").read_text(encoding="utf-8")
-    function, line = re.findall(r"```python\n(.*?)```", text, re.S)
+    module, line = re.findall(r"```python\n(.*?)```", text, re.S)
     package = tmp_path / "workflow_scripts/xstilts"
     shutil.copytree(ROOT / "workflow_scripts/xstilts", package, ignore=shutil.ignore_patterns("__pycache__"))
     new, table = (
-        re.search(rf"`workflow_scripts/xstilts/(reporting/{name}\.py)`", text)[1] for name in ("seeds", "outputs")
+        re.search(rf"`workflow_scripts/xstilts/(reporting/{name}\.py)`", text)[1]
+        for name in ("figures/source_scores", "outputs")
     )
-    (package / new).write_text(function)
+    (package / new).write_text(module)
     outputs = (package / table).read_text()
     assert "FIGURES = {\n" in outputs
     (package / table).write_text(outputs.replace("FIGURES = {\n", f"FIGURES = {{\n{line}"))
@@ -48,5 +51,5 @@ def test_steps_of_the_page(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {f"{name}.{suffix}" for name in ("seeds", *FIGURES) for suffix in ("pdf", "svg", "png")}
-    assert "standard deviation (points)" in (tmp_path / "figures/seeds.svg").read_text()
+    assert drawn == {f"source_scores.{suffix}" for suffix in ("pdf", "svg", "png")}
+    assert "zero-shot (percent)" in (tmp_path / "figures/source_scores.svg").read_text()

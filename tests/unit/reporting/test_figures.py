@@ -1,34 +1,155 @@
-"""Figures on scores made by hand."""
+"""All figures: what they say is readable at any size of a study, and equal input gives equal files."""
 
-import pandas as pd
+import importlib
+from collections.abc import Iterator
+
+import matplotlib
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from xstilts.errors import UserError
-from xstilts.reporting import figures
-from xstilts.store.study_plan import FigureOptions
+from xstilts.reporting.figures import drawing, style
+from xstilts.reporting.figures.options import WIDTHS
+from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES
+from xstilts.store.study_plan import FigureLabels
 
-from tests.builders.study_plans import study_plan
+from tests.builders.figure_inputs import LANGUAGES, inputs_of, plan_of
 
-
-def scores(gain):
-    return pd.DataFrame(
-        {
-            "model": "m", "recipe": "r", "method": "full", "mixture": ["none", "mnli"], "seed": 1, "target": "xnli",
-            "language": "de", "metric": "accuracy", "headline": True, "score": [50.0, 50.0 + gain], "n": 10,
-            "split": "test", "official": True, "sample": False, "collapsed": False,
-        }
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(("gain", "largest"), [(0.0, 1.0), (-3.0, 3.0)])
-def test_no_gain_has_the_colour_in_the_middle(tmp_path, monkeypatch, gain, largest):
-    drawn = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
-    figures.write(scores(gain), study_plan(), tmp_path)
-    limits = [mesh.get_clim() for figure in drawn for axes in figure.axes for mesh in axes.collections]
-    assert (-largest, largest) in limits
+MANY_MODELS = [f"multilingual-model-{number}" for number in range(12)]
+MANY_MIXTURES = ["none", *(f"mixture_{number}" for number in range(10)), "nine"]
+# models, mixtures, seeds and languages
+STUDIES = {
+    "models and mixtures": (MANY_MODELS, MANY_MIXTURES, [1, 2], ("en", "de", "hi", "sw", "zh")),
+    "languages": (["small", "large"], ["none", "mnli", "nine"], [1, 2], LANGUAGES),
+    "one seed": (["small", "large"], ["none", "mnli", "squad_v1", "nine"], [1], ("en", "de")),
+    "ten seeds": (["small"], ["none", "mnli", "nine"], list(range(10)), ("en", "de")),
+    "one language": (["small"], ["none", "mnli"], [1, 2], ("en",)),
+}
 
 
-def test_unknown_palette(tmp_path):
-    with pytest.raises(UserError, match=r"figures\.palette: 'vlga' is no colour map"):
-        figures.write(scores(1.0), study_plan(figures=FigureOptions("vlga", 7)), tmp_path)
+@pytest.fixture(autouse=True)
+def look():
+    with matplotlib.rc_context(style.SETTINGS):
+        yield
+
+
+def module(name):
+    return importlib.import_module(f"xstilts.reporting.figures.{FIGURES[name]}")
+
+
+def drawn(name, inputs) -> Figure:
+    figure = drawing.draw(module(name), inputs)
+    figure.draw_without_rendering()
+    return figure
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Return the texts that are seen."""
+    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        found += axes.texts
+        if axes.axison:
+            found += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label, *tick_labels(axes)]
+    return [text for text in found if text.get_visible() and text.get_text()]
+
+
+def tick_labels(axes: Axes) -> Iterator[Text]:
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in axis.get_major_ticks():
+            if low <= tick.get_loc() <= high:
+                yield from (tick.label1, tick.label2)
+
+
+def boxes(figure: Figure) -> np.ndarray:
+    """Return the boxes of texts in pixels: left, bottom, right, top; of shape (texts, 4)."""
+    return np.array([text.get_window_extent().extents for text in texts(figure)])
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    found = boxes(figure)
+    # a hair's breadth of the empty border of letters is no overlap
+    low, high = found[:, :2] + 1, found[:, 2:] - 1
+    common = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
+    first, second = np.nonzero(np.triu((common > 0).all(axis=2), 1))
+    words = [text.get_text() for text in texts(figure)]
+    return [(words[a], words[b]) for a, b in zip(first, second, strict=True)]
+
+
+# the largest study where room is scarcest
+CASES = [(study, width) for study in STUDIES for width in WIDTHS if (study, width) != ("models and mixtures", "page")]
+
+
+@pytest.mark.parametrize(("study", "width"), CASES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_labels_overlap_in_no_study(name, study, width):
+    *sizes, languages = STUDIES[study]
+    figure = drawn(name, inputs_of(plan_of(*sizes), languages, WIDTHS[width]))
+    assert figure.get_figwidth() == WIDTHS[width]
+    assert overlapping(figure) == []
+    found = boxes(figure)
+    assert (found[:, :2] > -1).all() and (found[:, 2:] < np.array(figure.bbox.size) + 1).all()
+
+
+def test_an_overlap_is_seen():
+    figure, axes = style.panels(inputs_of(plan_of(["m"], ["none"], [1])).options, 1)
+    axes[0, 0].text(0.5, 0.5, "one")
+    axes[0, 0].text(0.51, 0.5, "two")
+    figure.draw_without_rendering()
+    assert overlapping(figure) == [("one", "two")]
+
+
+@pytest.mark.parametrize("study", ["one seed", "one language"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_missing_value_is_drawn(name, study):
+    *sizes, languages = STUDIES[study]
+    figure = drawn(name, inputs_of(plan_of(*sizes), languages))
+    assert not any("nan" in text.get_text() for text in texts(figure))
+    for axes in figure.axes:
+        assert all(np.isfinite(line.get_xydata()).all() for line in axes.lines)
+        assert all(np.isfinite(path.vertices).all() for one in axes.collections for path in one.get_paths())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_of_nothing_says_so(name):
+    inputs = inputs_of(plan_of(["m"], ["none"], [1]))
+    assert module(name).frame(inputs).empty
+    (text,) = texts(drawn(name, inputs))
+    assert text.get_text().replace("\n", " ") == module(name).NOTHING
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_equal_input_gives_equal_files(tmp_path, name):
+    inputs = inputs_of(plan_of(["small"], ["none", "mnli", "nine"], [1, 2]), ("en", "de"), WIDTHS["column"])
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        drawing.write(name, inputs, tmp_path / folder)
+    for kind in FIGURE_FORMATS:
+        first, second = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("first", "second"))
+        assert first == second
+    assert "<text" in (tmp_path / f"first/{name}.svg").read_text(encoding="utf-8")
+    assert b"/Subtype /Type42" in (tmp_path / f"first/{name}.pdf").read_bytes().replace(b"CIDFontType2", b"Type42")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_labels_stand_in_place_of_names(name):
+    names = {"models": {"small": "Small One"}, "mixtures": {"nine": "All $9$"}, "targets": {"xnli": "NLI"}}
+    plan = plan_of(["small", "large"], ["none", "mnli", "nine"], [1, 2])
+    words = {text.get_text() for text in texts(drawn(name, inputs_of(plan, labels=FigureLabels(**names))))}
+    shown = " ".join(words)
+    assert not words & {"small", "nine", "xnli"}
+    assert "Small One" in words and "All $9$" in shown
+    assert ("NLI" in words) == (name != "headline")
+
+
+def test_an_unknown_figure_and_an_unknown_palette(tmp_path):
+    inputs = inputs_of(plan_of(["m"], ["none", "mnli"], [1, 2]))
+    with pytest.raises(UserError, match=r"figure 'spraed': there is none of that name; did you mean 'spread'\?"):
+        drawing.write("spraed", inputs, tmp_path)
+    for palette in ("vlga", "deep"):
+        other = inputs_of(plan_of(["m"], ["none", "mnli"], [1, 2]))
+        object.__setattr__(other, "options", style.Options(palette=palette))
+        with pytest.raises(UserError, match=rf"figures\.palette: '{palette}' is no colour map"):
+            drawing.write("gain_matrix", other, tmp_path)

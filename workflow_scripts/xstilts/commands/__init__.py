@@ -35,7 +35,7 @@ COMMANDS = {
     "estimates": "rule estimates: differences between arms, with intervals and verdicts",
     "analyses": "rule analyses: tables behind figures and report",
     "tables": "rule tables: tables of a study",
-    "figures": "rule figures: figures of a study",
+    "figure": "rule figure: one figure of a study",
     "report": "rule report: one HTML file of a study",
     "serve": "for local runs: a process with all imports done, of which jobs are forked",
     "run": "run the configured study: index, unlock after a crash, snakemake",
@@ -59,7 +59,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; an error of the user's is one line on stderr and code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("httpx", "datasets", "filelock", "fsspec"):
+    for noisy in ("httpx", "datasets", "filelock", "fsspec", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="xstilts", formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -164,9 +164,10 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the study's outputs: what they read, by what names, and the options they have."""
+        """Digest of the study's outputs: what they read, and by what names. Options of figures are in no digest."""
         cells = tuple(replace(cell, node=self.nodes[cell.node].digest) for cell in self.cells)
         shown = study_plan.to_json(replace(self._without_nodes, cells=cells))
+        del shown["figures"]
         return digest({"version": STUDIES_VERSION, **shown})
 
     @property

@@ -22,7 +22,7 @@ from xstilts.planning.registry import MINIATURE, Registry, Task, check_known, ch
 from xstilts.references import in_language, parse_reference
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
-from xstilts.store.study_plan import Benchmark, FigureOptions
+from xstilts.store.study_plan import Benchmark, FigureLabels, FigureOptions
 
 PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -143,7 +143,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         contrasts=contrasts,
         answer=answer,
         claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
-        figures=FigureOptions(**value["figures"]),
+        figures=_figures(value["figures"], models, mixtures, targets, location),
     )
 
 
@@ -153,6 +153,23 @@ def _worlds(value: int | list[int], source: str, location: str) -> tuple[int, ..
     if source != MINIATURE:
         raise UserError(f"{location}: world: several worlds need `source: miniature`, found {source!r}; name one world")
     return tuple(value)
+
+
+def _figures(
+    value: Mapping[str, Any],
+    models: Mapping[str, ModelUse],
+    mixtures: Mapping[str, Mixture | None],
+    targets: Mapping[str, Target],
+    location: str,
+) -> FigureOptions:
+    """Return the options of figures; which figures there are, ``reporting`` says and checks."""
+    languages = dict.fromkeys(language for target in targets.values() for language in target.languages)
+    named = {"models": models, "mixtures": mixtures, "targets": targets, "languages": languages}
+    for kind, labels in value["labels"].items():
+        for name in labels:
+            check_known(name, named[kind], f"{location}: figures.labels.{kind}", kind.removesuffix("s"))
+    only = None if value["only"] is None else tuple(value["only"])
+    return FigureOptions(**{**value, "only": only, "labels": FigureLabels(**value["labels"])})
 
 
 def _models(

@@ -111,5 +111,5 @@ def _study(
         default_limits=_NO_LIMITS,
         task_limits={},
         task_sources={},
-        figures=FigureOptions("vlag", 7),
+        figures=FigureOptions(),
     )

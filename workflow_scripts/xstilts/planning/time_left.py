@@ -85,12 +85,15 @@ class Watch:
         done = [node for node in self.nodes if node.id not in missing]
         logs = {node.id: results / f"logs/{node.id}.log" for node in self.nodes if node.id in missing}
         products = self._missing_products()
-        logs |= {f"{STUDY}/{rule}": results / self._plan.folder / f"logs/{rule}.log" for rule in products}
-        for name, log in logs.items():
+        changed = {name: _changed(log) for name, log in logs.items()}
+        # a rule may have several jobs, each with its log
+        of_products = {rule: (results / self._plan.folder / "logs").glob(f"{rule}*.log") for rule in products}
+        changed |= {f"{STUDY}/{rule}": max(map(_changed, found), default=0.0) for rule, found in of_products.items()}
+        for name, latest in changed.items():
             # file times are coarser than the clock
-            if _changed(log) > self._since - 1:
+            if latest > self._since - 1:
                 self._began.setdefault(name, now)
-        running = {name: now - began for name, began in self._began.items() if name in logs}
+        running = {name: now - began for name, began in self._began.items() if name in changed}
         work = self._operations()
         seconds = _expected(self.nodes, done, work, results)
         left = {name: max(1.0, seconds[name] - running.get(name, 0.0)) for name in seconds if name in missing}

@@ -4,11 +4,6 @@
 REPORT, PARAGRAPH = "report.html", "report.txt"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
-# name of the figure: module of this room, and its function that draws the figure
-FIGURES = {
-    "gains": "figures.gains",
-    "gains_by_language": "figures.gains_by_language",
-}
 # name of the analysis: its module in evaluation/analyses
 ANALYSES = {
     "task_transfer": "task_transfer",
@@ -22,3 +17,12 @@ ANALYSES = {
     "language_features": "language_features",
     "language_regression": "language_regression",
 }
+# name of the figure: its module in reporting/figures/
+FIGURES = {
+    "headline": "headline",
+    "gain_matrix": "gain_matrix",
+    "gains_by_language": "gains_by_language",
+    "spread": "spread",
+}
+# the figures whose colours are the study's palette
+DIVERGING = ("gain_matrix",)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from xstilts.evaluation import estimates, scores, worlds
 from xstilts.reporting import claims, paragraph, tables, verdict_tables, wording
-from xstilts.reporting.outputs import FIGURES, PARAGRAPH, REPORT
+from xstilts.reporting.figures import options
+from xstilts.reporting.outputs import PARAGRAPH, REPORT
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
 from xstilts.store.manifest import DevScores, EvaluationResults, PreparedResults, Run, path_of
@@ -33,7 +34,7 @@ def write(plan: StudyPlan, results: Path, folder: Path) -> None:
         paragraph=wording.in_html(paragraph.sentences(plan, compared)),
         intervals=verdict_tables.intervals(plan),
         primary=verdict_tables.LEGEND,
-        figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
+        figures={name: _svg(folder / "figures" / f"{name}.svg") for name in options.names(plan.figures)},
         data=_data(plan, results),
         runs=_runs(plan, results),
         folder=folder.relative_to(results).as_posix(),

@@ -36,7 +36,8 @@ STAGES = {
     "retrieval": Stage(2),
 }
 # version of a study's own outputs: tables, figures, report; 2: intervals are over runs and examples; 3: gains have
-# intervals, and means are without control languages; 4: estimates have the differences behind the analyses
+# intervals, and means are without control languages; 4: estimates have the differences behind the analyses, and other
+# figures, whose options are in no digest
 STUDIES = "studies"
 STUDIES_VERSION = 4
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)

@@ -134,11 +134,32 @@ class PlannedLanguage:
 
 
 @dataclass(frozen=True)
-class FigureOptions:
-    """Options of the figures: a palette of seaborn or matplotlib, and the width in inches."""
+class FigureLabels:
+    """What figures call models, mixtures, targets and languages, by the study's names of them."""
 
-    palette: str
-    width: float
+    models: Mapping[str, str] = field(default_factory=dict)
+    mixtures: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
+    languages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """Options of the figures, which are no part of a study's digest.
+
+    Attributes:
+        palette: a diverging colour map of seaborn or matplotlib, for gains and losses.
+        width: of all figures: ``column``, ``page``, or inches.
+        widths: of single figures, by name.
+        only: names of the figures that are made; None for all.
+        labels: what is called otherwise than by its name.
+    """
+
+    palette: str = "vlag"
+    width: float | str = "page"
+    widths: Mapping[str, float | str] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    labels: FigureLabels = field(default_factory=FigureLabels)
 
 
 @dataclass(frozen=True)

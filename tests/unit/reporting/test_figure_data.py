@@ -1,0 +1,212 @@
+"""The data of the figures, on hand cases; no pixels."""
+
+import math
+from dataclasses import replace
+
+import matplotlib
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+from xstilts.reporting.figures import drawing, gain_matrix, gains_by_language, headline, languages, spread, style
+from xstilts.reporting.figures.inputs import FigureInputs
+from xstilts.store.answer import Answer
+from xstilts.store.study_plan import PlannedTarget
+
+from tests.builders.estimates import estimates
+from tests.builders.figure_inputs import answer_of, gains_of, inputs_of, plan_of
+from tests.builders.study_plans import study_plan
+
+MIXTURES = ["none", "mnli", "squad_v1", "nine"]
+# the score of a mixture in its two runs, whatever target and language
+SCORES = {"none": (40, 41), "mnli": (50, 51), "squad_v1": (44, 48), "nine": (52, 54)}
+
+
+def with_scores(inputs: FigureInputs, scores=SCORES, **changes) -> FigureInputs:
+    """Return inputs in which the score depends on mixture and seed alone."""
+    frame = inputs.scores
+    values = [scores[mixture][seed - 1] for mixture, seed in zip(frame["mixture"], frame["seed"], strict=True)]
+    return replace(inputs, scores=frame.assign(score=[float(value) for value in values]), **changes)
+
+
+def hand_inputs(models=("small", "large"), worlds=()) -> FigureInputs:
+    return with_scores(inputs_of(plan_of(list(models), MIXTURES, [1, 2], worlds)))
+
+
+# -- headline
+
+
+def headline_of(*rows, worlds=()):
+    inputs = hand_inputs(worlds=worlds)
+    return headline.frame(replace(inputs, estimates=estimates(*rows)))
+
+
+def answer_rows(**changes):
+    return answer_of(plan_of(["small", "large"], MIXTURES, [1, 2]), **changes)
+
+
+def test_runs_are_points_from_the_mean_of_the_single_task():
+    small, large, interaction = answer_rows(estimate=2.5, chosen="mnli 2")
+    frame = headline_of(small, large, interaction)
+    rows = frame[frame["model"] == "small"]
+    assert rows[["what", "mixture", "value"]].values.tolist() == [
+        ["estimate", "", 2.5],
+        ["several tasks", "nine", 1.5],
+        ["several tasks", "nine", 3.5],
+        ["single task", "mnli", -0.5],
+        ["single task", "mnli", 0.5],
+    ]
+    assert rows.iloc[0][["low", "high", "interval", "verdict"]].tolist() == [0.2, 2.2, "runs and examples", "higher"]
+    assert frame.loc[frame["kind"] == "interaction", "what"].tolist() == ["estimate"]
+
+
+def test_the_single_task_may_be_another_one_in_another_run():
+    (row, *_) = answer_rows(chosen="mnli 1, squad_v1 1")
+    frame = headline_of(row)
+    assert frame.loc[frame["what"] == "single task", "mixture"].tolist() == ["mnli", "mnli", "squad_v1", "squad_v1"]
+
+
+def test_only_the_main_outcome_over_all_runs_is_in_the_headline():
+    main = answer_rows()[0]
+    others = [
+        {**main, "outcome": "control languages"}, {**main, "target": "xnli"}, {**main, "scale": "log-odds"},
+        {**main, "b": "oracle single"}, {**main, "runs_used": "without collapsed"}, {**main, "name": "claim 2"},
+    ]  # fmt: skip
+    assert headline_of(main).equals(headline_of(main, *others))
+
+
+def test_of_several_worlds_every_world_is_a_dot():
+    main = answer_rows(worlds=2.0, interval="worlds")[0]
+    frame = headline_of(
+        main, {**main, "world": 1.0, "estimate": 3.0}, {**main, "world": 2.0, "estimate": -1.0}, worlds=(1, 2)
+    )
+    assert frame[["what", "value"]].values.tolist() == [["estimate", 1.2], ["world", 3.0], ["world", -1.0]]
+
+
+# -- gain matrix
+
+
+def gains(*rows, plan=None):
+    inputs = inputs_of(plan or plan_of(["small"], MIXTURES, [1, 2]))
+    return gain_matrix.frame(replace(inputs, estimates=estimates(*rows)))
+
+
+def test_gains_in_the_order_of_the_study_the_mean_last():
+    plan = plan_of(["small"], MIXTURES, [1, 2])
+    frame = gains(*reversed(gains_of(plan)))
+    assert frame["mixture"].drop_duplicates().tolist() == ["mnli", "squad_v1", "nine"]
+    assert frame["target"].tolist() == ["xnli", "xquad", "mean"] * 3
+    assert frame.iloc[0][["estimate", "verdict", "runs"]].tolist() == [1.5, "undecided", 3]
+    assert frame.iloc[0][["low", "high"]].tolist() == pytest.approx([-1.8, 4.8])
+
+
+def test_only_gains_on_all_targets_or_one_over_all_worlds_and_runs_are_in_the_matrix():
+    mean, of_target, *_ = gains_of(plan_of(["small"], MIXTURES, [1, 2]))
+    others = [
+        {**mean, "targets": 1, "estimate": 9.0}, {**of_target, "world": 1.0}, {**of_target, "b": "mnli"},
+        {**of_target, "runs_used": "without collapsed"}, {**of_target, "outcome": "source language"},
+        {**of_target, "a": "best by target"},
+    ]  # fmt: skip
+    assert gains(*others, mean, of_target, {**of_target, "target": "xquad"})["estimate"].tolist() == [1.5, 1.5, 12.3]
+
+
+def test_only_decided_cells_have_a_colour_and_no_gain_would_be_that_in_the_middle():
+    inputs = inputs_of(plan_of(["small"], MIXTURES, [1, 2]))
+    with matplotlib.rc_context(style.SETTINGS):
+        figure = drawing.draw(gain_matrix, inputs)
+        colours = style.diverging(inputs.options)
+    frame = gain_matrix.frame(inputs)
+    cells = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    found = {verdict: to_hex(cell.get_facecolor()) for verdict, cell in zip(frame["verdict"], cells, strict=True)}
+    assert found["undecided"] == found["equivalent"] == "#ffffff"
+    # 12.3 is the largest gain, and -11.1 lies as far from the middle as it is from 0
+    assert found["higher"] == to_hex(colours(1.0))
+    assert found["lower"] == to_hex(colours((1 - 11.1 / 12.3) / 2))
+
+
+# -- gains by language
+
+
+def test_gains_by_language_are_points_from_the_mean_of_none():
+    inputs = hand_inputs(["small"])
+    (row,) = gains_by_language.frame(inputs).query("mixture == 'nine' and target == 'xnli' and language == 'de'").iloc
+    assert row[["gain", "low", "high", "none_low", "none_high"]].tolist() == [12.5, 11.5, 13.5, -0.5, 0.5]
+    assert row["chance"] == pytest.approx(100 / 3 - 40.5)
+    assert not row["is_source"]
+    of_span = gains_by_language.frame(inputs).query("target == 'xquad'")
+    assert of_span["chance"].isna().all()
+    assert set(of_span.loc[of_span["is_source"], "language"]) == {"en"}
+
+
+def test_gains_by_language_of_several_worlds_are_within_a_world():
+    inputs = hand_inputs(["small"], worlds=(1, 2))
+    higher = inputs.scores["score"] + 10.0 * (inputs.scores["world"] == 2)
+    frame = gains_by_language.frame(replace(inputs, scores=inputs.scores.assign(score=higher)))
+    assert frame.query("mixture == 'nine'")["gain"].unique() == pytest.approx([12.5])
+    assert frame["runs"].unique().tolist() == [4]
+
+
+def test_a_loss_in_nats_has_no_gain_in_points():
+    target = PlannedTarget("text", "mlm", "loss", "en", "tiny")
+    plan = plan_of(["small"], ["none", "mnli"], [1], targets={"mlm": target}, cells=())
+    scores = inputs_of(plan_of(["small"], ["none", "mnli"], [1])).scores.assign(target="mlm", metric="loss")
+    inputs = replace(inputs_of(plan_of(["small"], ["none", "mnli"], [1])), plan=plan, scores=scores)
+    assert gains_by_language.frame(inputs).empty and spread.frame(inputs).empty
+
+
+def test_languages_stand_in_groups_the_source_first_and_controls_last():
+    plan = study_plan(answer=Answer(budgets={}, families={}, recipes=(), controls=("sw",)))
+    found = languages.groups(["zh", "de", "sw", "hi", "en", "ur", "tr", "xx"], ["en"], plan)
+    assert [(group.name, list(group.languages)) for group in found] == [
+        ("source language", ["en"]), ("Indo-European", ["ur", "hi", "de"]), ("Sino-Tibetan", ["zh"]),
+        ("Turkic", ["tr"]), ("family unknown", ["xx"]), ("control languages", ["sw"]),
+    ]  # fmt: skip
+    assert found[1].languages == {"ur": "Arab", "hi": "Deva", "de": "Latn"}
+
+
+def test_languages_of_a_made_up_world_are_in_the_order_of_their_distance():
+    world = {"xnli": PlannedTarget("xnli", "classification", "accuracy", "en", "miniature")}
+    plan = study_plan(targets=world, distance={"qad": 3, "qab": 1, "qae": 4})
+    (group,) = languages.groups(["qad", "qae", "qab"], ["en"], plan)
+    assert (group.name, list(group.languages)) == ("made up", ["qab", "qad", "qae"])
+
+
+# -- spread
+
+
+def test_runs_deviate_from_the_mean_of_their_arm():
+    frame = spread.frame(hand_inputs(["small"]))
+    rows = frame.query("mixture == 'squad_v1' and target == 'mean'")
+    assert rows[["value", "deviation", "runs"]].values.tolist() == [[44, -2, 2], [48, 2, 2]]
+    assert rows["sd"].unique() == pytest.approx([math.sqrt(8)])
+    assert frame["target"].unique().tolist() == ["mean", "xnli", "xquad"]
+
+
+def test_runs_of_several_worlds_deviate_within_their_world():
+    inputs = hand_inputs(["small"], worlds=(1, 2))
+    higher = inputs.scores["score"] + 10.0 * (inputs.scores["world"] == 2)
+    frame = spread.frame(replace(inputs, scores=inputs.scores.assign(score=higher)))
+    rows = frame.query("mixture == 'squad_v1' and target == 'xnli'")
+    assert rows["deviation"].tolist() == [-2, 2, -2, 2]
+    # four runs, of which two means are taken
+    assert rows["sd"].unique() == pytest.approx([math.sqrt(16 / 2)])
+
+
+def test_a_run_that_collapsed_is_marked():
+    inputs = hand_inputs(["small"])
+    collapsed = (
+        (inputs.scores["mixture"] == "nine") & (inputs.scores["seed"] == 1) & (inputs.scores["target"] == "xnli")
+    )
+    frame = spread.frame(replace(inputs, scores=inputs.scores.assign(collapsed=collapsed)))
+    marked = frame[frame["collapsed"]]
+    assert marked[["mixture", "seed"]].drop_duplicates().values.tolist() == [["nine", 1]]
+    assert marked["target"].tolist() == ["mean", "xnli"]
+
+
+def test_frames_have_no_missing_value_but_where_nothing_is_to_say():
+    inputs = hand_inputs()
+    for module in (gain_matrix, gains_by_language, headline, spread):
+        frame: pd.DataFrame = module.frame(inputs)
+        missing = set(frame.columns[frame.isna().any()])
+        assert missing <= {"chance", "low", "high"}
+        assert module in (gains_by_language, headline) or not missing
