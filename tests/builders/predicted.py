@@ -1,6 +1,6 @@
 """Studies whose predictions are made by hand: a plan, and the files that jobs leave behind of every run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from xstilts.store import manifest
 from xstilts.store.manifest import DevScores, EvaluatedSplit, EvaluationResults, Run
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
-from xstilts.store.specs.data import EvaluationDataSpec, Reading
+from xstilts.store.specs.data import EvaluationDataSpec, EvaluationFiles, Reading
 from xstilts.store.specs.evaluation import PredictionsSpec
 from xstilts.store.specs.models import Method, Numerics, TargetSpec, TaskSpec
 from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
@@ -73,7 +73,7 @@ class Predicted:
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
             return
-        self._prepared(target)
+        self._prepared(target, answers)
         entry = self.targets[target]
         # targets that train on the same data have one training
         task = trained_task(entry)
@@ -98,10 +98,13 @@ class Predicted:
         stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
 
-    def _prepared(self, target: str) -> None:
+    def _prepared(self, target: str, languages: Iterable[str]) -> None:
+        files = EvaluationFiles(
+            split="test", official=True, files=(), threshold=(), where=None, published=None, rows=None, sample=False
+        )
         evaluation = EvaluationDataSpec(
             version=1, parents={}, task=self.targets[target].task, form=self.targets[target].form, labels=None,
-            task_version=1, reading=READING, languages={}, test_rows=None, cluster_rows=1,
+            task_version=1, reading=READING, languages=dict.fromkeys(languages, files), test_rows=None, cluster_rows=1,
             parallel=target in self.parallel,
         )  # fmt: skip
         self.nodes[f"prepared/{target}"] = PlannedNode("", (target,), to_json(evaluation))

@@ -7,7 +7,7 @@ import jinja2
 import pandas as pd
 
 from xstilts.evaluation import estimates, scores, worlds
-from xstilts.reporting import claims, paragraph, tables, verdict_tables, wording
+from xstilts.reporting import claims, examples, paragraph, tables, verdict_tables, wording
 from xstilts.reporting.outputs import FIGURES, PARAGRAPH, REPORT
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
@@ -36,6 +36,7 @@ def write(plan: StudyPlan, results: Path, folder: Path) -> None:
         figures={name: _svg(folder / "figures" / f"{name}.svg") for name in FIGURES},
         data=_data(plan, results),
         runs=_runs(plan, results),
+        examples=examples.collect(plan, results),
         folder=folder.relative_to(results).as_posix(),
         **_tables(plan, folder, compared),
     )
