@@ -50,7 +50,7 @@ class Predicted:
         arm: tuple[str, str],
         seed: int,
         target: str,
-        answers: Mapping[str, Mapping[str, Sequence[float]]],
+        answers: Mapping[str, Mapping[str, Sequence[Any]]],
         dev: float | None = 50.0,
         collapsed: bool = False,
         recipe: str = "r",
@@ -61,7 +61,7 @@ class Predicted:
             arm: model and mixture.
             seed: of the run.
             target: the target.
-            answers: by language and statistic the statistic of each example.
+            answers: by language and statistic the statistic of each example; ``prediction`` and ``gold`` are texts.
             dev: score on dev rows by the headline metric; None for a target that is not trained.
             collapsed: whether the run collapsed.
             recipe: the recipe.
@@ -143,15 +143,17 @@ def target_spec(target: PlannedTarget, seed: int) -> TargetSpec:
     )  # fmt: skip
 
 
-def predictions(language: str, columns: Mapping[str, Sequence[float]], clusters: int = 1) -> pd.DataFrame:
-    """Return predictions in a language with these statistics; so many examples are a cluster."""
+def predictions(language: str, columns: Mapping[str, Sequence[Any]], clusters: int = 1) -> pd.DataFrame:
+    """Return predictions in a language with these statistics, and texts where given; so many examples are a cluster."""
+    texts = {name: columns[name] for name in ("prediction", "gold") if name in columns}
+    columns = {name: values for name, values in columns.items() if name not in texts}
     rows = len(next(iter(columns.values())))
     numbers = range(rows)
     return pd.DataFrame(
         {
             "example_id": [str(number) for number in numbers],
             "cluster_id": [str(number // clusters) for number in numbers],
-            "language": language, "split": "test", "prediction": "", "gold": "",
+            "language": language, "split": "test", "prediction": "", "gold": "", **texts,
             **{f"stat_{name}": np.asarray(values, dtype=float) for name, values in columns.items()},
         }
     )  # fmt: skip

@@ -5,7 +5,7 @@ and the second one has not, and *lost* the other way round. What right means is 
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,8 +13,11 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from xstilts.evaluation import predictions
 from xstilts.evaluation.arms import dev_of_run
 from xstilts.evaluation.comparisons import BEST_SINGLE, MEAN_SINGLE, Arm, pairs_of_contrast
+from xstilts.forms import scoring
+from xstilts.forms.declaration import Judgement
 from xstilts.store import manifest
 from xstilts.store.answer import BEST, MEAN, Answer
 from xstilts.store.manifest import EvaluationResults
@@ -164,6 +167,27 @@ def _chosen(
     dev = {run: dev_of_run(plan, of_run, evaluated).mean for run, of_run in nodes.items()}
     seeds = dict.fromkeys(seed for _, seed in nodes)
     return [max((run for run in nodes if run[1] == seed), key=lambda run: dev[run]) for seed in seeds]
+
+
+def judged(
+    path: Path, judgement: Judgement, more: Sequence[str] = (), ids: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Return ``language``, ``example_id`` and ``is_right`` of predictions.
+
+    Args:
+        path: the file of predictions, which is there.
+        judgement: of their form.
+        more: columns to return too.
+        ids: of the examples; None for all.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    stored = {name: name if name in scoring.TEXTS else f"{predictions.STATISTIC}{name}" for name in judgement.uses}
+    returned = ["language", "example_id", *more]
+    frame = predictions.read_columns(path, list(dict.fromkeys([*returned, *stored.values()])), ids)
+    is_right = judgement.is_right({name: frame[column].to_numpy() for name, column in stored.items()})
+    return frame[returned].assign(is_right=is_right)
 
 
 def changes(examples: pd.DataFrame, first: np.ndarray, second: np.ndarray) -> list[Changes]:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet
 
 from xstilts.data.prepare import THRESHOLD
-from xstilts.evaluation import predictions
+from xstilts.evaluation import changed_examples, predictions
 from xstilts.forms.declaration import Form, Notation
 from xstilts.reporting import example_texts
 from xstilts.reporting.example_texts import ANSWERS, Answer, Row
@@ -31,19 +31,20 @@ class Rows:
         labels: the task's label names.
         rows: the prepared row of each example.
         gold: the gold answer of each.
-        predictions: by node the prediction for each.
+        predictions: by node the prediction for each, and whether it is right.
         named: by language the other rows that predictions and gold answers name.
     """
 
     labels: Sequence[str] | None
     rows: Mapping[Id, Row]
     gold: Mapping[Id, str]
-    predictions: Mapping[str, Mapping[Id, str]]
+    predictions: Mapping[str, Mapping[Id, tuple[str, bool]]]
     named: Named
 
-    def most_common(self, nodes: Sequence[str], example: Id) -> str:
-        """Return what most of some nodes predict for an example; of equal ones that of the first node."""
-        return Counter(self.predictions[node][example] for node in nodes).most_common(1)[0][0]
+    def most_common(self, nodes: Sequence[str], example: Id, right: bool) -> str:
+        """Return what most of the nodes predict that are right, or wrong; of equal ones that of the first node."""
+        said = [self.predictions[node][example] for node in nodes]
+        return Counter(prediction for prediction, is_right in said if is_right == right).most_common(1)[0][0]
 
 
 def read(
@@ -62,13 +63,13 @@ def read(
     spec = plan.nodes[prepared].spec
     assert isinstance(spec, EvaluationDataSpec) and form.judgement is not None
     gold: dict[Id, str] = {}
-    predicted: dict[str, dict[Id, str]] = {}
-    columns = ["language", "example_id", "prediction", "gold"]
+    predicted: dict[str, dict[Id, tuple[str, bool]]] = {}
     for node in dict.fromkeys(nodes):
-        frame = predictions.read_columns(results / node / predictions.FILE, columns, {id for _, id in ids})
+        path = results / node / predictions.FILE
+        frame = changed_examples.judged(path, form.judgement, ("prediction", "gold"), {id for _, id in ids})
         of_node = predicted[node] = {}
-        for language, id, prediction, answer in zip(*(frame[name] for name in columns), strict=True):
-            of_node[language, id], gold[language, id] = prediction, answer
+        for language, id, prediction, answer, is_right in frame.itertuples(index=False):
+            of_node[language, id], gold[language, id] = (prediction, is_right), answer
     by_language: dict[str, set[str]] = {language: set() for language, _ in sorted(ids)}
     for language, id in ids:
         by_language[language].add(id)
@@ -86,6 +87,8 @@ def read(
 
 def _with_ids(path: Path, ids: Collection[str]) -> list[dict[str, Any]]:
     """Return the rows with these ids; those on which a threshold is chosen are no examples."""
+    if not ids:
+        return []
     filters = [("example_id", "in", sorted(ids)), ("split", "!=", THRESHOLD)]
     return pyarrow.parquet.read_table(path, filters=filters).to_pylist()
 
@@ -94,7 +97,7 @@ def _names(
     notation: Notation,
     language: str,
     ids: Collection[Id],
-    predicted: Collection[Mapping[Id, str]],
+    predicted: Collection[Mapping[Id, tuple[str, bool]]],
     gold: Mapping[Id, str],
 ) -> set[str]:
     """Return what other rows are called in the predictions and gold answers of a language, as far as they are shown."""
@@ -103,7 +106,7 @@ def _names(
         if id[0] == language:
             found.update(example_texts.names(notation, gold[id], is_gold=True)[:ANSWERS])
             for of_node in predicted:
-                found.update(example_texts.names(notation, of_node[id], is_gold=False))
+                found.update(example_texts.names(notation, of_node[id][0], is_gold=False))
     return found
 
 

@@ -12,8 +12,8 @@ from xstilts.errors import UserError
 from xstilts.evaluation import changed_examples, predictions
 from xstilts.evaluation.changed_examples import Changed, Changes, Pair, Runs
 from xstilts.evaluation.resampling import evaluation_node
-from xstilts.forms import FORMS, scoring
-from xstilts.forms.declaration import Form, Judgement
+from xstilts.forms import FORMS
+from xstilts.forms.declaration import Form
 from xstilts.reporting import example_rows, example_texts
 from xstilts.reporting.example_rows import Rows
 from xstilts.reporting.example_texts import Answer, Text
@@ -24,7 +24,10 @@ Sides = tuple[Runs, Runs]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The most common prediction of a side's runs, and how many of these have the example right."""
+    """What most runs of a side predict, of those that are right or of those that are wrong, and how many are right.
+
+    A side that has the example right shows a prediction that is right, another one a prediction that is wrong.
+    """
 
     answers: Sequence[Answer]
     right: int
@@ -106,21 +109,22 @@ def collect(plan: StudyPlan, results: Path) -> Examples:
             notes.append(f"{pair.first.name} against {pair.second.name} in {pair.shared}: {error}.")
     found: dict[tuple[str, Pair], list[Changes]] = {}
     for target in plan.targets:
-        of_pairs = {pair: runs for pair, runs in sides.items() if target in pair.targets}
-        changes = _changes(plan, results, target, of_pairs, notes)
+        asked = {pair: runs for pair, runs in sides.items() if target in pair.targets}
+        changes = _changes(plan, results, target, asked, notes)
         found |= {(target, pair): of_pair for pair, of_pair in changes.items()}
     chosen = changed_examples.within_limit(found)
-    shown: dict[Pair, list[OfTarget]] = {}
+    shown: dict[Pair, list[OfTarget]] = {pair: [] for pair in sides}
     for target in plan.targets:
         of_target = {pair: changes for (name, pair), changes in chosen.items() if name == target}
         for pair, one in _of_target(plan, results, target, sides, of_target, notes).items():
-            shown.setdefault(pair, []).append(one)
+            shown[pair].append(one)
     rules = [changed_examples.RULE, *([changed_examples.RULE_OF_LIMIT] if chosen != found else [])]
-    pairs = []
-    for pair, of_targets in shown.items():
-        first, second = sides[pair]
-        pairs.append(OfPair(pair.shared, first.name, second.name, of_targets))
-    return Examples(pairs, " ".join(rules), notes)
+    of_pairs = [
+        OfPair(pair.shared, first.name, second.name, shown[pair])
+        for pair, (first, second) in sides.items()
+        if shown[pair]
+    ]
+    return Examples(of_pairs, " ".join(rules), list(dict.fromkeys(notes)))
 
 
 def _changes(
@@ -142,7 +146,8 @@ def _changes(
             continue
         for node in nodes:
             if node not in is_right:
-                of_node, is_right[node] = _judged(results, node, judgement)
+                frame = changed_examples.judged(results / node / predictions.FILE, judgement)
+                is_right[node], of_node = frame.pop("is_right").to_numpy(), frame
                 examples = of_node if examples is None else examples
                 if not examples.equals(of_node):
                     raise UserError(
@@ -150,18 +155,9 @@ def _changes(
                         " delete its folder and run again"
                     )
         first, second = (np.array([is_right[node] for node in side.nodes[target]]) for side in runs)
-        if examples is not None and len(first) and len(second):
-            found[pair] = changed_examples.changes(examples, first, second)
+        assert examples is not None
+        found[pair] = changed_examples.changes(examples, first, second)
     return found
-
-
-def _judged(results: Path, node: str, judgement: Judgement) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return language and id of each example of a node, and whether its prediction is right."""
-    stored = {name: name if name in scoring.TEXTS else f"{predictions.STATISTIC}{name}" for name in judgement.uses}
-    identity = ["language", "example_id"]
-    frame = predictions.read_columns(results / node / predictions.FILE, [*identity, *stored.values()])
-    columns = {name: frame[column].to_numpy() for name, column in stored.items()}
-    return frame[identity], judgement.is_right(columns)
 
 
 def _of_target(
@@ -179,11 +175,11 @@ def _of_target(
         return {}
     prepared = evaluation_node(plan, nodes[0])
     ids = {(one.language, changed.example_id) for of_pair in chosen.values() for one in of_pair for changed in one.all}
-    if all((results / prepared / f"{language}.parquet").exists() for language, _ in ids):
-        read = example_rows.read(plan, results, form, prepared, nodes, ids)
-    else:
+    read = None
+    if not all((results / prepared / f"{language}.parquet").exists() for language, _ in ids):
         notes.append(f"{target}: its texts are not there any more ({results / prepared}); run the study again.")
-        read = None
+    elif ids:
+        read = example_rows.read(plan, results, form, prepared, nodes, ids)
     found = {}
     for pair, of_pair in chosen.items():
         of_sides = [side.nodes[target] for side in sides[pair]]
@@ -201,11 +197,11 @@ def _example(read: Rows, form: Form, sides: Sequence[Sequence[str]], language: s
     """Return a chosen example, by the nodes of the runs of both sides."""
     id = language, changed.example_id
     row, gold = read.rows[id], read.gold[id]
-    said = [read.most_common(nodes, id) for nodes in sides]
+    right = changed.first, changed.second
+    said = [read.most_common(nodes, id, 2 * number > len(nodes)) for nodes, number in zip(sides, right, strict=True)]
     of_gold, *answers = example_texts.answers(form, row, read.labels, gold, said, read.named[language])
     first, second = (
-        Prediction(answer, right, len(nodes))
-        for answer, right, nodes in zip(answers, (changed.first, changed.second), sides, strict=True)
+        Prediction(answer, number, len(nodes)) for answer, number, nodes in zip(answers, right, sides, strict=True)
     )
     texts = example_texts.texts(form, row, read.labels, gold, said)
     return Example(changed.example_id, language, texts, of_gold, first, second)
