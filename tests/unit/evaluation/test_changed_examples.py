@@ -129,7 +129,7 @@ def two_singles(tmp_path):
 
 def test_in_each_run_the_best_single_task_is_taken(two_singles):
     found = runs_of(two_singles.plan(), two_singles.results, SINGLES)
-    assert found.name == "best single (mnli 1, squad_v1 1)"
+    assert (found.name, found.chosen) == ("best single", "mnli 1, squad_v1 1")
     assert found.nodes == {"xnli": ("predictions/s.r.mnli.s1.xnli", "predictions/s.r.squad_v1.s2.xnli")}
 
 

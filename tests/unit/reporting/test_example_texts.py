@@ -5,7 +5,7 @@ import json
 import pytest
 from xstilts.forms import FORMS
 from xstilts.reporting import example_texts
-from xstilts.reporting.example_texts import ANSWERS, LONGEST, WORDS, Answer, Piece, shortened
+from xstilts.reporting.example_texts import ANSWERS, LONGEST, WORDS, Answer, Segment, shortened
 
 COMMON = {"example_id": "1", "cluster_id": "1", "language": "ar", "split": "test"}
 ARABIC = "وقعت المعركة في القاهرة سنة 1798"
@@ -17,15 +17,15 @@ SPAN = {
 }
 
 
-def joined(pieces):
-    return "".join(f"[{piece.text}]" if piece.marked else piece.text for piece in pieces)
+def joined(segments):
+    return "".join(f"[{segment.text}]" if segment.marked else segment.text for segment in segments)
 
 
 # shortened texts
 
 
 def test_a_short_text_stays_whole_with_its_marks():
-    assert shortened("a bc d", [(2, 4)], []) == (Piece("a "), Piece("bc", marked=True), Piece(" d"))
+    assert shortened("a bc d", [(2, 4)], []) == (Segment("a "), Segment("bc", marked=True), Segment(" d"))
     assert shortened("", [], []) == ()
 
 
@@ -49,8 +49,8 @@ def test_without_anything_to_see_it_is_the_beginning():
 def test_a_letter_keeps_its_marks_where_there_are_no_spaces():
     """Thai vowels above a consonant are marks of their own."""
     text = "ที่" * 100
-    pieces = shortened(text, [], [], longest=10)
-    assert joined(pieces) == "ที่" * 4 + " …"
+    segments = shortened(text, [], [], longest=10)
+    assert joined(segments) == "ที่" * 4 + " …"
 
 
 def test_marks_at_the_ends_and_marks_that_overlap():
@@ -82,8 +82,8 @@ def test_a_pair_of_texts_and_labels():
 def test_a_span_is_marked_in_its_context():
     form, gold = FORMS["span"], json.dumps(["القاهرة"])
     context, question = example_texts.texts(form, SPAN, None, gold, ["سنة 1798", ""])
-    assert [piece.text for piece in context.pieces if piece.marked] == ["القاهرة"]
-    assert [piece.marked for piece in question.pieces] == [False]
+    assert [segment.text for segment in context.segments if segment.marked] == ["القاهرة"]
+    assert [segment.marked for segment in question.segments] == [False]
     assert example_texts.answers(form, SPAN, None, gold, ["سنة 1798", ""], {}) == [
         [Answer("القاهرة", "ar")],
         [Answer("سنة 1798", "ar")],
@@ -96,7 +96,7 @@ def test_a_long_context_shows_the_gold_answer_and_what_was_predicted():
     context = f"{start}GOLD {'middle. ' * 100}PREDICTED{' right.' * 100}"
     row = {**SPAN, "context": context, "answers": [{"text": "GOLD", "start": len(start)}]}
     (shown, _) = example_texts.texts(FORMS["span"], row, None, json.dumps(["GOLD"]), ["PREDICTED", "not there"])
-    text = joined(shown.pieces)
+    text = joined(shown.segments)
     assert "[GOLD]" in text and "PREDICTED" in text and len(text) < 2 * LONGEST
     assert text.startswith("… ") and text.endswith(" …") and text.count("…") == 3
 
@@ -104,7 +104,7 @@ def test_a_long_context_shows_the_gold_answer_and_what_was_predicted():
 def test_a_question_without_an_answer_shows_what_was_predicted():
     row = {**SPAN, "context": "word " * 200 + "PREDICTED", "answers": []}
     (shown, _) = example_texts.texts(FORMS["span"], row, None, "[]", ["PREDICTED"])
-    assert joined(shown.pieces).endswith("PREDICTED")
+    assert joined(shown.segments).endswith("PREDICTED")
     assert example_texts.answers(FORMS["span"], row, None, "[]", ["PREDICTED"], {})[0] == [Answer(note="no answer")]
 
 
@@ -118,7 +118,7 @@ def test_tags_show_the_words_on_which_a_prediction_is_wrong():
     row = {**COMMON, "language": "de", "words": ["Anna", "lebt", "in", "Wien"], "tags": [0, 1, 1, 2]}
     form, gold, predictions = FORMS["tagging"], "PER O O LOC", ["PER O O PER", "O O O LOC"]
     (sentence,) = example_texts.texts(form, row, None, gold, predictions)
-    assert joined(sentence.pieces) == "[Anna] lebt in [Wien]"
+    assert joined(sentence.segments) == "[Anna] lebt in [Wien]"
     assert example_texts.answers(form, row, None, gold, predictions, {}) == [
         [Answer("Anna", "de", "PER"), Answer("Wien", "de", "LOC")],
         [Answer("Anna", "de", "PER"), Answer("Wien", "de", "PER")],

@@ -12,7 +12,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation import changed_examples
 from xstilts.evaluation.changed_examples import LIMIT, Changes
 from xstilts.reporting import examples
-from xstilts.reporting.example_texts import Answer, Piece, Text
+from xstilts.reporting.example_texts import Answer, Segment, Text
 
 from tests.builders.changed import changed_study
 from tests.builders.compared import answer
@@ -60,7 +60,7 @@ def test_examples_by_hand(study, tmp_path):
     ]
     (gained,), (lost,) = target.gained, target.lost
     assert (gained.id, lost.id) == ("0", "1")
-    assert gained.texts == [Text("text a", "ar", (Piece(ARABIC),))] and gained.gold == [Answer(note="yes")]
+    assert gained.texts == [Text("text a", "ar", (Segment(ARABIC),))] and gained.gold == [Answer(note="yes")]
     # the most common prediction of the runs that make the majority
     assert (gained.first.answers, gained.first.right, gained.first.runs) == ([Answer(note="yes")], 2, 3)
     assert (gained.second.answers, gained.second.right, gained.second.runs) == ([Answer(note="no")], 0, 2)
@@ -125,7 +125,10 @@ def test_predictions_that_are_gone_are_said(study, tmp_path):
 
 def test_runs_to_choose_from_that_are_gone_are_said(tmp_path):
     study = changed_study(tmp_path, "classification", SAID, ROWS, asked=answer("best", ("mnli",)))
-    assert [pair.second for pair in examples.collect(study, tmp_path).pairs] == ["none", "best single (mnli 1)"]
+    assert [(pair.second, pair.chosen) for pair in examples.collect(study, tmp_path).pairs] == [
+        ("none", ""),
+        ("best single", "mnli 1"),
+    ]
     shutil.rmtree(tmp_path / "predictions/s.r.mnli.s1.t")
     found = examples.collect(study, tmp_path)
     assert [pair.second for pair in found.pairs] == ["none"]
@@ -237,13 +240,13 @@ def test_of_several_worlds_the_first_is_shown(study, tmp_path):
 
 def test_a_page_of_nine_targets_and_forty_languages_stays_small():
     """Texts of the longest that are shown, of characters of three bytes."""
-    text = Text("context", "th", (Piece("ก" * 120), Piece("ข", marked=True), Piece(" …")))
+    text = Text("context", "th", (Segment("ก" * 120), Segment("ข", marked=True), Segment(" …")))
     side = examples.Prediction([Answer("ก" * 20, "th")], 1, 5)
     example = examples.Example("test.1000", "th", [text, text], [Answer("ข", "th")], side, side)
     languages = [Changes(f"l{number}", 5000, 500, 400, (), ()) for number in range(40)]
     each = LIMIT // (4 * 9 * 2)
     target = examples.OfTarget("target", "right", languages, [example] * each, [example] * each)
-    found = examples.Examples([examples.OfPair("m", "nine", "none", [target] * 9)] * 4, changed_examples.RULE, [])
+    found = examples.Examples([examples.OfPair("m", "nine", "none", "", [target] * 9)] * 4, changed_examples.RULE, [])
     assert len(html(found).encode()) < 1_200_000
 
 

@@ -68,10 +68,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of a side: its name with what was chosen, and by target the nodes with predictions, each once."""
+    """The runs of a side.
+
+    Attributes:
+        name: of the side.
+        nodes: by target the nodes with predictions, each once.
+        chosen: the mixtures that were chosen, and in how many runs: ``mnli 2, squad_v1 1``; else empty.
+    """
 
     name: str
     nodes: Mapping[str, tuple[str, ...]]
+    chosen: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,17 +152,16 @@ def runs_of(plan: StudyPlan, results: Path, side: Side) -> Runs:
         arm = Arm(cell.model, cell.recipe, cell.mixture)
         if arm in side.arms:
             nodes.setdefault((arm, cell.seed), {})[cell.target] = cell.node
-    name = side.name
+    chosen = ""
     if side.chosen:
-        chosen = _chosen(plan, results, nodes)
-        counts = Counter(arm.mixture for arm, _ in chosen)
-        name += f" ({', '.join(f'{mixture} {count}' for mixture, count in counts.most_common())})"
-        nodes = {run: nodes[run] for run in chosen}
+        nodes = {run: nodes[run] for run in _chosen(plan, results, nodes)}
+        counts = Counter(arm.mixture for arm, _ in nodes)
+        chosen = ", ".join(f"{mixture} {count}" for mixture, count in counts.most_common())
     of_targets = {
         target: tuple(dict.fromkeys(of_run[target] for of_run in nodes.values() if target in of_run))
         for target in plan.targets
     }
-    return Runs(name, of_targets)
+    return Runs(side.name, of_targets, chosen)
 
 
 def _chosen(

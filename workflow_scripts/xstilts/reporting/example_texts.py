@@ -20,8 +20,8 @@ Extent = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A piece of a text, and whether it is marked: it is a gold answer, or a word on which a tag is wrong."""
+class Segment:
+    """A segment of a text, and whether it is marked: it is a gold answer, or a word on which a tag is wrong."""
 
     text: str
     marked: bool = False
@@ -29,11 +29,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Text:
-    """A text of an example: what it is, its language, and its pieces."""
+    """A text of an example: what it is, its language, and its segments."""
 
     name: str
     language: str
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _word_extents(words: Sequence[str], chosen: Sequence[int]) -> list[Extent]:
 
 def shortened(
     text: str, marks: Sequence[Extent], seen: Sequence[Extent], longest: int = LONGEST, around: int = AROUND
-) -> tuple[Piece, ...]:
-    """Return a text in pieces, with an ellipsis where something is left out.
+) -> tuple[Segment, ...]:
+    """Return a text in segments, with an ellipsis where something is left out.
 
     Args:
         text: the text.
@@ -127,13 +127,13 @@ def shortened(
         asked = [(start - around, min(stop, start + longest) + around) for start, stop in seen] or [(0, longest)]
         kept = _merged((_edge(text, start, -1), _edge(text, stop, 1)) for start, stop in asked)
     marked = _merged(marks)
-    pieces: list[Piece] = []
+    segments: list[Segment] = []
     end = 0
     for start, stop in kept:
-        pieces += [Piece("… " if start == 0 or not pieces else " … ")] if start > end else []
-        pieces += _pieces(text, start, stop, marked)
+        segments += [Segment("… " if start == 0 or not segments else " … ")] if start > end else []
+        segments += _segments(text, start, stop, marked)
         end = stop
-    return tuple([*pieces, Piece(" …")] if end < len(text) else pieces)
+    return tuple([*segments, Segment(" …")] if end < len(text) else segments)
 
 
 def _edge(text: str, place: int, step: int) -> int:
@@ -160,19 +160,19 @@ def _merged(extents: Iterable[Extent]) -> list[Extent]:
     return merged
 
 
-def _pieces(text: str, start: int, stop: int, marks: Sequence[Extent]) -> list[Piece]:
-    """Return a part of a text, in pieces that are marked or not."""
+def _segments(text: str, start: int, stop: int, marks: Sequence[Extent]) -> list[Segment]:
+    """Return a part of a text, in segments that are marked or not."""
     inside = [(max(first, start), min(last, stop)) for first, last in marks if first < stop and last > start]
-    pieces, end = [], start
+    segments, end = [], start
     for first, last in inside:
-        pieces += [Piece(text[end:first]), Piece(text[first:last], marked=True)]
+        segments += [Segment(text[end:first]), Segment(text[first:last], marked=True)]
         end = last
-    return [piece for piece in (*pieces, Piece(text[end:stop])) if piece.text]
+    return [segment for segment in (*segments, Segment(text[end:stop])) if segment.text]
 
 
 def excerpt(text: str) -> str:
     """Return a text of another row, or an answer, not longer than people read beside others."""
-    return "".join(piece.text for piece in shortened(text, [], [], longest=ITEM))
+    return "".join(segment.text for segment in shortened(text, [], [], longest=ITEM))
 
 
 def names(notation: Notation, answer: str, is_gold: bool) -> list[str]:

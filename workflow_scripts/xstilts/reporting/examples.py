@@ -67,11 +67,12 @@ class OfTarget:
 
 @dataclass(frozen=True)
 class OfPair:
-    """What changed between two sides, by target."""
+    """What changed between two sides, by target; ``chosen`` says which single tasks were chosen, where any were."""
 
     shared: str
     first: str
     second: str
+    chosen: str
     targets: Sequence[OfTarget]
 
 
@@ -120,7 +121,7 @@ def collect(plan: StudyPlan, results: Path) -> Examples:
             shown[pair].append(one)
     rules = [changed_examples.RULE, *([changed_examples.RULE_OF_LIMIT] if chosen != found else [])]
     of_pairs = [
-        OfPair(pair.shared, first.name, second.name, shown[pair])
+        OfPair(pair.shared, first.name, second.name, second.chosen, shown[pair])
         for pair, (first, second) in sides.items()
         if shown[pair]
     ]
