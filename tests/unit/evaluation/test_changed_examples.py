@@ -47,6 +47,17 @@ def test_of_equal_changes_the_first_by_id():
     assert [one.example_id for one in found.gained] == ["c", "a", "b"]
 
 
+def test_what_differs_is_the_share_of_runs():
+    """3/3 - 1/2 is less than 2/3 - 0/2, although as many more runs are right."""
+    (found,) = changes(examples(["de"] * 2, "ab"), runs(["aaa", "aa."]), runs(["a.", ".."]))
+    assert [one.example_id for one in found.gained] == ["b", "a"]
+
+
+def test_half_of_the_runs_are_no_majority_on_either_side():
+    (found,) = changes(examples(["de"] * 2, "ab"), runs(["a.", "aa"]), runs(["..", "a."]))
+    assert [one.example_id for one in found.gained] == ["b"]
+
+
 def test_so_many_are_shown_in_each_direction():
     number = EACH + 2
     (found,) = changes(examples(["de"] * number, map(str, range(number))), runs(["a"] * number), runs(["."] * number))
