@@ -9,3 +9,5 @@ FIGURES = {
     "gains": "figures.gains",
     "gains_by_language": "figures.gains_by_language",
 }
+# name of the analysis: module of evaluation/analyses
+ANALYSES: dict[str, str] = {}
