@@ -14,6 +14,7 @@ RECIPES = {**REGISTRY.recipes, "defaults": schema.check({}, "recipe.yaml", "defa
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 # rows of the tables of settings: setting, paper, jiant, XTREME, ours
 ROWS = [row for line in PROTOCOL.splitlines() if len(row := [cell.strip() for cell in line.strip("|").split("|")]) == 5]
+KEY = r"`(?:(jiant|xtreme)\.)?((?:intermediate|target|early_stopping|bitext)\.[\w.]+): "
 STATED = [
     (recipe, key, row[2], row[3])
     for row in ROWS

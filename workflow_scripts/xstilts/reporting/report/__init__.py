@@ -19,9 +19,13 @@ from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import StudyPlan
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# figures that stand in a section; the first one stands above all sections, and all others in one of their own
-_IN_SECTION = {"headline": "head", "gains_by_language": "by-language", "languages": "by-language", "learning_curves": "training",
-               "cost": "cost"}  # fmt: skip
+# figures that stand above all sections or in one of them; all others have one of their own
+_IN_SECTION = {
+    "headline": "head",
+    "gains_by_language": "by-language",
+    "learning_curves": "training",
+    "cost": "cost",
+}
 
 
 def _figures(inputs: Inputs) -> Section | None:

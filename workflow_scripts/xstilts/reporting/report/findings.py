@@ -17,6 +17,7 @@ from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.outputs import ANALYSES
 from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import AXES, NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.store.study_plan import StudyPlan
 
 # an analysis of more rows is for a figure, and its file
 _LARGEST = 300
@@ -42,7 +43,8 @@ def claims(inputs: Inputs) -> Section | None:
         ),
         _compared(
             inputs, "claims-compared", "What the claims compare", verdict_tables.claim_rows(inputs.estimates),
-            f"One side minus the other, all else equal. {verdict_tables.intervals(inputs.plan)} All is exploratory.",
+            "One side minus the other, all else equal, in points unless named; how to read intervals and verdicts stands"
+            " under Results. All is exploratory.",
         ),
     ]  # fmt: skip
     return Section(id="claims", title="Claims", values={"tables": [grid for grid in tables_of_section if grid.rows]})
@@ -56,30 +58,39 @@ def results(inputs: Inputs) -> Section:
     """Return the tables of scores and of differences."""
     plan, estimates = inputs.plan, inputs.estimates
     shown = tables.of_scores(inputs.scores, estimates, plan)
-    intervals, primary = verdict_tables.intervals(plan), verdict_tables.LEGEND
+    primary = verdict_tables.LEGEND
     found = [
         _main(inputs, shown["main"]),
         _compared(
             inputs, "answer", "Several tasks against a single one", verdict_tables.answer_rows(estimates),
-            "The mixture of several tasks minus the single one, by family and size of the model, in points unless"
-            f" named. {intervals}",
+            "The mixture of several tasks minus the single one, by family and size of the model, in points unless named.",
             note=primary, file="tables/answer.csv",
         ),
         _compared(
             inputs, "contrasts", "Contrasts", verdict_tables.contrast_rows(estimates),
-            "One side minus the other, all else equal, on the study's outcome, in points unless named."
-            f" {intervals} Expected is what the study file says. {verdict_tables.expectations(estimates)}",
+            "One side minus the other, all else equal, on the study's outcome, in points unless named. Expected is what"
+            f" the study file says. {verdict_tables.expectations(estimates)}",
             note=primary, file="tables/contrasts.csv",
         ),
         _compared(
             inputs, "gains", "Gains over none", verdict_tables.gain_rows(estimates),
-            f"Each mixture minus none, where the study asks for it by no other name. {intervals} All is exploratory.",
+            "Each mixture minus none, where the study asks for it by no other name. All is exploratory.",
         ),
         *([_worlds(inputs)] if "worlds" in plan.tables else []),
         *([_benchmark(inputs, shown["benchmark"])] if plan.benchmark else []),
         *([_distance(inputs)] if "distance" in plan.tables else []),
     ]  # fmt: skip
-    return Section(id="results", title="Results", values={"tables": [grid for grid in found if grid.rows]})
+    values = {"tables": [grid for grid in found if grid.rows], "intro": _intro(plan)}
+    return Section(id="results", title="Results", values=values)
+
+
+def _intro(plan: StudyPlan) -> str:
+    """Return what holds for all tables of scores and differences."""
+    means = f"All scores of this page are means over {len(plan.worlds)} worlds. " if plan.worlds else ""
+    return (
+        f"{means}Differences: {verdict_tables.intervals(plan)} The first number of a row is that of its row in"
+        " estimates.parquet, which has p, standard errors and all digits; on the right stand the arms behind it."
+    )
 
 
 def by_language(inputs: Inputs) -> Section:
@@ -143,7 +154,7 @@ def _main(inputs: Inputs, shown: Shown) -> Grid:
     """Return the main table; each gain leads to its row of the table of estimates."""
     header, rows = shown.cells
     targets = [name for name in header[3:] if name in inputs.plan.targets]
-    numbers = {
+    numbers: dict[tuple[str, ...], int] = {
         (row["model"], row["recipe"], row["mixture"], row["target"]): row["row"]
         for row in records(shown.frame)
         if pd.notna(row["row"])
@@ -255,13 +266,17 @@ def _benchmark(inputs: Inputs, shown: Shown) -> Grid:
 
 def _distance(inputs: Inputs) -> Grid:
     found = pd.read_csv(inputs.folder / "tables/distance.csv")
-    header, rows = tables.distance_rows(found)
+    cells = tables.distance_rows(found)
+    (header, rows), said = arranged(cells, shared=("recipe",))
     return Grid(
         id="distance", caption="Distance of a language", columns=columns(header),
-        rows=[Row(cells=row, axes={"model": [row[0]], "target": [row[2]]}) for row in rows],
+        rows=[
+            Row(cells=row, axes={"model": [before[0]], "target": [before[2]]})
+            for row, before in zip(rows, cells[1], strict=True)
+        ],
         about="Whether scores fall with the declared distance of a language: Spearman's rank correlation without an"
-        " intermediate phase; p is the share of all orders of the languages in which scores fall as steeply.",
-        file="tables/distance.csv",
+        " intermediate phase; p is the share of all orders of the languages in which scores fall as steeply."
+        f" {said}".rstrip(), file="tables/distance.csv",
     )  # fmt: skip
 
 

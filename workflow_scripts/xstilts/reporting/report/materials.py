@@ -10,7 +10,7 @@ from xstilts.evaluation import estimates, scores
 from xstilts.references import parse_reference
 from xstilts.reporting.report import arms
 from xstilts.reporting.report.arms import Evidence
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, columns
+from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.reporting.report.training import made
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
@@ -68,12 +68,13 @@ def data_sets(inputs: Inputs) -> Section | None:
     models = _models(inputs)
     if not rows and not models:
         return None
-    titles = ("data set", "task", "licence", "source", "rows", "left out")
+    header = ["data set", "task", "licence", "source", "rows", "left out"]
+    (titles, cells), said = arranged((header, rows), shared=("source",))
     tables = [
         Grid(
-            id="data-sets", caption="Data sets", columns=columns(titles), rows=rows,
-            about="Rows by split, of evaluation data by language, as they were used. The name leads to the manifest,"
-            " with the SHA-256 of every file.",
+            id="data-sets", caption="Data sets", columns=columns(titles), rows=[Row(cells=row) for row in cells],
+            about=f"{said} Rows by split, of evaluation data by language, as they were used. The name leads to the manifest,"
+            " with the SHA-256 of every file.".strip(),
         ),
         Grid(id="models", caption="Pretrained models", columns=columns(("model", "licence", "source", "citation")),
              rows=models),
@@ -81,7 +82,7 @@ def data_sets(inputs: Inputs) -> Section | None:
     return Section(id="data", title="Data and models", values={"tables": [table for table in tables if table.rows]})
 
 
-def _data_set(inputs: Inputs, node: str, spec: PreparedSpec, name: str) -> Row:
+def _data_set(inputs: Inputs, node: str, spec: PreparedSpec, name: str) -> list[str]:
     prepared = manifest.results_of(inputs.results, node, PreparedResults)
     sources = [inputs.plan.nodes[parent].spec for parent in spec.parents_of("data") if parent in inputs.plan.nodes]
     contents = [source.source for source in sources if isinstance(source, DataSpec)]
@@ -92,16 +93,14 @@ def _data_set(inputs: Inputs, node: str, spec: PreparedSpec, name: str) -> Row:
     rows = {split: found.rows for split, found in prepared.splits.items()}
     left_out = ", ".join(f"{count} {reason}" for reason, count in prepared.left_out.items() if count)
     kind = "evaluation" if isinstance(spec, EvaluationDataSpec) else "training"
-    return Row(
-        cells=[
-            inputs.link(node, name),
-            title,
-            NOTHING if is_made_up or not contents else licence,
-            "; ".join(dict.fromkeys(map(origin, contents))) or "the data sets named above, together",
-            _rows(rows, kind),
-            left_out or NOTHING,
-        ]
-    )
+    return [
+        inputs.link(node, name),
+        title,
+        NOTHING if is_made_up or not contents else licence,
+        "; ".join(dict.fromkeys(map(origin, contents))) or NOTHING,
+        _rows(rows, kind),
+        left_out or NOTHING,
+    ]
 
 
 def origin(content: Content) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, columns
+from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.node import PROVENANCE
 from xstilts.store.specs.models import TrainingSpec
@@ -99,7 +99,7 @@ def cost(inputs: Inputs) -> Section | None:
         planned[node.partition("/")[0]] += 1
     stages = {stage: [one.provenance for one in found if one.stage == stage] for stage in planned}
     rows = [Row(cells=[stage, str(planned[stage]), *_cost(jobs)]) for stage, jobs in stages.items() if jobs]
-    rows.append(Row(cells=["all", str(len(inputs.plan.nodes)), *_cost([one.provenance for one in found])]))
+    rows.append(["all", str(len(inputs.plan.nodes)), *_cost([one.provenance for one in found])])
     has_gpus = any(one.provenance.get("gpus") for one in found)
     lacking = len(inputs.plan.nodes) - len(found)
     said = [
@@ -109,8 +109,13 @@ def cost(inputs: Inputs) -> Section | None:
         "Energy was not measured.",
     ]
     titles = ("stage", "nodes", "recorded", "hours", "CPU-hours", "GPU-hours", "largest memory, GB")
+    (header, cells), _ = arranged((list(titles), rows))
     grid = Grid(
-        id="costs", caption="Cost by stage", columns=columns(titles), rows=rows, about=" ".join(filter(None, said))
+        id="costs",
+        caption="Cost by stage",
+        columns=columns(header),
+        rows=[Row(cells=row) for row in cells],
+        about=" ".join(filter(None, said)),
     )
     return Section(id="cost", title="Cost", values={"tables": [grid]})
 
@@ -120,4 +125,9 @@ def _cost(jobs: list[Mapping[str, Any]]) -> list[str]:
     cpu = sum(job["cpu_seconds"] for job in jobs) / _HOUR
     gpu = sum(job["wall_seconds"] * len(job.get("gpus", [])) for job in jobs) / _HOUR
     memory = max(job["peak_memory_mb"] for job in jobs) / 1024
-    return [str(len(jobs)), f"{wall:.2f}", f"{cpu:.2f}", f"{gpu:.2f}" if gpu else NOTHING, f"{memory:.1f}"]
+    return [str(len(jobs)), _hours(wall), _hours(cpu), _hours(gpu) if gpu else NOTHING, f"{memory:.1f}"]
+
+
+def _hours(hours: float) -> str:
+    """Return hours to two digits, or to a tenth where there are more of them."""
+    return f"{hours:.1f}" if hours >= 1 else f"{hours:.2g}"
