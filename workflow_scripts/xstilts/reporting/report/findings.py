@@ -43,8 +43,8 @@ def claims(inputs: Inputs) -> Section | None:
         ),
         _compared(
             inputs, "claims-compared", "What the claims compare", verdict_tables.claim_rows(inputs.estimates),
-            "One side minus the other, all else equal, in points unless named; how to read intervals and verdicts stands"
-            " under Results. All is exploratory.",
+            "One side minus the other, all else equal, in points unless named; how to read intervals and verdicts"
+            " stands under Results. All is exploratory.",
         ),
     ]  # fmt: skip
     return Section(id="claims", title="Claims", values={"tables": [grid for grid in tables_of_section if grid.rows]})
@@ -63,7 +63,8 @@ def results(inputs: Inputs) -> Section:
         _main(inputs, shown["main"]),
         _compared(
             inputs, "answer", "Several tasks against a single one", verdict_tables.answer_rows(estimates),
-            "The mixture of several tasks minus the single one, by family and size of the model, in points unless named.",
+            "The mixture of several tasks minus the single one, by family and size of the model, in points unless"
+            " named.",
             note=primary, file="tables/answer.csv",
         ),
         _compared(

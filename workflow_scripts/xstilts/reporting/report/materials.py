@@ -73,8 +73,8 @@ def data_sets(inputs: Inputs) -> Section | None:
     tables = [
         Grid(
             id="data-sets", caption="Data sets", columns=columns(titles), rows=[Row(cells=row) for row in cells],
-            about=f"{said} Rows by split, of evaluation data by language, as they were used. The name leads to the manifest,"
-            " with the SHA-256 of every file.".strip(),
+            about="Rows by split, of evaluation data by language, as they were used. The name leads to the manifest,"
+            f" with the SHA-256 of every file. {said}".rstrip(),
         ),
         Grid(id="models", caption="Pretrained models", columns=columns(("model", "licence", "source", "citation")),
              rows=models),

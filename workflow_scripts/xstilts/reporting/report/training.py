@@ -97,8 +97,8 @@ def cost(inputs: Inputs) -> Section | None:
     planned: dict[str, int] = defaultdict(int)
     for node in inputs.plan.nodes:
         planned[node.partition("/")[0]] += 1
-    stages = {stage: [one.provenance for one in found if one.stage == stage] for stage in planned}
-    rows = [Row(cells=[stage, str(planned[stage]), *_cost(jobs)]) for stage, jobs in stages.items() if jobs]
+    jobs = {stage: [one.provenance for one in found if one.stage == stage] for stage in planned}
+    rows = [[stage, str(number), *_cost(jobs[stage])] for stage, number in planned.items() if jobs[stage]]
     rows.append(["all", str(len(inputs.plan.nodes)), *_cost([one.provenance for one in found])])
     has_gpus = any(one.provenance.get("gpus") for one in found)
     lacking = len(inputs.plan.nodes) - len(found)
@@ -108,15 +108,11 @@ def cost(inputs: Inputs) -> Section | None:
         "GPU-hours are wall-clock hours times the GPUs that a job used." if has_gpus else "No job used a GPU.",
         "Energy was not measured.",
     ]
-    titles = ("stage", "nodes", "recorded", "hours", "CPU-hours", "GPU-hours", "largest memory, GB")
-    (header, cells), _ = arranged((list(titles), rows))
-    grid = Grid(
-        id="costs",
-        caption="Cost by stage",
-        columns=columns(header),
-        rows=[Row(cells=row) for row in cells],
-        about=" ".join(filter(None, said)),
-    )
+    titles = ["stage", "nodes", "recorded", "hours", "CPU-hours", "GPU-hours", "largest memory, GB"]
+    (header, cells), _ = arranged((titles, rows))
+    shown = [Row(cells=row) for row in cells]
+    about = " ".join(filter(None, said))
+    grid = Grid(id="costs", caption="Cost by stage", columns=columns(header), rows=shown, about=about)
     return Section(id="cost", title="Cost", values={"tables": [grid]})
 
 
