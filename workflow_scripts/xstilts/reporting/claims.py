@@ -147,3 +147,8 @@ def cells(found: Sequence[ClaimRow], render: Callable[[Iterable[Sentence]], str]
         words = f"{row.text} ({row.source})" if row.source else row.text
         rows.append([row.claim, words, *of_arm, render([row.found]) or "–", row.needs or "–"])
     return header, rows
+
+
+def named(claim: str) -> str:
+    """Return what a claim is called in a sentence: those that have a number are claims, others have a name."""
+    return f"{CLAIM} {claim}" if claim[:1].isdigit() else claim

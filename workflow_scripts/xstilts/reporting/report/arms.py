@@ -22,6 +22,7 @@ class Evidence:
 
     plan: StudyPlan
     estimates: pd.DataFrame
+    scores: pd.DataFrame
 
     @cached_property
     def arms(self) -> dict[str, Arm]:
@@ -35,7 +36,7 @@ class Evidence:
 
     @cached_property
     def _behind(self) -> dict[int, tuple[str, ...]]:
-        return {row: found.arms for row, found in sources.of_rows(self.plan, self.estimates).items()}
+        return {row: found.arms for row, found in sources.of_rows(self.plan, self.estimates, self.scores).items()}
 
     @cached_property
     def _targets(self) -> dict[int, list[str]]:
@@ -60,7 +61,7 @@ class Evidence:
 
 def grid(inputs: Inputs) -> Grid:
     """Return the table of arms, which leads from each arm and target to the manifests of its predictions."""
-    evidence, links = Evidence(inputs.plan, inputs.estimates), sources.of_arms(inputs.plan)
+    evidence, links = Evidence(inputs.plan, inputs.estimates, inputs.scores), sources.of_arms(inputs.plan)
     rows = []
     for number, (name, arm) in enumerate(evidence.arms.items(), 1):
         by_target = [_manifests(inputs, links[name], target) for target in inputs.plan.targets]

@@ -33,7 +33,7 @@ def claims(inputs: Inputs) -> Section | None:
     order = ("claim", "in words", "verdict", "found", "needs", "*", "reported (unverified)")
     (header, rows), said = arranged(claim_table.cells(found, wording.in_html), order, ("recipe",))
     judged = [
-        Row(cells=[_claim(cells[0]), *cells[1:]], axes={"model": [row.model]} if row.model else {})
+        Row(cells=[claim_table.named(cells[0]), *cells[1:]], axes={"model": [row.model]} if row.model else {})
         for row, cells in zip(found, rows, strict=True)
     ]
     tables_of_section = [
@@ -48,10 +48,6 @@ def claims(inputs: Inputs) -> Section | None:
         ),
     ]  # fmt: skip
     return Section(id="claims", title="Claims", values={"tables": [grid for grid in tables_of_section if grid.rows]})
-
-
-def _claim(name: str) -> str:
-    return f"claim {name}" if name[:1].isdigit() else name
 
 
 def results(inputs: Inputs) -> Section:
@@ -222,7 +218,7 @@ def _compared(
         note: what marks mean.
         file: the file with the same numbers.
     """
-    evidence = Evidence(inputs.plan, inputs.estimates)
+    evidence = Evidence(inputs.plan, inputs.estimates, inputs.scores)
     (header, rows), said = arranged(cells, ("row", "*", *_LAST), ("recipe", "equal"))
     found = [
         Row(

@@ -30,7 +30,7 @@ def _groups(inputs: Inputs) -> Iterator[tuple[str, list[Markup]]]:
         )
         yield "What another run would give", [escape(said)]
     needs = [
-        f"{row.claim}{f' in {row.model}' if row.model else ''}: {row.needs}."
+        f"{claims.named(row.claim)}{f' in {row.model}' if row.model else ''}: {row.needs}."
         for row in claims.rows(plan, estimates)
         if row.needs
     ]

@@ -15,6 +15,7 @@ from xstilts.reporting.report.training import made
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
 from xstilts.store.manifest import PreparedResults, path_of
+from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
 from xstilts.store.study_plan import NONE, StudyPlan
@@ -63,7 +64,7 @@ def data_sets(inputs: Inputs) -> Section | None:
     rows = [
         _data_set(inputs, node, entry.spec, entry.names[0])
         for node, entry in inputs.plan.nodes.items()
-        if isinstance(entry.spec, PreparedSpec) and path_of(inputs.results, node).exists()
+        if node.startswith("prepared/") and path_of(inputs.results, node).exists()
     ]
     models = _models(inputs)
     if not rows and not models:
@@ -82,7 +83,8 @@ def data_sets(inputs: Inputs) -> Section | None:
     return Section(id="data", title="Data and models", values={"tables": [table for table in tables if table.rows]})
 
 
-def _data_set(inputs: Inputs, node: str, spec: PreparedSpec, name: str) -> list[str]:
+def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:
+    assert isinstance(spec, PreparedSpec)
     prepared = manifest.results_of(inputs.results, node, PreparedResults)
     sources = [inputs.plan.nodes[parent].spec for parent in spec.parents_of("data") if parent in inputs.plan.nodes]
     contents = [source.source for source in sources if isinstance(source, DataSpec)]
@@ -148,7 +150,7 @@ def methods(inputs: Inputs) -> Section | None:
     values = {
         "tables": found,
         "targets": inputs.plan.targets,
-        "arms": len(Evidence(inputs.plan, inputs.estimates).arms),
+        "arms": len(Evidence(inputs.plan, inputs.estimates, inputs.scores).arms),
         "seeds": len({cell.seed for cell in inputs.plan.cells}),
     }
     return Section(id="methods", title="Methods", values=values, template="methods.html") if found else None
@@ -188,7 +190,7 @@ def _mixtures(plan: StudyPlan) -> Grid:
     specs: dict[str, dict[str, IntermediateSpec]] = {}
     for cell in plan.cells:
         for node in _ancestors(plan, cell.node):
-            spec = plan.nodes[node].spec
+            spec = plan.nodes[node].spec if node.startswith("intermediate/") else None
             if isinstance(spec, IntermediateSpec):
                 specs.setdefault(cell.mixture, {}).setdefault(f"{cell.model}, {cell.recipe}", spec)
     rows = []
