@@ -46,7 +46,10 @@ class Reported:
         return Page(self.html)
 
 
-def reported(root: Path, models: int = 2, languages: int = 5, seeds: int = 2, rows: int = 10) -> Reported:
+def reported(
+    root: Path, models: int = 2, languages: int = 5, seeds: int = 2, rows: int = 10,
+    figures: Mapping[str, str] | None = None,
+) -> Reported:  # fmt: skip
     """Make the study and its report.
 
     Args:
@@ -55,6 +58,7 @@ def reported(root: Path, models: int = 2, languages: int = 5, seeds: int = 2, ro
         languages: of the first target, the source language among them; the other has at most three of them.
         seeds: runs of each arm.
         rows: examples in each language.
+        figures: SVG files by name.
     """
     made = Predicted(root / "results", TARGETS, MIXTURES)
     names = [f"model{number}" for number in range(models)]
@@ -69,7 +73,10 @@ def reported(root: Path, models: int = 2, languages: int = 5, seeds: int = 2, ro
                     made.add((model, mixture), seed, target, answers, None if target == "tatoeba" else 50.0)
     plan = made.plan(**_asked(names))
     folder = made.results / "studies/test/0123abcd"
-    (folder / "tables").mkdir(parents=True)
+    for name in ("tables", "figures"):
+        (folder / name).mkdir(parents=True)
+    for name, svg in (figures or {}).items():
+        (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
     (folder / study_plan.FILE).write_text(study_plan.text(plan), encoding="utf-8")
     (folder / "index.tsv").write_text("", encoding="utf-8")
     (folder / "study.yaml").write_text("description: a test # with <a comment>\n", encoding="utf-8")
