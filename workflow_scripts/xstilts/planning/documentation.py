@@ -13,8 +13,8 @@ from xstilts.store.documentation import Card, Documentation, Setting
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import PreparedSpec
 
-# whose value it is where no recipe of the registry says another one, and where the study's own recipe does
-DEFAULTS, STUDY = "defaults", "this study"
+# the recipe that has all defaults; and whose a value is that differs from them, or that nobody is named for
+DEFAULTS, STUDY, OURS = "defaults", "this study", "ours"
 
 
 def of_study(study: Study, specs: Iterable[Spec], registry: Registry) -> Documentation:
@@ -43,7 +43,9 @@ def _card(name: str, model: Mapping[str, Any]) -> Card:
 
 def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry) -> Iterator[Setting]:
     """Yield the settings of a recipe that reach one of the tasks, each with its origin."""
-    named = next((name for name, known in registry.recipes.items() if known == recipe), DEFAULTS)
+    described = {name for origin in registry.origins.values() if not isinstance(origin, str) for name in origin}
+    equal = (name for name, known in registry.recipes.items() if known == recipe and name in described)
+    named = next(equal, DEFAULTS)
     usual = dict(leaves(schema.check({}, "recipe.yaml", "defaults")))
     for key, value in leaves(recipe):
         if _is_used(key, recipe, tasks):
@@ -67,8 +69,8 @@ def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> 
 
 
 def origin_of(key: str, recipe: str, origins: Mapping[str, str | Mapping[str, str]]) -> str:
-    """Return where the value of a setting comes from in a recipe of the registry, or in its defaults."""
-    found = origins[key]
+    """Return where the value of a setting comes from in a recipe that the origins describe, or in the defaults."""
+    found = origins.get(key, OURS)
     return found if isinstance(found, str) else found[recipe]
 
 

@@ -1,7 +1,7 @@
 """What a plan is made of: nodes with specs and names, the cells of a study, and the folder of its outputs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TypedDict
 
@@ -168,6 +168,11 @@ class Plan:
         shown = study_plan.to_json(replace(self._without_nodes, cells=cells))
         del shown["documentation"]
         return digest({"version": STUDIES_VERSION, **shown})
+
+    @cached_property
+    def documentation_digest(self) -> str:
+        """Digest of what the report alone reads, so that a change of it writes the report again and nothing else."""
+        return digest(asdict(self.documentation))
 
     @property
     def folder(self) -> str:

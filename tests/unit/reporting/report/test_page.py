@@ -130,7 +130,7 @@ def test_what_the_study_cannot_tell(study):
 
 def test_first_words_say_that_all_is_made_up(study):
     body = study.html.partition("<body>")[2].strip()
-    assert body.startswith('<p class="notice"><strong>The world of this study is synthetic')
+    assert body.startswith('<header class="notice"><strong>The world of this study is synthetic')
     languages = study.page.tables["languages"]
     assert languages.cells()[1]["name"] == "Betan"
 

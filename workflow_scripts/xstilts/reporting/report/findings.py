@@ -21,7 +21,7 @@ from xstilts.store.study_plan import StudyPlan
 
 # an analysis of more rows is for a figure, and its file
 _LARGEST = 300
-# of a table of estimates, the last columns
+# of a table of estimates, the columns from the difference on
 _LAST = ("difference", "95 % interval", "verdict", "runs", "n", "expected", "outcome")
 
 
@@ -219,7 +219,9 @@ def _compared(
         file: the file with the same numbers.
     """
     evidence = Evidence(inputs.plan, inputs.estimates, inputs.scores)
-    (header, rows), said = arranged(cells, ("row", "*", *_LAST), ("recipe", "equal"))
+    behind = cells[0][cells[0].index("difference") :]
+    last = [title for title in _LAST if title in behind]
+    (header, rows), said = arranged(cells, ("row", "*", *last), ("recipe", "equal"))
     found = [
         Row(
             cells=[*row, evidence.links(int(row[0]))],

@@ -8,6 +8,7 @@ from typing import Any
 from xstilts.data.sources.miniature import languages
 from xstilts.evaluation import estimates, scores
 from xstilts.references import parse_reference
+from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
 from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
@@ -20,8 +21,6 @@ from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, Prep
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
 from xstilts.store.study_plan import NONE, StudyPlan
 
-# the study file as it was when the study was run, beside plan.json
-STUDY_FILE = "study.yaml"
 MADE_UP_KINDS = {"miniature": "made up here: the miniature world {seed}", "tiny": "made up here: tiny"}
 
 
