@@ -1,22 +1,24 @@
-"""The page in chromium: it asks for nothing, and can be read, sorted and filtered by mouse and keyboard, on any screen."""
+"""The page in chromium: it asks for nothing, and is read, sorted and filtered by mouse and keyboard, on any screen."""
 
 import pytest
+from xstilts.reporting.outputs import FIGURES
 
 from tests.builders.browser import CHROMIUM, tab
 from tests.builders.reported import reported
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium; apt-get install chromium")
-SVG = (
-    '<?xml version="1.0"?><svg width="700pt" height="200pt" viewBox="0 0 700 200"><g id="a"><text>gain</text></g></svg>'
+SVG = '<?xml version="1.0"?><svg width="700pt" height="200pt" viewBox="0 0 700 200"><g id="a"><text>a</text></g></svg>'
+# the texts of a column of the rows that are shown
+TEXTS = (
+    "[...document.querySelector('#{} table').tBodies[0].rows].filter(row => !row.hidden)"
+    ".map(row => row.cells[{}].textContent)"
 )
-TEXTS = "[...document.querySelector('#{} table').tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[{}].textContent)"
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    study = reported(
-        tmp_path_factory.mktemp("study"), languages=40, rows=3, figures={"gains": SVG, "gains_by_language": SVG}
-    )
+    figures = dict.fromkeys(FIGURES, SVG)
+    study = reported(tmp_path_factory.mktemp("study"), languages=40, rows=3, figures=figures)
     return study.folder / "report.html"
 
 

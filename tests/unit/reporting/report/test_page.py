@@ -9,6 +9,7 @@ from xstilts.evaluation.estimates import is_gain
 from xstilts.evaluation.scores import headline, with_gain
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
+from xstilts.reporting.report.page import embedded
 
 from tests.builders.reported import MIXTURES, reported
 
@@ -147,3 +148,10 @@ def test_choices_are_those_of_the_study(study):
 def test_page_is_small(study):
     assert len(study.html) < 1_500_000
     assert math.isfinite(pd.to_numeric(study.scores["score"]).mean())
+
+
+def test_figures_have_ids_of_their_own():
+    svg = '<svg id="a"><metadata>by x</metadata><use href="#b"/><g id="b" clip-path="url(#a)"/></svg>'
+    found = embedded(f'<?xml version="1.0"?>{svg}', "curve")
+    assert 'id="curve-a"' in found and 'href="#curve-b"' in found and "url(#curve-a)" in found
+    assert found.startswith("<svg ") and "metadata" not in found
