@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from xstilts.evaluation import estimates
+from xstilts.evaluation import estimates, scores
 from xstilts.reporting import sources
 from xstilts.reporting.sources import Link, Sources
 from xstilts.store.answer import Contrast, Family
@@ -18,10 +18,10 @@ SINGLES = ("mnli", "squad_v1")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Return plan, results folder and table of estimates of a study with every kind of comparison."""
+    """Return plan, results folder, table of estimates and table of scores of a study with every kind of comparison."""
     folder = tmp_path_factory.mktemp("results")
-    scores = {(model, mixture): [50, 60] for model in MODELS for mixture in ("none", *SINGLES, "nine")}
-    built = study(folder, scores, TARGETS)
+    percent = {(model, mixture): [50, 60] for model in MODELS for mixture in ("none", *SINGLES, "nine")}
+    built = study(folder, percent, TARGETS)
     comparison = ClaimComparison(model="s", first="nine", second=BEST_SINGLE, among=SINGLES, target="xnli")
     claim = PlannedClaim(text="", source="", figure="", holds=None, comparisons=(comparison,), lacking={})
     plan = built.plan(
@@ -29,7 +29,7 @@ def made(tmp_path_factory):
         contrasts={"size": Contrast("model", ("l", "s"), targets=("xnli",))},
         claims={"one": claim},
     )
-    return plan, folder, estimates.collect(plan, folder)
+    return plan, folder, estimates.collect(plan, folder), scores.collect(plan, folder)
 
 
 def row(table, **values):
@@ -57,21 +57,21 @@ def row(table, **values):
     ids=str,
 )
 def test_sources_by_hand(made, values, expected):
-    plan, _, table = made
-    assert sources.of_rows(plan, table)[row(table, **values)] == expected
+    plan, _, table, of_scores = made
+    assert sources.of_rows(plan, table, of_scores)[row(table, **values)] == expected
 
 
 def test_an_interaction_has_both_models(made):
-    plan, _, table = made
-    found = sources.of_rows(plan, table)[row(table, kind="interaction", b="best single")]
+    plan, _, table, of_scores = made
+    found = sources.of_rows(plan, table, of_scores)[row(table, kind="interaction", b="best single")]
     assert {arm.partition(".")[0] for arm in found.arms} == set(MODELS)
 
 
 def test_every_row_leads_to_manifests_that_are_there(made):
-    plan, folder, table = made
+    plan, folder, table, of_scores = made
     outputs = folder / "studies/test/12345678"
     outputs.mkdir(parents=True)
-    of_rows, of_arms = sources.of_rows(plan, table), sources.of_arms(plan)
+    of_rows, of_arms = sources.of_rows(plan, table, of_scores), sources.of_arms(plan)
     assert set(of_rows) == set(table["row"])
     for found in of_rows.values():
         for arm in found.arms:

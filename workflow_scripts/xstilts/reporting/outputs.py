@@ -2,6 +2,8 @@
 
 # the report, and its first paragraph as text
 REPORT, PARAGRAPH = "report.html", "report.txt"
+# the study file as it was when the study ran
+STUDY_FILE = "study.yaml"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 # name of the figure: module of this room, and its function that draws the figure
@@ -9,3 +11,5 @@ FIGURES = {
     "gains": "figures.gains",
     "gains_by_language": "figures.gains_by_language",
 }
+# name of the analysis: module of evaluation/analyses
+ANALYSES: dict[str, str] = {}

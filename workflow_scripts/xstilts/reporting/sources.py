@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from xstilts.evaluation.comparisons import SAME, Arm, Comparison, comparisons, gains
-from xstilts.evaluation.planned_examples import planned_examples
 from xstilts.evaluation.table import records
 from xstilts.store.manifest import path_of
 from xstilts.store.study_plan import Cell, StudyPlan
@@ -39,9 +38,16 @@ class Sources:
     targets: tuple[str, ...]
 
 
-def of_rows(plan: StudyPlan, estimates: pd.DataFrame) -> dict[int, Sources]:
-    """Return what each row of the table of estimates is computed from, by the number of the row."""
-    rows = {target: examples.rows for target, examples in planned_examples(plan).items()}
+def of_rows(plan: StudyPlan, estimates: pd.DataFrame, scores: pd.DataFrame) -> dict[int, Sources]:
+    """Return what each row of the table of estimates is computed from, by the number of the row.
+
+    Args:
+        plan: the study's plan.
+        estimates: the table of estimates.
+        scores: the table of scores.
+    """
+    languages = scores.drop_duplicates(["target", "language"]).groupby("target", sort=False)
+    rows = {str(target): dict(zip(of["language"], of["n"], strict=True)) for target, of in languages}
     asked = comparisons(plan, rows)
     asked += gains(plan, rows, asked)
     found = {_key(comparison): _sources(comparison) for comparison in asked}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from xstilts.evaluation import worlds
-from xstilts.evaluation.comparisons import POINTS
+from xstilts.evaluation.comparisons import GAIN, POINTS
 from xstilts.evaluation.estimates import ALL_RUNS, is_gain, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
@@ -74,6 +74,12 @@ def contrast_rows(estimates: pd.DataFrame) -> Cells:
 def claim_rows(estimates: pd.DataFrame) -> Cells:
     """Return header and rows of the table of what claims compare."""
     return _contrast_rows(of_claims(estimates))
+
+
+def gain_rows(estimates: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of gains that the study asks for by no other name, those over worlds."""
+    header, rows = _contrast_rows(estimates[is_gain(estimates) & estimates["world"].isna()])
+    return header, [[row[0], row[1].removeprefix(f"{GAIN}: "), *row[2:]] for row in rows]
 
 
 def _contrast_rows(estimates: pd.DataFrame) -> Cells:

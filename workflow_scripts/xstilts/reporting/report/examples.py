@@ -1,4 +1,4 @@
-"""Examples that changed between two arms, as a page shows them: counts by language, and some with their texts."""
+"""The section on examples that changed between two arms: counts by language, and some of them with their texts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from xstilts.evaluation.changed_examples import Changed, Changes, Pair, Runs
 from xstilts.evaluation.resampling import evaluation_node
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Form
-from xstilts.reporting import example_rows, example_texts
-from xstilts.reporting.example_rows import Rows
-from xstilts.reporting.example_texts import Answer, Text
+from xstilts.reporting.report import example_rows, example_texts
+from xstilts.reporting.report.example_rows import Rows
+from xstilts.reporting.report.example_texts import Answer, Text
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, columns
 from xstilts.store.study_plan import StudyPlan
 
 Sides = tuple[Runs, Runs]
@@ -67,12 +68,22 @@ class OfTarget:
 
 @dataclass(frozen=True)
 class OfPair:
-    """What changed between two sides, by target; ``chosen`` says which single tasks were chosen, where any were."""
+    """What changed between two sides.
+
+    Attributes:
+        shared: what they have in common.
+        first: the first side.
+        second: the second side.
+        chosen: of the second side which single tasks were chosen, and in how many runs; else empty.
+        axes: the models and mixtures of both, by axis.
+        targets: what changed of each target.
+    """
 
     shared: str
     first: str
     second: str
     chosen: str
+    axes: Mapping[str, Sequence[str]]
     targets: Sequence[OfTarget]
 
 
@@ -83,6 +94,36 @@ class Examples:
     pairs: Sequence[OfPair]
     rule: str
     notes: Sequence[str]
+
+
+def examples(inputs: Inputs) -> Section | None:
+    """Return the section of examples that changed: a table of how many, and some of them with their texts."""
+    found = collect(inputs.plan, inputs.results)
+    if not found.pairs and not found.notes:
+        return None
+    values = {"found": found, "tables": [_counts(found)] if found.pairs else []}
+    return Section(id="examples", title="Examples that changed", values=values, template="examples.html")
+
+
+def _counts(found: Examples) -> Grid:
+    """Return the table of how many examples changed, by comparison, target and language."""
+    rows = []
+    for pair in found.pairs:
+        for of_target in pair.targets:
+            for one in of_target.languages:
+                numbers = [str(number) for number in (one.examples, one.gained_number, one.lost_number)]
+                difference = f"{one.gained_number - one.lost_number:+d}"
+                names = [f"{pair.first} against {pair.second}", pair.shared, of_target.target, one.language]
+                axes = {**pair.axes, "target": [of_target.target], "language": [one.language]}
+                rows.append(Row(cells=[*names, *numbers, difference], axes=axes))
+    titles = ("comparison", "in", "target", "language", "examples", "gained", "lost", "difference")
+    return Grid(
+        id="changed",
+        caption="How many examples changed",
+        about="Gained: the first arm has the example right and the second one wrong; lost: the other way round.",
+        columns=columns(titles),
+        rows=rows,
+    )
 
 
 def collect(plan: StudyPlan, results: Path) -> Examples:
@@ -121,11 +162,16 @@ def collect(plan: StudyPlan, results: Path) -> Examples:
             shown[pair].append(one)
     rules = [changed_examples.RULE, *([changed_examples.RULE_OF_LIMIT] if chosen != found else [])]
     of_pairs = [
-        OfPair(pair.shared, first.name, second.name, second.chosen, shown[pair])
+        OfPair(pair.shared, first.name, second.name, second.chosen, _axes(pair), shown[pair])
         for pair, (first, second) in sides.items()
         if shown[pair]
     ]
     return Examples(of_pairs, " ".join(rules), list(dict.fromkeys(notes)))
+
+
+def _axes(pair: Pair) -> dict[str, list[str]]:
+    arms = (*pair.first.arms, *pair.second.arms)
+    return {axis: list(dict.fromkeys(getattr(arm, axis) for arm in arms)) for axis in ("model", "mixture")}
 
 
 def _changes(
@@ -143,7 +189,7 @@ def _changes(
         nodes = [node for side in runs for node in side.nodes[target]]
         gone = [node for node in nodes if not (results / node / predictions.FILE).exists()]
         if gone:
-            notes.append(f"{target}: predictions are not there any more ({results / gone[0]}); run the study again.")
+            notes.append(f"{target}: predictions are not there any more ({gone[0]}); run the study again.")
             continue
         for node in nodes:
             if node not in is_right:
@@ -178,7 +224,7 @@ def _of_target(
     ids = {(one.language, changed.example_id) for of_pair in chosen.values() for one in of_pair for changed in one.all}
     read = None
     if not all((results / prepared / f"{language}.parquet").exists() for language, _ in ids):
-        notes.append(f"{target}: its texts are not there any more ({results / prepared}); run the study again.")
+        notes.append(f"{target}: its texts are not there any more ({prepared}); run the study again.")
     elif ids:
         read = example_rows.read(plan, results, form, prepared, nodes, ids)
     found = {}

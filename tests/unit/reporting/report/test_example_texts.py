@@ -4,8 +4,8 @@ import json
 
 import pytest
 from xstilts.forms import FORMS
-from xstilts.reporting import example_texts
-from xstilts.reporting.example_texts import ANSWERS, LONGEST, WORDS, Answer, Segment, shortened
+from xstilts.reporting.report import example_texts
+from xstilts.reporting.report.example_texts import ANSWERS, LONGEST, WORDS, Answer, Segment, shortened
 
 COMMON = {"example_id": "1", "cluster_id": "1", "language": "ar", "split": "test"}
 ARABIC = "وقعت المعركة في القاهرة سنة 1798"

@@ -11,8 +11,8 @@ import pyarrow.parquet
 from xstilts.data.prepare import THRESHOLD
 from xstilts.evaluation import changed_examples, predictions
 from xstilts.forms.declaration import Form, Notation
-from xstilts.reporting import example_texts
-from xstilts.reporting.example_texts import ANSWERS, Answer, Row
+from xstilts.reporting.report import example_texts
+from xstilts.reporting.report.example_texts import ANSWERS, Answer, Row
 from xstilts.store.specs.data import EvaluationDataSpec
 from xstilts.store.study_plan import StudyPlan
 

@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import jinja2
+import pandas as pd
 import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import changed_examples
 from xstilts.evaluation.changed_examples import LIMIT, Changes
-from xstilts.reporting import examples
-from xstilts.reporting.example_texts import Answer, Segment, Text
+from xstilts.reporting.report import examples
+from xstilts.reporting.report.example_texts import Answer, Segment, Text
+from xstilts.reporting.report.page import Inputs
 
 from tests.builders.changed import changed_study
 from tests.builders.compared import answer
@@ -43,12 +46,12 @@ def study(tmp_path):
     return changed_study(tmp_path, "classification", SAID, ROWS)
 
 
-def html(found):
-    folder = Path(examples.__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("examples.html").render(examples=found)
+def html(study, folder):
+    """Return the section as the page has it."""
+    section = examples.examples(Inputs(study, folder, folder, pd.DataFrame(), pd.DataFrame()))
+    loader = jinja2.FileSystemLoader(Path(examples.__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("examples.html").render(values=section.values)
 
 
 def test_examples_by_hand(study, tmp_path):
@@ -101,7 +104,10 @@ class Elements(HTMLParser):
 
 
 def test_the_page_escapes_texts_and_lets_their_letters_decide_the_direction(study, tmp_path):
-    page = html(examples.collect(study, tmp_path))
+    page = html(study, tmp_path)
+    assert re.search(
+        r'data-mixture="nine none" data-target="t" data-language="ar"><th scope="row">nine against none</th>', page
+    )
     elements = Elements(page)
     assert elements.open == [] and ARABIC in "".join(elements.text)
     assert "<b>" not in page
@@ -110,8 +116,8 @@ def test_the_page_escapes_texts_and_lets_their_letters_decide_the_direction(stud
 
 
 def test_nothing_is_shown_of_a_study_that_asks_nothing(study, tmp_path):
-    found = examples.collect(dataclasses.replace(study, answer=None), tmp_path)
-    assert found.pairs == [] and found.notes == [] and html(found).strip() == ""
+    asks_nothing = dataclasses.replace(study, answer=None)
+    assert examples.examples(Inputs(asks_nothing, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame())) is None
 
 
 def test_predictions_that_are_gone_are_said(study, tmp_path):
@@ -120,7 +126,7 @@ def test_predictions_that_are_gone_are_said(study, tmp_path):
     assert [pair.second for pair in found.pairs] == ["mnli"]
     assert found.pairs[0].targets[0].gained == []
     (note,) = found.notes
-    assert "predictions/s.r.none.s2.t" in note and "run the study again" in note and note in html(found)
+    assert "predictions/s.r.none.s2.t" in note and "run the study again" in note and note in html(study, tmp_path)
 
 
 def test_runs_to_choose_from_that_are_gone_are_said(tmp_path):
@@ -140,7 +146,7 @@ def test_of_texts_that_are_gone_the_counts_stay(study, tmp_path):
     found = examples.collect(study, tmp_path)
     target = found.pairs[0].targets[0]
     assert target.languages[0].gained_number == 1 and target.gained == []
-    assert found.notes == [f"t: its texts are not there any more ({tmp_path / 'prepared/t'}); run the study again."]
+    assert found.notes == ["t: its texts are not there any more (prepared/t); run the study again."]
 
 
 def test_predictions_that_are_neither_right_nor_wrong_are_said(tmp_path):
@@ -238,7 +244,7 @@ def test_of_several_worlds_the_first_is_shown(study, tmp_path):
     assert len(found.pairs) == 2 and found.notes == ["Examples are those of world 4, the first of 2."]
 
 
-def test_a_page_of_nine_targets_and_forty_languages_stays_small():
+def test_a_page_of_nine_targets_and_forty_languages_stays_small(study, tmp_path, monkeypatch):
     """Texts of the longest that are shown, of characters of three bytes."""
     text = Text("context", "th", (Segment("ก" * 120), Segment("ข", marked=True), Segment(" …")))
     side = examples.Prediction([Answer("ก" * 20, "th")], 1, 5)
@@ -246,8 +252,11 @@ def test_a_page_of_nine_targets_and_forty_languages_stays_small():
     languages = [Changes(f"l{number}", 5000, 500, 400, (), ()) for number in range(40)]
     each = LIMIT // (4 * 9 * 2)
     target = examples.OfTarget("target", "right", languages, [example] * each, [example] * each)
-    found = examples.Examples([examples.OfPair("m", "nine", "none", "", [target] * 9)] * 4, changed_examples.RULE, [])
-    assert len(html(found).encode()) < 1_200_000
+    found = examples.Examples(
+        [examples.OfPair("m", "nine", "none", "", {}, [target] * 9)] * 4, changed_examples.RULE, []
+    )
+    monkeypatch.setattr(examples, "collect", lambda plan, results: found)
+    assert len(html(study, tmp_path).encode()) < 1_200_000
 
 
 def test_the_rule_says_where_examples_were_left_out(study, tmp_path, monkeypatch):
