@@ -105,13 +105,15 @@ class Elements(HTMLParser):
 
 def test_the_page_escapes_texts_and_lets_their_letters_decide_the_direction(study, tmp_path):
     page = html(study, tmp_path)
-    assert re.search(
-        r'data-mixture="nine none" data-target="t" data-language="ar"><th scope="row">nine against none</th>', page
-    )
+    row = page[page.index('data-mixture="nine none" data-target="t"><th scope="row">nine against none</th>') :]
+    cells = re.findall("<td.*?>(.*?)</td>", row.partition("</tr>")[0])
+    assert cells == ["s", "t", "2", "+1 −1", "+1 −1"] and 'data-language="ar">ar</th>' in page
     elements = Elements(page)
     assert elements.open == [] and ARABIC in "".join(elements.text)
     assert "<b>" not in page
     assert ("dd", {"dir": "auto", "lang": "ar"}) in elements.found
+    # against a single task nothing changed
+    assert "<h3>nine against none, s</h3>" in page and "<h3>nine against mnli, s</h3>" not in page
     assert "right in 2 of 3" in page and "t: 1 gained, 1 lost\nof 2" in page
 
 

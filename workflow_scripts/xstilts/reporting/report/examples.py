@@ -17,7 +17,7 @@ from xstilts.forms.declaration import Form
 from xstilts.reporting.report import example_rows, example_texts
 from xstilts.reporting.report.example_rows import Rows
 from xstilts.reporting.report.example_texts import Answer, Text
-from xstilts.reporting.report.page import Grid, Inputs, Row, Section, columns
+from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, columns
 from xstilts.store.study_plan import StudyPlan
 
 Sides = tuple[Runs, Runs]
@@ -106,24 +106,31 @@ def examples(inputs: Inputs) -> Section | None:
 
 
 def _counts(found: Examples) -> Grid:
-    """Return the table of how many examples changed, by comparison, target and language."""
+    """Return the table of how many examples changed: a row each comparison and target, a column each language."""
+    of_targets = [(pair, of_target) for pair in found.pairs for of_target in pair.targets]
+    languages = list(dict.fromkeys(one.language for _, of_target in of_targets for one in of_target.languages))
     rows = []
-    for pair in found.pairs:
-        for of_target in pair.targets:
-            for one in of_target.languages:
-                numbers = [str(number) for number in (one.examples, one.gained_number, one.lost_number)]
-                difference = f"{one.gained_number - one.lost_number:+d}"
-                names = [f"{pair.first} against {pair.second}", pair.shared, of_target.target, one.language]
-                axes = {**pair.axes, "target": [of_target.target], "language": [one.language]}
-                rows.append(Row(cells=[*names, *numbers, difference], axes=axes))
-    titles = ("comparison", "in", "target", "language", "examples", "gained", "lost", "difference")
+    for pair, of_target in of_targets:
+        by_language = {one.language: _cell(one.gained_number, one.lost_number) for one in of_target.languages}
+        examples, *changed = (
+            sum(getattr(one, name) for one in of_target.languages)
+            for name in ("examples", "gained_number", "lost_number")
+        )
+        names = [f"{pair.first} against {pair.second}", pair.shared, of_target.target, str(examples)]
+        cells = [*names, _cell(*changed), *(by_language.get(language, NOTHING) for language in languages)]
+        rows.append(Row(cells=cells, axes={**pair.axes, "target": [of_target.target]}))
+    titles = ("comparison", "in", "target", "examples", "all")
     return Grid(
         id="changed",
         caption="How many examples changed",
-        about="Gained: the first arm has the example right and the second one wrong; lost: the other way round.",
-        columns=columns(titles),
+        about="+7 −2: the first arm alone has 7 examples right, and the second one alone 2.",
+        columns=columns((*titles, *languages), {language: "language" for language in languages}),
         rows=rows,
     )
+
+
+def _cell(gained: int, lost: int) -> str:
+    return f"+{gained} −{lost}"
 
 
 def collect(plan: StudyPlan, results: Path) -> Examples:
