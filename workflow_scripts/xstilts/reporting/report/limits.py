@@ -35,8 +35,8 @@ def _groups(inputs: Inputs) -> Iterator[tuple[str, list[Markup]]]:
         if row.needs:
             needs.setdefault((claims.named(row.claim), row.needs), []).append(row.model)
     if needs:
-        said = [f"{claim}{_in(models)}: {lacking}." for (claim, lacking), models in needs.items()]
-        yield "Claims that need more than this study has", list(map(escape, said))
+        lacks = [f"{claim}{_in(models)}: {lacking}." for (claim, lacking), models in needs.items()]
+        yield "Claims that need more than this study has", list(map(escape, lacks))
     if plan.notes:
         yield "Left out", [escape(note) for note in plan.notes]
 
