@@ -17,6 +17,7 @@ from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.outputs import ANALYSES
 from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import AXES, NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
 
 # an analysis of more rows is for a figure, and its file
@@ -286,7 +287,8 @@ def undecided(inputs: Inputs) -> list[Markup]:
     for row in records(rows[rows["world"].isna()]):
         if row["verdict"] not in ("", "undecided"):
             continue
-        where = ", ".join(str(row[name]) for name in ("family", "size", "model", "target") if row[name])
+        size = "large − small" if row["kind"] == INTERACTION else row["size"]
+        where = ", ".join(filter(None, (row["family"], size, row["model"], row["target"])))
         why = wording.decidable(row) if row["verdict"] else "without a verdict"
         sides = f"{row['name']}, {row['a']} − {row['b']} ({where})"
         found.append(Markup('<a href="#estimate-{}">{}</a>: {}.').format(row["row"], sides, escape(why)))

@@ -1,6 +1,6 @@
 """The section on what a study cannot tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup, escape
 
@@ -29,15 +29,21 @@ def _groups(inputs: Inputs) -> Iterator[tuple[str, list[Markup]]]:
             " range over examples and no verdict. Another seed may give another sign."
         )
         yield "What another run would give", [escape(said)]
-    needs = [
-        f"{claims.named(row.claim)}{f' in {row.model}' if row.model else ''}: {row.needs}."
-        for row in claims.rows(plan, estimates)
-        if row.needs
-    ]
+    # what a claim needs in all models is said once
+    needs: dict[tuple[str, str], list[str]] = {}
+    for row in claims.rows(plan, estimates):
+        if row.needs:
+            needs.setdefault((claims.named(row.claim), row.needs), []).append(row.model)
     if needs:
-        yield "Claims that need more than this study has", [escape(said) for said in needs]
+        lacks = [f"{claim}{_in(models)}: {lacking}." for (claim, lacking), models in needs.items()]
+        yield "Claims that need more than this study has", list(map(escape, lacks))
     if plan.notes:
         yield "Left out", [escape(note) for note in plan.notes]
+
+
+def _in(models: Sequence[str]) -> str:
+    found = list(dict.fromkeys(filter(None, models)))
+    return f" in {wording.listed(found)}" if found else ""
 
 
 def _elsewhere(inputs: Inputs) -> Iterator[str]:
@@ -49,8 +55,9 @@ def _elsewhere(inputs: Inputs) -> Iterator[str]:
         f"{wording.counted(languages, 'language')}, {wording.counted(targets, 'target')} and"
         f" {wording.counted(scores['model'].nunique(), 'pretrained model')} are fixed: intervals say nothing of others."
     )
-    flags = {"†": not scores["official"].all(), "‡": scores["sample"].any(), "!": scores["collapsed"].any()}
-    shares = {"†": ~scores["official"], "‡": scores["sample"], "!": scores["collapsed"]}
-    for mark, there in flags.items():
-        if there:
-            yield f"{shares[mark].mean():.0%} of the scores are {marks.MEANINGS[mark].replace('averaged over', 'of')}."
+    flags = {"†": ~scores["official"], "‡": scores["sample"], "!": scores["collapsed"]}
+    shares = {mark: flag.mean() for mark, flag in flags.items()}
+    for mark, share in shares.items():
+        if share:
+            number = "All scores" if share == 1 else f"{share:.0%} of the scores"
+            yield f"{number} are {marks.MEANINGS[mark].replace('averaged over', 'of')}."
