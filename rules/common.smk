@@ -28,6 +28,7 @@ from xstilts.reporting.outputs import (
     FIGURES,
     PARAGRAPH,
     REPORT,
+    STUDY_FILE,
     TABLE_FORMATS,
 )
 from xstilts.store import study_plan
@@ -194,9 +195,10 @@ def show_summary():
 
 
 def write_plan():
-    """Write plan.json and index.tsv beside the study's outputs."""
+    """Write plan.json, index.tsv and the study file as it is beside the study's outputs."""
     write_atomically(Path(f"{study_folder}/plan.json"), study_plan.text(plan.study_plan))
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
+    write_atomically(Path(f"{study_folder}/{STUDY_FILE}"), settings.study.read_text("utf-8"))
     link_nodes(plan, settings.results)
 
 

@@ -121,5 +121,6 @@ rule report:
         "../envs/xstilts.yaml"
     params:
         plan=f"{study_folder}/plan.json",
+        documentation=plan.documentation_digest,
     shell:
         "python -m xstilts report --plan {params.plan:q} > {log:q} 2>&1"

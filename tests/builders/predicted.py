@@ -1,6 +1,6 @@
 """Studies whose predictions are made by hand: a plan, and the files that jobs leave behind of every run."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from xstilts.store import manifest
 from xstilts.store.manifest import DevScores, EvaluatedSplit, EvaluationResults, Run
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
-from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, UnionSpec
+from xstilts.store.specs.data import EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import PredictionsSpec
 from xstilts.store.specs.models import IntermediateSpec, Method, Numerics, TargetSpec, TaskSpec
 from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
@@ -56,7 +56,7 @@ class Predicted:
         arm: tuple[str, str],
         seed: int,
         target: str,
-        answers: Mapping[str, Mapping[str, Sequence[float]]],
+        answers: Mapping[str, Mapping[str, Sequence[Any]]],
         dev: float | None = 50.0,
         collapsed: bool = False,
         recipe: str = "r",
@@ -67,7 +67,7 @@ class Predicted:
             arm: model and mixture.
             seed: of the run.
             target: the target.
-            answers: by language and statistic the statistic of each example.
+            answers: by language and statistic the statistic of each example; ``prediction`` and ``gold`` are texts.
             dev: score on dev rows by the headline metric; None for a target that is not trained.
             collapsed: whether the run collapsed.
             recipe: the recipe.
@@ -79,7 +79,7 @@ class Predicted:
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
             return
-        self._prepared(target)
+        self._prepared(target, answers)
         entry = self.targets[target]
         # targets that train on the same data have one training
         task = trained_task(entry)
@@ -129,10 +129,13 @@ class Predicted:
         tasks = [task_spec(task, form_of(task), "accuracy") for task in self.mixtures[mixture]]
         self.nodes[node] = PlannedNode("", (node,), to_json(training_spec(IntermediateSpec, tasks, seed, parents)))
 
-    def _prepared(self, target: str) -> None:
+    def _prepared(self, target: str, languages: Iterable[str]) -> None:
+        files = EvaluationFiles(
+            split="test", official=True, files=(), threshold=(), where=None, published=None, rows=None, sample=False
+        )
         evaluation = EvaluationDataSpec(
             version=1, parents={}, task=self.targets[target].task, form=self.targets[target].form, labels=None,
-            task_version=1, reading=READING, languages={}, test_rows=None, cluster_rows=1,
+            task_version=1, reading=READING, languages=dict.fromkeys(languages, files), test_rows=None, cluster_rows=1,
             parallel=target in self.parallel,
         )  # fmt: skip
         self.nodes[f"prepared/{target}"] = PlannedNode("", (target,), to_json(evaluation))
@@ -194,15 +197,17 @@ def training_spec(kind: type[T], tasks: Sequence[TaskSpec], seed: int, parents: 
     )  # fmt: skip
 
 
-def predictions(language: str, columns: Mapping[str, Sequence[float]], clusters: int = 1) -> pd.DataFrame:
-    """Return predictions in a language with these statistics; so many examples are a cluster."""
+def predictions(language: str, columns: Mapping[str, Sequence[Any]], clusters: int = 1) -> pd.DataFrame:
+    """Return predictions in a language with these statistics, and texts where given; so many examples are a cluster."""
+    texts = {name: columns[name] for name in ("prediction", "gold") if name in columns}
+    columns = {name: values for name, values in columns.items() if name not in texts}
     rows = len(next(iter(columns.values())))
     numbers = range(rows)
     return pd.DataFrame(
         {
             "example_id": [str(number) for number in numbers],
             "cluster_id": [str(number // clusters) for number in numbers],
-            "language": language, "split": "test", "prediction": "", "gold": "",
+            "language": language, "split": "test", "prediction": "", "gold": "", **texts,
             **{f"stat_{name}": np.asarray(values, dtype=float) for name, values in columns.items()},
         }
     )  # fmt: skip

@@ -54,12 +54,12 @@ def test_tokenizer_and_model_are_made_from_the_text(world):
 def test_report_says_first_that_the_world_is_synthetic(world):
     html = (latest(world) / "report.html").read_text()
     body = html[html.index("<body>") + len("<body>") :].strip()
-    assert body.startswith("<p><strong>The world of this study is synthetic")
-    for heading in ("Contrasts", "Distance", "By language"):
-        assert f"<h2>{heading}</h2>" in html
+    assert body.startswith('<header class="notice"><strong>The world of this study is synthetic')
+    for heading in ("Contrasts", "Distance of a language", "Scores by language"):
+        assert f"<h3>{heading}</h3>" in html
     # of five targets and their mean, of which one run says nothing
     assert "Expected differences: 6, of which 6 without a verdict" in html
-    assert "emerged" not in html[html.index("<h2>Contrasts") :]
+    assert "emerged" not in html[html.index("<h3>Contrasts") : html.index("</main>")]
 
 
 def test_contrasts_are_those_of_the_scores(world):

@@ -60,7 +60,7 @@ def test_estimates_over_worlds_are_those_of_the_differences_in_worlds(project, s
 def test_report_says_over_how_many_worlds(project):
     html = (project.results / "studies/study/latest/report.html").read_text()
     assert "All scores of this page are means over 2 worlds." in html
-    assert "<h2>Worlds</h2>" in html
+    assert "<h3>Worlds</h3>" in html
 
 
 def test_other_tables_of_estimates_have_the_rows_over_worlds(project):

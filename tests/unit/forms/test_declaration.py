@@ -21,7 +21,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation import resampling, xtreme_format
 from xstilts.evaluation.scores import columns_of
 from xstilts.forms import FORMS, scoring
-from xstilts.forms.declaration import PERCENT, Form, Metric, Role
+from xstilts.forms.declaration import PERCENT, Form, Metric, Notation, Role
 from xstilts.forms.interface import FormModule, required_functions
 from xstilts.metrics.classes import macro_f1
 from xstilts.planning import registry
@@ -116,6 +116,41 @@ def test_the_page_on_tasks_lists_fields_and_metrics_of_forms():
         fields, metrics = rows[name].rsplit("|", 1)
         assert all(field in fields for field in form.fields), name
         assert set(metrics.strip().split(", ")) <= set(form.metrics), name
+
+
+# when a prediction is right
+
+
+@pytest.mark.parametrize(
+    "name, gold, right, wrong",
+    [
+        ("classification", "a", ["a"], ["b"]),
+        ("multiple_choice", "1", ["1"], ["2"]),
+        ("span", '["the sun", "star"]', ["sun", "star"], ["sun star", ""]),
+        ("span", "[]", [""], ["sun"]),
+        ("tagging", "A O B", ["A O B"], ["A O O", "O O B"]),
+        ("bitext", "3", ["3"], ["4"]),
+        ("mining", "e1", ["e1"], ["e2", ""]),
+        ("mining", "", [""], ["e1"]),
+        ("retrieval", '["a", "b"]', ['["b", "x", "a"]'], ['["x", "a", "b"]', "[]"]),
+    ],
+)
+def test_right_predictions_by_hand(name, gold, right, wrong):
+    said = [*right, *wrong]
+    rules = "squad_v2" if name == "span" else None
+    columns = scoring.columns_of(forms.get(name), said, [gold] * len(said), rules, ["en"] * len(said))
+    judgement = FORMS[name].judgement
+    found = judgement.is_right({name: columns[name] for name in judgement.uses})
+    assert found.tolist() == [True] * len(right) + [False] * len(wrong)
+
+
+def test_judgements_are_whole():
+    assert {name for name, form in FORMS.items() if form.judgement is None} == {"mlm"}
+    for form in FORMS.values():
+        for name in form.of_role(Role.ANSWERS, Role.LABELS):
+            assert form.fields[form.fields[name].of].role in (Role.TEXT, Role.TEXTS)
+        if form.judgement and form.judgement.notation in (Notation.TAGS, Notation.CHOICE):
+            assert len(form.of_role(Role.TEXTS)) == 1
 
 
 # scores

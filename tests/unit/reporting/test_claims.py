@@ -68,7 +68,7 @@ def test_several_comparisons():
     row, _ = found(planned, ROW, {**ROW, "estimate": -2.0})
     assert row.verdict == "contradicted"
     text = wording.text([row.found])
-    assert text == "1 of 2 comparisons as claimed, 1 the other way: from row [1] to [2]"
+    assert text == "1 of 2 comparisons as claimed, 1 the other way: the first [1] to the last [2]"
     assert 'href="#estimate-2"' in wording.in_html([row.found])
 
 

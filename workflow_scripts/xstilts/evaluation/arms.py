@@ -121,7 +121,7 @@ def measure(
         trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
         collapsed={node for node, found in evaluated.items() if found.collapsed},
         dev={
-            (arm, seed): _dev(plan, of_targets, evaluated)
+            (arm, seed): dev_of_run(plan, of_targets, evaluated)
             for arm, of_seeds in nodes.items()
             for seed, of_targets in of_seeds.items()
         },
@@ -134,7 +134,7 @@ def _has_seed(training: str) -> bool:
     return training.partition("/")[0] in (IntermediateSpec.stage, TargetSpec.stage)
 
 
-def _dev(plan: StudyPlan, nodes: Mapping[str, str], evaluated: Mapping[str, EvaluationResults]) -> Dev:
+def dev_of_run(plan: StudyPlan, nodes: Mapping[str, str], evaluated: Mapping[str, EvaluationResults]) -> Dev:
     """Return the dev scores of a run, whose nodes are given by target.
 
     Retrieval has none where it is not trained, so it takes the arm that is chosen on the other targets throughout.

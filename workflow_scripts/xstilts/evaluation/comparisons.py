@@ -204,7 +204,7 @@ def of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence[
         contrast: the contrast.
         found: the outcomes.
     """
-    for shared, pair in _pairs(plan, contrast):
+    for shared, pair in pairs_of_contrast(plan, contrast):
         for outcome in found:
             yield Comparison(
                 name=name,
@@ -220,8 +220,11 @@ def of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence[
             )
 
 
-def _pairs(plan: StudyPlan, contrast: Contrast) -> Iterator[tuple[Mapping[str, str], tuple[Arm, Arm]]]:
-    """Yield the arms on both sides with all else equal, and what they share."""
+def pairs_of_contrast(plan: StudyPlan, contrast: Contrast) -> Iterator[tuple[Mapping[str, str], tuple[Arm, Arm]]]:
+    """Yield what the arms on both sides of a contrast share, all else being equal, and these arms.
+
+    The study need not have the second one.
+    """
     first, second = contrast.pair
     for cell in {(cell.model, cell.recipe, cell.mixture): cell for cell in plan.cells}.values():
         arm = Arm(cell.model, cell.recipe, cell.mixture)

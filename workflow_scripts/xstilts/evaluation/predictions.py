@@ -3,11 +3,13 @@
 Beside the columns below it has those of the form's statistics, ``stat_<name>``, from which scores are computed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from xstilts.errors import UserError
 from xstilts.evaluation.table import Column, Table
 from xstilts.forms.interface import AnyForm
 
@@ -25,6 +27,25 @@ COLUMNS = (
 TABLE = Table("predictions", COLUMNS)
 write, read = TABLE.write, TABLE.read
 _COPIED = ["example_id", "cluster_id", "language", "split"]
+
+
+def read_columns(path: Path, columns: Sequence[str], ids: Collection[str] | None = None) -> pd.DataFrame:
+    """Read some columns of predictions.
+
+    Args:
+        path: the file, which is there.
+        columns: their names.
+        ids: of the examples; None for all.
+
+    Raises:
+        UserError: if the file is not Parquet, or has not these columns.
+    """
+    filters = None if ids is None else [("example_id", "in", list(ids))]
+    try:
+        return pd.read_parquet(path, columns=list(columns), filters=filters)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path}: not a table of predictions: {reason}; delete its folder and run again") from None
 
 
 def frame_of(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.forms.classification import statistics
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import nearest
 from xstilts.tokenization.tokenizer import ModelTokenizer
@@ -22,6 +22,9 @@ FORM = Form(
     sequences=2,
     retrieval=("direction",),
     xtreme=Xtreme("indices", "tsv"),
+    judgement=Judgement(
+        Notation.INDEX, ("correct",), lambda columns: columns["correct"] == 1, "the nearest sentence is the translation"
+    ),
 )
 
 

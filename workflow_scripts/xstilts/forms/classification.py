@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import classes
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
@@ -28,6 +28,9 @@ FORM = Form(
     head_size=lambda width, labels: width * (width + 1) + (width + 1) * labels,
     label_head=True,
     xtreme=Xtreme("labels", "tsv"),
+    judgement=Judgement(
+        Notation.LABEL, ("correct",), lambda columns: columns["correct"] == 1, "the label is the gold one"
+    ),
 )
 
 

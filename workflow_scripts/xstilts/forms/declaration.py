@@ -34,10 +34,12 @@ class Field:
     Attributes:
         role: what it is.
         required: whether the columns of a source must give it.
+        of: the field that these answers are spans of, or whose words these labels are of; empty for other roles.
     """
 
     role: Role
     required: bool = True
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,35 @@ class Metric:
             raise ValueError("a metric is computed by of_sums or by of_examples")
         if self.unit not in (PERCENT, NATS):
             raise ValueError(f"the unit of a metric is {PERCENT} or {NATS}, not {self.unit!r}")
+
+
+class Notation(StrEnum):
+    """What the text of a prediction stands for, and that of a gold answer."""
+
+    LABEL = "label"  # a label
+    CHOICE = "choice"  # a label, which stands for the choice in its place
+    SPAN = "span"  # a text; gold is a JSON list of answers
+    TAGS = "tags"  # a label for each word, separated by spaces
+    RANKING = "ranking"  # a JSON list of ids of rows in any language, the best first; gold lists the relevant ones
+    PAIR = "pair"  # the id of a row of the same language, or nothing
+    INDEX = "index"  # the index of a row of the same language
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """When a single prediction is right, for people who look at examples.
+
+    Attributes:
+        notation: what predictions and gold answers stand for.
+        uses: the columns that say whether an example is right.
+        is_right: whether each example is right, from these columns; bool of shape (examples,).
+        meaning: the same in words, behind "right:".
+    """
+
+    notation: Notation
+    uses: tuple[str, ...]
+    is_right: Callable[[Columns], np.ndarray]
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -110,6 +141,7 @@ class Form:
         neutral: those of these settings that were added after results existed, each with the value that means what the
             form did before. A spec leaves a setting out at that value; ``with_neutral`` puts it back.
         xtreme: how its files stand in XTREME's benchmarks; None where XTREME has no task of this form.
+        judgement: when a prediction is right; None where predictions are neither right nor wrong.
     """
 
     fields: Mapping[str, Field]
@@ -131,6 +163,7 @@ class Form:
     decoding: tuple[str, ...] = ()
     neutral: Mapping[str, float] = field(default_factory=dict)
     xtreme: Xtreme | None = None
+    judgement: Judgement | None = None
 
     def with_neutral(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return settings of a spec with those that it leaves out."""

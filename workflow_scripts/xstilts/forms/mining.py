@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import counts, mining
 from xstilts.tokenization.tokenizer import ModelTokenizer
@@ -24,6 +24,12 @@ FORM = Form(
     searched=True,
     has_ids=True,
     xtreme=Xtreme("pairs", "tsv", item="pair"),
+    judgement=Judgement(
+        Notation.PAIR,
+        ("false_positives", "false_negatives"),
+        lambda columns: columns["false_positives"] + columns["false_negatives"] == 0,
+        "the sentence is paired with its translation, or with nothing where it has none",
+    ),
 )
 FOREIGN, ENGLISH = "foreign", "english"
 # the split on whose pairs the threshold is chosen, where there is one

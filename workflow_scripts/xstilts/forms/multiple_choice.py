@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, statistics, terms
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled, text
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import TokensBuilder
@@ -28,6 +28,9 @@ FORM = Form(
     head_size=lambda width, labels: width * (width + 1) + width + 1,
     sequences=None,
     xtreme=Xtreme("choices", "jsonl"),
+    judgement=Judgement(
+        Notation.CHOICE, ("correct",), lambda columns: columns["correct"] == 1, "the choice is the gold one"
+    ),
 )
 
 

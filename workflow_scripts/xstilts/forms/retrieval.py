@@ -12,13 +12,25 @@ from typing import Any
 import numpy as np
 
 from xstilts.errors import UserError
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Columns, Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics.retrieval import average_precision, top, unit
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 CUTOFF = 20
+
+
+def _best(ranked: str) -> str | None:
+    return next(iter(json.loads(ranked)), None)
+
+
+def _best_is_relevant(columns: Columns) -> np.ndarray:
+    """Tell for each query whether its best candidate is one of the relevant ones."""
+    pairs = zip(columns["prediction"], columns["gold"], strict=True)
+    return np.array([_best(ranked) in json.loads(relevant) for ranked, relevant in pairs], dtype=bool)
+
+
 FORM = Form(
     fields={
         "query": Field(Role.TEXT),
@@ -37,6 +49,9 @@ FORM = Form(
     separable=False,
     lengths=("max_query_length",),
     xtreme=Xtreme("rankings", "json", item="query"),
+    judgement=Judgement(
+        Notation.RANKING, ("prediction", "gold"), _best_is_relevant, "the best candidate is a relevant one"
+    ),
 )
 # rows that are tokenized at once: a pool may have a million
 _BLOCK = 4096

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.forms.classification import collapsed
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import mlqa, squad
 from xstilts.tokenization.tokenizer import ModelTokenizer
@@ -20,7 +20,7 @@ from xstilts.tokenization.tokens import Tokens, TokensBuilder
 __all__ = ["collapsed"]
 
 FORM = Form(
-    fields={"context": Field(Role.TEXT), "question": Field(Role.TEXT), "answers": Field(Role.ANSWERS)},
+    fields={"context": Field(Role.TEXT), "question": Field(Role.TEXT), "answers": Field(Role.ANSWERS, of="context")},
     metrics={
         "f1": Metric(of_sums=lambda sums, examples: 100 * sums["f1"] / examples),
         "exact_match": Metric(of_sums=lambda sums, examples: 100 * sums["exact_match"] / examples),
@@ -30,6 +30,12 @@ FORM = Form(
     lengths=("stride", "max_question_length"),
     decoding=("max_answer_length", "n_best", "null_threshold"),
     xtreme=Xtreme("answers", "json", item="question"),
+    judgement=Judgement(
+        Notation.SPAN,
+        ("exact_match",),
+        lambda columns: columns["exact_match"] == 1,
+        "the answer is a gold one, by exact match",
+    ),
 )
 _OUTSIDE = -1
 

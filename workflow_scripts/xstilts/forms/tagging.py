@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from xstilts.forms.declaration import Field, Form, Metric, Role, Xtreme
+from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.metrics import counts, spans
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 FORM = Form(
-    fields={"words": Field(Role.TEXTS), "tags": Field(Role.LABELS)},
+    fields={"words": Field(Role.TEXTS), "tags": Field(Role.LABELS, of="words")},
     metrics={
         "f1": Metric(of_sums=lambda sums, examples: 100 * counts.f1(sums)),
         "accuracy": Metric(
@@ -26,6 +26,12 @@ FORM = Form(
     label_head=True,
     labels_from_data=True,
     xtreme=Xtreme("tags", "tsv", item="sentence"),
+    judgement=Judgement(
+        Notation.TAGS,
+        ("correct", "words"),
+        lambda columns: columns["correct"] == columns["words"],
+        "every word has its gold tag",
+    ),
 )
 NO_WORD = -1
 _IGNORED = -100

@@ -1,7 +1,7 @@
 """What a plan is made of: nodes with specs and names, the cells of a study, and the folder of its outputs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TypedDict
 
@@ -9,6 +9,7 @@ from xstilts.data.sources.made_up import MADE_UP
 from xstilts.planning import labels
 from xstilts.planning.study import Study
 from xstilts.store import specs, study_plan
+from xstilts.store.documentation import Documentation
 from xstilts.store.files import digest
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
@@ -104,6 +105,7 @@ class Plan:
         languages: what the registry says of the targets' languages.
         corpora: the text that published models were pretrained on, in GiB by language.
         notes: for the user, what was left out and why.
+        documentation: what the registry knows of what the study uses.
     """
 
     study: Study
@@ -115,6 +117,7 @@ class Plan:
     languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
     corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    documentation: Documentation = Documentation()
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -168,7 +171,13 @@ class Plan:
         cells = tuple(replace(cell, node=self.nodes[cell.node].digest) for cell in self.cells)
         shown = study_plan.to_json(replace(self._without_nodes, cells=cells))
         del shown["figures"]
+        del shown["documentation"]
         return digest({"version": STUDIES_VERSION, **shown})
+
+    @cached_property
+    def documentation_digest(self) -> str:
+        """Digest of what the report alone reads, so that a change of it writes the report again and nothing else."""
+        return digest(asdict(self.documentation))
 
     @property
     def folder(self) -> str:
@@ -186,7 +195,7 @@ class Plan:
             node.id: PlannedNode(node.digest, tuple(self.made.names[node.id]), specs.to_json(node.spec))
             for node in self.nodes.values()
         }
-        return replace(self._without_nodes, nodes=nodes)
+        return replace(self._without_nodes, nodes=nodes, documentation=self.documentation)
 
     @property
     def _without_nodes(self) -> StudyPlan:

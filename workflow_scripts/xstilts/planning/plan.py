@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.planning import question
+from xstilts.planning import documentation, question
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
@@ -32,9 +32,8 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
         UserError: if a source lacks what the study asks for (ring three of the checks).
     """
     plans = {world: _plan_in_one_world(replace(study, worlds=(world,)), registry, indexes) for world in study.worlds}
-    if len(plans) > 1:
-        return _together(study, plans)
-    (plan,) = plans.values()
+    plan = _together(study, plans) if len(plans) > 1 else plans[study.worlds[0]]
+    plan.documentation = documentation.of_study(study, (node.spec for node in plan.nodes.values()), registry)
     return plan
 
 

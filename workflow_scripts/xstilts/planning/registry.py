@@ -115,6 +115,7 @@ class Registry:
     claims: Mapping[str, Mapping[str, Any]]
     checksums: Mapping[str, str]
     miniature: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, str | Mapping[str, str]]
 
     def of(self, source: str) -> "Registry":
         """Return the registry as it is for studies of a source: the miniature world has languages of its own."""
@@ -223,6 +224,7 @@ def load(own_tasks: Path | None = None) -> Registry:
         claims=_table("claims.yaml"),
         checksums=_table("checksums.yaml"),
         miniature=_table("miniature.yaml"),
+        origins=_table("origins.yaml"),
     )
 
 

@@ -105,7 +105,7 @@ def _found(of_model: Sequence[Row], judged: Judgement) -> Sentence:
         return (Stated(f"{wording.difference(first)}, {wording.runs(first)}", first["row"]),)
     against = f"{judged.against} the other way" if judged.against else "none the other way"
     counts = f"{judged.supporting} of {judged.comparisons} comparisons as claimed, {against}"
-    return (f"{counts}: ", Stated("from row", first["row"]), Stated(" to", last["row"]))
+    return (f"{counts}: ", Stated("the first", first["row"]), " to ", Stated("the last", last["row"]))
 
 
 def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smallest: float) -> str:
@@ -147,3 +147,8 @@ def cells(found: Sequence[ClaimRow], render: Callable[[Iterable[Sentence]], str]
         words = f"{row.text} ({row.source})" if row.source else row.text
         rows.append([row.claim, words, *of_arm, render([row.found]) or "–", row.needs or "–"])
     return header, rows
+
+
+def named(claim: str) -> str:
+    """Return what a claim is called in a sentence: those that have a number are claims, others have a name."""
+    return f"{CLAIM} {claim}" if claim[:1].isdigit() else claim

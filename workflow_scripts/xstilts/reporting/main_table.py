@@ -32,7 +32,7 @@ def of_study(scores: pd.DataFrame, estimates: pd.DataFrame, plan: StudyPlan) -> 
 
     Its frame has the rows of ``of_targets``, and for each mixture one more, the mean over the targets in percent, whose
     examples are the sum of theirs. ``low`` and ``high`` are the ends of the 95 % interval of ``gain``, and ``interval``
-    says what that is over; they are missing where there is no estimate.
+    says what that is over; ``row`` is that of the table of estimates. They are missing where there is no estimate.
 
     Args:
         scores: the table of scores.
@@ -87,9 +87,9 @@ def _unit(metric: str) -> str:
     return metric_named(metric).unit
 
 
-# low, high and interval of a gain, by model, recipe, mixture, target and number of targets
+# row, low, high and interval of a gain, by model, recipe, mixture, target and number of targets
 _Intervals = dict[tuple[str, str, str, str, int], dict[str, Any]]
-_NO_INTERVAL: dict[str, Any] = {"low": math.nan, "high": math.nan, "interval": ""}
+_NO_INTERVAL: dict[str, Any] = {"row": math.nan, "low": math.nan, "high": math.nan, "interval": ""}
 
 
 def _intervals(estimates: pd.DataFrame) -> _Intervals:
@@ -121,8 +121,9 @@ def _with_means(frame: pd.DataFrame, intervals: _Intervals) -> pd.DataFrame:
             target = averaged["target"].iloc[0] if len(averaged) == 1 else ""
             interval = intervals.get((model, recipe, mixture, target, len(averaged)), _NO_INTERVAL)
             rows.append(dict(zip(MODEL_AXES, key, strict=True)) | _mean(averaged) | interval)
-    values = ["metric", "zero_shot", "gain", "low", "high", "interval", "source", "languages", "runs", "n"]
-    return pd.DataFrame(rows, columns=[*CELL_AXES, *values, *marks.FLAGS]).astype({"languages": "Int64"})
+    values = ["metric", "zero_shot", "gain", *_NO_INTERVAL, "source", "languages", "runs", "n"]
+    frame = pd.DataFrame(rows, columns=[*CELL_AXES, *values, *marks.FLAGS])
+    return frame.astype({"languages": "Int64", "row": "Int64"})
 
 
 def _mean(targets: pd.DataFrame) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 # the report, and its first paragraph as text
 REPORT, PARAGRAPH = "report.html", "report.txt"
+# the study file as it was when the study ran
+STUDY_FILE = "study.yaml"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 # name of the analysis: its module in evaluation/analyses

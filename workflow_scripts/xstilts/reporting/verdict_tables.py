@@ -77,6 +77,12 @@ def claim_rows(estimates: pd.DataFrame) -> Cells:
     return _contrast_rows(of_claims(estimates))
 
 
+def gain_rows(estimates: pd.DataFrame) -> Cells:
+    """Return header and rows of the table of gains that the study asks for by no other name, those over worlds."""
+    header, rows = _contrast_rows(estimates[(estimates["name"] == GAIN) & estimates["world"].isna()])
+    return header, [[row[0], row[1].removeprefix(f"{GAIN}: "), *row[2:]] for row in rows]
+
+
 def _contrast_rows(estimates: pd.DataFrame) -> Cells:
     header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
     rows = []

@@ -17,6 +17,7 @@ from xstilts.errors import UserError, suggestion
 from xstilts.store import specs
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
+from xstilts.store.documentation import Documentation
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
@@ -206,6 +207,7 @@ class StudyPlan:
         notes: for people: what was left out and why.
         cells: one for each combination of the axes.
         nodes: the nodes by id, parents first.
+        documentation: where settings, data and models come from; moves no output.
     """
 
     study: str
@@ -226,6 +228,7 @@ class StudyPlan:
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
     nodes: Mapping[str, PlannedNode]
+    documentation: Documentation = Documentation()
 
     @property
     def title(self) -> str:

@@ -1,0 +1,78 @@
+"""Every setting has an origin, which docs/protocol.md bears out; a study's own values are its own."""
+
+import re
+
+import pytest
+from xstilts import schema
+from xstilts.planning import documentation, registry
+
+from tests.builders.plans import plan_study
+from tests.builders.projects import ROOT
+
+REGISTRY = registry.load()
+RECIPES = {**REGISTRY.recipes, "defaults": schema.check({}, "recipe.yaml", "defaults")}
+PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+# rows of the tables of settings: setting, paper, jiant, XTREME, ours
+ROWS = [row for line in PROTOCOL.splitlines() if len(row := [cell.strip() for cell in line.strip("|").split("|")]) == 5]
+KEY = r"`(?:(jiant|xtreme)\.)?((?:intermediate|target|early_stopping|bitext)\.[\w.]+): "
+STATED = [
+    (recipe, key, row[2], row[3])
+    for row in ROWS
+    for recipe, key in re.findall(
+        r"`(?:(jiant|xtreme)\.)?((?:intermediate|target|early_stopping|bitext)\.[\w.]+): ", row[4]
+    )
+]
+NOT_SAID = ("unknown", "not in it", "none")
+
+
+def test_every_setting_of_every_recipe_has_an_origin_and_nothing_else_has():
+    keys = {key for recipe in RECIPES.values() for key, _ in documentation.leaves(recipe)}
+    assert set(REGISTRY.origins) == keys
+    for name, recipe in RECIPES.items():
+        for key, _ in documentation.leaves(recipe):
+            assert documentation.origin_of(key, name, REGISTRY.origins) in ("jiant", "XTREME", "ours")
+
+
+@pytest.mark.parametrize(("recipe", "key", "jiant", "xtreme"), STATED, ids=[".".join(row[:2]) for row in STATED])
+def test_origin_is_a_source_that_says_something(recipe, key, jiant, xtreme):
+    if key == "bitext.overrides":
+        return
+    for name in [recipe] if recipe else ["jiant", "xtreme"]:
+        origin = documentation.origin_of(key, name, REGISTRY.origins)
+        assert not (origin == "jiant" and jiant in NOT_SAID)
+        assert not (origin == "XTREME" and xtreme in NOT_SAID)
+
+
+@pytest.mark.parametrize("row", [line for line in PROTOCOL.splitlines() if re.match(r"\| `\w+` \|", line)])
+def test_training_sets_that_a_source_lacks_have_another_origin(row):
+    task, _, jiant, xtreme, *_ = (cell.strip(" `") for cell in row.strip("|").split("|"))
+    form = REGISTRY.tasks[task].form
+    for key, origin in REGISTRY.origins.items():
+        if key.startswith((f"target.overrides.{task}.", f"target.overrides.{form}.")):
+            origins = {origin} if isinstance(origin, str) else set(origin.values())
+            assert not ("jiant" in origins and jiant == "not in it")
+            assert not ("XTREME" in origins and xtreme == "not in it")
+
+
+def of(folder, **changes):
+    study = {"description": "test", "source": "tiny", "models": ["tiny"], **changes}
+    return plan_study(folder, study).study_plan.documentation
+
+
+def test_values_of_the_study_are_its_own(tmp_path):
+    mine = {"target": {"learning_rate": 3e-4, "overrides": {"squad_v1": {"epochs": 1}, "mewslix": {"epochs": 9}}}}
+    found = of(tmp_path, recipes={"mine": mine, "jiant": None}, targets={"xquad": None})
+    origins = {setting.key: (setting.value, setting.origin) for setting in found.settings["mine"]}
+    assert origins["target.learning_rate"] == (3e-4, "this study")
+    assert origins["target.overrides.squad_v1.epochs"] == (1, "this study")
+    assert origins["target.batch_size"] == (32, "jiant")
+    # of what is not used nothing is said
+    assert not any("mewslix" in key or "rank" in key or "bitext" in key for key in origins)
+    registered = {setting.key: setting.origin for setting in found.settings["jiant"]}
+    assert registered["target.precision"] == "ours" and "this study" not in registered.values()
+
+
+def test_cards_are_the_registrys(tmp_path):
+    found = of(tmp_path, targets={"xquad": None})
+    assert found.tasks["xquad"].licence == REGISTRY.tasks["xquad"].licence
+    assert "xnli" not in found.tasks

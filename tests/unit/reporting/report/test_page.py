@@ -1,0 +1,157 @@
+"""Every number on the page is that of its row, and nothing is empty or leads nowhere, whatever the study's size."""
+
+import math
+import re
+
+import pandas as pd
+import pytest
+from xstilts.evaluation.unasked import GAIN
+from xstilts.evaluation.scores import headline, with_gain
+from xstilts.evaluation.table import records
+from xstilts.reporting import wording
+from xstilts.reporting.report.page import embedded
+
+from tests.builders.reported import MIXTURES, reported
+
+SIZES = {
+    "two models": {},
+    "one seed": {"seeds": 1},
+    "ten seeds": {"seeds": 10, "languages": 3, "rows": 2},
+    "twelve models": {"models": 12, "languages": 3, "seeds": 1, "rows": 2},
+    "205 languages": {"languages": 205, "rows": 2, "seeds": 1},
+}
+COMPARED = ("answer", "contrasts", "gains", "claims-compared")
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def study(request, tmp_path_factory):
+    return reported(tmp_path_factory.mktemp("study"), **SIZES[request.param])
+
+
+def numbers_of(row):
+    """Return the cells of a row of the table of estimates, as tables have them."""
+    unit = "" if row["scale"] == "points" else f" {row['scale']}"
+    low, high = (wording.number(row[name], row["scale"]) for name in ("low", "high"))
+    interval = f"[{low}, {high}]" if row["interval"] == "examples only" else f"{low} to {high}"
+    return {"difference": wording.number(row["estimate"], row["scale"]) + unit, "95 % interval": interval}
+
+
+def test_every_row_of_estimates_is_there_once_with_its_numbers(study):
+    tables, found = study.page.tables, {row["row"]: row for row in records(study.estimates)}
+    shown = []
+    for name in COMPARED:
+        for row, cells in zip(tables[name].body, tables[name].cells(), strict=True):
+            estimate = found[int(cells["row"])]
+            assert row.id == f"estimate-{estimate['row']}"
+            expected = numbers_of(estimate)
+            assert {title: cells[title] for title in expected} == expected
+            assert cells["verdict"].startswith(estimate["verdict"]) if estimate["verdict"] else True
+            assert int(cells["n"]) == estimate["n"]
+            assert cells["runs"].startswith(f"{estimate['runs_a']} / {estimate['runs_b']}")
+            shown.append(estimate["row"])
+    assert sorted(shown) == list(found)
+
+
+def test_every_score_is_the_mean_of_its_rows(study):
+    table = study.page.tables["scores-by-language"]
+    means = with_gain(headline(study.scores)).groupby(["model", "mixture", "target", "language"])
+    means = means[["score", "gain"]].mean().to_dict("index")
+    seen = 0
+    for row in table.body:
+        axes = [row.attributes[f"data-{axis}"] for axis in ("model", "mixture", "target")]
+        for title, text in zip(table.header, row.texts, strict=True):
+            if (*axes, title) in means:
+                mean = means[(*axes, title)]
+                gain = "" if axes[1] == "none" else f" ({wording.number(mean['gain'], 'points')})"
+                assert re.sub("[†‡!]", "", text) == f"{mean['score']:.1f}{gain}"
+                seen += 1
+    assert seen == len(means)
+
+
+def test_every_mean_is_that_of_the_scores_and_its_gain_leads_to_its_row(study):
+    table, found = study.page.tables["main"], {row["row"]: row for row in records(study.estimates)}
+    counted = headline(study.scores).query("language not in ['en', 'q002']")
+    means = counted.groupby(["model", "mixture", "target"])["score"].mean()
+    for row in table.body:
+        model, mixture = row.attributes["data-model"], row.attributes["data-mixture"]
+        cells = dict(zip(table.header, zip(row.texts, row.links, strict=True), strict=True))
+        expected = {target: means[model, mixture, target] for target in study.plan.targets}
+        for target, mean in {**expected, "mean": sum(expected.values()) / len(expected)}.items():
+            text, links = cells[target]
+            assert text.startswith(f"{mean:.1f}")
+            if mixture != "none":
+                estimate = found[int(links[0].removeprefix("#estimate-"))]
+                assert estimate["a"] == mixture and estimate["model"] == model
+                assert estimate["target"] == ("" if target == "mean" else target)
+                assert wording.number(estimate["estimate"], "points") in text
+                if estimate["verdict"]:
+                    assert f"± {(estimate['high'] - estimate['low']) / 2:.1f}" in text
+
+
+def test_rows_lead_to_the_manifests_of_what_they_compare(study):
+    page = study.page
+    arms = {row.id: row for row in page.tables["arms"].body}
+    rows = {row.id: row for name in COMPARED for row in page.tables[name].body}
+    for estimate in records(study.estimates[study.estimates["name"] == GAIN]):
+        linked = [arms[link.removeprefix("#")] for link in rows[f"estimate-{estimate['row']}"].links[-1]]
+        behind = {(arm.attributes["data-model"], arm.attributes["data-mixture"]) for arm in linked}
+        assert behind == {(estimate["model"], estimate["a"]), (estimate["model"], "none")}
+    by_axes = {(arm.attributes["data-model"], arm.attributes["data-mixture"]): arm for arm in arms.values()}
+    for cell in study.plan.cells:
+        arm = by_axes[cell.model, cell.mixture]
+        assert f"../../../{cell.node}/manifest.json" in [link for links in arm.links for link in links]
+
+
+def test_links_lead_somewhere(study):
+    page = study.page
+    assert len(page.ids) == len(set(page.ids))
+    for link in page.links:
+        if link.startswith("#"):
+            assert link.removeprefix("#") in page.ids
+        else:
+            assert (study.folder / link).exists(), link
+
+
+def test_no_table_is_empty_and_no_number_missing(study):
+    page = study.page
+    for name, table in page.tables.items():
+        assert table.body, name
+        assert all(len(row.texts) == len(table.header) for row in table.body), name
+        assert all(text.strip() for row in table.rows for text in row.texts), name
+    assert not re.search(r"\b(nan|NaN|None|inf)\b", page.text)
+
+
+def test_what_the_study_cannot_tell(study):
+    text = study.html[study.html.index('<section id="limits"') :]
+    assert "xcopa: left out." in text and "fact" not in text
+    assert "claim 3: the target xcopa" in text
+    has_one_run = study.scores["seed"].nunique() == 1
+    assert ("range over examples and no verdict" in text) == has_one_run
+
+
+def test_first_words_say_that_all_is_made_up(study):
+    body = study.html.partition("<body>")[2].strip()
+    assert body.startswith('<header class="notice"><strong>The world of this study is synthetic')
+    languages = study.page.tables["languages"]
+    assert languages.cells()[1]["name"] == "Betan"
+
+
+def test_the_study_file_is_there_as_it_was(study):
+    assert "description: a test # with <a comment>" in study.page.text
+
+
+def test_choices_are_those_of_the_study(study):
+    options = re.findall(r'<select name="mixture">(.*?)</select>', study.html)
+    assert re.findall("<option>(.*?)</option>", options[0]) == list(MIXTURES)
+
+
+def test_page_is_small(study):
+    assert len(study.html) < 1_500_000
+    assert math.isfinite(pd.to_numeric(study.scores["score"]).mean())
+
+
+def test_figures_have_ids_of_their_own():
+    svg = '<svg id="a"><metadata>by x</metadata><use href="#b"/><g id="b" clip-path="url(#a)"/></svg>'
+    found = embedded(f'<?xml version="1.0"?>{svg}', "curve")
+    assert 'id="curve-a"' in found and 'href="#curve-b"' in found and "url(#curve-a)" in found
+    assert found.startswith("<svg ") and "metadata" not in found

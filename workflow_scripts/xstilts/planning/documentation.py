@@ -1,0 +1,83 @@
+"""What a report says of a study beside its results, from the registry: settings with their origin, data, models."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from xstilts import schema
+from xstilts.forms import FORMS
+from xstilts.planning.recipe import METHOD_KEYS
+from xstilts.planning.registry import Registry, Task
+from xstilts.planning.study import Study
+from xstilts.references import parse_reference
+from xstilts.store.documentation import Card, Documentation, Setting
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.data import PreparedSpec
+
+# the recipe that has all defaults; and whose a value is that differs from them, or that nobody is named for
+DEFAULTS, STUDY, OURS = "defaults", "this study", "ours"
+
+
+def of_study(study: Study, specs: Iterable[Spec], registry: Registry) -> Documentation:
+    """Return what the registry knows of what a study uses.
+
+    Args:
+        study: the study.
+        specs: of the nodes of its plan.
+        registry: the registry.
+    """
+    used = dict.fromkeys(parse_reference(spec.task)[0] for spec in specs if isinstance(spec, PreparedSpec))
+    # the data of a mixture's languages together have a name that is no task
+    tasks = {name: registry.tasks[name] for name in used if name in registry.tasks}
+    return Documentation(
+        settings={name: tuple(_settings(recipe, tasks, registry)) for name, recipe in study.recipes.items()},
+        tasks={
+            name: Card(title=task.title, licence=task.licence, citation=task.citation) for name, task in tasks.items()
+        },
+        models={name: _card(name, registry.models[name]) for name in study.models},
+    )
+
+
+def _card(name: str, model: Mapping[str, Any]) -> Card:
+    return Card(title=name, licence=model.get("licence"), citation=model.get("citation"))
+
+
+def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry) -> Iterator[Setting]:
+    """Yield the settings of a recipe that reach one of the tasks, each with its origin."""
+    described = {name for origin in registry.origins.values() if not isinstance(origin, str) for name in origin}
+    equal = (name for name, known in registry.recipes.items() if known == recipe and name in described)
+    named = next(equal, DEFAULTS)
+    usual = dict(leaves(schema.check({}, "recipe.yaml", "defaults")))
+    for key, value in leaves(recipe):
+        if _is_used(key, recipe, tasks):
+            is_own = named == DEFAULTS and (key not in usual or usual[key] != value)
+            origin = STUDY if is_own else origin_of(key, named, registry.origins)
+            yield Setting(key=key, value=value, origin=origin)
+
+
+def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> bool:
+    """Tell whether a setting is of the phase's fine-tuning method, and of a form or task that is used, if of any."""
+    section, *path = key.split(".")
+    forms = {task.form for task in tasks.values()}
+    if section == "bitext" and not any(FORMS[form].embedded for form in forms):
+        return False
+    if not path:
+        return True
+    if path[0] == "method":
+        return path[1] in ("name", *METHOD_KEYS[recipe[section]["method"]["name"]])
+    of = path[1] if path[0] == "overrides" else path[0]
+    return of not in FORMS and path[0] != "overrides" or parse_reference(of)[0] in {*forms, *tasks}
+
+
+def origin_of(key: str, recipe: str, origins: Mapping[str, str | Mapping[str, str]]) -> str:
+    """Return where the value of a setting comes from in a recipe that the origins describe, or in the defaults."""
+    found = origins.get(key, OURS)
+    return found if isinstance(found, str) else found[recipe]
+
+
+def leaves(recipe: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path of every setting of a recipe with its value; a list is a value."""
+    for key, value in recipe.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value

@@ -1,0 +1,265 @@
+"""The sections on where everything comes from: the made-up languages, data sets and models, settings, provenance."""
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from xstilts.data.sources.miniature import languages
+from xstilts.evaluation import estimates, scores
+from xstilts.references import parse_reference
+from xstilts.reporting.outputs import STUDY_FILE
+from xstilts.reporting.report import arms
+from xstilts.reporting.report.arms import Evidence
+from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.training import made
+from xstilts.store import manifest, study_plan
+from xstilts.store.files import file_sha256
+from xstilts.store.manifest import PreparedResults, path_of
+from xstilts.store.specs.base import Spec
+from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
+from xstilts.store.specs.models import IntermediateSpec, ModelSpec
+from xstilts.store.study_plan import NONE, StudyPlan
+
+MADE_UP_KINDS = {"miniature": "made up here: the miniature world {seed}", "tiny": "made up here: tiny"}
+
+
+def features(inputs: Inputs) -> Grid | None:
+    """Return the table of the made-up languages' features, of a study in the miniature world."""
+    if "miniature" not in {target.source for target in inputs.plan.targets.values()}:
+        return None
+    shown = set(inputs.scores["language"])
+    rows = []
+    for code, facts in languages.table().items():
+        values = {**dataclasses.asdict(facts), "code": code}
+        axes = {"language": [code]} if code in shown else {}
+        rows.append(Row(cells=[_feature(values[name]) for name in _FEATURES], axes=axes))
+    return Grid(
+        id="languages",
+        caption="The made-up languages",
+        columns=columns(_FEATURES.values()),
+        rows=rows,
+        about="Nobody speaks them. Text: whether the model has read any in pretraining. Cognates: the share of nouns,"
+        " verbs and adjectives that are Toy English's own. Distance: the rank of the distance from Toy English,"
+        " declared before anything was measured.",
+    )
+
+
+_FEATURES = {
+    "code": "code", "name": "name", "script": "script", "word_order": "word order", "adjective": "adjective",
+    "articles": "articles", "cases": "cases", "capitals": "capitals", "cognates": "cognates", "text": "text",
+    "distance": "distance",
+}  # fmt: skip
+
+
+def _feature(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def data_sets(inputs: Inputs) -> Section | None:
+    """Return the prepared data sets: where they are from, under which licence, how many rows, and what was left out."""
+    rows = [
+        _data_set(inputs, node, entry.spec, entry.names[0])
+        for node, entry in inputs.plan.nodes.items()
+        if node.startswith("prepared/") and path_of(inputs.results, node).exists()
+    ]
+    models = _models(inputs)
+    if not rows and not models:
+        return None
+    header = ["data set", "task", "licence", "source", "rows", "left out"]
+    (titles, cells), said = arranged((header, rows), shared=("source",))
+    tables = [
+        Grid(
+            id="data-sets", caption="Data sets", columns=columns(titles), rows=[Row(cells=row) for row in cells],
+            about="Rows by split, of evaluation data by language, as they were used. The name leads to the manifest,"
+            f" with the SHA-256 of every file. {said}".rstrip(),
+        ),
+        Grid(id="models", caption="Pretrained models", columns=columns(("model", "licence", "source", "citation")),
+             rows=models),
+    ]  # fmt: skip
+    return Section(id="data", title="Data and models", values={"tables": [table for table in tables if table.rows]})
+
+
+def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:
+    assert isinstance(spec, PreparedSpec)
+    prepared = manifest.results_of(inputs.results, node, PreparedResults)
+    sources = [inputs.plan.nodes[parent].spec for parent in spec.parents_of("data") if parent in inputs.plan.nodes]
+    contents = [source.source for source in sources if isinstance(source, DataSpec)]
+    card = inputs.plan.documentation.tasks.get(parse_reference(spec.task)[0])
+    is_made_up = any(content.kind in MADE_UP_KINDS for content in contents)
+    licence = (card.licence if card else None) or "not known to the registry"
+    title = f"{card.title}. {card.citation}" if card and card.citation and not is_made_up else spec.task
+    rows = {split: found.rows for split, found in prepared.splits.items()}
+    left_out = ", ".join(f"{count} {reason}" for reason, count in prepared.left_out.items() if count)
+    kind = "evaluation" if isinstance(spec, EvaluationDataSpec) else "training"
+    return [
+        inputs.link(node, name),
+        title,
+        NOTHING if is_made_up or not contents else licence,
+        "; ".join(dict.fromkeys(map(origin, contents))) or NOTHING,
+        _rows(rows, kind),
+        left_out or NOTHING,
+    ]
+
+
+def origin(content: Content) -> str:
+    """Return where raw files or a model come from, in words."""
+    if content.kind in MADE_UP_KINDS:
+        return MADE_UP_KINDS[content.kind].format(seed=content.seed)
+    if content.repository is not None:
+        return f"{content.repository} at {content.revision}"
+    number = len(content.files)
+    return f"{content.kind}: {number} file{'' if number == 1 else 's'}"
+
+
+def _rows(rows: Mapping[str, int], kind: str) -> str:
+    """Return numbers of rows by split, the same ones of several languages together."""
+    if kind == "training":
+        return ", ".join(f"{split} {number:,}" for split, number in rows.items())
+    by_number: dict[int, list[str]] = defaultdict(list)
+    for language, number in rows.items():
+        by_number[number].append(language)
+    return ", ".join(
+        f"{number:,} in each of {len(found)} languages" if len(found) > 1 else f"{found[0]} {number:,}"
+        for number, found in by_number.items()
+    )
+
+
+def _models(inputs: Inputs) -> list[Row]:
+    found = []
+    nodes = {name: node for node, entry in inputs.plan.nodes.items() for name in entry.names}
+    for name, card in inputs.plan.documentation.models.items():
+        node = nodes.get(name, "")
+        spec = inputs.plan.nodes[node].spec if node else None
+        source = origin(spec.source) if isinstance(spec, ModelSpec) else "pretrained here"
+        cells = [inputs.link(node, name) if node else name, card.licence or NOTHING, source, card.citation or NOTHING]
+        found.append(Row(cells=cells, axes={"model": [name]}))
+    return found
+
+
+def methods(inputs: Inputs) -> Section | None:
+    """Return every setting of the study's recipes, with its origin, and its mixtures."""
+    settings = inputs.plan.documentation.settings
+    tables = [_mixtures(inputs.plan)]
+    if settings:
+        tables.insert(0, _settings(settings))
+    found = [table for table in tables if table.rows]
+    values = {
+        "tables": found,
+        "targets": inputs.plan.targets,
+        "arms": len(Evidence(inputs.plan, inputs.estimates, inputs.scores).arms),
+        "seeds": len({cell.seed for cell in inputs.plan.cells}),
+    }
+    return Section(id="methods", title="Methods", values=values, template="methods.html") if found else None
+
+
+def _settings(settings: Mapping[str, Sequence[Any]]) -> Grid:
+    by_key: dict[str, dict[str, str]] = {}
+    for recipe, found in settings.items():
+        for setting in found:
+            by_key.setdefault(setting.key, {})[recipe] = f"{_setting(setting.value)} ({setting.origin})"
+    rows = [
+        Row(cells=[key, *(by_recipe.get(recipe, NOTHING) for recipe in settings)]) for key, by_recipe in by_key.items()
+    ]
+    return Grid(
+        id="settings",
+        caption="Settings of the recipes",
+        columns=columns(["setting", *settings]),
+        rows=rows,
+        about="In brackets where a value comes from: jiant, the code of Phang et al. 2020, which stands for the paper"
+        " where that was not read to say anything; the scripts of XTREME and XTREME-R; the file of this study; or ours,"
+        " the authors of this pipeline. docs/protocol.md has what each source says.",
+    )
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "by default"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_setting, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _mixtures(plan: StudyPlan) -> Grid:
+    """Return the intermediate mixtures: tasks, how they are sampled, and learning rates by model."""
+    specs: dict[str, dict[str, IntermediateSpec]] = {}
+    for cell in plan.cells:
+        for node in _ancestors(plan, cell.node):
+            spec = plan.nodes[node].spec if node.startswith("intermediate/") else None
+            if isinstance(spec, IntermediateSpec):
+                specs.setdefault(cell.mixture, {}).setdefault(f"{cell.model}, {cell.recipe}", spec)
+    rows = []
+    for mixture, tasks in plan.mixtures.items():
+        of_models = specs.get(mixture, {})
+        if mixture == NONE or not of_models:
+            continue
+        first = next(iter(of_models.values()))
+        sampling = first.sampling
+        capped = f", rows capped at {sampling.cap:,}" if sampling.cap else ""
+        tempered = f", temperature {sampling.temperature:g}" if sampling.temperature != 1 else ""
+        steps = f"{sampling.steps:,} steps" if sampling.steps else "by epochs"
+        rates = {name: spec.learning_rate for name, spec in of_models.items()}
+        same = len(set(rates.values())) == 1
+        said = {"": first.learning_rate} if same else rates
+        shown = "; ".join(f"{name}: {_rate(rate)}".removeprefix(": ") for name, rate in said.items())
+        rows.append(
+            Row(
+                cells=[mixture, ", ".join(tasks), f"{sampling.kind}{capped}{tempered}", steps, shown],
+                axes={"mixture": [mixture]},
+            )
+        )
+    titles = ("mixture", "tasks", "sampling", "length", "learning rate")
+    return Grid(id="mixtures", caption="Intermediate mixtures", columns=columns(titles), rows=rows)
+
+
+def _rate(rate: float | None) -> str:
+    return "searched" if rate is None else f"{rate:g}"
+
+
+def _ancestors(plan: StudyPlan, node: str) -> Iterable[str]:
+    """Yield a node of the plan and those that it is made from."""
+    if node in plan.nodes:
+        yield node
+        for parent in plan.nodes[node].parents.values():
+            yield from _ancestors(plan, parent)
+
+
+def provenance(inputs: Inputs) -> Section:
+    """Return with what the study was made: commit, versions, hardware, hashes; its arms, and its file."""
+    found = [one.provenance for one in made(inputs)]
+    facts: dict[str, str] = {}
+    if found:
+        commits = Counter(one["commit"] or "outside a checkout" for one in found)
+        facts["commit"] = _counted(commits)
+        facts["made"] = f"{min(one['started'] for one in found)} to {max(one['started'] for one in found)}"
+        facts["machines"] = _counted(Counter(f"{one['host']}, {one['platform']}" for one in found))
+        processors = Counter(one["processor"] for one in found if "processor" in one)
+        if processors:
+            facts["processors"] = _counted(processors)
+        gpus = Counter(gpu for one in found for gpu in one.get("gpus", []))
+        facts["GPUs"] = _counted(gpus) if gpus else "none used"
+        facts["Python"] = _counted(Counter(one["python"] for one in found))
+        versions = Counter(f"{name} {version}" for one in found for name, version in one["versions"].items())
+        facts["versions"] = ", ".join(sorted(versions))
+    files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, estimates.FILE)}
+    hashes = {name: file_sha256(path) for name, path in files.items() if path.exists()}
+    study = inputs.folder / STUDY_FILE
+    values = {
+        "facts": facts,
+        "hashes": hashes,
+        "folder": inputs.folder.relative_to(inputs.results).as_posix(),
+        "tables": [arms.grid(inputs)],
+        "study": study.read_text(encoding="utf-8") if study.exists() else "",
+    }
+    return Section(id="provenance", title="Provenance", values=values, template="provenance.html")
+
+
+def _counted(counts: Counter[str]) -> str:
+    """Return what there is, of several things with the number of nodes of each."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{name} ({number} nodes)" for name, number in counts.most_common())

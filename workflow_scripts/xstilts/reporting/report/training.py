@@ -1,0 +1,129 @@
+"""The sections on how the models were made: training runs, and what all jobs cost."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.store.manifest import DevScores, Run
+from xstilts.store.node import PROVENANCE
+from xstilts.store.specs.models import TrainingSpec
+from xstilts.store.study_plan import PlannedNode, StudyPlan
+
+_HOUR = 3600
+
+
+def training(inputs: Inputs) -> Section | None:
+    """Return the training runs."""
+    if not inputs.runs:
+        return None
+    axes = _axes(inputs.plan)
+    rows = []
+    for node, run in inputs.runs.items():
+        entry = inputs.plan.nodes.get(node)
+        name = entry.names[0] if entry else node
+        tasks = "; ".join(f"{task} {counts.examples}" for task, counts in run.tasks.items())
+        cells = [inputs.link(node, name), node.partition("/")[0], _rate(entry), str(run.steps_done), str(run.best_step)]
+        said = [_dev(run), tasks or NOTHING, "yes" if run.collapsed else NOTHING]
+        rows.append(Row(cells=[*cells, *said], axes=axes.get(node, {})))
+    titles = ("run", "phase", "learning rate", "steps", "kept step", "dev rows, source language", "examples seen",
+              "collapsed")  # fmt: skip
+    about = (
+        "A run's scores are on dev rows of the language it was trained in, and no results: by them the kept step is"
+        " chosen. The name of a run whose weights are kept leads to its manifest."
+    )
+    grid = Grid(id="runs", caption="Training runs", columns=columns(titles), rows=rows, about=about)
+    return Section(id="training", title="Training", values={"tables": [grid]})
+
+
+def _axes(plan: StudyPlan) -> dict[str, dict[str, list[str]]]:
+    """Return the models, mixtures and targets that each node is behind."""
+
+    @cache
+    def behind(node: str) -> frozenset[str]:
+        entry = plan.nodes.get(node)
+        parents = [parent for parent in entry.parents.values() if parent in plan.nodes] if entry else []
+        return frozenset([node]).union(*map(behind, parents))
+
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for cell in plan.cells:
+        for node in behind(cell.node):
+            for axis, value in cell.at(("model", "mixture", "target")).items():
+                found[node][axis].add(value)
+    return {node: {axis: sorted(values) for axis, values in of_node.items()} for node, of_node in found.items()}
+
+
+def _rate(entry: PlannedNode | None) -> str:
+    if entry is None or not isinstance(entry.spec, TrainingSpec):
+        return NOTHING
+    return "searched" if entry.spec.learning_rate is None else f"{entry.spec.learning_rate:g}"
+
+
+def _dev(run: Run) -> str:
+    return "; ".join(f"{task} {_scores(dev)}" for task, dev in run.dev.items()) or NOTHING
+
+
+def _scores(dev: DevScores) -> str:
+    return ", ".join(f"{metric} {value:.1f}" for metric, value in dev.scores.items())
+
+
+@dataclass(frozen=True)
+class Made:
+    """What provenance.json says of a node that is there."""
+
+    stage: str
+    provenance: Mapping[str, Any]
+
+
+def made(inputs: Inputs) -> list[Made]:
+    """Return what is known of how each node of the study was made; nothing of those that were deleted."""
+    found = []
+    for node in inputs.plan.nodes:
+        path = Path(inputs.results) / node / PROVENANCE
+        if path.exists():
+            found.append(Made(node.partition("/")[0], json.loads(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def cost(inputs: Inputs) -> Section | None:
+    """Return the time that the nodes of the study took, by stage."""
+    found = made(inputs)
+    if not found:
+        return None
+    planned: dict[str, int] = defaultdict(int)
+    for node in inputs.plan.nodes:
+        planned[node.partition("/")[0]] += 1
+    jobs = {stage: [one.provenance for one in found if one.stage == stage] for stage in planned}
+    rows = [[stage, str(number), *_cost(jobs[stage])] for stage, number in planned.items() if jobs[stage]]
+    rows.append(["all", str(len(inputs.plan.nodes)), *_cost([one.provenance for one in found])])
+    has_gpus = any(one.provenance.get("gpus") for one in found)
+    lacking = len(inputs.plan.nodes) - len(found)
+    said = [
+        "Hours that the jobs of this study's nodes took, one after the other; other studies may share them.",
+        f"Of {lacking} nodes nothing is recorded, because they were deleted." if lacking else "",
+        "GPU-hours are wall-clock hours times the GPUs that a job used." if has_gpus else "No job used a GPU.",
+        "Energy was not measured.",
+    ]
+    titles = ["stage", "nodes", "recorded", "hours", "CPU-hours", "GPU-hours", "largest memory, GB"]
+    (header, cells), _ = arranged((titles, rows))
+    shown = [Row(cells=row) for row in cells]
+    about = " ".join(filter(None, said))
+    grid = Grid(id="costs", caption="Cost by stage", columns=columns(header), rows=shown, about=about)
+    return Section(id="cost", title="Cost", values={"tables": [grid]})
+
+
+def _cost(jobs: list[Mapping[str, Any]]) -> list[str]:
+    wall = sum(job["wall_seconds"] for job in jobs) / _HOUR
+    cpu = sum(job["cpu_seconds"] for job in jobs) / _HOUR
+    gpu = sum(job["wall_seconds"] * len(job.get("gpus", [])) for job in jobs) / _HOUR
+    memory = max(job["peak_memory_mb"] for job in jobs) / 1024
+    return [str(len(jobs)), _hours(wall), _hours(cpu), _hours(gpu) if gpu else NOTHING, f"{memory:.1f}"]
+
+
+def _hours(hours: float) -> str:
+    """Return hours to two digits, or to a tenth where there are more of them."""
+    return f"{hours:.1f}" if hours >= 1 else f"{hours:.2g}"
