@@ -23,6 +23,7 @@ from xstilts.planning.settings import (
 from xstilts.reporting.outputs import (
     FIGURE_FORMATS,
     FIGURES,
+    PAPER,
     PARAGRAPH,
     REPORT,
     TABLE_FORMATS,
@@ -100,6 +101,11 @@ def model_place(wildcards, resources):
 def place_options(folder):
     options = ["--folder", str(folder)] if folder else []
     return options + (["--offline"] if settings.offline else [])
+
+
+def own_tasks(wildcards, resources):
+    """Name the folder of a user's own tasks, where there is one."""
+    return ["--own-tasks", str(settings.own_tasks)] if settings.own_tasks else []
 
 
 def retention(wildcards, resources):

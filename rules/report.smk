@@ -1,6 +1,6 @@
 # What people read. Every rule here finds its inputs in plan.json, beside its outputs.
 # in:  manifests of all predictions
-# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,tables/,figures/,report.html,report.txt}
+# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,tables/,figures/,report.html,report.txt,paper/}
 rule scores:
     input:
         predictions(),
@@ -98,3 +98,24 @@ rule report:
         plan=f"{study_folder}/plan.json",
     shell:
         "python -m xstilts report --plan {params.plan:q} > {log:q} 2>&1"
+
+
+rule paper:
+    input:
+        rules.scores.output,
+        rules.estimates.output,
+        expand(f"{study_folder}/figures/{{name}}.pdf", name=FIGURES),
+    output:
+        directory(f"{study_folder}/{PAPER}"),
+    log:
+        f"{study_folder}/logs/paper.log",
+    benchmark:
+        f"{study_folder}/benchmarks/paper.tsv"
+    localrule: True
+    conda:
+        "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
+        own_tasks=own_tasks,
+    shell:
+        "python -m xstilts paper --plan {params.plan:q} {params.own_tasks:q} > {log:q} 2>&1"

@@ -36,6 +36,7 @@ COMMANDS = {
     "tables": "rule tables: tables of a study",
     "figures": "rule figures: figures of a study",
     "report": "rule report: one HTML file of a study",
+    "paper": "rule paper: tables, figures, methods, bibliography and checklist as LaTeX",
     "serve": "for local runs: a process with all imports done, of which jobs are forked",
     "run": "run the configured study: index, unlock after a crash, snakemake",
     "summary": "print headline table and first paragraph of the configured study, and where its report is",

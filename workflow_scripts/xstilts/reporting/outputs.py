@@ -2,6 +2,8 @@
 
 # the report, and its first paragraph as text
 REPORT, PARAGRAPH = "report.html", "report.txt"
+# the folder of the paper
+PAPER = "paper"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 # name of the figure: module of this room, and its function that draws the figure

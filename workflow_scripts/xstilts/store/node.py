@@ -164,9 +164,29 @@ def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
         "wall_seconds": round(time.time() - started, 2),
         "cpu_seconds": round(_cpu_seconds() - spent, 2),
         "peak_memory_mb": round(max(each.ru_maxrss for each in usage) / 1024, 1),
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        **_gpus(),
         "commit": _commit(),
         "versions": {name: _version(name) for name in _PACKAGES if name in sys.modules},
     }
+
+
+def _processor() -> str:
+    """Return the name of the processor, as Linux states it, or else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _gpus() -> dict[str, Any]:
+    """Return the GPU that this process has used, and how many processes did so together; no GPU where it used none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {"gpu": None, "gpus": 0}
+    return {"gpu": torch.cuda.get_device_name(), "gpus": int(os.environ.get("WORLD_SIZE", "1"))}
 
 
 def _version(package: str) -> str | None:
