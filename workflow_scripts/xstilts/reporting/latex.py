@@ -40,7 +40,7 @@ def _character(character: str) -> str:
         return _SPECIAL[character]
     if character.isascii() or character in _LETTERS:
         return character
-    base, *accents = unicodedata.normalize("NFD", character)
+    base, *accents = list(unicodedata.normalize("NFD", character))
     if base.isascii() and base.isalpha() and len(accents) == 1 and accents[0] in _ACCENTS:
         return unicodedata.normalize("NFC", character)
     return f"{{[}}U+{ord(character):04X}{{]}}"

@@ -35,7 +35,7 @@ def table(plan: StudyPlan, results: Path, works: Works) -> Shown:
         if isinstance(spec, EvaluationDataSpec):
             about = _evaluation(stated)
         else:
-            about = _training(spec, stated, _languages(plan, node))
+            about = _training(spec, stated, languages(plan, node))
         rows[works.task(spec.task).title, *about, licence] = None
     cells = (_HEADER, [list(row) for row in rows])
     marked = any(mark in cell for row in rows for cell in row for mark in "†‡")
@@ -72,20 +72,20 @@ def _evaluation(stated: PreparedResults) -> list[str]:
     return ["evaluation", " ".join(sorted(stated.splits)), "", "", rows, _split(stated)]
 
 
-def _training(spec: PreparedSpec, stated: PreparedResults, languages: Sequence[str]) -> list[str]:
+def _training(spec: PreparedSpec, stated: PreparedResults, codes: Sequence[str]) -> list[str]:
     """Return the cells of training data but the first and the last."""
     train, dev = (stated.splits[name].rows if name in stated.splits else 0 for name in ("train", "dev"))
     shuffled = isinstance(spec, UnionSpec) and spec.shuffled_labels
     use = "training, labels shuffled" if shuffled else "training"
-    return [use, " ".join(languages), f"{train:,}{'‡' if stated.sample else ''}", f"{dev:,}", "", ""]
+    return [use, " ".join(codes), f"{train:,}{'‡' if stated.sample else ''}", f"{dev:,}", "", ""]
 
 
-def _languages(plan: StudyPlan, node: str) -> list[str]:
+def languages(plan: StudyPlan, node: str) -> list[str]:
     """Return the languages of training data, of a union those of its members."""
     spec = plan.nodes[node].spec
     if isinstance(spec, TrainingDataSpec):
         return [spec.language]
-    return list(dict.fromkeys(code for member in spec.parents_of(MEMBER) for code in _languages(plan, member)))
+    return list(dict.fromkeys(code for member in spec.parents_of(MEMBER) for code in languages(plan, member)))
 
 
 def _split(stated: PreparedResults) -> str:

@@ -15,7 +15,8 @@ from xstilts.reporting.paper.trainings import INTERMEDIATE, TARGET, Training, Tr
 from xstilts.reporting.paper.works import Works
 from xstilts.reporting.wording import counted
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs.data import EvaluationDataSpec
+from xstilts.store.specs.base import PREPARED, TOKENS
+from xstilts.store.specs.data import EvaluationDataSpec, UnionSpec
 from xstilts.store.specs.models import ModelSpec, PretrainedSpec
 from xstilts.store.study_plan import NONE, StudyPlan
 
@@ -81,7 +82,8 @@ def _model(name: str, made: dict[str, PretrainedSpec | ModelSpec], trainings: Tr
     cite = Cite(registered.bibtex)
     if isinstance(spec, PretrainedSpec):
         shape = spec.shape
-        built = f"{shape.layers} layers, hidden size {shape.hidden_size}, {counted(shape.heads, 'attention head')}"
+        heads = counted(shape.heads, "attention head")
+        built = f"{counted(shape.layers, 'layer')}, hidden size {shape.hidden_size}, {heads}"
         is_model: Sentence = (
             f"`{name}`",
             cite,
@@ -124,7 +126,27 @@ def _mixtures(trainings: Trainings, works: Works) -> list[Sentence]:
     of_several = [one for one in trainings.phases if one.phase == INTERMEDIATE and len(one.spec.tasks) > 1]
     for sampling, names in _grouped(of_several, _sampled, lambda training: f"`{training.trained_on}`"):
         said.append(("In ", *listed([(name,) for name in names]), f" {sampling}."))
-    return said
+    return [*said, *_special_data(trainings, works)]
+
+
+def _special_data(trainings: Trainings, works: Works) -> list[Sentence]:
+    """Return which intermediate tasks have shuffled labels, and which are of several languages."""
+    plan = trainings.plan
+    found: dict[Sentence, dict[str, None]] = {}
+    for training in trainings.phases:
+        for node in training.spec.parents_of(TOKENS) if training.phase == INTERMEDIATE else ():
+            prepared = plan.nodes[node].parents[PREPARED]
+            spec, languages = plan.nodes[prepared].spec, data.languages(plan, prepared)
+            if not isinstance(spec, UnionSpec):
+                continue
+            if spec.shuffled_labels:
+                found.setdefault((f"the labels of {spec.task} are shuffled among its rows",), {})[
+                    training.trained_on
+                ] = None
+            if len(languages) > 1:
+                codes = listed([(works.language(code),) for code in languages])
+                found.setdefault((f"{spec.task} is in ", *codes), {})[training.trained_on] = None
+    return [("In ", *listed([(f"`{name}`",) for name in names]), " ", *said, ".") for said, names in found.items()]
 
 
 def _sampled(training: Training) -> str:

@@ -65,7 +65,7 @@ class Trainings:
         """The trainings of both phases, intermediate ones first; one that several recipes share, of each of them."""
         found: dict[tuple[str, str, str], Training] = {}
         for cell in self.plan.cells:
-            for node in self._behind(cell.node):
+            for node in models_behind(self.plan, cell.node):
                 if (training := self._training(node, cell)) is not None:
                     found.setdefault((node, training.recipe, training.trained_on), training)
         return sorted(found.values(), key=lambda training: training.phase)
@@ -75,7 +75,7 @@ class Trainings:
         """The pretrained models by the study's name, each by node id: one, or one for each world."""
         found: dict[str, dict[str, PretrainedSpec | ModelSpec]] = {}
         for cell in self.plan.cells:
-            for node in self._behind(cell.node):
+            for node in models_behind(self.plan, cell.node):
                 spec = self.plan.nodes[node].spec
                 if isinstance(spec, PretrainedSpec | ModelSpec):
                     found.setdefault(cell.model, {})[node] = spec
@@ -105,14 +105,6 @@ class Trainings:
         except UserError:
             return None
 
-    def _behind(self, node: str) -> Iterator[str]:
-        """Yield the models behind a node, the nearest first."""
-        while node in self.plan.nodes:
-            if isinstance(self.plan.nodes[node].spec, TrainingSpec | ModelSpec):
-                yield node
-            parents = self.plan.nodes[node].parents
-            node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")
-
     def _training(self, node: str, cell: Cell) -> Training | None:
         entry = self.plan.nodes[node]
         spec = entry.spec
@@ -138,3 +130,12 @@ class Trainings:
         searched = self.plan.nodes[parents[LEARNING_RATE]].spec
         assert isinstance(searched, LearningRatesSpec)
         return tuple(searched.learning_rates)
+
+
+def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
+    """Yield the ids of the models behind predictions, vectors or what was retrieved, the nearest first."""
+    while node in plan.nodes:
+        if isinstance(plan.nodes[node].spec, TrainingSpec | ModelSpec):
+            yield node
+        parents = plan.nodes[node].parents
+        node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")
