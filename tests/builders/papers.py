@@ -1,6 +1,7 @@
 """What a paper is made from: the manifests that a study's jobs leave behind, without the jobs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 from xstilts.commands.paper import works
+from xstilts.evaluation import estimates, scores
 from xstilts.planning import registry
 from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper.trainings import Trainings, models_behind
 from xstilts.reporting.paper.works import Works
-from xstilts.store import manifest
+from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, PreparedSplit, Results, Run
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import EvaluationDataSpec, PreparedSpec
@@ -69,6 +71,21 @@ def leave_provenance(plan: StudyPlan, results: Path, stage: str, **changes: Any)
         if node.startswith(f"{stage}/"):
             (results / node).mkdir(parents=True, exist_ok=True)
             (results / node / "provenance.json").write_text(json.dumps(PROVENANCE | changes))
+
+
+def leave_study(folder: Path, found: Path, plan: StudyPlan) -> Path:
+    """Leave a study's outputs below a results folder, with the scores and estimates of another folder.
+
+    Return the path of plan.json.
+    """
+    outputs = folder / "results/studies" / plan.study / "one"
+    outputs.mkdir(parents=True)
+    for name in (scores.FILE, estimates.FILE):
+        shutil.copyfile(found / name, outputs / name)
+    leave(plan, folder / "results")
+    leave_figures(outputs / "figures")
+    (outputs / study_plan.FILE).write_text(study_plan.text(plan), encoding="utf-8")
+    return outputs / study_plan.FILE
 
 
 def leave_figures(folder: Path) -> None:
