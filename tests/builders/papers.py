@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ PROVENANCE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def trainings_of(folder: Path, mirror: Any = None, **study: Any) -> Trainings:
-    """Plan a study by content and leave its manifests in a folder."""
+def trainings_of(folder: Path, folders: Mapping[str, Any] | None = None, **study: Any) -> Trainings:
+    """Plan a study by content, with these indexes of model folders, and leave its manifests in a folder."""
     content = {
         "description": "A study.",
         "source": "download",
@@ -41,7 +42,7 @@ def trainings_of(folder: Path, mirror: Any = None, **study: Any) -> Trainings:
         "seeds": [1],
         **study,
     }
-    plan = plan_study(folder, content, mirror).study_plan
+    plan = plan_study(folder, content, models=folders).study_plan
     leave(plan, folder / "results")
     return Trainings(plan, folder / "results")
 

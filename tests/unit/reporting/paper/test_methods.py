@@ -1,6 +1,5 @@
 """Methods: every sentence is of the study, and none that another study contradicts."""
 
-import pandas as pd
 import pytest
 from xstilts.reporting.paper import methods, statistics
 from xstilts.reporting.paper.prose import in_markdown
@@ -9,7 +8,8 @@ from tests.builders.estimates import CONTRAST, LARGE, ONE_RUN, UNDECIDED, estima
 from tests.builders.papers import trainings_of, works_of
 from tests.builders.study_plans import study_plan
 
-NONE = pd.DataFrame({"world": [], "runs_used": []})
+# vectors of one position
+CLS = {"bitext": {"layer": -5, "pooling": "cls"}}
 
 
 def said(folder, found=None, **study):
@@ -40,9 +40,7 @@ def test_a_study_of_two_phases(tmp_path):
     assert "Mixtures of several tasks: `two` has 2 (mnli, qqp)." in text
     assert "in proportion to its training rows, of which at most 500 count, to the power of 1 / 2." in text
     assert "Both phases use AdamW [@loshchilov2019decoupled] (beta2 0.999, epsilon 1e-8)" in text
-    assert (
-        "XNLI [@conneau2018xnli] by accuracy, trained on mnli; PAWS-X (`pawsx`) [@yang2019pawsx] by accuracy." in text
-    )
+    assert "XNLI [@conneau2018xnli] by accuracy, trained on MNLI [@williams2018broad]; PAWS-X (`pawsx`)" in text
     assert "Evaluation is in German (de) and English (en)." in text
     assert "Every training is run 2 times (seeds 1, 2)" in text
     assert "The last step of the intermediate phase is kept." in text
@@ -60,6 +58,29 @@ def test_a_study_in_which_nothing_is_trained(tmp_path):
     text = said(tmp_path, targets={"tatoeba": None}, languages=["de"])
     assert "Not trained on data of their own: `tatoeba`." in text
     assert "fine-tuned" not in text and "AdamW" not in text and "Training data of targets" not in text
+
+
+def test_stages_of_a_target(tmp_path):
+    text = said(tmp_path, targets={"xcopa": None}, languages=["et"])
+    assert "trained on SocialIQA (`siqa`) [@sap2019social], then COPA [@roemmele2011choice]" in text
+
+
+def test_vectors_by_layer_and_mining(tmp_path):
+    text = said(tmp_path, source="miniature", models=["mini-micro"], targets={"bucc": None}, recipes={"r": CLS})
+    assert "Vectors of texts are the position that stands for a text of hidden state -5 (0 is the embeddings" in text
+    assert "Translations are mined by the ratio margin of vectors [@artetxe2019margin]." in text
+
+
+def test_vectors_by_depth(tmp_path):
+    text = said(tmp_path, targets={"tatoeba": None}, languages=["de"])
+    assert "Vectors of texts are the mean over positions of the hidden state at 58.3 % of the depth." in text
+    assert "mined" not in text
+
+
+def test_the_encoder_alone(tmp_path):
+    folder = {"mt5-base": {"model.safetensors": {"sha256": "0" * 64}}}
+    text = said(tmp_path, folders=folder, models=["mt5-base-encoder"], targets={"xnli": None}, languages=["de"])
+    assert "has published weights, 277,040,256 parameters, of which the encoder alone is used." in text
 
 
 def test_targets_with_and_without_training(tmp_path):
@@ -148,6 +169,11 @@ def test_primary_comparisons_are_named_and_corrected():
     text = statistics_of({}, {**UNDECIDED, **contrast}, LARGE | {"primary": False})
     assert "Primary comparisons (2): nine minus best single, mini, small; nine minus none, mini-small, xnli;" in text
     assert "their p values are corrected for each other [@holm1979simple]. All others are exploratory." in text
+
+
+def test_rows_of_single_worlds_and_without_collapsed_runs_are_counted_once():
+    text = statistics_of({}, {"runs_used": "without collapsed"}, {"world": 3, "interval": "examples only"})
+    assert "Primary comparison (1)" in text and "a range over" not in text
 
 
 def test_one_primary_comparison_is_not_corrected():

@@ -17,6 +17,7 @@ from xstilts.reporting.wording import counted
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs.base import PREPARED, TOKENS
 from xstilts.store.specs.data import EvaluationDataSpec, UnionSpec
+from xstilts.store.specs.evaluation import MEAN, EmbeddingsSpec, Pooling, RetrievalSpec
 from xstilts.store.specs.models import ModelSpec, PretrainedSpec
 from xstilts.store.study_plan import NONE, StudyPlan
 
@@ -39,6 +40,7 @@ def sentences(trainings: Trainings, estimates: pd.DataFrame, works: Works) -> li
         *_mixtures(trainings, works),
         *_training(trainings, works),
         *_targets(plan, works),
+        *_vectors(plan, works),
         *statistics.sentences(plan, estimates, works),
     ]
 
@@ -233,9 +235,11 @@ def _targets(plan: StudyPlan, works: Works) -> list[Sentence]:
     said: list[Sentence] = []
     targets: list[Sentence] = []
     for target in plan.targets.values():
-        stages = [task for task in target.trained_on if task != target.task]
-        trained = f", trained on {', then '.join(stages)}" if stages else ""
-        targets.append((*works.named_task(target.task), f" by {_metric(target.metric)}{trained}"))
+        stages = [works.named_task(task) for task in target.trained_on if task != target.task]
+        trained = [
+            part for number, stage in enumerate(stages) for part in (", then " if number else ", trained on ", *stage)
+        ]
+        targets.append((*works.named_task(target.task), f" by {_metric(target.metric)}", *trained))
     said.append(("Targets: ", *semicolons(targets), ". Rows, splits and languages are in ", DATA, "."))
     if plan.benchmark is not None:
         cite = Cite(works.benchmarks[plan.benchmark.name].bibtex)
@@ -251,6 +255,30 @@ def _targets(plan: StudyPlan, works: Works) -> list[Sentence]:
         controls = listed([(works.language(code),) for code in plan.controls])
         said.append(("Control languages, which are averaged apart: ", *controls, "."))
     return said
+
+
+def _vectors(plan: StudyPlan, works: Works) -> list[Sentence]:
+    """Return what the vectors of texts are, where a target is scored by them."""
+    specs = [entry.spec for entry in plan.nodes.values()]
+    poolings = dict.fromkeys(spec.pooling for spec in specs if isinstance(spec, EmbeddingsSpec))
+    if not poolings:
+        return []
+    said: list[Sentence] = [("Vectors of texts are ", *listed([(_pooling(pooling),) for pooling in poolings]), ".")]
+    if any(isinstance(spec, RetrievalSpec) and spec.form == "mining" for spec in specs):
+        said.append(("Translations are mined by the ratio margin of vectors", works.cite("margin"), "."))
+    return said
+
+
+def _pooling(pooling: Pooling) -> str:
+    if pooling.head is not None:
+        return f"the outputs of the head that was trained on {pooling.head}"
+    if pooling.layer_fraction is not None:
+        state = f"the hidden state at {100 * pooling.layer_fraction:.3g} % of the depth"
+    else:
+        state = f"hidden state {pooling.layer} (0 is the embeddings, -1 the last)"
+    return (
+        f"{'the mean over positions' if pooling.pooler == MEAN else 'the position that stands for a text'} of {state}"
+    )
 
 
 def _metric(name: str) -> str:

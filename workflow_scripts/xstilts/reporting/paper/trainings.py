@@ -62,10 +62,10 @@ class Trainings:
 
     @cached_property
     def phases(self) -> list[Training]:
-        """The trainings of both phases, intermediate ones first; one that several recipes share, of each of them."""
+        """The trainings in their order, intermediate ones first; one that several recipes share, of each of them."""
         found: dict[tuple[str, str, str], Training] = {}
         for cell in self.plan.cells:
-            for node in models_behind(self.plan, cell.node):
+            for node in reversed(list(models_behind(self.plan, cell.node))):
                 if (training := self._training(node, cell)) is not None:
                     found.setdefault((node, training.recipe, training.trained_on), training)
         return sorted(found.values(), key=lambda training: training.phase)
