@@ -4,8 +4,10 @@ import pytest
 from xstilts.reporting.paper import checklist, cost, data, settings
 from xstilts.reporting.paper.cost import Cost
 from xstilts.reporting.paper.prose import cited
+from xstilts.store import manifest
+from xstilts.store.manifest import PreparedResults, PreparedSplit
 
-from tests.builders.papers import PROVENANCE, leave_provenance, trainings_of, works_of
+from tests.builders.papers import leave_provenance, trainings_of, works_of
 
 STUDY = {"mixtures": ["none", "mnli"], "targets": {"xnli": None}, "languages": ["en", "de"], "seeds": [1, 2]}
 
@@ -55,10 +57,8 @@ def test_hours_of_several_gpus_count_several_times(trainings):
 
 
 def test_hardware_that_was_not_recorded(trainings):
-    old = {name: value for name, value in PROVENANCE.items() if name not in ("gpu", "gpus", "processor", "processors")}
-    spent = Cost()
-    cost._add_hours(spent, old)
-    assert "0.50 hours on hardware that was not recorded" in cost.budget(spent)
+    leave_provenance(trainings.plan, trainings.results, "intermediate", gpu=None, gpus=0, processor=None)
+    assert "1.0 hours on hardware that was not recorded" in answers(trainings)["C1"]
 
 
 def test_nothing_measured(trainings):
@@ -89,6 +89,15 @@ def test_data_of_a_study_are_in_a_table(trainings):
         ["MNLI", "training", "en", "1,500", "100", "", "", "OANC and others (see the MultiNLI paper)"],
         ["XNLI", "evaluation", "de en", "", "", "250", "test", "CC BY-NC 4.0"],
     ]
+
+
+def test_rows_that_are_no_official_split_are_marked(trainings):
+    (node,) = (node for node in data.used(trainings.plan) if node.startswith("prepared/xnli"))
+    path = manifest.path_of(trainings.results, node)
+    split = PreparedSplit(rows=9, labels={}, split="dev", official=False, sample=True)
+    path.write_text(manifest.text(manifest.read(path).spec, {}, PreparedResults(splits={"de": split}, left_out={})))
+    shown = data.table(trainings.plan, trainings.results, works_of(trainings.plan))
+    assert shown.cells[1][1][2:7] == ["de", "", "", "9", "dev†‡"] and shown.legend == data.LEGEND
 
 
 def test_settings_of_a_study_are_in_a_table(trainings):

@@ -56,7 +56,7 @@ def test_a_study_without_an_intermediate_phase(tmp_path):
 
 def test_a_study_in_which_nothing_is_trained(tmp_path):
     text = said(tmp_path, targets={"tatoeba": None}, languages=["de"])
-    assert "Not trained on data of their own: `tatoeba`." in text
+    assert "Not trained on data of their own: `tatoeba`." in text and "has published weights" in text
     assert "fine-tuned" not in text and "AdamW" not in text and "Training data of targets" not in text
 
 
