@@ -221,9 +221,9 @@ def load(own_tasks: Path | None = None) -> Registry:
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
         for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
     }
+    files = sorted((FOLDER / "benchmarks").glob("*.yaml"))
     contents = {
-        path.stem: schema.check(schema.read_yaml(path), "benchmark.yaml", str(path), choices())
-        for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))
+        file.stem: schema.check(schema.read_yaml(file), "benchmark.yaml", str(file), choices()) for file in files
     }
     benchmarks = {name: _benchmark(name, content) for name, content in contents.items()}
     for name, task in tasks.items():
