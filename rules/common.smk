@@ -26,6 +26,7 @@ from xstilts.reporting.outputs import (
     ANALYSES,
     FIGURE_FORMATS,
     FIGURES,
+    PAPER,
     PARAGRAPH,
     REPORT,
     STUDY_FILE,
@@ -90,12 +91,12 @@ def predictions():
     return [path_of(results, name) for name in plan.predictions()]
 
 
-def figure_files():
+def figure_files(formats=FIGURE_FORMATS):
     """Give the files of all figures that the study makes."""
     return [
         f"{study_folder}/figures/{name}.{kind}"
         for name in options.names(plan.study.figures)
-        for kind in FIGURE_FORMATS
+        for kind in formats
     ]
 
 
@@ -120,6 +121,11 @@ def model_place(wildcards, resources):
 def place_options(folder):
     options = ["--folder", str(folder)] if folder else []
     return options + (["--offline"] if settings.offline else [])
+
+
+def own_tasks(wildcards, resources):
+    """Name the folder of a user's own tasks, where there is one."""
+    return ["--own-tasks", str(settings.own_tasks)] if settings.own_tasks else []
 
 
 def retention(wildcards, resources):

@@ -1,6 +1,6 @@
 # What people read. Every rule here finds its inputs in plan.json, beside its outputs.
 # in:  manifests of all predictions
-# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,analyses/,tables/,figures/,report.html,report.txt}
+# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,analyses/,tables/,figures/,report.html,report.txt,paper/}
 rule scores:
     input:
         predictions(),
@@ -124,3 +124,24 @@ rule report:
         documentation=plan.documentation_digest,
     shell:
         "python -m xstilts report --plan {params.plan:q} > {log:q} 2>&1"
+
+
+rule paper:
+    input:
+        rules.scores.output,
+        rules.estimates.output,
+        figure_files(("pdf",)),
+    output:
+        directory(f"{study_folder}/{PAPER}"),
+    log:
+        f"{study_folder}/logs/paper.log",
+    benchmark:
+        f"{study_folder}/benchmarks/paper.tsv"
+    localrule: True
+    conda:
+        "../envs/xstilts.yaml"
+    params:
+        plan=f"{study_folder}/plan.json",
+        own_tasks=own_tasks,
+    shell:
+        "python -m xstilts paper --plan {params.plan:q} {params.own_tasks:q} > {log:q} 2>&1"

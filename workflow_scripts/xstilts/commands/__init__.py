@@ -37,6 +37,7 @@ COMMANDS = {
     "tables": "rule tables: tables of a study",
     "figure": "rule figure: one figure of a study",
     "report": "rule report: one HTML file of a study; or, of a study file or folder, where it is; --open opens it",
+    "paper": "rule paper: tables, figures, methods, bibliography and checklist as LaTeX",
     "serve": "for local runs: a process with all imports done, of which jobs are forked",
     "run": "run the configured study: index, unlock after a crash, snakemake",
     "summary": "print headline table and first paragraph of the configured study, and where its report is",

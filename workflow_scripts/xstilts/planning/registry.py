@@ -14,6 +14,7 @@ from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
+from xstilts.planning import bibliography
 from xstilts.references import SOURCE_LANGUAGE, parse_reference
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
@@ -85,6 +86,7 @@ class Task:
     parallel: bool
     licence: str | None
     citation: str | None
+    bibtex: tuple[str, ...]
     rows: Mapping[str, int | Mapping[str, int]]
     sources: tuple[Source, ...]
 
@@ -116,6 +118,9 @@ class Registry:
     checksums: Mapping[str, str]
     miniature: Mapping[str, Mapping[str, Any]]
     origins: Mapping[str, str | Mapping[str, str]]
+    tools: Mapping[str, Mapping[str, Any]]
+    bibliography: Mapping[str, str]
+    benchmark_bibtex: Mapping[str, tuple[str, ...]]
 
     def of(self, source: str) -> "Registry":
         """Return the registry as it is for studies of a source: the miniature world has languages of its own."""
@@ -124,6 +129,14 @@ class Registry:
     @cached_property
     def _in_miniature(self) -> "Registry":
         return _in_miniature(self)
+
+    @property
+    def bibtex(self) -> dict[str, Sequence[str]]:
+        """What papers cite for whatever can be cited, such as ``task xnli``: keys of the bibliography."""
+        named: dict[str, Sequence[str]] = {f"task {name}": task.bibtex for name, task in self.tasks.items()}
+        named |= {f"model {name}": model["bibtex"] for name, model in self.models.items()}
+        named |= {f"tool {name}": tool["bibtex"] for name, tool in self.tools.items()}
+        return named | {f"benchmark {name}": keys for name, keys in self.benchmark_bibtex.items()}
 
     def task(self, name: str, place: str) -> Task:
         """Return a task by name.
@@ -209,12 +222,16 @@ def load(own_tasks: Path | None = None) -> Registry:
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
         for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
     }
-    benchmarks = {path.stem: _benchmark(path) for path in sorted((FOLDER / "benchmarks").glob("*.yaml"))}
+    files = sorted((FOLDER / "benchmarks").glob("*.yaml"))
+    contents = {
+        file.stem: schema.check(schema.read_yaml(file), "benchmark.yaml", str(file), choices()) for file in files
+    }
+    benchmarks = {name: _benchmark(name, content) for name, content in contents.items()}
     for name, task in tasks.items():
         _check_task(task, str(paths[name]), tasks, languages)
     for name, benchmark in benchmarks.items():
         _check_benchmark(benchmark, str(FOLDER / "benchmarks" / f"{name}.yaml"), tasks)
-    return Registry(
+    registry = Registry(
         tasks=tasks,
         mixtures=mixtures,
         models=_table("models.yaml"),
@@ -225,7 +242,12 @@ def load(own_tasks: Path | None = None) -> Registry:
         checksums=_table("checksums.yaml"),
         miniature=_table("miniature.yaml"),
         origins=_table("origins.yaml"),
+        tools=_table("tools.yaml"),
+        bibliography=bibliography.load(FOLDER, own_tasks),
+        benchmark_bibtex={name: tuple(content["bibtex"]) for name, content in contents.items()},
     )
+    bibliography.check(registry.bibtex, registry.bibliography)
+    return registry
 
 
 def _in_miniature(real: Registry) -> Registry:
@@ -277,10 +299,9 @@ def _table(name: str) -> dict[str, Any]:
     return schema.check(schema.read_yaml(FOLDER / name), name, str(FOLDER / name))
 
 
-def _benchmark(path: Path) -> Benchmark:
-    content = schema.check(schema.read_yaml(path), "benchmark.yaml", str(path), choices())
-    tasks = {name: BenchmarkTask(**_frozen(entry)) for name, entry in content["tasks"].items()}
-    return Benchmark(path.stem, content["title"], content["citation"], tasks)
+def _benchmark(name: str, content: Mapping[str, Any]) -> Benchmark:
+    tasks = {task: BenchmarkTask(**_frozen(entry)) for task, entry in content["tasks"].items()}
+    return Benchmark(name, content["title"], content["citation"], tasks)
 
 
 def choices() -> dict[str, list[str]]:

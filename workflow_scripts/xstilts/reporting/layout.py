@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from xstilts.reporting.latex import escape
+
 # header and rows; every row has as many cells as the header
 Cells = tuple[list[str], list[list[str]]]
-_LATEX = {"±": r"$\pm$", "†": r"$\dagger$", "‡": r"$\ddagger$", "_": r"\_", "%": r"\%", "&": r"\&", "Δ": r"$\Delta$"}
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,10 @@ def markdown(cells: Cells, title: str, legend: str = "") -> str:
 def latex(cells: Cells, title: str, legend: str = "") -> str:
     """Return a LaTeX tabular (booktabs) with its title and its legend as comments."""
     header, rows = cells
-    head, *body = [" & ".join(map(_escape, row)) + r" \\" for row in [header, *rows]]
+    head, *body = [" & ".join(map(escape, row)) + r" \\" for row in [header, *rows]]
     comments = [f"% {line}" for line in (title, legend) if line]
     begin, end = rf"\begin{{tabular}}{{{'l' * len(header)}}}", r"\end{tabular}"
     return "\n".join([*comments, begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", end, ""])
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def columns(cells: Cells, left: int = 0) -> list[str]:

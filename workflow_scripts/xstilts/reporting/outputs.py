@@ -4,6 +4,8 @@
 REPORT, PARAGRAPH = "report.html", "report.txt"
 # the study file as it was when the study ran
 STUDY_FILE = "study.yaml"
+# the folder of the paper
+PAPER = "paper"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 # name of the analysis: its module in evaluation/analyses

@@ -11,7 +11,7 @@ from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.table import records
-from xstilts.evaluation.unasked import is_unasked
+from xstilts.evaluation.unasked import GAIN, is_unasked
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
 from xstilts.store.answer import INTERACTION

@@ -1,0 +1,1 @@
+"""The paper of a study: what can go into an article as it is."""

@@ -1,0 +1,104 @@
+"""What a study has cost and on what it ran, as its nodes measured it: ``provenance.json`` of each."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xstilts.reporting.wording import counted, listed
+from xstilts.store.node import PROVENANCE
+from xstilts.store.stages import STAGES
+from xstilts.store.study_plan import StudyPlan
+
+_SECONDS = 3600
+
+
+@dataclass
+class Cost:
+    """What the nodes of a study that compute with a model have cost.
+
+    Attributes:
+        gpu_hours: by the name of the GPU: hours of work times GPUs.
+        cpu_hours: hours of work without a GPU, by processor and number of its cores; of earlier versions, which did not
+            note what they ran on, by nothing.
+        jobs: nodes that were measured.
+        lacking: nodes that were deleted, and their measure with them.
+        versions: of each package, the versions with which nodes were made.
+        commits: of this library.
+    """
+
+    gpu_hours: Counter[str] = field(default_factory=Counter)
+    cpu_hours: Counter[str] = field(default_factory=Counter)
+    jobs: int = 0
+    lacking: int = 0
+    versions: dict[str, set[str]] = field(default_factory=dict)
+    commits: set[str] = field(default_factory=set)
+
+
+def measured(plan: StudyPlan, results: Path) -> Cost:
+    """Return what the nodes of a plan have cost.
+
+    Args:
+        plan: the study's plan.
+        results: the results folder.
+    """
+    cost = Cost()
+    for node in plan.nodes:
+        computes = STAGES[node.partition("/")[0]].computes
+        path = results / node / PROVENANCE
+        if not path.exists():
+            cost.lacking += computes
+            continue
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        _add_versions(cost, stated)
+        if computes:
+            _add_hours(cost, stated)
+    return cost
+
+
+def _add_versions(cost: Cost, stated: Mapping[str, Any]) -> None:
+    for package, version in {**stated["versions"], "Python": stated["python"]}.items():
+        if version is not None:
+            cost.versions.setdefault(package, set()).add(version)
+    if stated["commit"] is not None:
+        cost.commits.add(stated["commit"])
+
+
+def _add_hours(cost: Cost, stated: Mapping[str, Any]) -> None:
+    cost.jobs += 1
+    hours = stated["wall_seconds"] / _SECONDS
+    if stated.get("gpu"):
+        cost.gpu_hours[stated["gpu"]] += hours * stated["gpus"]
+    else:
+        processor = stated.get("processor")
+        cost.cpu_hours[f"{processor}, {counted(stated['processors'], 'core')}" if processor else ""] += hours
+
+
+def budget(cost: Cost) -> str:
+    """Return the computing time in a sentence or two, and of how many nodes it is not known."""
+    said = [f"{_hours(hours)} GPU-hours on {gpu}" for gpu, hours in cost.gpu_hours.items()]
+    for processor, hours in cost.cpu_hours.items():
+        on = f"on processors alone ({processor})" if processor else "on hardware that was not recorded"
+        said.append(f"{_hours(hours)} hours {on}")
+    if not said:
+        return "Nothing was measured."
+    lacking = ""
+    if cost.lacking:
+        lacking = f" This is less than all: {counted(cost.lacking, 'node')} are not there any more."
+    measured = f"Measured over {counted(cost.jobs, 'job')} that compute with a model: {listed(said)}."
+    return f"{measured}{lacking} What other studies or attempts cost is not in it."
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2f}"
+
+
+def versions(cost: Cost) -> str:
+    """Return packages with their versions, such as ``torch 2.13.0, numpy 2.4.6``."""
+    return ", ".join(f"{package} {_joined(found)}" for package, found in sorted(cost.versions.items()))
+
+
+def _joined(values: Iterable[str]) -> str:
+    return " and ".join(sorted(values))
