@@ -21,7 +21,7 @@ POINTS, LOG_ODDS = "points", "log-odds"
 MEAN_SINGLE, ORACLE_SINGLE = "mean single", "oracle single"
 # the candidate that is best on the outcome itself, which nobody could have chosen beforehand
 ORACLE = "oracle"
-_SCALES = {PERCENT: POINTS, NATS: NATS}
+SCALES = {PERCENT: POINTS, NATS: NATS}
 # what is compared but for the outcome, and with it: rows of the table of estimates that agree in SAME are one
 # comparison, over other runs or in another world
 COMPARED = ("name", "kind", "scale", "budget", "family", "size", "recipe", "model", "mixture", "a", "b")
@@ -171,7 +171,7 @@ def _of_family(budget: Budget, family: Family, recipe: str, outcome: Outcome) ->
                     a=budget.multi,
                     b=b,
                     outcome=outcome,
-                    scale=_SCALES[outcome.unit],
+                    scale=SCALES[outcome.unit],
                     first=(Side(1, (Arm(model, recipe, budget.multi),)),),
                     second=_singles(budget, b, model, recipe),
                     size=size,
@@ -221,7 +221,7 @@ def _of_contrast(plan: StudyPlan, name: str, contrast: Contrast, found: Sequence
                 a=contrast.pair[0],
                 b=contrast.pair[1],
                 outcome=outcome,
-                scale=_SCALES[outcome.unit],
+                scale=SCALES[outcome.unit],
                 primary=contrast.primary and outcome is found[0],
                 expected=contrast.expected or "",
                 first=(Side(1, pair[:1]),),
@@ -260,7 +260,7 @@ def _of_claim(plan: StudyPlan, name: str, claim: PlannedClaim, rows: Rows) -> It
                 a=asked.first,
                 b=asked.second,
                 outcome=outcome,
-                scale=_SCALES[outcome.unit],
+                scale=SCALES[outcome.unit],
                 recipe=recipe,
                 model=asked.model,
                 expected=asked.expected,

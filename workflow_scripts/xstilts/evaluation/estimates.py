@@ -135,7 +135,7 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     measured = arms.measure(plan, results, examples, [term for outcome in of_outcome for term in outcome.terms])
     found: dict[int, list[Estimated]] = {}
     for outcome, numbers in of_outcome.items():
-        runs, size = arms.runs_of(measured, outcome), _size(outcome, examples)
+        runs, size = arms.runs_of(measured, outcome), size_of(outcome, examples)
         found |= {number: list(_rows(measured, runs, asked[number], size)) for number in numbers}
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     return table([row for number in range(len(asked)) for row in found[number]], smallest)
@@ -152,7 +152,7 @@ def is_of_claim(table: pd.DataFrame) -> pd.Series:
 
 
 @dataclass(frozen=True)
-class _Size:
+class Size:
     """How large an outcome is: different languages, examples, and independent clusters of these."""
 
     languages: int
@@ -160,7 +160,13 @@ class _Size:
     clusters: int
 
 
-def _size(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> _Size:
+def size_of(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> Size:
+    """Return how large an outcome is.
+
+    Args:
+        outcome: the outcome.
+        examples: by target and language.
+    """
     # targets may be scored on the same examples
     splits = {
         (split.data, term.language): split
@@ -168,7 +174,7 @@ def _size(outcome: Outcome, examples: Mapping[str, Mapping[str, Examples]]) -> _
         for split in (examples[term.target][term.language],)
     }
     n = sum(len(split.ids) for split in splits.values())
-    return _Size(len(outcome.languages), n, resampling.clusters_in(splits.values()))
+    return Size(len(outcome.languages), n, resampling.clusters_in(splits.values()))
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ class Estimated:
     estimate: Estimate
 
 
-def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: _Size) -> Iterator[Estimated]:
+def _rows(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: Size) -> Iterator[Estimated]:
     """Yield the estimate of a comparison, and where a run of a side collapsed a second one without such runs.
 
     Of arms that are not compared collapsed runs are in neither, so no other arm's collapse widens an interval.
@@ -215,7 +221,7 @@ def _estimate(
     sides: Sequence[Side],
     runs: Sequence[Runs],
     pools: Mapping[str, RunVariance],
-    size: _Size,
+    size: Size,
 ) -> Estimate | None:
     """Return the estimate of a comparison; None for log-odds of an outcome of 0 or 100 %."""
     is_log_odds = comparison.scale == LOG_ODDS
@@ -256,7 +262,7 @@ def table(rows: Sequence[Estimated], smallest: float) -> pd.DataFrame:
     return frame.astype({column.name: float for column in COLUMNS if column.optional})
 
 
-def _described(comparison: Comparison, runs: Sequence[Runs], size: _Size) -> dict[str, Any]:
+def _described(comparison: Comparison, runs: Sequence[Runs], size: Size) -> dict[str, Any]:
     """Return what is compared, on what and over which runs, those of its first sides and then of its second."""
     first, second = runs[: len(comparison.first)], runs[len(comparison.first) :]
     return {

@@ -75,11 +75,15 @@ def split_examples(frame: pd.DataFrame, task: str, parallel: bool) -> dict[str, 
     }
 
 
+def evaluation_node(plan: StudyPlan, node: str) -> str:
+    """Return the node of the prepared data that a node of predictions is about."""
+    parents = plan.nodes[node].parents
+    return parents[PREPARED] if PREPARED in parents else plan.nodes[parents[TOKENS]].parents[PREPARED]
+
+
 def evaluation_data(plan: StudyPlan, node: str) -> EvaluationDataSpec:
     """Return the spec of the data that a node of predictions is about."""
-    parents = plan.nodes[node].parents
-    prepared = parents[PREPARED] if PREPARED in parents else plan.nodes[parents[TOKENS]].parents[PREPARED]
-    spec = plan.nodes[prepared].spec
+    spec = plan.nodes[evaluation_node(plan, node)].spec
     assert isinstance(spec, EvaluationDataSpec)
     return spec
 

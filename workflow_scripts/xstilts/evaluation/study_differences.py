@@ -1,0 +1,350 @@
+"""The table of differences of two studies: what arms that both have score in B, minus what they score in A.
+
+Arms, targets and languages are the same by name. A run that is one and the same node in both studies is in both means;
+all other runs are independent. So with a and b runs, of which some are shared, the difference
+
+    mean of B - mean of A = sum of shared runs * (1/b - 1/a) + sum of B's own runs / b - sum of A's own runs / a
+
+is a difference of up to three arms, and has the interval of ``intervals.py``. A target on which all runs are shared
+adds nothing, so of a mean over targets only the others are in the interval. A run that is shared on one target and not
+on another counts as independent: then the interval is rather too wide than too narrow.
+
+The test examples of a target are the same where its prepared data are, by digest. Then draws of examples are joint, as
+between arms of one study (``resampling.py``); else they are drawn apart.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xstilts.errors import UserError
+from xstilts.evaluation import arms, estimates, intervals, outcomes, resampling
+from xstilts.evaluation.arms import Measured, Runs
+from xstilts.evaluation.comparisons import SCALES, Arm, smallest_on
+from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
+from xstilts.evaluation.intervals import Estimate, RunVariance, WeightedArm
+from xstilts.evaluation.outcomes import Outcome
+from xstilts.evaluation.resampling import Examples
+from xstilts.evaluation.table import Column, Table
+from xstilts.evaluation.two_studies import Common, common
+from xstilts.store import manifest
+from xstilts.store.answer import SMALLEST
+from xstilts.store.manifest import path_of
+from xstilts.store.study_plan import StudyPlan
+
+# values of runs: the same nodes; other nodes with the same predictions; anything else
+SAME_RUNS, SAME_PREDICTIONS, OTHER_RUNS = "same run", "same predictions", "other runs"
+COLUMNS = (
+    Column("world", "integer", "the world, in studies of several", optional=True),
+    Column("model", "text", "the model"),
+    Column("recipe", "text", "the recipe"),
+    Column("mixture", "text", "the mixture"),
+    Column("outcome", "text", "what is compared: see outcomes.py"),
+    Column("target", "text", "the one target of the outcome; empty for a mean over targets"),
+    Column("targets", "integer", "targets in the outcome, of those that both studies have"),
+    Column("languages", "integer", "different languages in the outcome, of those that both studies have"),
+    Column("scale", "text", "points of percent, or nats"),
+    Column("score_a", "number", "the outcome in A, the mean over its runs"),
+    Column("score_b", "number", "the outcome in B"),
+    Column("difference", "number", "B minus A"),
+    Column("low", "number", "lower end of the 95 % interval; missing where runs or predictions are the same", True),
+    Column("high", "number", "upper end of the 95 % interval", optional=True),
+    Column("interval", "text", "what it is over: runs and examples, or examples only; empty without one"),
+    Column("standard_error", "number", "of the difference; missing with one run an arm", optional=True),
+    Column("degrees", "number", "degrees of freedom of the standard error", optional=True),
+    Column("p", "number", "two-sided p of no difference", optional=True),
+    Column("verdict", "text", "higher: B is; lower, equivalent or undecided; empty without one. All are exploratory"),
+    Column("runs_a", "integer", "runs of A, 1 where nothing varies between runs"),
+    Column("runs_b", "integer", "runs of B"),
+    Column("shared_runs", "integer", "runs that are the same nodes in both"),
+    Column("runs", "text", "same run, same predictions, or other runs"),
+    Column("runs_used", "text", "all, or without collapsed: the same without these runs"),
+    Column("collapsed", "integer", "runs that collapsed, of those used"),
+    Column("n_a", "integer", "test examples of A in the outcome, each once"),
+    Column("n_b", "integer", "test examples of B"),
+    Column("same_examples", "integer", "targets in the outcome whose test examples are the same in both"),
+    Column("settings", "text", "what differs in the settings of the arm and of all behind it; empty for nothing"),
+)
+TABLE = Table("differences of two studies", COLUMNS)
+# the examples of a study by target and language
+ByTarget = dict[str, dict[str, Examples]]
+# what differs between the specs of pairs of nodes, of B and of A, and of all behind them, in one line
+Differs = Callable[[Sequence[tuple[str, str]]], str]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The plan of a study, and the results folder that has its nodes."""
+
+    plan: StudyPlan
+    results: Path
+
+
+def collect(first: Outputs, second: Outputs, differs: Differs) -> pd.DataFrame:
+    """Return the differences of two studies, B minus A: a row for each arm that both have, and each outcome.
+
+    Outcomes are those of a contrast (``outcomes.of_contrast``) over the targets and languages that both studies have:
+    that of A's answer, where B asks for the same, else the zero-shot mean; then each target. Languages that one of the
+    studies names as controls are left out. In studies of several worlds there are such rows for every world.
+
+    Args:
+        first: A.
+        second: B.
+        differs: says in one line what differs between pairs of nodes.
+
+    Raises:
+        UserError: as ``common``; or if predictions are missing, or no language is in common.
+    """
+    shared = common(first.plan, second.plan)
+    _check_made("A", first)
+    _check_made("B", second)
+    if not shared.worlds:
+        return _table(_rows_of(first, second, shared, differs))
+    rows = []
+    for world in shared.worlds:
+        one, other = (replace(study, plan=study.plan.in_world(world)) for study in (first, second))
+        rows += [{**row, "world": world} for row in _rows_of(one, other, shared, differs)]
+    return _table(rows)
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(rows), columns=[column.name for column in COLUMNS])
+    return frame.astype({column.name: float for column in COLUMNS if column.optional})
+
+
+def _check_made(letter: str, study: Outputs) -> None:
+    nodes = dict.fromkeys(cell.node for cell in study.plan.cells)
+    missing = [node for node in nodes if not path_of(study.results, node).exists()]
+    if missing:
+        raise UserError(
+            f"{letter}, study {study.plan.study}: predictions of {len(missing)} of its {len(nodes)} nodes are missing,"
+            f" the first {study.results / missing[0]}; run the study to its end"
+        )
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two studies: what is known of its nodes, and its examples by target and language."""
+
+    measured: Measured
+    examples: Mapping[str, Mapping[str, Examples]]
+
+    def nodes(self, arm: Arm, seed: int, targets: Iterable[str]) -> list[str]:
+        """Return the nodes of a run on some targets."""
+        return [self.measured.nodes[arm][seed][target] for target in targets]
+
+
+def _rows_of(first: Outputs, second: Outputs, shared: Common, differs: Differs) -> Iterator[dict[str, Any]]:
+    """Yield the rows of two studies of one world."""
+    studies = first, second
+    examples, alike = _examples(studies, shared.targets)
+    rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples[0].items()}
+    found = _outcomes(first.plan, second.plan, rows)
+    terms = [term for outcome in found for term in outcome.terms]
+    one, other = (
+        _Side(arms.measure(study.plan, study.results, splits, terms), splits)
+        for study, splits in zip(studies, examples, strict=True)
+    )
+    smallest = min(study.plan.answer.smallest if study.plan.answer else SMALLEST for study in studies)
+    for arm in shared.arms:
+        for outcome in found:
+            yield from _rows((one, other), arm, outcome, alike, smallest, differs)
+
+
+def _examples(studies: tuple[Outputs, Outputs], targets: Sequence[str]) -> tuple[tuple[ByTarget, ByTarget], set[str]]:
+    """Return the examples of both studies, and the targets whose examples are the same in both.
+
+    They are those of the languages that both have and that none names as a control. Such as are not the same are drawn
+    apart. A target without any language is left out.
+
+    Raises:
+        UserError: if no target has one.
+    """
+    controls = {language for study in studies for language in study.plan.controls}
+    first: ByTarget = {}
+    second: ByTarget = {}
+    alike = set()
+    for target in targets:
+        of_first, of_second = (resampling.examples_of(study.plan, study.results, target) for study in studies)
+        languages = [name for name in of_first if name in of_second and name not in controls]
+        if not languages:
+            continue
+        first[target] = {name: of_first[name] for name in languages}
+        if _same_examples(studies, target, languages):
+            alike.add(target)
+            second[target] = first[target]
+        else:
+            second[target] = {name: _apart(of_second[name]) for name in languages}
+    if not first:
+        raise UserError(
+            f"A and B have the targets {', '.join(targets)} in common, but no language of them that neither names as a"
+            " control; there is nothing to compare"
+        )
+    return (first, second), alike
+
+
+def _same_examples(studies: tuple[Outputs, Outputs], target: str, languages: Sequence[str]) -> bool:
+    """Tell whether the prepared data of a target are the same in these languages: the same node, or equal files."""
+    nodes = [
+        resampling.evaluation_node(study.plan, next(cell.node for cell in study.plan.cells if cell.target == target))
+        for study in studies
+    ]
+    if nodes[0] == nodes[1]:
+        return True
+    files = []
+    for study, node in zip(studies, nodes, strict=True):
+        path = path_of(study.results, node)
+        listed = manifest.read(path).files if path.exists() else {}
+        files.append([listed.get(f"{language}.parquet") for language in languages])
+    return files[0] == files[1] and None not in files[0]
+
+
+def _apart(split: Examples) -> Examples:
+    """Return the same examples, drawn independently of those of the first study whatever their clusters' names."""
+    return replace(split, data=hashlib.sha256(f"second study {split.data}".encode()).hexdigest())
+
+
+def _outcomes(first: StudyPlan, second: StudyPlan, rows: outcomes.Rows) -> list[Outcome]:
+    """Return the outcomes on which arms are compared."""
+    if outcomes.main_outcome(first) == outcomes.main_outcome(second) and first.benchmark == second.benchmark:
+        return outcomes.of_contrast(first, rows, list(rows))
+    return outcomes.zero_shot(first, rows, rows)
+
+
+def _rows(
+    sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, alike: set[str], smallest: float, differs: Differs
+) -> Iterator[dict[str, Any]]:
+    """Yield the difference of an arm on an outcome, and where a run collapsed a second one without such runs."""
+    everything = [arms.runs_of(side.measured, outcome)[arm] for side in sides]
+    intact = [arms.without_collapsed({arm: one}).get(arm) for one in everything]
+    for runs_used, used in ((ALL_RUNS, everything), (WITHOUT_COLLAPSED, intact)):
+        first, second = used
+        if first is None or second is None:
+            continue
+        if runs_used == WITHOUT_COLLAPSED and not any(any(one.collapsed) for one in everything):
+            continue
+        yield _row(sides, arm, outcome, (first, second), alike, smallest) | {
+            "settings": differs(_pairs(sides, arm, outcome.targets, (first, second))),
+            "runs_used": runs_used,
+        }
+
+
+def _pairs(
+    sides: tuple[_Side, _Side], arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]
+) -> list[tuple[str, str]]:
+    """Return the nodes of the same seeds in B and in A; of the first seeds where none is in common."""
+    seeds = [(seed, seed) for seed in used[0].seeds if seed in used[1].seeds] or [(used[0].seeds[0], used[1].seeds[0])]
+    return [
+        pair
+        for first, second in seeds
+        for pair in zip(sides[1].nodes(arm, second, targets), sides[0].nodes(arm, first, targets), strict=True)
+    ]
+
+
+def _row(
+    sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], alike: set[str], smallest: float
+) -> dict[str, Any]:
+    """Return the difference of an arm on an outcome over some runs, without what differs in settings."""
+    sizes = [estimates.size_of(outcome, side.examples) for side in sides]
+    scores = [float(one.values[:, 0].mean()) for one in used]
+    scale = SCALES[outcome.unit]
+    targets = [target for target in outcome.targets if not _cancels(sides, arm, target, used)]
+    shared = [
+        seed
+        for seed in used[0].seeds
+        if seed in used[1].seeds and all(_is_same_run(sides, arm, seed, target) for target in targets)
+    ]
+    row = {
+        **arm._asdict(),
+        **{"outcome": outcome.name, "target": outcome.target, "targets": len(outcome.targets)},
+        **{"languages": sizes[0].languages, "scale": scale, "score_a": scores[0], "score_b": scores[1]},
+        **{"runs_a": used[0].number, "runs_b": used[1].number, "n_a": sizes[0].n, "n_b": sizes[1].n},
+        "shared_runs": min(len(shared), used[0].number, used[1].number),
+        "same_examples": sum(target in alike for target in outcome.targets),
+        "collapsed": sum(sum(one.collapsed[: one.number]) for one in used),
+    }
+    if not targets or _are_same_predictions(sides, arm, targets, used):
+        none = {"low": np.nan, "high": np.nan, "interval": "", "verdict": ""}
+        return row | {"runs": SAME_PREDICTIONS if targets else SAME_RUNS, "difference": 0.0} | none
+    terms = tuple(term for term in outcome.terms if term.target in targets)
+    found = _estimate(sides, arm, replace(outcome, terms=terms), used, shared)
+    return row | {
+        **{"runs": OTHER_RUNS, "difference": found.value, "low": found.low, "high": found.high},
+        **{"interval": found.interval, "standard_error": found.standard_error, "degrees": found.degrees},
+        **{"p": found.p, "verdict": intervals.verdict(found, smallest_on(scale, smallest))},
+    }
+
+
+def _cancels(sides: tuple[_Side, _Side], arm: Arm, target: str, used: tuple[Runs, Runs]) -> bool:
+    """Tell whether a target has the same nodes with equal predictions in the runs of both, each in equal shares."""
+    shares = []
+    for side, one in zip(sides, used, strict=True):
+        counts = Counter(node for seed in one.seeds for node in side.nodes(arm, seed, [target]))
+        shares.append({node: count / len(one.seeds) for node, count in counts.items()})
+    return shares[0] == shares[1] and all(_are_equal(sides, node, node) for node in shares[0])
+
+
+def _is_same_run(sides: tuple[_Side, _Side], arm: Arm, seed: int, target: str) -> bool:
+    """Tell whether a run is one and the same on a target: the same node, and nothing else came of it elsewhere."""
+    (first,), (second,) = (side.nodes(arm, seed, [target]) for side in sides)
+    return first == second and _are_equal(sides, first, second)
+
+
+def _are_same_predictions(
+    sides: tuple[_Side, _Side], arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]
+) -> bool:
+    """Tell whether both have the same seeds, or nothing that a seed decides, and predictions that score alike."""
+    first, second = (one.seeds[:1] if one.deterministic else one.seeds for one in used)
+    if not all(one.deterministic for one in used) and set(first) != set(second):
+        return False
+    pairs = zip(sorted(first), sorted(second), strict=True)
+    return all(
+        _are_equal(sides, *nodes)
+        for one, other in pairs
+        for nodes in zip(sides[0].nodes(arm, one, targets), sides[1].nodes(arm, other, targets), strict=True)
+    )
+
+
+def _are_equal(sides: tuple[_Side, _Side], first: str, second: str) -> bool:
+    """Tell whether a node of A and one of B have the same scores on the test examples, and on every draw of them."""
+    scores = sides[0].measured.scores[first], sides[1].measured.scores[second]
+    return all(np.array_equal(values, scores[1][name], equal_nan=True) for name, values in scores[0].items())
+
+
+def _estimate(
+    sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], shared: Sequence[int]
+) -> Estimate:
+    """Return B minus A on an outcome, over the runs that are used."""
+    clusters = min(estimates.size_of(outcome, side.examples).clusters for side in sides)
+    parts: list[WeightedArm] = []
+    pools: dict[str, RunVariance] = {}
+    numbers = [len(one.seeds) for one in used]
+    for side, letter, sign, seeds in zip(sides, "AB", (-1, 1), (one.seeds for one in used), strict=True):
+        # the settings of the two studies may make their runs vary differently
+        of_arms = {
+            name: replace(one, pool=f"{letter}: {one.pool}")
+            for name, one in arms.runs_of(side.measured, outcome).items()
+        }
+        runs = _of_seeds(of_arms[arm], seeds)
+        pools |= arms.pools_of({**arms.without_collapsed(of_arms), arm: runs}.values())
+        if own := [seed for seed in seeds if seed not in shared]:
+            parts.append(_of_seeds(runs, own).as_arm(sign * len(own) / len(seeds)))
+        if letter == "B" and shared and numbers[0] != numbers[1]:
+            parts.append(_of_seeds(runs, shared).as_arm(len(shared) * (1 / numbers[1] - 1 / numbers[0])))
+    if clusters < 2:
+        # one cluster says nothing of others: a range without width, and no verdict
+        parts, pools = [replace(part, deterministic=False) for part in parts], {}
+    return intervals.estimate(parts, pools, max(clusters, 2))
+
+
+def _of_seeds(runs: Runs, seeds: Sequence[int]) -> Runs:
+    """Return the runs of these seeds."""
+    kept = [runs.seeds.index(seed) for seed in seeds]
+    collapsed = tuple(runs.collapsed[index] for index in kept)
+    return replace(runs, seeds=tuple(seeds), values=runs.values[kept], collapsed=collapsed)

@@ -1,0 +1,350 @@
+"""Two studies side by side, as text for a terminal, as one HTML page and as JSON."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from xstilts.evaluation import study_differences, two_studies
+from xstilts.evaluation.claims import CONTRADICTED, HOLDS, HOLDS_NOT, SUPPORTED
+from xstilts.evaluation.comparisons import POINTS
+from xstilts.evaluation.estimates import ALL_RUNS
+from xstilts.evaluation.intervals import EXAMPLES_ONLY
+from xstilts.evaluation.study_differences import OTHER_RUNS, SAME_RUNS, Differs, Outputs
+from xstilts.evaluation.table import records
+from xstilts.evaluation.two_studies import BOTH, ONLY_A, ONLY_B, OPPOSITE, Common
+from xstilts.evaluation.worlds import VERDICTS
+from xstilts.forms.declaration import NATS
+from xstilts.reporting import claims, wording
+from xstilts.reporting.layout import Cells, columns
+from xstilts.reporting.study_results import StudyResults
+from xstilts.reporting.wording import Row, counted, listed
+from xstilts.store.answer import INTERACTION
+
+# the look of the page, a file beside this module
+STYLE = "two_studies.css"
+_WIDTH = 100
+LEGEND = (
+    "B - A is the difference of means over runs, with its 95 % interval over runs and examples; in square brackets a"
+    " range over examples alone, where an arm has one run: that carries no verdict. All verdicts are exploratory: where"
+    " nothing differs, one in twenty says higher or lower. Runs and examples: A / B, once where they are the same"
+    " number. Settings that differ are named below; each is (B), was (A)."
+)
+_SAID = (
+    "What each study says of comparisons that both ask for by the same name, on its own targets, languages, runs and"
+    " examples. A verdict beside one that is undecided is no contradiction; opposite ones are marked."
+)
+
+
+@dataclass(frozen=True)
+class ClaimOfBoth:
+    """A claim in one model with one recipe, and what both studies say of it."""
+
+    claim: str
+    text: str
+    model: str
+    recipe: str
+    verdict_in_a: str
+    verdict_in_b: str
+    opposite: bool
+
+
+@dataclass(frozen=True)
+class TwoStudies:
+    """Two studies side by side.
+
+    Attributes:
+        a: the first.
+        b: the second.
+        common: what they have in common by name.
+        differences: the table of ``evaluation/study_differences.py``.
+        verdicts: the table of ``evaluation/two_studies.py``.
+        claims: that both are checked against.
+    """
+
+    a: StudyResults
+    b: StudyResults
+    common: Common
+    differences: pd.DataFrame
+    verdicts: pd.DataFrame
+    claims: tuple[ClaimOfBoth, ...]
+
+
+def compare(a: StudyResults, b: StudyResults, differs: Differs) -> TwoStudies:
+    """Return two studies side by side.
+
+    Args:
+        a: the first.
+        b: the second.
+        differs: says in one line what differs between pairs of nodes.
+
+    Raises:
+        UserError: if they have nothing in common, or if results are missing.
+    """
+    return TwoStudies(
+        a=a,
+        b=b,
+        common=two_studies.common(a.plan, b.plan),
+        verdicts=two_studies.verdicts(a.estimates, b.estimates),
+        claims=tuple(_claims(a, b)),
+        differences=study_differences.collect(Outputs(a.plan, a.results), Outputs(b.plan, b.results), differs),
+    )
+
+
+def _claims(a: StudyResults, b: StudyResults) -> Iterable[ClaimOfBoth]:
+    """Yield the claims that both studies are checked against, in models and recipes that both have."""
+    second = {(row.claim, row.model, row.recipe): row for row in claims.rows(b.plan, b.estimates)}
+    for row in claims.rows(a.plan, a.estimates):
+        other = second.get((row.claim, row.model, row.recipe))
+        if other is not None:
+            said = {row.verdict, other.verdict}
+            opposite = said in ({SUPPORTED, CONTRADICTED}, {HOLDS, HOLDS_NOT})
+            yield ClaimOfBoth(row.claim, row.text, row.model, row.recipe, row.verdict, other.verdict, opposite)
+
+
+def text(found: TwoStudies) -> str:
+    """Return the comparison for a terminal."""
+    cells, notes = difference_cells(found)
+    parts = [
+        [f"{letter}  {study.plan.title}: {study.folder}" for letter, study in (("A", found.a), ("B", found.b))],
+        _wrapped(" ".join(in_common(found.common))),
+        columns(cells, 2),
+        notes,
+        _wrapped(f"{summary(found.differences)} {LEGEND}"),
+    ]
+    verdicts, of_claims = verdict_cells(found.verdicts), claim_cells(found.claims)
+    parts.append(_wrapped(said(found.verdicts)))
+    if verdicts[1]:
+        parts.append(columns(verdicts, len(verdicts[0])))
+    if of_claims[1]:
+        parts.append(columns(of_claims, len(of_claims[0])))
+    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
+
+
+def _wrapped(words: str) -> list[str]:
+    return textwrap.wrap(words, _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def in_common(common: Common) -> list[str]:
+    """Return sentences on what two studies have in common and what one has alone."""
+    worlds = f" in the worlds {listed(map(str, common.worlds))}" if common.worlds else ""
+    sentences = [f"Both have {counted(len(common.arms), 'arm')} and {_of('target', common.targets)}{worlds}."]
+    for letter, arms, targets in zip("AB", common.arms_alone, common.targets_alone, strict=True):
+        alone = [*([_of("arm", ["".join(".".join(arm)) for arm in arms])] if arms else [])]
+        alone += [_of("target", targets)] if targets else []
+        sentences += [f"{letter} alone has {' and '.join(alone)}."] if alone else []
+    return sentences
+
+
+def _of(noun: str, names: Sequence[str]) -> str:
+    return f"the {noun}{'s' * (len(names) > 1)} {listed(names)}"
+
+
+def summary(differences: pd.DataFrame) -> str:
+    """Return a sentence on how many differences have which verdict."""
+    used = differences[differences["runs_used"] == ALL_RUNS]
+    compared = used[used["runs"] == OTHER_RUNS]
+    same = len(used) - len(compared)
+    sentences = [f"{same} of {counted(len(used), 'row')} have the same runs or predictions in both."] if same else []
+    if compared.empty:
+        return " ".join(sentences)
+    counts = compared["verdict"].value_counts()
+    numbers = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts]
+    numbers += [f"{counts['']} without a verdict"] if "" in counts else []
+    return " ".join([*sentences, f"Of {counted(len(compared), 'difference')} {', '.join(numbers)}."])
+
+
+def difference_cells(found: TwoStudies) -> tuple[Cells, list[str]]:
+    """Return header and rows of the table of differences, and the settings that differ, which its last cells number."""
+    several = bool(found.common.worlds)
+    header = ["arm", "outcome", "A", "B", "B − A", "95 % interval", "runs", "examples", "verdict", "settings"]
+    notes: dict[str, int] = {}
+    rows, before = [], ""
+    for row in records(found.differences):
+        arm = ".".join([*([f"w{row['world']:.0f}"] if several else []), row["model"], row["recipe"], row["mixture"]])
+        outcome = row["target"] or f"{row['outcome']} of {row['targets']}"
+        if row["settings"]:
+            notes.setdefault(row["settings"], len(notes) + 1)
+        rows.append(
+            [
+                *("" if arm == before else arm, outcome, *_scores(row), *_interval(row)),
+                *(_runs(row), _examples(row), row["verdict"] or "–", _settings(row, notes)),
+            ]
+        )
+        before = arm
+    return (header, rows), [f"[{number}] {settings}" for settings, number in notes.items()]
+
+
+def _scores(row: Row) -> list[str]:
+    digits = 3 if row["scale"] == NATS else 1
+    return [f"{row[name]:.{digits}f}" for name in ("score_a", "score_b")]
+
+
+def _interval(row: Row) -> list[str]:
+    """Return a difference and its interval."""
+    unit = "" if row["scale"] == POINTS else f" {row['scale']}"
+    difference = wording.number(row["difference"], row["scale"]) + unit
+    if not row["interval"]:
+        return [difference, "–"]
+    if row["interval"] == EXAMPLES_ONLY:
+        return [difference, wording.interval(row)]
+    return [difference, " to ".join(wording.number(row[end], row["scale"]) for end in ("low", "high"))]
+
+
+def _both(first: object, second: object) -> str:
+    return f"{first}" if first == second else f"{first} / {second}"
+
+
+def _runs(row: Row) -> str:
+    used = "" if row["runs_used"] == ALL_RUNS else f", {row['runs_used']}"
+    collapsed = f", {row['collapsed']} collapsed" if row["collapsed"] else ""
+    return _both(row["runs_a"], row["runs_b"]) + used + collapsed
+
+
+def _examples(row: Row) -> str:
+    same = row["same_examples"]
+    if same == row["targets"]:
+        return str(row["n_a"])
+    return f"{row['n_a']} / {row['n_b']}, " + ("others" if same == 0 else f"same on {counted(same, 'target')}")
+
+
+def _settings(row: Row, notes: Mapping[str, int]) -> str:
+    """Return what is to be said of runs and settings; a number leads to the settings that differ."""
+    words = [] if row["runs"] == OTHER_RUNS else [row["runs"]]
+    if row["settings"]:
+        words.append(f"[{notes[row['settings']]}]")
+    elif row["runs"] != SAME_RUNS:
+        words.append("same settings")
+    if row["runs"] == OTHER_RUNS and row["shared_runs"]:
+        words.append(f"{counted(row['shared_runs'], 'run')} shared")
+    return ", ".join(words)
+
+
+def said(verdicts: pd.DataFrame) -> str:
+    """Return sentences on what the estimates of two studies say, and how far they agree."""
+    counts = verdicts["studies"].value_counts()
+    if not counts.get(BOTH):
+        return "The two studies ask for no comparison by the same name."
+    agreement = (
+        verdicts[verdicts["studies"] == BOTH]["agreement"].replace("", "without a verdict of both").value_counts()
+    )
+    numbers = [f"{number} {kind}" for kind, number in agreement.items()]
+    if OPPOSITE not in agreement:
+        numbers.append(f"none {OPPOSITE}")
+    alone = [f"{letter} alone asks for {counts[letter]}" for letter in (ONLY_A, ONLY_B) if counts.get(letter)]
+    more = f" {', '.join(alone)} more." if alone else ""
+    return f"{_SAID} Verdicts on {counted(counts[BOTH], 'comparison')}: {', '.join(numbers)}.{more}"
+
+
+def verdict_cells(verdicts: pd.DataFrame) -> Cells:
+    """Return header and rows of what both studies say of the comparisons that both ask for."""
+    rows = []
+    for row in records(verdicts[verdicts["studies"] == BOTH]):
+        kind = "large − small" if row["kind"] == INTERACTION else row["model"] or row["size"]
+        place = ", ".join(filter(None, (row["family"], kind, row["recipe"], row["mixture"], row["budget"])))
+        numbers = _both(f"{row['targets_in_a']:.0f}", f"{row['targets_in_b']:.0f}")
+        outcome = row["target"] or f"{row['outcome']} of {numbers}"
+        sides = f"{row['name']}: {row['a']} − {row['b']}"
+        rows.append(
+            [sides, place, outcome, _of_study(row, "a"), _of_study(row, "b"), _mark(row["agreement"] == OPPOSITE)]
+        )
+    return ["comparison", "in", "on", "A", "B", ""], rows
+
+
+def _of_study(row: Row, letter: str) -> str:
+    """Return the estimate, interval and verdict of one study."""
+    own = {name: row[f"{name}_in_{letter}"] for name in ("estimate", "low", "high", "verdict")} | {
+        "scale": row["scale"]
+    }
+    return f"{wording.difference(own)} {own['verdict']}".rstrip()
+
+
+def claim_cells(of_both: Iterable[ClaimOfBoth]) -> Cells:
+    """Return header and rows of what both studies say of claims."""
+    rows = [
+        [one.claim, one.model or "–", one.recipe or "–", one.verdict_in_a, one.verdict_in_b, _mark(one.opposite)]
+        for one in of_both
+    ]
+    return ["claim", "model", "recipe", "A", "B", ""], rows
+
+
+def _mark(opposite: bool) -> str:
+    return "≠ opposite" if opposite else ""
+
+
+def html(found: TwoStudies) -> str:
+    """Return the comparison as one HTML page that loads nothing."""
+    folder = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    cells, notes = difference_cells(found)
+    return environment.get_template("two_studies.html").render(
+        style=(folder / STYLE).read_text(encoding="utf-8"),
+        studies=[("A", found.a), ("B", found.b)],
+        in_common=in_common(found.common),
+        summary=summary(found.differences),
+        legend=LEGEND,
+        header=cells[0],
+        differences=list(zip(cells[1], pictures(found.differences), strict=True)),
+        notes=notes,
+        said=said(found.verdicts),
+        verdicts=verdict_cells(found.verdicts),
+        claims=claim_cells(found.claims),
+    )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A difference and its interval on a line from 0 to 100, with where no difference is."""
+
+    low: float
+    value: float
+    high: float
+    zero: float
+    decided: bool
+
+
+def pictures(differences: pd.DataFrame) -> list[Picture | None]:
+    """Return the picture of each difference on one common line; None without an interval, or in another unit."""
+    shown = differences[(differences["scale"] == POINTS) & (differences["interval"] != "")]
+    start, end = min(shown["low"].min(), 0.0), max(shown["high"].max(), 0.0)
+    if shown.empty or start == end:
+        return [None] * len(differences)
+
+    def place(value: float) -> float:
+        return round(100 * (value - start) / (end - start), 1)
+
+    return [
+        Picture(*(place(row[name]) for name in ("low", "difference", "high")), place(0), row["verdict"] in VERDICTS[:2])
+        if row["interval"] and row["scale"] == POINTS
+        else None
+        for row in records(differences)
+    ]
+
+
+def to_json(found: TwoStudies) -> dict[str, Any]:
+    """Return the comparison as JSON values; what is missing is null."""
+    return {
+        **{
+            letter: {"study": study.plan.study, "folder": str(study.folder)}
+            for letter, study in (("a", found.a), ("b", found.b))
+        },
+        "common": asdict(found.common) | {"arms": [arm._asdict() for arm in found.common.arms]},
+        "differences": _rows(found.differences),
+        "estimates": _rows(found.verdicts),
+        "claims": [asdict(one) for one in found.claims],
+    }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{name: _value(value) for name, value in row.items()} for row in records(frame)]
+
+
+def _value(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
