@@ -35,6 +35,8 @@ class Predicted:
         mixtures: intermediate tasks by mixture.
         parallel: targets whose languages have the same examples.
         clusters: examples in a cluster.
+        tag: ends the names of the nodes of runs, so that those of two studies differ.
+        data_tag: the same of prepared data.
     """
 
     results: Path
@@ -42,6 +44,8 @@ class Predicted:
     mixtures: Mapping[str, tuple[str, ...]]
     parallel: Sequence[str] = ()
     clusters: int = 1
+    tag: str = ""
+    data_tag: str = ""
     cells: list[Cell] = field(default_factory=list)
     nodes: dict[str, PlannedNode] = field(default_factory=dict)
 
@@ -68,7 +72,7 @@ class Predicted:
         """
         model, mixture = arm
         trained = dev is not None or mixture != "none"
-        name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target])
+        name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target]) + self.tag
         node = f"predictions/{name}"
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
@@ -77,14 +81,14 @@ class Predicted:
         entry = self.targets[target]
         # targets that train on the same data have one training
         task = trained_task(entry)
-        own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}"
+        own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}{self.tag}"
         training = {}
         if mixture != "none":
             training[f"intermediate/{model}.{recipe}.{mixture}.s{seed}"] = run({})
         if dev is not None:
             training[own] = run({task: {entry.metric: dev}}, collapsed)
             self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed)))
-        parents = {"tokens": f"tokens/{target}", "model": own if dev is not None else f"models/{model}"}
+        parents = {"tokens": f"tokens/{target}{self.data_tag}", "model": own if dev is not None else f"models/{model}"}
         self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
         folder = self.results / node
         folder.mkdir(parents=True)
@@ -104,8 +108,9 @@ class Predicted:
             task_version=1, reading=READING, languages={}, test_rows=None, cluster_rows=1,
             parallel=target in self.parallel,
         )  # fmt: skip
-        self.nodes[f"prepared/{target}"] = PlannedNode("", (target,), to_json(evaluation))
-        self.nodes[f"tokens/{target}"] = PlannedNode("", (target,), {"parents": {"prepared": f"prepared/{target}"}})
+        prepared, tokens = (f"{stage}/{target}{self.data_tag}" for stage in ("prepared", "tokens"))
+        self.nodes[prepared] = PlannedNode("", (target,), to_json(evaluation))
+        self.nodes[tokens] = PlannedNode("", (target,), {"parents": {"prepared": prepared}})
 
     def plan(self, **changes: Any) -> StudyPlan:
         """Return the plan."""
