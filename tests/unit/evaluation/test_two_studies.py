@@ -17,9 +17,7 @@ GAIN = {**CONTRAST, "name": "multi", "a": "nine", "b": "none", "target": "xnli"}
 
 def test_what_is_in_both_and_what_one_has_alone():
     pawsx = PlannedTarget("pawsx", "classification", "accuracy", "en", "tiny")
-    found = common(
-        study_plan(cells=(ONE, TWO)), study_plan(cells=(THREE, ONE), targets={"pawsx": pawsx, "xnli": XNLI})
-    )
+    found = common(study_plan(cells=(ONE, TWO)), study_plan(cells=(THREE, ONE), targets={"pawsx": pawsx, "xnli": XNLI}))
     assert found.arms == (("s", "r", "none"),) and found.targets == ("xnli",)
     assert found.arms_alone == ((("s", "r", "mnli"),), (("s", "r", "nine"),))
     assert found.targets_alone == ((), ("pawsx",))
@@ -52,7 +50,11 @@ def test_verdicts_side_by_side():
 
 
 def test_gains_that_nothing_asks_for_single_worlds_and_other_runs_are_left_out():
-    gain, world, used = {**GAIN, "name": "gain over none"}, {**GAIN, "world": 4}, {**GAIN, "runs_used": "without collapsed"}
+    gain, world, used = (
+        {**GAIN, "name": "gain over none"},
+        {**GAIN, "world": 4},
+        {**GAIN, "runs_used": "without collapsed"},
+    )
     frame = verdicts(estimates(GAIN, gain, world, used), estimates(used, gain, world, GAIN))
     assert frame["row_in_a"].tolist() == [1] and frame["row_in_b"].tolist() == [4]
 

@@ -8,7 +8,7 @@ from xstilts.reporting import two_studies
 from xstilts.reporting.two_studies import compare, html, text, to_json
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 
-from tests.builders.estimates import CONTRAST, LOWER, ONE_RUN
+from tests.builders.estimates import CONTRAST, LOWER, ONE_RUN, UNDECIDED
 from tests.builders.two_studies import ARM, outputs, study
 
 GAIN = {**CONTRAST, "name": "multi", "model": "s", "a": "nine", "b": "none"}
@@ -60,9 +60,16 @@ def test_a_study_beside_itself(tmp_path):
 
 def test_verdicts_of_both_and_opposite_ones(tmp_path):
     shown = lines(text(found(tmp_path, [{**GAIN, **TWO_TARGETS}, GAIN], [{**GAIN, **TWO_TARGETS, **LOWER}])))
-    expected = "multi: nine − none | s, r | xnli | +1.2 points [+0.2, +2.2] higher | -2.0 points [-3.0, -1.0] lower"
-    assert f"{expected} | ≠ opposite" in shown
+    expected = "multi: nine − none | s | xnli | +1.2 [+0.2, +2.2] | higher | -2.0 [-3.0, -1.0] | lower"
+    assert f"{expected} | opposite" in shown
     assert "Verdicts on 1 comparison: 1 opposite. A alone asks for 1 more." in " ".join(shown)
+
+
+def test_opposite_verdicts_stand_first_and_alike_ones_last(tmp_path):
+    rows = [{**GAIN, "target": target} for target in ("xnli", "xquad", "tydiqa")]
+    changes = ({}, UNDECIDED, LOWER)
+    pair = found(tmp_path, rows, [{**row, **change} for row, change in zip(rows, changes, strict=True)])
+    assert [row[2] for row in two_studies.verdict_cells(pair.verdicts)[1]] == ["tydiqa", "xquad", "xnli"]
 
 
 def test_one_run_says_no_verdict_of_both(tmp_path):
@@ -72,12 +79,14 @@ def test_one_run_says_no_verdict_of_both(tmp_path):
 
 def test_claims_of_both(tmp_path):
     asked = ClaimComparison(first="nine", second="none", model="s")
-    claim = PlannedClaim(text="nine helps", source="us", figure="", holds=None, comparisons=(asked,), lacking={"s": Lacking()})
+    claim = PlannedClaim(
+        text="nine helps", source="us", figure="", holds=None, comparisons=(asked,), lacking={"s": Lacking()}
+    )
     row = {**GAIN, "name": "claim 1", "expected": "higher"}
     pair = found(tmp_path, [row], [{**row, **LOWER}], claims={"1": claim})
     (only,) = pair.claims
-    assert (only.verdict_in_a, only.verdict_in_b, only.opposite) == ("supported", "contradicted", True)
-    assert "1 | s | r | supported | contradicted | ≠ opposite" in lines(text(pair))
+    assert (only.verdict_in_a, only.verdict_in_b, only.agreement) == ("supported", "contradicted", "opposite")
+    assert "1 | s | r | supported | contradicted | opposite" in lines(text(pair))
     assert "Claims" in html(pair)
 
 

@@ -11,13 +11,13 @@ import jinja2
 import pandas as pd
 
 from xstilts.evaluation import study_differences, two_studies
-from xstilts.evaluation.claims import CONTRADICTED, HOLDS, HOLDS_NOT, SUPPORTED
+from xstilts.evaluation.claims import CONTRADICTED, HOLDS, HOLDS_NOT, NOT_TESTABLE, SUPPORTED
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS
-from xstilts.evaluation.intervals import EXAMPLES_ONLY
+from xstilts.evaluation.intervals import EXAMPLES_ONLY, HIGHER, LOWER
 from xstilts.evaluation.study_differences import OTHER_RUNS, SAME_RUNS, Differs, Outputs
 from xstilts.evaluation.table import records
-from xstilts.evaluation.two_studies import BOTH, ONLY_A, ONLY_B, OPPOSITE, Common
+from xstilts.evaluation.two_studies import ALIKE, BOTH, DIFFERENT, ONLY_A, ONLY_B, OPPOSITE, Common
 from xstilts.evaluation.worlds import VERDICTS
 from xstilts.forms.declaration import NATS
 from xstilts.reporting import claims, wording
@@ -30,20 +30,21 @@ from xstilts.store.answer import INTERACTION
 STYLE = "two_studies.css"
 _WIDTH = 100
 LEGEND = (
-    "B - A is the difference of means over runs, with its 95 % interval over runs and examples; in square brackets a"
-    " range over examples alone, where an arm has one run: that carries no verdict. All verdicts are exploratory: where"
-    " nothing differs, one in twenty says higher or lower. Runs and examples: A / B, once where they are the same"
-    " number. Settings that differ are named below; each is (B), was (A)."
+    "B − A is the difference of means over runs, in points unless named, with its 95 % interval over runs and examples;"
+    " in square brackets a range over examples alone, where an arm has one run: that carries no verdict. All verdicts"
+    " are exploratory: where nothing differs, one in twenty still says higher or lower. Runs and examples: A / B, once"
+    " where they are the same. A number under settings leads to what differs: first B's value, then A's."
 )
 _SAID = (
     "What each study says of comparisons that both ask for by the same name, on its own targets, languages, runs and"
-    " examples. A verdict beside one that is undecided is no contradiction; opposite ones are marked."
+    " examples, in points unless named: opposite verdicts first, then different ones. A verdict beside one that is"
+    " undecided is no contradiction."
 )
 
 
 @dataclass(frozen=True)
 class ClaimOfBoth:
-    """A claim in one model with one recipe, and what both studies say of it."""
+    """A claim in one model with one recipe, what both studies say of it, and how far they agree."""
 
     claim: str
     text: str
@@ -51,7 +52,7 @@ class ClaimOfBoth:
     recipe: str
     verdict_in_a: str
     verdict_in_b: str
-    opposite: bool
+    agreement: str
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,17 @@ def _claims(a: StudyResults, b: StudyResults) -> Iterable[ClaimOfBoth]:
     for row in claims.rows(a.plan, a.estimates):
         other = second.get((row.claim, row.model, row.recipe))
         if other is not None:
-            said = {row.verdict, other.verdict}
-            opposite = said in ({SUPPORTED, CONTRADICTED}, {HOLDS, HOLDS_NOT})
-            yield ClaimOfBoth(row.claim, row.text, row.model, row.recipe, row.verdict, other.verdict, opposite)
+            names = row.claim, row.text, row.model, row.recipe
+            yield ClaimOfBoth(*names, row.verdict, other.verdict, _agreement(row.verdict, other.verdict))
+
+
+def _agreement(first: str, second: str) -> str:
+    """Return how far two verdicts on a claim agree; nothing where one of the studies cannot test it."""
+    if NOT_TESTABLE in (first, second):
+        return ""
+    if {first, second} in ({SUPPORTED, CONTRADICTED}, {HOLDS, HOLDS_NOT}):
+        return OPPOSITE
+    return ALIKE if first == second else DIFFERENT
 
 
 def text(found: TwoStudies) -> str:
@@ -113,7 +122,7 @@ def text(found: TwoStudies) -> str:
     parts = [
         [f"{letter}  {study.plan.title}: {study.folder}" for letter, study in (("A", found.a), ("B", found.b))],
         _wrapped(" ".join(in_common(found.common))),
-        columns(cells, 2),
+        columns(_arms_once(cells), 2),
         notes,
         _wrapped(f"{summary(found.differences)} {LEGEND}"),
     ]
@@ -124,6 +133,15 @@ def text(found: TwoStudies) -> str:
     if of_claims[1]:
         parts.append(columns(of_claims, len(of_claims[0])))
     return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
+
+
+def _arms_once(cells: Cells) -> Cells:
+    """Return the table of differences with each arm in the first of its rows alone."""
+    header, rows = cells
+    before = [header, *rows]
+    return header, [
+        [*([""] if row[0] == above[0] else row[:1]), *row[1:]] for above, row in zip(before, rows, strict=False)
+    ]
 
 
 def _wrapped(words: str) -> list[str]:
@@ -164,7 +182,7 @@ def difference_cells(found: TwoStudies) -> tuple[Cells, list[str]]:
     several = bool(found.common.worlds)
     header = ["arm", "outcome", "A", "B", "B − A", "95 % interval", "runs", "examples", "verdict", "settings"]
     notes: dict[str, int] = {}
-    rows, before = [], ""
+    rows = []
     for row in records(found.differences):
         arm = ".".join([*([f"w{row['world']:.0f}"] if several else []), row["model"], row["recipe"], row["mixture"]])
         outcome = row["target"] or f"{row['outcome']} of {row['targets']}"
@@ -172,11 +190,10 @@ def difference_cells(found: TwoStudies) -> tuple[Cells, list[str]]:
             notes.setdefault(row["settings"], len(notes) + 1)
         rows.append(
             [
-                *("" if arm == before else arm, outcome, *_scores(row), *_interval(row)),
+                *(arm, outcome, *_scores(row), *_interval(row)),
                 *(_runs(row), _examples(row), row["verdict"] or "–", _settings(row, notes)),
             ]
         )
-        before = arm
     return (header, rows), [f"[{number}] {settings}" for settings, number in notes.items()]
 
 
@@ -242,39 +259,37 @@ def said(verdicts: pd.DataFrame) -> str:
 
 
 def verdict_cells(verdicts: pd.DataFrame) -> Cells:
-    """Return header and rows of what both studies say of the comparisons that both ask for."""
+    """Return header and rows of what both studies say of the comparisons that both ask for, opposite verdicts first."""
+    shown = verdicts[verdicts["studies"] == BOTH]
+    ranked = shown.assign(rank=shown["agreement"].map([OPPOSITE, DIFFERENT, ALIKE, ""].index))
+    varied = [name for name in ("recipe", "budget") if len(set(shown[name]) - {""}) > 1]
     rows = []
-    for row in records(verdicts[verdicts["studies"] == BOTH]):
+    for row in records(ranked.sort_values("rank", kind="stable")):
         kind = "large − small" if row["kind"] == INTERACTION else row["model"] or row["size"]
-        place = ", ".join(filter(None, (row["family"], kind, row["recipe"], row["mixture"], row["budget"])))
+        place = ", ".join(filter(None, (row["family"], kind, row["mixture"], *(row[name] for name in varied))))
         numbers = _both(f"{row['targets_in_a']:.0f}", f"{row['targets_in_b']:.0f}")
         outcome = row["target"] or f"{row['outcome']} of {numbers}"
+        unit = "" if row["scale"] == POINTS else f", {row['scale']}"
         sides = f"{row['name']}: {row['a']} − {row['b']}"
-        rows.append(
-            [sides, place, outcome, _of_study(row, "a"), _of_study(row, "b"), _mark(row["agreement"] == OPPOSITE)]
-        )
-    return ["comparison", "in", "on", "A", "B", ""], rows
+        said_by = [*_of_study(row, "a"), *_of_study(row, "b")]
+        rows.append([sides, place, outcome + unit, *said_by, row["agreement"] or "–"])
+    return ["comparison", "in", "on", "A", "verdict", "B", "verdict", "agreement"], rows
 
 
-def _of_study(row: Row, letter: str) -> str:
-    """Return the estimate, interval and verdict of one study."""
-    own = {name: row[f"{name}_in_{letter}"] for name in ("estimate", "low", "high", "verdict")} | {
-        "scale": row["scale"]
-    }
-    return f"{wording.difference(own)} {own['verdict']}".rstrip()
+def _of_study(row: Row, letter: str) -> list[str]:
+    """Return the estimate of one study with its interval, and its verdict."""
+    own = {name: row[f"{name}_in_{letter}"] for name in ("estimate", "low", "high")} | {"scale": row["scale"]}
+    estimate = wording.number(own["estimate"], row["scale"])
+    return [f"{estimate} {wording.interval(own)}", row[f"verdict_in_{letter}"] or "–"]
 
 
 def claim_cells(of_both: Iterable[ClaimOfBoth]) -> Cells:
     """Return header and rows of what both studies say of claims."""
     rows = [
-        [one.claim, one.model or "–", one.recipe or "–", one.verdict_in_a, one.verdict_in_b, _mark(one.opposite)]
+        [one.claim, one.model or "–", one.recipe or "–", one.verdict_in_a, one.verdict_in_b, one.agreement or "–"]
         for one in of_both
     ]
-    return ["claim", "model", "recipe", "A", "B", ""], rows
-
-
-def _mark(opposite: bool) -> str:
-    return "≠ opposite" if opposite else ""
+    return ["claim", "model", "recipe", "A", "B", "agreement"], rows
 
 
 def html(found: TwoStudies) -> str:
@@ -296,6 +311,7 @@ def html(found: TwoStudies) -> str:
         said=said(found.verdicts),
         verdicts=verdict_cells(found.verdicts),
         claims=claim_cells(found.claims),
+        opposite=OPPOSITE,
     )
 
 
@@ -321,7 +337,13 @@ def pictures(differences: pd.DataFrame) -> list[Picture | None]:
         return round(100 * (value - start) / (end - start), 1)
 
     return [
-        Picture(*(place(row[name]) for name in ("low", "difference", "high")), place(0), row["verdict"] in VERDICTS[:2])
+        Picture(
+            low=place(row["low"]),
+            value=place(row["difference"]),
+            high=place(row["high"]),
+            zero=place(0),
+            decided=row["verdict"] in (HIGHER, LOWER),
+        )
         if row["interval"] and row["scale"] == POINTS
         else None
         for row in records(differences)
