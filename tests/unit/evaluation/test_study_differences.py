@@ -8,7 +8,7 @@ from xstilts.evaluation import study_differences
 from xstilts.store import manifest
 from xstilts.store.manifest import File, PreparedResults
 from xstilts.store.specs import from_json
-from xstilts.store.study_plan import Cell, PlannedTarget
+from xstilts.store.study_plan import Benchmark, BenchmarkTask, Cell, PlannedTarget
 
 from tests.builders import compared
 from tests.builders.predicted import correct
@@ -149,6 +149,26 @@ def test_only_languages_of_both_that_are_no_controls_are_compared(tmp_path):
     answer = compared.answer(controls=("fr",))
     row = difference(first, second, changes=({}, {"answer": answer}))
     assert (row["languages"], row["n_a"]) == (1, 100)
+
+
+def test_the_outcome_is_that_of_both_answers(tmp_path):
+    first, second = (study(tmp_path / tag, {"xnli": {1: 60, 2: 66}}, tag=tag) for tag in "ab")
+    task = BenchmarkTask(languages=("en", "de"), metrics=("accuracy",), group="", layout="xnli")
+    benchmark = {"benchmark": Benchmark("b", "B", "", {"xnli": task})}
+    row = difference(first, second, changes=(benchmark, benchmark))
+    assert (row["outcome"], row["score_a"]) == ("benchmark", (90 + 63) / 2)
+    row = difference(first, second, changes=(benchmark, {}))
+    assert (row["outcome"], row["score_a"]) == ("zero-shot", 63)
+
+
+def test_the_stricter_of_two_smallest_differences_counts(tmp_path):
+    first, second = (
+        study(tmp_path / tag, {"xnli": {1: 60, 2: right}}, tag=tag) for tag, right in (("a", 60), ("b", 61))
+    )
+    loose, strict = ({"answer": compared.answer(smallest=smallest)} for smallest in (30, 0.001))
+    assert difference(first, second, changes=(loose, loose))["verdict"] == "equivalent"
+    for changes in ((loose, strict), (strict, loose)):
+        assert difference(first, second, changes=changes)["verdict"] == "undecided"
 
 
 def test_settings_are_asked_of_the_nodes_of_equal_seeds(tmp_path):
