@@ -14,6 +14,7 @@ from tests.builders import compared
 from tests.builders.predicted import correct
 from tests.builders.two_studies import (
     ARM,
+    LANGUAGES,
     difference,
     differences,
     study,
@@ -94,6 +95,37 @@ def test_other_nodes_with_the_same_predictions(tmp_path):
     assert row["shared_runs"] == 0
 
 
+def test_what_is_not_trained_has_one_run_whatever_its_seeds(tmp_path):
+    first, second, third = (study(tmp_path / tag, {}, tag=tag) for tag in "abc")
+    for made, seeds, right in ((first, (1, 2), 60), (second, (3,), 60), (third, (1, 2, 3), 70)):
+        for seed in seeds:
+            made.add(("s", "none"), seed, "xnli", {"de": correct(100, right)}, dev=None)
+    row = difference(first, second)
+    assert (row["runs"], row["runs_a"], row["runs_b"]) == ("same predictions", 1, 1)
+    row = difference(first, third)
+    assert (row["runs"], row["difference"], row["degrees"]) == ("other runs", 10, 99)
+
+
+def test_the_variance_between_runs_is_that_of_all_arms_of_its_study(tmp_path):
+    first = without_noise_of_examples(tmp_path / "a", SCORES)
+    second = without_noise_of_examples(tmp_path / "b", {1: 50, 2: 50, 3: 50}, tag="b")
+    assert difference(first, second)["standard_error"] == pytest.approx(math.sqrt(625 / 3))
+    for seed, right in ((1, 0), (2, 20), (3, 20)):
+        made = {name: correct(20, right) for name in LANGUAGES}
+        second.add(("s", "squad_v1"), seed, "xnli", {"en": correct(20, 20), **made})
+    # of the second arm s2 is 10000 / 3, and the mean of it and 0 is that of the pool
+    row = difference(first, second)
+    assert row["standard_error"] == pytest.approx(math.sqrt(625 / 3 + 10000 / 6 / 3))
+
+
+def test_the_study_with_fewer_clusters_decides_the_degrees_of_freedom(tmp_path):
+    scores = {"xnli": {1: 60, 2: 60}}
+    first = study(tmp_path / "a", scores, tag="a")
+    second = study(tmp_path / "b", {"xnli": {1: 70, 2: 70}}, tag="b", data_tag="b", clusters=50)
+    for pair in ((first, second), (second, first)):
+        assert difference(*pair)["degrees"] == pytest.approx(1)
+
+
 def test_other_examples_are_drawn_apart(tmp_path):
     """Two proportions, 60 and 70 of 100: where the examples are the same, ten of them change."""
     first, second = (
@@ -157,8 +189,10 @@ def test_the_outcome_is_that_of_both_answers(tmp_path):
     benchmark = {"benchmark": Benchmark("b", "B", "", {"xnli": task})}
     row = difference(first, second, changes=(benchmark, benchmark))
     assert (row["outcome"], row["score_a"]) == ("benchmark", (90 + 63) / 2)
-    row = difference(first, second, changes=(benchmark, {}))
-    assert (row["outcome"], row["score_a"]) == ("zero-shot", 63)
+    other = {"benchmark": Benchmark("other", "B", "", {"xnli": task})}
+    for changes in ((benchmark, {}), (benchmark, other)):
+        row = difference(first, second, changes=changes)
+        assert (row["outcome"], row["score_a"]) == ("zero-shot", 63)
 
 
 def test_the_stricter_of_two_smallest_differences_counts(tmp_path):
