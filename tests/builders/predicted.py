@@ -70,6 +70,20 @@ class Predicted:
             collapsed: whether the run collapsed.
             recipe: the recipe.
         """
+        frames = [predictions(language, columns, self.clusters) for language, columns in answers.items()]
+        self.add_table(arm, seed, target, pd.concat(frames, ignore_index=True), dev, collapsed, recipe)
+
+    def add_table(
+        self,
+        arm: tuple[str, str],
+        seed: int,
+        target: str,
+        table: pd.DataFrame,
+        dev: float | None = 50.0,
+        collapsed: bool = False,
+        recipe: str = "r",
+    ) -> None:
+        """Add the predictions of a run for a target, as ``add``, by their table."""
         model, mixture = arm
         trained = dev is not None or mixture != "none"
         name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target]) + self.tag
@@ -92,13 +106,13 @@ class Predicted:
         self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
         folder = self.results / node
         folder.mkdir(parents=True)
-        frames = [predictions(language, columns, self.clusters) for language, columns in answers.items()]
-        pd.concat(frames, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
+        table.to_parquet(folder / "predictions.parquet", index=False)
         spec = PredictionsSpec(
             version=1, parents=parents, form=entry.form, labels=None, trained_on=entry.task, decoding={}, scoring=None,
             numerics=NUMERICS,
         )  # fmt: skip
-        splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in answers}
+        languages = dict.fromkeys(table["language"])
+        splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in languages}
         stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
 
