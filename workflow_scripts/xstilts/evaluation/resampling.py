@@ -76,7 +76,7 @@ def split_examples(frame: pd.DataFrame, task: str, parallel: bool) -> dict[str, 
 
 
 def evaluation_node(plan: StudyPlan, node: str) -> str:
-    """Return the node of the prepared data that a node of predictions is about."""
+    """Return the node of the data that a node of predictions is about."""
     parents = plan.nodes[node].parents
     return parents[PREPARED] if PREPARED in parents else plan.nodes[parents[TOKENS]].parents[PREPARED]
 
