@@ -38,9 +38,14 @@ def without_noise_of_examples(folder, scores, **settings) -> Predicted:
     """Return a study of runs with scores of 0, 25, 50, 75 or 100: all examples of a language are right, or none."""
     made = Predicted(folder, {"xnli": XNLI}, MIXTURES, **settings)
     for seed, percent in scores.items():
-        right = {name: correct(20, 20 if (index + 1) * 25 <= percent else 0) for index, name in enumerate(LANGUAGES)}
-        made.add(ARM, seed, "xnli", {"en": correct(20, 20), **right})
+        made.add(ARM, seed, "xnli", shares_of(percent))
     return made
+
+
+def shares_of(percent):
+    """Return answers of which those in 0 to 4 of four languages are right, all or none."""
+    right = {name: correct(20, 20 if (index + 1) * 25 <= percent else 0) for index, name in enumerate(LANGUAGES)}
+    return {"en": correct(20, 20), **right}
 
 
 def differences(first, second, differs=lambda pairs: "", changes=({}, {})):

@@ -39,7 +39,7 @@ def test_page(folders, tmp_path, monkeypatch):
 
 def test_what_is_no_study(folders, tmp_path, caplog):
     assert commands.main(["compare", folders[0], str(tmp_path / "nothing")]) == 2
-    assert "nothing: no such folder" in caplog.text
+    assert "nothing: no such file or folder" in caplog.text
 
 
 def test_a_study_file_that_has_not_run(folders, tmp_path, caplog):

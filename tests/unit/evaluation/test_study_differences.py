@@ -14,9 +14,9 @@ from tests.builders import compared
 from tests.builders.predicted import correct
 from tests.builders.two_studies import (
     ARM,
-    LANGUAGES,
     difference,
     differences,
+    shares_of,
     study,
     without_noise_of_examples,
 )
@@ -48,13 +48,13 @@ def test_other_runs_on_the_same_examples_are_compared_as_two_arms_of_a_study_are
 
 
 def test_runs_that_are_shared_count_once(tmp_path):
-    """The second study has two runs more: 1/3 of three is also 1/5 of five, and s2 is that of the five."""
+    """The second study has two runs more: 1/3 of three is also 1/5 of five; s2 is within the three and the two."""
     first = without_noise_of_examples(tmp_path / "r", SCORES)
     second = without_noise_of_examples(tmp_path / "b", SCORES | {4: 100, 5: 50})
     row = difference(first, second)
     assert (row["runs_a"], row["runs_b"], row["shared_runs"]) == (3, 5, 3)
     assert row["difference"] == pytest.approx(10)
-    assert row["standard_error"] == pytest.approx(math.sqrt(812.5 * (1 / 3 - 1 / 5)))
+    assert row["standard_error"] == pytest.approx(math.sqrt((1250 + 1250) / 3 * (1 / 3 - 1 / 5)))
     apart = without_noise_of_examples(tmp_path / "c", SCORES | {4: 100, 5: 50}, tag="x")
     row = difference(first, apart)
     assert row["shared_runs"] == 0
@@ -65,9 +65,23 @@ def test_of_as_many_runs_those_that_are_shared_cancel(tmp_path):
     first = without_noise_of_examples(tmp_path / "r", SCORES)
     second = without_noise_of_examples(tmp_path / "b", {1: 25, 2: 50, 4: 100})
     row = difference(first, second)
-    s2 = 625, (33.333333**2 + 8.333333**2 + 41.666667**2) / 2
     assert row["difference"] == pytest.approx(25 / 3) and row["shared_runs"] == 2
-    assert row["standard_error"] == pytest.approx(math.sqrt((s2[0] + s2[1]) / 9))
+    # what is known of s2 is the difference of the two runs that are shared, once
+    assert row["standard_error"] == pytest.approx(math.sqrt(312.5 * 2 / 9))
+    assert row["degrees"] == pytest.approx(1)
+
+
+def test_a_pool_of_which_a_run_is_shared_is_one_pool(tmp_path):
+    """Of the arm that is compared nothing is shared; of another arm of its pool everything is, and counts once."""
+    first, second = without_noise_of_examples(tmp_path / "a", SCORES), without_noise_of_examples(tmp_path / "b", {})
+    second.add(ARM, 4, "xnli", shares_of(100))
+    second.add(ARM, 5, "xnli", shares_of(50))
+    for made in (first, second):
+        for seed, percent in ((1, 0), (2, 100), (3, 50)):
+            made.add(("s", "squad_v1"), seed, "xnli", shares_of(percent))
+    row = differences(first, second).set_index("mixture").loc["mnli"]
+    assert row["standard_error"] == pytest.approx(math.sqrt((1250 + 1250 + 5000) / 5 * (1 / 3 + 1 / 2)))
+    assert row["degrees"] == pytest.approx(5)
 
 
 def test_a_target_with_the_same_runs_adds_nothing_to_a_mean(tmp_path):
@@ -110,9 +124,8 @@ def test_the_variance_between_runs_is_that_of_all_arms_of_its_study(tmp_path):
     first = without_noise_of_examples(tmp_path / "a", SCORES)
     second = without_noise_of_examples(tmp_path / "b", {1: 50, 2: 50, 3: 50}, tag="b")
     assert difference(first, second)["standard_error"] == pytest.approx(math.sqrt(625 / 3))
-    for seed, right in ((1, 0), (2, 20), (3, 20)):
-        made = {name: correct(20, right) for name in LANGUAGES}
-        second.add(("s", "squad_v1"), seed, "xnli", {"en": correct(20, 20), **made})
+    for seed, percent in ((1, 0), (2, 100), (3, 100)):
+        second.add(("s", "squad_v1"), seed, "xnli", shares_of(percent))
     # of the second arm s2 is 10000 / 3, and the mean of it and 0 is that of the pool
     row = difference(first, second)
     assert row["standard_error"] == pytest.approx(math.sqrt(625 / 3 + 10000 / 6 / 3))

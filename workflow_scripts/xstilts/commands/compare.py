@@ -56,7 +56,12 @@ def _results(path: Path) -> StudyResults:
     Raises:
         UserError: if it has not run.
     """
-    if not path.is_file():
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such file or folder; give a study file, or the folder of a study's outputs, such as"
+            " results/studies/<study>/latest"
+        )
+    if path.is_dir():
         return study_results.load(path)
     settings = local()
     plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))

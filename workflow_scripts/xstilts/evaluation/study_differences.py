@@ -28,7 +28,7 @@ from xstilts.evaluation import arms, estimates, intervals, outcomes, resampling
 from xstilts.evaluation.arms import Measured, Runs
 from xstilts.evaluation.comparisons import SCALES, Arm, smallest_on
 from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
-from xstilts.evaluation.intervals import Estimate, RunVariance, WeightedArm
+from xstilts.evaluation.intervals import Estimate
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
@@ -255,11 +255,7 @@ def _row(
     scores = [float(one.values[:, 0].mean()) for one in used]
     scale = SCALES[outcome.unit]
     targets = [target for target in outcome.targets if not _cancels(sides, arm, target, used)]
-    shared = [
-        seed
-        for seed in used[0].seeds
-        if seed in used[1].seeds and all(_is_same_run(sides, arm, seed, target) for target in targets)
-    ]
+    shared = _shared_seeds(sides, arm, targets, used)
     row = {
         **arm._asdict(),
         **{"outcome": outcome.name, "target": outcome.target, "targets": len(outcome.targets)},
@@ -273,7 +269,7 @@ def _row(
         none = {"low": np.nan, "high": np.nan, "interval": "", "verdict": ""}
         return row | {"runs": SAME_PREDICTIONS if targets else SAME_RUNS, "difference": 0.0} | none
     terms = tuple(term for term in outcome.terms if term.target in targets)
-    found = _estimate(sides, arm, replace(outcome, terms=terms), used, shared)
+    found = _estimate(sides, arm, replace(outcome, terms=terms), used)
     return row | {
         **{"runs": OTHER_RUNS, "difference": found.value, "low": found.low, "high": found.high},
         **{"interval": found.interval, "standard_error": found.standard_error, "degrees": found.degrees},
@@ -288,12 +284,6 @@ def _cancels(sides: tuple[_Side, _Side], arm: Arm, target: str, used: tuple[Runs
         counts = Counter(node for seed in one.seeds for node in side.nodes(arm, seed, [target]))
         shares.append({node: count / len(one.seeds) for node, count in counts.items()})
     return shares[0] == shares[1] and all(_are_equal(sides, node, node) for node in shares[0])
-
-
-def _is_same_run(sides: tuple[_Side, _Side], arm: Arm, seed: int, target: str) -> bool:
-    """Tell whether a run is one and the same on a target: the same node, and nothing else came of it elsewhere."""
-    (first,), (second,) = (side.nodes(arm, seed, [target]) for side in sides)
-    return first == second and _are_equal(sides, first, second)
 
 
 def _are_same_predictions(
@@ -317,30 +307,77 @@ def _are_equal(sides: tuple[_Side, _Side], first: str, second: str) -> bool:
     return all(np.array_equal(values, scores[1][name], equal_nan=True) for name, values in scores[0].items())
 
 
-def _estimate(
-    sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], shared: Sequence[int]
-) -> Estimate:
+def _estimate(sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) -> Estimate:
     """Return B minus A on an outcome, over the runs that are used."""
+    first, second = (
+        {**arms.without_collapsed(found), arm: _of_seeds(found[arm], one.seeds)}
+        for side, one in zip(sides, used, strict=True)
+        for found in (arms.runs_of(side.measured, outcome),)
+    )
+    found = _parts(sides, outcome.targets, first, second)
+    pools = arms.pools_of(part for parts in found.values() for part in parts if part is not None)
+    own_of_a, shared, own_of_b = found[arm]
+    a, b = len(first[arm].seeds), len(second[arm].seeds)
+    parts = [
+        *([own_of_a.as_arm(-len(own_of_a.seeds) / a)] if own_of_a else []),
+        *([shared.as_arm(len(shared.seeds) * (1 / b - 1 / a))] if shared and a != b else []),
+        *([own_of_b.as_arm(len(own_of_b.seeds) / b)] if own_of_b else []),
+    ]
     clusters = min(estimates.size_of(outcome, side.examples).clusters for side in sides)
-    parts: list[WeightedArm] = []
-    pools: dict[str, RunVariance] = {}
-    numbers = [len(one.seeds) for one in used]
-    for side, letter, sign, seeds in zip(sides, "AB", (-1, 1), (one.seeds for one in used), strict=True):
-        # the settings of the two studies may make their runs vary differently
-        of_arms = {
-            name: replace(one, pool=f"{letter}: {one.pool}")
-            for name, one in arms.runs_of(side.measured, outcome).items()
-        }
-        runs = _of_seeds(of_arms[arm], seeds)
-        pools |= arms.pools_of({**arms.without_collapsed(of_arms), arm: runs}.values())
-        if own := [seed for seed in seeds if seed not in shared]:
-            parts.append(_of_seeds(runs, own).as_arm(sign * len(own) / len(seeds)))
-        if letter == "B" and shared and numbers[0] != numbers[1]:
-            parts.append(_of_seeds(runs, shared).as_arm(len(shared) * (1 / numbers[1] - 1 / numbers[0])))
     if clusters < 2:
         # one cluster says nothing of others: a range without width, and no verdict
         parts, pools = [replace(part, deterministic=False) for part in parts], {}
     return intervals.estimate(parts, pools, max(clusters, 2))
+
+
+# the runs of an arm that A alone has, that both have, and that B alone has
+_Parts = tuple[Runs | None, Runs | None, Runs | None]
+
+
+def _parts(
+    sides: tuple[_Side, _Side], targets: Sequence[str], first: Mapping[Arm, Runs], second: Mapping[Arm, Runs]
+) -> dict[Arm, _Parts]:
+    """Return the runs of every arm of either study, in parts that are arms of their own.
+
+    The variance between runs is pooled within each study, for settings that differ may make runs vary differently.
+    Where a run of a pool is shared, model and recipe are the same in both, and so is the pool. Runs deviate from the
+    mean of their part: around the mean of all, their variance would have in it what is tested, how parts differ.
+    """
+    in_both = {
+        arm: _shared_seeds(sides, arm, targets, (first[arm], second[arm])) if arm in first and arm in second else []
+        for arm in {**first, **second}
+    }
+    joint = {first[arm].pool for arm, seeds in in_both.items() if seeds}
+
+    def part(letter: str, runs: Runs | None, shared: Sequence[int], of_shared: bool = False) -> Runs | None:
+        seeds = [seed for seed in runs.seeds if (seed in shared) == of_shared] if runs else []
+        if runs is None or not seeds:
+            return None
+        pool = runs.pool if runs.pool in joint else f"{letter}: {runs.pool}"
+        return replace(_of_seeds(runs, seeds), pool=pool)
+
+    return {
+        arm: (
+            part("A", first.get(arm), shared),
+            part("B", second.get(arm), shared, of_shared=True),
+            part("B", second.get(arm), shared),
+        )
+        for arm, shared in in_both.items()
+    }
+
+
+def _shared_seeds(sides: tuple[_Side, _Side], arm: Arm, targets: Iterable[str], used: tuple[Runs, Runs]) -> list[int]:
+    """Return the seeds of the runs that are one and the same on all targets: the same nodes, with equal predictions."""
+    nodes = {
+        seed: zip(*(side.nodes(arm, seed, targets) for side in sides), strict=True)
+        for seed in used[0].seeds
+        if seed in used[1].seeds
+    }
+    return [
+        seed
+        for seed, of_seed in nodes.items()
+        if all(first == second and _are_equal(sides, first, second) for first, second in of_seed)
+    ]
 
 
 def _of_seeds(runs: Runs, seeds: Sequence[int]) -> Runs:
