@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.evaluation import estimates
-from xstilts.evaluation.study_differences import Outputs, collect
+from xstilts.evaluation.study_differences import collect
+from xstilts.evaluation.two_studies import Outputs
 from xstilts.reporting import study_results
 from xstilts.store import study_plan as study_plans
 

@@ -13,27 +13,23 @@ The test examples of a target are the same where its prepared data are, by diges
 between arms of one study (``resampling.py``); else they are drawn apart.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import arms, estimates, intervals, outcomes, resampling
+from xstilts.evaluation import arms, estimates, intervals, outcomes
 from xstilts.evaluation.arms import Measured, Runs
 from xstilts.evaluation.comparisons import SCALES, Arm, smallest_on
 from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
 from xstilts.evaluation.intervals import Estimate
 from xstilts.evaluation.outcomes import Outcome
-from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
-from xstilts.evaluation.two_studies import Common, common
-from xstilts.store import manifest
+from xstilts.evaluation.two_studies import ByTarget, Common, Outputs, common, examples_of_both
 from xstilts.store.answer import SMALLEST
 from xstilts.store.manifest import path_of
 from xstilts.store.study_plan import StudyPlan
@@ -72,18 +68,8 @@ COLUMNS = (
     Column("settings", "text", "what differs in the settings of the arm and of all behind it; empty for nothing"),
 )
 TABLE = Table("differences of two studies", COLUMNS)
-# the examples of a study by target and language
-ByTarget = dict[str, dict[str, Examples]]
 # what differs between the specs of pairs of nodes, of B and of A, and of all behind them, in one line
 Differs = Callable[[Sequence[tuple[str, str]]], str]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The plan of a study, and the results folder that has its nodes."""
-
-    plan: StudyPlan
-    results: Path
 
 
 def collect(first: Outputs, second: Outputs, differs: Differs) -> pd.DataFrame:
@@ -133,17 +119,51 @@ class _Side:
     """One of the two studies: what is known of its nodes, and its examples by target and language."""
 
     measured: Measured
-    examples: Mapping[str, Mapping[str, Examples]]
+    examples: ByTarget
 
     def nodes(self, arm: Arm, seed: int, targets: Iterable[str]) -> list[str]:
         """Return the nodes of a run on some targets."""
         return [self.measured.nodes[arm][seed][target] for target in targets]
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """The two studies.
+
+    Attributes:
+        sides: A and B.
+        alike: targets whose test examples are the same in both.
+        same: nodes that are the same in both, with equal predictions.
+    """
+
+    sides: tuple[_Side, _Side]
+    alike: set[str]
+    same: frozenset[str] = field(init=False)
+    _runs: dict[Outcome, tuple[dict[Arm, Runs], dict[Arm, Runs]]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the nodes that are the same."""
+        first, second = (side.measured.scores for side in self.sides)
+        same = frozenset(node for node in first if node in second and self.are_equal(node, node))
+        object.__setattr__(self, "same", same)
+
+    def are_equal(self, first: str, second: str) -> bool:
+        """Tell whether a node of A and one of B have the same scores, of the examples and of every draw of them."""
+        scores, others = self.sides[0].measured.scores[first], self.sides[1].measured.scores[second]
+        return all(np.array_equal(values, others[name], equal_nan=True) for name, values in scores.items())
+
+    def runs(self, outcome: Outcome) -> tuple[dict[Arm, Runs], dict[Arm, Runs]]:
+        """Return the runs of all arms of each study on an outcome."""
+        if outcome not in self._runs:
+            first, second = (arms.runs_of(side.measured, outcome) for side in self.sides)
+            self._runs[outcome] = first, second
+        return self._runs[outcome]
+
+
 def _rows_of(first: Outputs, second: Outputs, shared: Common, differs: Differs) -> Iterator[dict[str, Any]]:
     """Yield the rows of two studies of one world."""
     studies = first, second
-    examples, alike = _examples(studies, shared.targets)
+    examples, alike = examples_of_both(studies, shared.targets)
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples[0].items()}
     found = _outcomes(first.plan, second.plan, rows)
     terms = [term for outcome in found for term in outcome.terms]
@@ -151,63 +171,11 @@ def _rows_of(first: Outputs, second: Outputs, shared: Common, differs: Differs) 
         _Side(arms.measure(study.plan, study.results, splits, terms), splits)
         for study, splits in zip(studies, examples, strict=True)
     )
+    pair = _Pair((one, other), alike)
     smallest = min(study.plan.answer.smallest if study.plan.answer else SMALLEST for study in studies)
     for arm in shared.arms:
         for outcome in found:
-            yield from _rows((one, other), arm, outcome, alike, smallest, differs)
-
-
-def _examples(studies: tuple[Outputs, Outputs], targets: Sequence[str]) -> tuple[tuple[ByTarget, ByTarget], set[str]]:
-    """Return the examples of both studies, and the targets whose examples are the same in both.
-
-    They are those of the languages that both have and that none names as a control. Such as are not the same are drawn
-    apart. A target without any language is left out.
-
-    Raises:
-        UserError: if no target has one.
-    """
-    controls = {language for study in studies for language in study.plan.controls}
-    first: ByTarget = {}
-    second: ByTarget = {}
-    alike = set()
-    for target in targets:
-        of_first, of_second = (resampling.examples_of(study.plan, study.results, target) for study in studies)
-        languages = [name for name in of_first if name in of_second and name not in controls]
-        if not languages:
-            continue
-        first[target] = {name: of_first[name] for name in languages}
-        if _same_examples(studies, target, languages):
-            alike.add(target)
-            second[target] = first[target]
-        else:
-            second[target] = {name: _apart(of_second[name]) for name in languages}
-    if not first:
-        raise UserError(
-            f"A and B have the targets {', '.join(targets)} in common, but no language of them that neither names as a"
-            " control; there is nothing to compare"
-        )
-    return (first, second), alike
-
-
-def _same_examples(studies: tuple[Outputs, Outputs], target: str, languages: Sequence[str]) -> bool:
-    """Tell whether the prepared data of a target are the same in these languages: the same node, or equal files."""
-    nodes = [
-        resampling.evaluation_node(study.plan, next(cell.node for cell in study.plan.cells if cell.target == target))
-        for study in studies
-    ]
-    if nodes[0] == nodes[1]:
-        return True
-    files = []
-    for study, node in zip(studies, nodes, strict=True):
-        path = path_of(study.results, node)
-        listed = manifest.read(path).files if path.exists() else {}
-        files.append([listed.get(f"{language}.parquet") for language in languages])
-    return files[0] == files[1] and None not in files[0]
-
-
-def _apart(split: Examples) -> Examples:
-    """Return the same examples, drawn independently of those of the first study whatever their clusters' names."""
-    return replace(split, data=hashlib.sha256(f"second study {split.data}".encode()).hexdigest())
+            yield from _rows(pair, arm, outcome, smallest, differs)
 
 
 def _outcomes(first: StudyPlan, second: StudyPlan, rows: outcomes.Rows) -> list[Outcome]:
@@ -217,11 +185,9 @@ def _outcomes(first: StudyPlan, second: StudyPlan, rows: outcomes.Rows) -> list[
     return outcomes.zero_shot(first, rows, rows)
 
 
-def _rows(
-    sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, alike: set[str], smallest: float, differs: Differs
-) -> Iterator[dict[str, Any]]:
+def _rows(pair: _Pair, arm: Arm, outcome: Outcome, smallest: float, differs: Differs) -> Iterator[dict[str, Any]]:
     """Yield the difference of an arm on an outcome, and where a run collapsed a second one without such runs."""
-    everything = [arms.runs_of(side.measured, outcome)[arm] for side in sides]
+    everything = [found[arm] for found in pair.runs(outcome)]
     intact = [arms.without_collapsed({arm: one}).get(arm) for one in everything]
     for runs_used, used in ((ALL_RUNS, everything), (WITHOUT_COLLAPSED, intact)):
         first, second = used
@@ -229,47 +195,45 @@ def _rows(
             continue
         if runs_used == WITHOUT_COLLAPSED and not any(any(one.collapsed) for one in everything):
             continue
-        yield _row(sides, arm, outcome, (first, second), alike, smallest) | {
-            "settings": differs(_pairs(sides, arm, outcome.targets, (first, second))),
+        yield _row(pair, arm, outcome, (first, second), smallest) | {
+            "settings": differs(_pairs(pair, arm, outcome.targets, (first, second))),
             "runs_used": runs_used,
         }
 
 
-def _pairs(
-    sides: tuple[_Side, _Side], arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]
-) -> list[tuple[str, str]]:
+def _pairs(pair: _Pair, arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]) -> list[tuple[str, str]]:
     """Return the nodes of the same seeds in B and in A; of the first seeds where none is in common."""
     seeds = [(seed, seed) for seed in used[0].seeds if seed in used[1].seeds] or [(used[0].seeds[0], used[1].seeds[0])]
     return [
-        pair
+        nodes
         for first, second in seeds
-        for pair in zip(sides[1].nodes(arm, second, targets), sides[0].nodes(arm, first, targets), strict=True)
+        for nodes in zip(
+            pair.sides[1].nodes(arm, second, targets), pair.sides[0].nodes(arm, first, targets), strict=True
+        )
     ]
 
 
-def _row(
-    sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], alike: set[str], smallest: float
-) -> dict[str, Any]:
+def _row(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], smallest: float) -> dict[str, Any]:
     """Return the difference of an arm on an outcome over some runs, without what differs in settings."""
-    sizes = [estimates.size_of(outcome, side.examples) for side in sides]
+    sizes = [estimates.size_of(outcome, side.examples) for side in pair.sides]
     scores = [float(one.values[:, 0].mean()) for one in used]
     scale = SCALES[outcome.unit]
-    targets = [target for target in outcome.targets if not _cancels(sides, arm, target, used)]
-    shared = _shared_seeds(sides, arm, targets, used)
+    targets = [target for target in outcome.targets if not _cancels(pair, arm, target, used)]
+    shared = _shared_seeds(pair, arm, targets, used)
     row = {
         **arm._asdict(),
         **{"outcome": outcome.name, "target": outcome.target, "targets": len(outcome.targets)},
         **{"languages": sizes[0].languages, "scale": scale, "score_a": scores[0], "score_b": scores[1]},
         **{"runs_a": used[0].number, "runs_b": used[1].number, "n_a": sizes[0].n, "n_b": sizes[1].n},
         "shared_runs": min(len(shared), used[0].number, used[1].number),
-        "same_examples": sum(target in alike for target in outcome.targets),
+        "same_examples": sum(target in pair.alike for target in outcome.targets),
         "collapsed": sum(sum(one.collapsed[: one.number]) for one in used),
     }
-    if not targets or _are_same_predictions(sides, arm, targets, used):
+    if not targets or _are_same_predictions(pair, arm, targets, used):
         none = {"low": np.nan, "high": np.nan, "interval": "", "verdict": ""}
         return row | {"runs": SAME_PREDICTIONS if targets else SAME_RUNS, "difference": 0.0} | none
     terms = tuple(term for term in outcome.terms if term.target in targets)
-    found = _estimate(sides, arm, replace(outcome, terms=terms), used)
+    found = _estimate(pair, arm, replace(outcome, terms=terms), used)
     return row | {
         **{"runs": OTHER_RUNS, "difference": found.value, "low": found.low, "high": found.high},
         **{"interval": found.interval, "standard_error": found.standard_error, "degrees": found.degrees},
@@ -277,44 +241,35 @@ def _row(
     }
 
 
-def _cancels(sides: tuple[_Side, _Side], arm: Arm, target: str, used: tuple[Runs, Runs]) -> bool:
+def _cancels(pair: _Pair, arm: Arm, target: str, used: tuple[Runs, Runs]) -> bool:
     """Tell whether a target has the same nodes with equal predictions in the runs of both, each in equal shares."""
     shares = []
-    for side, one in zip(sides, used, strict=True):
+    for side, one in zip(pair.sides, used, strict=True):
         counts = Counter(node for seed in one.seeds for node in side.nodes(arm, seed, [target]))
         shares.append({node: count / len(one.seeds) for node, count in counts.items()})
-    return shares[0] == shares[1] and all(_are_equal(sides, node, node) for node in shares[0])
+    return shares[0] == shares[1] and pair.same.issuperset(shares[0])
 
 
-def _are_same_predictions(
-    sides: tuple[_Side, _Side], arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]
-) -> bool:
+def _are_same_predictions(pair: _Pair, arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]) -> bool:
     """Tell whether both have the same seeds, or nothing that a seed decides, and predictions that score alike."""
     first, second = (one.seeds[:1] if one.deterministic else one.seeds for one in used)
     if not all(one.deterministic for one in used) and set(first) != set(second):
         return False
     pairs = zip(sorted(first), sorted(second), strict=True)
     return all(
-        _are_equal(sides, *nodes)
+        pair.are_equal(*nodes)
         for one, other in pairs
-        for nodes in zip(sides[0].nodes(arm, one, targets), sides[1].nodes(arm, other, targets), strict=True)
+        for nodes in zip(pair.sides[0].nodes(arm, one, targets), pair.sides[1].nodes(arm, other, targets), strict=True)
     )
 
 
-def _are_equal(sides: tuple[_Side, _Side], first: str, second: str) -> bool:
-    """Tell whether a node of A and one of B have the same scores on the test examples, and on every draw of them."""
-    scores = sides[0].measured.scores[first], sides[1].measured.scores[second]
-    return all(np.array_equal(values, scores[1][name], equal_nan=True) for name, values in scores[0].items())
-
-
-def _estimate(sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) -> Estimate:
+def _estimate(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) -> Estimate:
     """Return B minus A on an outcome, over the runs that are used."""
     first, second = (
-        {**arms.without_collapsed(found), arm: _of_seeds(found[arm], one.seeds)}
-        for side, one in zip(sides, used, strict=True)
-        for found in (arms.runs_of(side.measured, outcome),)
+        {**arms.without_collapsed(of_arms), arm: _of_seeds(of_arms[arm], one.seeds)}
+        for of_arms, one in zip(pair.runs(outcome), used, strict=True)
     )
-    found = _parts(sides, outcome.targets, first, second)
+    found = _parts(pair, outcome.targets, first, second)
     pools = arms.pools_of(part for parts in found.values() for part in parts if part is not None)
     own_of_a, shared, own_of_b = found[arm]
     a, b = len(first[arm].seeds), len(second[arm].seeds)
@@ -323,7 +278,7 @@ def _estimate(sides: tuple[_Side, _Side], arm: Arm, outcome: Outcome, used: tupl
         *([shared.as_arm(len(shared.seeds) * (1 / b - 1 / a))] if shared and a != b else []),
         *([own_of_b.as_arm(len(own_of_b.seeds) / b)] if own_of_b else []),
     ]
-    clusters = min(estimates.size_of(outcome, side.examples).clusters for side in sides)
+    clusters = min(estimates.size_of(outcome, side.examples).clusters for side in pair.sides)
     if clusters < 2:
         # one cluster says nothing of others: a range without width, and no verdict
         parts, pools = [replace(part, deterministic=False) for part in parts], {}
@@ -335,7 +290,7 @@ _Parts = tuple[Runs | None, Runs | None, Runs | None]
 
 
 def _parts(
-    sides: tuple[_Side, _Side], targets: Sequence[str], first: Mapping[Arm, Runs], second: Mapping[Arm, Runs]
+    pair: _Pair, targets: Sequence[str], first: Mapping[Arm, Runs], second: Mapping[Arm, Runs]
 ) -> dict[Arm, _Parts]:
     """Return the runs of every arm of either study, in parts that are arms of their own.
 
@@ -344,7 +299,7 @@ def _parts(
     mean of their part: around the mean of all, their variance would have in it what is tested, how parts differ.
     """
     in_both = {
-        arm: _shared_seeds(sides, arm, targets, (first[arm], second[arm])) if arm in first and arm in second else []
+        arm: _shared_seeds(pair, arm, targets, (first[arm], second[arm])) if arm in first and arm in second else []
         for arm in {**first, **second}
     }
     joint = {first[arm].pool for arm, seeds in in_both.items() if seeds}
@@ -366,18 +321,11 @@ def _parts(
     }
 
 
-def _shared_seeds(sides: tuple[_Side, _Side], arm: Arm, targets: Iterable[str], used: tuple[Runs, Runs]) -> list[int]:
+def _shared_seeds(pair: _Pair, arm: Arm, targets: Iterable[str], used: tuple[Runs, Runs]) -> list[int]:
     """Return the seeds of the runs that are one and the same on all targets: the same nodes, with equal predictions."""
-    nodes = {
-        seed: zip(*(side.nodes(arm, seed, targets) for side in sides), strict=True)
-        for seed in used[0].seeds
-        if seed in used[1].seeds
-    }
-    return [
-        seed
-        for seed, of_seed in nodes.items()
-        if all(first == second and _are_equal(sides, first, second) for first, second in of_seed)
-    ]
+    seeds = [seed for seed in used[0].seeds if seed in used[1].seeds]
+    nodes = {seed: [side.nodes(arm, seed, targets) for side in pair.sides] for seed in seeds}
+    return [seed for seed in seeds if nodes[seed][0] == nodes[seed][1] and pair.same.issuperset(nodes[seed][0])]
 
 
 def _of_seeds(runs: Runs, seeds: Sequence[int]) -> Runs:

@@ -1,16 +1,21 @@
-"""Two studies side by side: what they have in common by name, and what the estimates of both say."""
+"""Two studies side by side: arms, targets and test examples that both have, and what the estimates of both say."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import estimates
+from xstilts.evaluation import estimates, resampling
 from xstilts.evaluation.comparisons import SAME, Arm
 from xstilts.evaluation.intervals import HIGHER, LOWER
+from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
+from xstilts.store import manifest
+from xstilts.store.manifest import path_of
 from xstilts.store.study_plan import StudyPlan
 
 # values of studies
@@ -41,6 +46,18 @@ COLUMNS = (
     ),
 )
 TABLE = Table("estimates of two studies", COLUMNS)
+
+
+# the examples of a study by target and language
+ByTarget = dict[str, dict[str, Examples]]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The plan of a study, and the results folder that has its nodes."""
+
+    plan: StudyPlan
+    results: Path
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,65 @@ def _names(of_plan: Iterable[Arm]) -> str:
 
 def _worlds(plan: StudyPlan) -> str:
     return f"the worlds {', '.join(map(str, plan.worlds))}" if plan.worlds else "not several worlds"
+
+
+def examples_of_both(
+    studies: tuple[Outputs, Outputs], targets: Sequence[str]
+) -> tuple[tuple[ByTarget, ByTarget], set[str]]:
+    """Return the test examples of both studies, and the targets whose examples are the same in both.
+
+    They are those of the languages that both have and that none names as a control. Such as are not the same are drawn
+    apart. A target without any language is left out.
+
+    Args:
+        studies: A and B.
+        targets: that both have.
+
+    Raises:
+        UserError: if no target has one.
+    """
+    controls = {language for study in studies for language in study.plan.controls}
+    first: ByTarget = {}
+    second: ByTarget = {}
+    alike = set()
+    for target in targets:
+        of_first, of_second = (resampling.examples_of(study.plan, study.results, target) for study in studies)
+        languages = [name for name in of_first if name in of_second and name not in controls]
+        if not languages:
+            continue
+        first[target] = {name: of_first[name] for name in languages}
+        if _same_examples(studies, target, languages):
+            alike.add(target)
+            second[target] = first[target]
+        else:
+            second[target] = {name: _apart(of_second[name]) for name in languages}
+    if not first:
+        raise UserError(
+            f"A and B have the targets {', '.join(targets)} in common, but no language of them that neither names as a"
+            " control; there is nothing to compare"
+        )
+    return (first, second), alike
+
+
+def _same_examples(studies: tuple[Outputs, Outputs], target: str, languages: Sequence[str]) -> bool:
+    """Tell whether the prepared data of a target are the same in these languages: the same node, or equal files."""
+    nodes = [
+        resampling.evaluation_node(study.plan, next(cell.node for cell in study.plan.cells if cell.target == target))
+        for study in studies
+    ]
+    if nodes[0] == nodes[1]:
+        return True
+    files = []
+    for study, node in zip(studies, nodes, strict=True):
+        path = path_of(study.results, node)
+        listed = manifest.read(path).files if path.exists() else {}
+        files.append([listed.get(f"{language}.parquet") for language in languages])
+    return files[0] == files[1] and None not in files[0]
+
+
+def _apart(split: Examples) -> Examples:
+    """Return the same examples, drawn independently of those of the first study whatever their clusters' names."""
+    return replace(split, data=hashlib.sha256(f"second study {split.data}".encode()).hexdigest())
 
 
 def verdicts(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -15,9 +15,9 @@ from xstilts.evaluation.claims import CONTRADICTED, HOLDS, HOLDS_NOT, NOT_TESTAB
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, HIGHER, LOWER
-from xstilts.evaluation.study_differences import OTHER_RUNS, SAME_RUNS, Differs, Outputs
+from xstilts.evaluation.study_differences import OTHER_RUNS, SAME_RUNS, Differs
 from xstilts.evaluation.table import records
-from xstilts.evaluation.two_studies import ALIKE, BOTH, DIFFERENT, ONLY_A, ONLY_B, OPPOSITE, Common
+from xstilts.evaluation.two_studies import ALIKE, BOTH, DIFFERENT, ONLY_A, ONLY_B, OPPOSITE, Common, Outputs
 from xstilts.evaluation.worlds import VERDICTS
 from xstilts.forms.declaration import NATS
 from xstilts.reporting import claims, wording
