@@ -89,7 +89,9 @@ def write(results: Path, examples: int) -> Path:
         contrasts={name: Contrast("mixture", (name, "none")) for name in SINGLES},
     )  # fmt: skip
     folder = results / "studies/large/1234"
-    folder.mkdir(parents=True)
+    for name in ("tables", "figures", "analyses"):
+        # Snakemake makes the folders of what rules write
+        (folder / name).mkdir(parents=True)
     (folder / study_plan.FILE).write_text(study_plan.text(plan), encoding="utf-8")
     return folder / study_plan.FILE
 
