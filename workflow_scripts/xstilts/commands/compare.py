@@ -13,7 +13,7 @@ from xstilts.planning import registry
 from xstilts.planning.differences import Comparison
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
-from xstilts.reporting import study_results, two_studies
+from xstilts.reporting import study_results, two_studies, two_studies_page
 from xstilts.reporting.study_results import StudyResults
 from xstilts.store.files import write_atomically
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.html is None and not arguments.open:
         return
     page = arguments.html or Path(tempfile.mkdtemp(prefix="xstilts-")) / "compare.html"
-    write_atomically(page, two_studies.html(found))
+    write_atomically(page, two_studies_page.html(found))
     logging.info("written: %s", page)
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())

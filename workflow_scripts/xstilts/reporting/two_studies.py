@@ -1,20 +1,18 @@
-"""Two studies side by side, as text for a terminal, as one HTML page and as JSON."""
+"""Two studies side by side, as text for a terminal and as JSON."""
 
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from xstilts.evaluation import study_differences, two_studies
 from xstilts.evaluation.claims import CONTRADICTED, HOLDS, HOLDS_NOT, NOT_TESTABLE, SUPPORTED
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS
-from xstilts.evaluation.intervals import EXAMPLES_ONLY, HIGHER, LOWER
+from xstilts.evaluation.intervals import EXAMPLES_ONLY
 from xstilts.evaluation.study_differences import OTHER_RUNS, SAME_RUNS, Differs
 from xstilts.evaluation.table import records
 from xstilts.evaluation.two_studies import ALIKE, BOTH, DIFFERENT, ONLY_A, ONLY_B, OPPOSITE, Common, Outputs
@@ -26,8 +24,6 @@ from xstilts.reporting.study_results import StudyResults
 from xstilts.reporting.wording import Row, counted, listed
 from xstilts.store.answer import INTERACTION
 
-# the look of the page, a file beside this module
-STYLE = "two_studies.css"
 _WIDTH = 100
 LEGEND = (
     "B − A is the difference of means over runs, in points unless named, with its 95 % interval over runs and examples;"
@@ -258,13 +254,19 @@ def said(verdicts: pd.DataFrame) -> str:
     return f"{_SAID} Verdicts on {counted(counts[BOTH], 'comparison')}: {', '.join(numbers)}.{more}"
 
 
-def verdict_cells(verdicts: pd.DataFrame) -> Cells:
-    """Return header and rows of what both studies say of the comparisons that both ask for, opposite verdicts first."""
+def of_both(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons that both studies ask for: those with opposite verdicts first, then different ones."""
     shown = verdicts[verdicts["studies"] == BOTH]
     ranked = shown.assign(rank=shown["agreement"].map([OPPOSITE, DIFFERENT, ALIKE, ""].index))
+    return ranked.sort_values("rank", kind="stable").drop(columns="rank")
+
+
+def verdict_cells(verdicts: pd.DataFrame) -> Cells:
+    """Return header and rows of what both studies say of the comparisons that both ask for, opposite verdicts first."""
+    shown = of_both(verdicts)
     varied = [name for name in ("recipe", "budget") if len(set(shown[name]) - {""}) > 1]
     rows = []
-    for row in records(ranked.sort_values("rank", kind="stable")):
+    for row in records(shown):
         kind = "large − small" if row["kind"] == INTERACTION else row["model"] or row["size"]
         place = ", ".join(filter(None, (row["family"], kind, row["mixture"], *(row[name] for name in varied))))
         numbers = _both(f"{row['targets_in_a']:.0f}", f"{row['targets_in_b']:.0f}")
@@ -283,71 +285,13 @@ def _of_study(row: Row, letter: str) -> list[str]:
     return [f"{estimate} {wording.interval(own)}", row[f"verdict_in_{letter}"] or "–"]
 
 
-def claim_cells(of_both: Iterable[ClaimOfBoth]) -> Cells:
+def claim_cells(found: Iterable[ClaimOfBoth]) -> Cells:
     """Return header and rows of what both studies say of claims."""
     rows = [
         [one.claim, one.model or "–", one.recipe or "–", one.verdict_in_a, one.verdict_in_b, one.agreement or "–"]
-        for one in of_both
+        for one in found
     ]
     return ["claim", "model", "recipe", "A", "B", "agreement"], rows
-
-
-def html(found: TwoStudies) -> str:
-    """Return the comparison as one HTML page that loads nothing."""
-    folder = Path(__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    cells, notes = difference_cells(found)
-    return environment.get_template("two_studies.html").render(
-        style=(folder / STYLE).read_text(encoding="utf-8"),
-        studies=[("A", found.a), ("B", found.b)],
-        in_common=in_common(found.common),
-        summary=summary(found.differences),
-        legend=LEGEND,
-        header=cells[0],
-        differences=list(zip(cells[1], pictures(found.differences), strict=True)),
-        notes=notes,
-        said=said(found.verdicts),
-        verdicts=verdict_cells(found.verdicts),
-        claims=claim_cells(found.claims),
-        opposite=OPPOSITE,
-    )
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A difference and its interval on a line from 0 to 100, with where no difference is."""
-
-    low: float
-    value: float
-    high: float
-    zero: float
-    decided: bool
-
-
-def pictures(differences: pd.DataFrame) -> list[Picture | None]:
-    """Return the picture of each difference on one common line; None without an interval, or in another unit."""
-    shown = differences[(differences["scale"] == POINTS) & (differences["interval"] != "")]
-    start, end = min(shown["low"].min(), 0.0), max(shown["high"].max(), 0.0)
-    if shown.empty or start == end:
-        return [None] * len(differences)
-
-    def place(value: float) -> float:
-        return round(100 * (value - start) / (end - start), 1)
-
-    return [
-        Picture(
-            low=place(row["low"]),
-            value=place(row["difference"]),
-            high=place(row["high"]),
-            zero=place(0),
-            decided=row["verdict"] in (HIGHER, LOWER),
-        )
-        if row["interval"] and row["scale"] == POINTS
-        else None
-        for row in records(differences)
-    ]
 
 
 def to_json(found: TwoStudies) -> dict[str, Any]:
