@@ -2,6 +2,7 @@
 
 import json
 import logging
+import tempfile
 import webbrowser
 
 import pytest
@@ -30,6 +31,7 @@ def test_text_and_json(folders, capsys):
 def test_page(folders, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     page = tmp_path / "pages" / "both.html"
     commands.main(["compare", *folders, "--html", str(page)])
     assert "Two studies side by side" in page.read_text() and not opened
