@@ -39,6 +39,8 @@ class Predicted:
         clusters: examples in a cluster.
         shuffled: mixtures whose rows have each other's labels.
         languages: of a mixture's rows, where they are not those of its references.
+        tag: ends the names of the nodes of runs, so that those of two studies differ.
+        data_tag: the same of prepared data.
     """
 
     results: Path
@@ -48,6 +50,8 @@ class Predicted:
     clusters: int = 1
     shuffled: Collection[str] = ()
     languages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tag: str = ""
+    data_tag: str = ""
     cells: list[Cell] = field(default_factory=list)
     nodes: dict[str, PlannedNode] = field(default_factory=dict)
 
@@ -72,18 +76,32 @@ class Predicted:
             collapsed: whether the run collapsed.
             recipe: the recipe.
         """
+        frames = [predictions(language, columns, self.clusters) for language, columns in answers.items()]
+        self.add_table(arm, seed, target, pd.concat(frames, ignore_index=True), dev, collapsed, recipe)
+
+    def add_table(
+        self,
+        arm: tuple[str, str],
+        seed: int,
+        target: str,
+        table: pd.DataFrame,
+        dev: float | None = 50.0,
+        collapsed: bool = False,
+        recipe: str = "r",
+    ) -> None:
+        """Add the predictions of a run for a target, as ``add``, by their table."""
         model, mixture = arm
         trained = dev is not None or mixture != "none"
-        name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target])
+        name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target]) + self.tag
         node = f"predictions/{name}"
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
             return
-        self._prepared(target, answers)
+        self._prepared(target, dict.fromkeys(table["language"]))
         entry = self.targets[target]
         # targets that train on the same data have one training
         task = trained_task(entry)
-        own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}"
+        own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}{self.tag}"
         training, start = {}, f"models/{model}"
         if mixture != "none":
             start = f"intermediate/{model}.{recipe}.{mixture}.s{seed}"
@@ -92,17 +110,17 @@ class Predicted:
         if dev is not None:
             training[own] = run({task: {entry.metric: dev}}, collapsed)
             self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed, {"model": start})))
-        parents = {"tokens": f"tokens/{target}", "model": own if dev is not None else start}
+        parents = {"tokens": f"tokens/{target}{self.data_tag}", "model": own if dev is not None else start}
         self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
         folder = self.results / node
         folder.mkdir(parents=True)
-        frames = [predictions(language, columns, self.clusters) for language, columns in answers.items()]
-        pd.concat(frames, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
+        table.to_parquet(folder / "predictions.parquet", index=False)
         spec = PredictionsSpec(
             version=1, parents=parents, form=entry.form, labels=None, trained_on=entry.task, decoding={}, scoring=None,
             numerics=NUMERICS,
         )  # fmt: skip
-        splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in answers}
+        languages = dict.fromkeys(table["language"])
+        splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in languages}
         stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))
 
@@ -138,9 +156,10 @@ class Predicted:
             task_version=1, reading=READING, languages=dict.fromkeys(languages, files), test_rows=None, cluster_rows=1,
             parallel=target in self.parallel,
         )  # fmt: skip
-        self.nodes[f"prepared/{target}"] = PlannedNode("", (target,), to_json(evaluation))
-        parents = {"prepared": f"prepared/{target}", "model": "tokenizers/t"}
-        self.nodes[f"tokens/{target}"] = PlannedNode("", (target,), {"parents": parents})
+        prepared, tokens = (f"{stage}/{target}{self.data_tag}" for stage in ("prepared", "tokens"))
+        self.nodes[prepared] = PlannedNode("", (target,), to_json(evaluation))
+        parents = {"prepared": prepared, "model": "tokenizers/t"}
+        self.nodes[tokens] = PlannedNode("", (target,), {"parents": parents})
 
     def plan(self, **changes: Any) -> StudyPlan:
         """Return the plan."""

@@ -68,6 +68,14 @@ def test_the_nearest_result_has_the_fewest_differences(plan):
     assert str(only) == "optimisation.weight_decay of targets is 0.01, was 0"
 
 
+def test_settings_of_runs_with_other_seeds(plan):
+    old, new = plan(seeds=[1]), plan(recipes=recipe(warmup=0.5), seeds=[2])
+    pair = (id_of(new, "targets", "tiny.quick.three.s2.mnli"), id_of(old, "targets", "tiny.quick.three.s1.mnli"))
+    said = compared(new, old).settings_between([pair, pair])
+    assert said == "optimisation.warmup of targets is 0.5, was 0.1"
+    assert compared(new, old).settings_between([(pair[0], pair[0])]) == ""
+
+
 def test_of_a_task_that_is_added_or_removed_its_name_says_it_all(plan):
     old, new = plan(), plan(mixtures={"none": None, "three": ["mnli", "squad_v1"]})
     name = id_of(new, "intermediate", "tiny.quick.three.s1")

@@ -45,6 +45,7 @@ COMMANDS = {
     "estimate": "print what a study costs: memory, disk, operations and GPU-hours a node",
     "where": "print where nodes stand and what the study calls them, by axes, name or path",
     "why": "say why a node has to be made: what differs from the nearest result",
+    "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "diff": "say what differs between the plans of two studies",
     "prune": "list what no registered study names; --delete removes it",
     "index-mirror": "write the index of a mirror of raw data",

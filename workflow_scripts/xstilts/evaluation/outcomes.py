@@ -235,10 +235,15 @@ def of_claim(plan: StudyPlan, rows: Rows, target: str, against: str) -> Outcome 
     return Outcome(name, f"{target} minus {against}", (*first[0].terms, *subtracted))
 
 
-def _main(plan: StudyPlan, rows: Rows) -> tuple[str, Part]:
-    """Return name and terms of the outcome that a study asks for; without an answer the benchmark's, if it has one."""
+def main_outcome(plan: StudyPlan) -> str:
+    """Return the name of the outcome that a study asks for; without an answer the benchmark's, if it has one."""
     asked = plan.answer.outcome if plan.answer else "benchmark" if plan.benchmark else "zero_shot"
-    if asked == "benchmark":
+    return BENCHMARK if asked == "benchmark" else ZERO_SHOT
+
+
+def _main(plan: StudyPlan, rows: Rows) -> tuple[str, Part]:
+    """Return name and terms of the outcome that a study asks for."""
+    if main_outcome(plan) == BENCHMARK:
         return BENCHMARK, _of_benchmark(plan, rows, lambda language: language not in plan.controls)
     return ZERO_SHOT, _zero_shot(plan, rows)
 

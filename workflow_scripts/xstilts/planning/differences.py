@@ -14,6 +14,7 @@ from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import RECORD
 from xstilts.store.specs import to_json
+from xstilts.store.specs.models import IntermediateSpec, TargetSpec
 from xstilts.store.stages import STAGES
 
 _MISSING = "not set"
@@ -24,6 +25,8 @@ _ALIKE = 20
 # characters of a list of names that is written out
 _LONGEST = 80
 _ORDER = list(STAGES)
+# what a run is, whatever its settings
+_SEEDS = {(stage, "seed") for stage in (IntermediateSpec.stage, TargetSpec.stage)}
 Spec = Mapping[str, Any]
 
 
@@ -103,6 +106,11 @@ class Comparison:
         if (new, old) not in self._differences:
             self._differences[new, old] = frozenset(self._between(new, old))
         return self._differences[new, old]
+
+    def settings_between(self, pairs: Iterable[tuple[str, str]]) -> str:
+        """Return in one line what differs between new and old nodes but for the seeds of runs; empty for nothing."""
+        found = {difference for pair in pairs for difference in self.between(*pair)}
+        return in_words(difference for difference in found if (difference.stage, difference.key) not in _SEEDS)
 
     def _between(self, new: str, old: str) -> Iterator[Difference]:
         if new == old:

@@ -5,9 +5,9 @@ import re
 
 import pandas as pd
 import pytest
-from xstilts.evaluation.unasked import GAIN
 from xstilts.evaluation.scores import headline, with_gain
 from xstilts.evaluation.table import records
+from xstilts.evaluation.unasked import GAIN
 from xstilts.reporting import wording
 from xstilts.reporting.report.page import embedded
 

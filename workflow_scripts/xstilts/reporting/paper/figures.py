@@ -7,8 +7,8 @@ import pandas as pd
 
 from xstilts.evaluation.scores import headline
 from xstilts.reporting import captions
+from xstilts.reporting.figures import options
 from xstilts.reporting.latex import escape
-from xstilts.reporting.outputs import FIGURES
 from xstilts.store.study_plan import StudyPlan
 
 FOLDER = "figures"
@@ -25,10 +25,11 @@ def write(plan: StudyPlan, scores: pd.DataFrame, source: Path, folder: Path) -> 
     """
     (folder / FOLDER).mkdir(parents=True)
     about = _behind(plan, scores)
-    for name in FIGURES:
+    names = options.names(plan.figures)
+    for name in names:
         shutil.copyfile(source / f"{name}.pdf", folder / FOLDER / f"{name}.pdf")
         (folder / FOLDER / f"{name}.tex").write_text(_figure(name, f"{_title(name)}. {about}"), encoding="utf-8")
-    return [f"{FOLDER}/{name}" for name in FIGURES]
+    return [f"{FOLDER}/{name}" for name in names]
 
 
 def _figure(name: str, caption: str) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from xstilts.evaluation import worlds
-from xstilts.evaluation.unasked import is_unasked
 from xstilts.evaluation.table import Table, records
+from xstilts.evaluation.unasked import is_unasked
 from xstilts.reporting import claims as claim_table
 from xstilts.reporting import tables, verdict_tables, wording
 from xstilts.reporting.layout import Cells, Shown

@@ -1,0 +1,73 @@
+"""Put two studies side by side: what arms that both have score in B minus A, and what the estimates of both say."""
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+
+from xstilts.errors import UserError
+from xstilts.planning import registry
+from xstilts.planning.differences import Comparison
+from xstilts.planning.settings import local, plan_of
+from xstilts.planning.study import read_study
+from xstilts.reporting import study_results, two_studies, two_studies_page
+from xstilts.reporting.study_results import StudyResults
+from xstilts.store.files import write_atomically
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    for letter in "AB":
+        parser.add_argument(
+            f"study_{letter.lower()}",
+            type=Path,
+            metavar=letter,
+            help="a study file, or the folder of a study's outputs, results/studies/<study>/latest",
+        )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML page, too")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    a, b = _results(arguments.study_a), _results(arguments.study_b)
+    specs = {node: entry.content for study in (a, b) for node, entry in study.plan.nodes.items()}
+    found = two_studies.compare(a, b, Comparison(specs, frozenset()).settings_between)
+    if arguments.json:
+        sys.stdout.write(json.dumps(two_studies.to_json(found), ensure_ascii=False, indent=1) + "\n")
+    else:
+        sys.stdout.write(two_studies.text(found))
+    if arguments.html is None and not arguments.open:
+        return
+    page = arguments.html or Path(tempfile.mkdtemp(prefix="xstilts-")) / "compare.html"
+    write_atomically(page, two_studies_page.html(found))
+    logging.info("written: %s", page)
+    if arguments.open:
+        webbrowser.open(page.resolve().as_uri())
+
+
+def _results(path: Path) -> StudyResults:
+    """Return the results of a study, by the folder of its outputs or by its file.
+
+    Raises:
+        UserError: if it has not run.
+    """
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such file or folder; give a study file, or the folder of a study's outputs, such as"
+            " results/studies/<study>/latest"
+        )
+    if path.is_dir():
+        return study_results.load(path)
+    settings = local()
+    plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
+    folder = settings.results / plan.folder
+    if not folder.is_dir():
+        earlier = folder.with_name("latest")
+        hint = f"; what an earlier plan of it made is {earlier}" if earlier.exists() else ""
+        raise UserError(f"{path}: as it is now it has not run, {folder} is not there; run it first{hint}")
+    return study_results.load(folder)
