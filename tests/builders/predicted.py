@@ -77,7 +77,7 @@ class Predicted:
             recipe: the recipe.
         """
         frames = [predictions(language, columns, self.clusters) for language, columns in answers.items()]
-        self.add_table(arm, seed, target, pd.concat(frames, ignore_index=True), dev, collapsed, recipe)
+        self.add_table(arm, seed, target, pd.concat(frames, ignore_index=True), dev, collapsed, recipe, answers)
 
     def add_table(
         self,
@@ -88,8 +88,9 @@ class Predicted:
         dev: float | None = 50.0,
         collapsed: bool = False,
         recipe: str = "r",
+        languages: Iterable[str] = (),
     ) -> None:
-        """Add the predictions of a run for a target, as ``add``, by their table."""
+        """Add the predictions of a run for a target, as ``add``, by their table; of these languages if any are named."""
         model, mixture = arm
         trained = dev is not None or mixture != "none"
         name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target]) + self.tag
@@ -97,7 +98,8 @@ class Predicted:
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
             return
-        self._prepared(target, dict.fromkeys(table["language"]))
+        languages = dict.fromkeys(languages or table["language"])
+        self._prepared(target, languages)
         entry = self.targets[target]
         # targets that train on the same data have one training
         task = trained_task(entry)
@@ -119,7 +121,6 @@ class Predicted:
             version=1, parents=parents, form=entry.form, labels=None, trained_on=entry.task, decoding={}, scoring=None,
             numerics=NUMERICS,
         )  # fmt: skip
-        languages = dict.fromkeys(table["language"])
         splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in languages}
         stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))

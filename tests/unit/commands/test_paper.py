@@ -32,7 +32,7 @@ sources:
 def plan_file(tmp_path_factory):
     entries = registry.load()
     plan = make_plan(read_study(ROOT / "studies/miniature.yaml", entries), entries, Indexes(None, {})).study_plan
-    return leave_study(tmp_path_factory.mktemp("project"), ROOT / "docs/miniature/world-4", plan)
+    return leave_study(tmp_path_factory.mktemp("project"), ROOT / "docs/miniature/default", plan)
 
 
 def test_a_paper_is_written_as_a_whole(plan_file):

@@ -22,7 +22,7 @@ from tests.builders.projects import ROOT
 LATEX = shutil.which("pdflatex") and shutil.which("bibtex")
 NO_LATEX = "no LaTeX: apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended"
 # the study whose scores are committed
-STUDY, FOUND = ROOT / "studies/miniature.yaml", ROOT / "docs/miniature/world-4"
+STUDY, FOUND = ROOT / "studies/miniature.yaml", ROOT / "docs/miniature/default"
 
 
 @pytest.fixture(scope="module")
