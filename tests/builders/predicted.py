@@ -90,7 +90,7 @@ class Predicted:
         recipe: str = "r",
         languages: Iterable[str] = (),
     ) -> None:
-        """Add the predictions of a run for a target, as ``add``, by their table; of these languages if any are named."""
+        """Add the predictions of a run for a target, as ``add``, by their table; of these languages, if named."""
         model, mixture = arm
         trained = dev is not None or mixture != "none"
         name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target]) + self.tag
