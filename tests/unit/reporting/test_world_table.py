@@ -30,6 +30,12 @@ def test_cells():
     }  # fmt: skip
 
 
+def test_pairs_of_all_comparisons_are_added_up():
+    frame = pd.DataFrame([AGREEMENT, AGREEMENT | {"alike": 3, "opposite": 0}])
+    said = "Of 6 pairs, all comparisons together, 3 are alike and 1 opposite."
+    assert verdict_tables.agreement(frame) == said
+
+
 def test_primary_comparisons_come_first_and_worlds_without_verdict_have_a_column():
     header, (first, second) = verdict_tables.world_rows(pd.DataFrame([AGREEMENT, AGREEMENT | ANSWER]))
     assert first[:4] == ["answer *: mnli − none", "mini, large − small, r, equal epochs", "xnli", "+1.25 log-odds"]

@@ -209,6 +209,7 @@ def of_estimates(estimates: pd.DataFrame, plan: StudyPlan) -> dict[str, Shown]:
             " worlds by the verdict that each alone would have; pairs of worlds of like and of opposite verdicts."
         )
         frame = worlds.agreement(estimates)
+        caption += f" {verdict_tables.agreement(frame)}"
         tables["worlds"] = Shown(frame, verdict_tables.world_rows(frame), caption, primary)
     return tables
 

@@ -94,6 +94,12 @@ def _contrast_rows(estimates: pd.DataFrame) -> Cells:
     return header, rows
 
 
+def agreement(frame: pd.DataFrame) -> str:
+    """Return a sentence on the pairs of worlds of all comparisons together."""
+    pairs, alike, opposite = (frame[name].sum() for name in ("pairs", "alike", "opposite"))
+    return f"Of {pairs} pairs, all comparisons together, {alike} are alike and {opposite} opposite."
+
+
 def world_rows(frame: pd.DataFrame) -> Cells:
     """Return header and rows of the table of worlds: the estimate over worlds, and how many worlds say what."""
     verdicts = [*worlds.VERDICTS, *([worlds.NO_VERDICT] if frame[worlds.NO_VERDICT].any() else [])]

@@ -239,13 +239,14 @@ def _compared(
 
 
 def _worlds(inputs: Inputs) -> Grid:
-    header, rows = verdict_tables.world_rows(worlds.agreement(inputs.estimates))
+    frame = worlds.agreement(inputs.estimates)
+    header, rows = verdict_tables.world_rows(frame)
     return Grid(
         id="worlds", caption="Worlds", columns=columns(header), rows=[Row(cells=row) for row in rows],
         about=f"Differences over the {len(inputs.plan.worlds)} worlds of the study, each with its own data, pretrained"
         " models and runs: the mean, its t interval (95 %) and the standard deviation between worlds, which hold all"
         " that is random. Then how many worlds, as studies of their own, would have said what; and of how many pairs of"
-        " worlds the verdicts are alike or opposite.",
+        f" worlds the verdicts are alike or opposite. {verdict_tables.agreement(frame)}",
         note=verdict_tables.LEGEND, file="tables/worlds.csv",
     )  # fmt: skip
 
