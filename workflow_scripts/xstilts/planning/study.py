@@ -169,7 +169,18 @@ def _figures(
         for name in labels:
             check_known(name, named[kind], f"{location}: figures.labels.{kind}", kind.removesuffix("s"))
     only = None if value["only"] is None else tuple(value["only"])
-    return FigureOptions(**{**value, "only": only, "labels": FigureLabels(**value["labels"])})
+    return FigureOptions(
+        palette=value["palette"],
+        width=_width(value["width"]),
+        widths={name: _width(width) for name, width in value["widths"].items()},
+        only=only,
+        labels=FigureLabels(**value["labels"]),
+    )
+
+
+def _width(value: float | str) -> float | str:
+    """Return a width by name, or in inches; equal numbers are equal."""
+    return value if isinstance(value, str) else float(value)
 
 
 def _models(
