@@ -56,13 +56,3 @@ rule models:
 rule figures:
     input:
         figure_files(),
-
-
-onstart:
-    write_plan()
-    look_for_jobs_when_one_ends()
-    start_warm_process()
-
-
-onsuccess:
-    show_summary()

@@ -229,3 +229,13 @@ def start_warm_process():
 # going back to an earlier state of a study needs no job, yet `latest` has to follow
 if os.path.exists(f"{study_folder}/scores.parquet"):
     study_plan.point_latest(Path(study_folder))
+
+
+onstart:
+    write_plan()
+    look_for_jobs_when_one_ends()
+    start_warm_process()
+
+
+onsuccess:
+    show_summary()

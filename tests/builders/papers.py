@@ -28,8 +28,9 @@ from tests.builders.plans import plan_study
 
 # half an hour on one GPU
 PROVENANCE: dict[str, Any] = {
-    "python": "3.12.0", "wall_seconds": 1800.0, "processor": "a processor", "processors": 2, "gpu": "NVIDIA H100",
-    "gpus": 1, "commit": "0123456789abcdef", "versions": {"torch": "2.13.0", "datasets": None},
+    "host": "one", "platform": "Linux", "python": "3.12.0", "started": "2026-11-29T12:00:00+00:00",
+    "wall_seconds": 1800.0, "cpu_seconds": 1700.0, "peak_memory_mb": 2048, "processor": "a processor", "processors": 2,
+    "gpu": "NVIDIA H100", "gpus": 1, "commit": "0123456789abcdef", "versions": {"torch": "2.13.0", "datasets": None},
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pandas as pd
 from xstilts.evaluation import estimates, resampling, scores
-from xstilts.reporting import report, tables
+from xstilts.reporting import analyses, report, tables
 from xstilts.reporting.outputs import REPORT
 from xstilts.store import study_plan
 from xstilts.store.answer import Answer, Budget, Contrast, Family
@@ -16,6 +16,7 @@ from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.study_plan import PlannedTarget, StudyPlan
 
 from tests.builders.pages import Page
+from tests.builders.papers import leave_provenance
 from tests.builders.predicted import Predicted, correct
 
 TARGETS = {
@@ -86,6 +87,9 @@ def reported(
     scores.write(of_scores, folder / scores.FILE)
     estimates.write(compared, folder / estimates.FILE)
     tables.write(tables.of_study(of_scores, None, compared, plan), plan.title, folder / "tables")
+    analyses.write(plan, made.results, folder, compared, of_scores)
+    for stage in ("predictions", "targets"):
+        leave_provenance(plan, made.results, stage)
     report.write(plan, made.results, folder)
     return Reported(plan, made.results, folder, of_scores, compared)
 

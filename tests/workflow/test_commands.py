@@ -51,7 +51,17 @@ def test_cluster_profile(fresh):
 def test_only_downloads_and_products_run_where_snakemake_runs():
     rules = [rule for path in (ROOT / "rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     local = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" in rule}
-    assert local == {"fetch_data", "fetch_model", "scores", "estimates", "analyses", "tables", "figure", "report"}
+    assert local == {
+        "fetch_data",
+        "fetch_model",
+        "scores",
+        "estimates",
+        "analyses",
+        "tables",
+        "figure",
+        "report",
+        "paper",
+    }
 
 
 def test_every_job_has_log_benchmark_and_environment():

@@ -76,12 +76,14 @@ def test_columns_that_cannot_be_told_apart():
         mixed_model.fit(np.arange(4.0), np.ones((4, 2)), np.arange(4))
 
 
-@pytest.mark.parametrize(("groups", "group_sd", "missing"), [(6, 0.0, 0), (6, 1.0, 4), (14, 2.0, 10)])
-def test_intervals_have_the_planted_slope(groups, group_sd, missing):
-    """In 95 % of the draws, of which a standard error is 1.4 %."""
+@pytest.mark.parametrize(
+    ("groups", "group_sd", "missing", "most"), [(6, 0.0, 0, 1.0), (6, 1.0, 4, 0.99), (14, 2.0, 10, 0.99)]
+)
+def test_intervals_have_the_planted_slope(groups, group_sd, missing, most):
+    """In 95 % of the draws, of which a standard error is 1.4 %; in more where groups do not differ."""
     rng, draws = np.random.default_rng(5), 250
     hits = 0
     for _ in range(draws):
         _, low, high, _ = mixed_model.fit(*simulated(rng, groups, group_sd=group_sd, missing=missing)).interval(3)
         hits += low <= 2.0 <= high
-    assert 0.92 <= hits / draws <= 0.99
+    assert 0.92 <= hits / draws <= most

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import estimates
+from xstilts.evaluation import estimates, unasked
 from xstilts.evaluation.comparisons import COMPARED, DIFFERENCE, POINTS, Comparison, comparisons
 from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES, Components
 from xstilts.evaluation.outcomes import Outcome
@@ -67,7 +67,9 @@ class _Pilot:
 
     def outcome(self, comparison: Comparison) -> Outcome:
         """Return the outcome on which the pilot has the same comparison."""
-        asked = comparisons(self.plan, {target: planned.rows for target, planned in self.examples.items()})
+        rows = {target: planned.rows for target, planned in self.examples.items()}
+        asked = comparisons(self.plan, rows)
+        asked += unasked.comparisons(self.plan, rows, asked)
         identity = _identity(comparison)
         return next(one.outcome for one in asked if _identity(one) == identity)
 

@@ -8,7 +8,8 @@ import pytest
 from xstilts.evaluation.scores import headline, with_gain
 from xstilts.evaluation.table import records
 from xstilts.evaluation.unasked import GAIN, is_of_analysis
-from xstilts.reporting import wording
+from xstilts.reporting import analyses, wording
+from xstilts.reporting.outputs import ANALYSES
 from xstilts.reporting.report.page import embedded
 
 from tests.builders.reported import MIXTURES, reported
@@ -52,6 +53,21 @@ def test_every_row_of_estimates_is_there_once_with_its_numbers(study):
             assert cells["runs"].startswith(f"{estimate['runs_a']} / {estimate['runs_b']}")
             shown.append(estimate["row"])
     assert sorted(shown) == list(found)
+
+
+def test_every_analysis_is_there_with_its_numbers(study):
+    shown = 0
+    for name in ANALYSES:
+        frame, table = analyses.read(study.folder, name), study.page.tables.get(f"analysis-{name}")
+        if table is None:
+            continue
+        assert len(table.body) == len(frame)
+        for cells, row in zip(table.cells(), records(frame), strict=True):
+            for title in set(cells) & {"row", "n", "runs a", "clusters"}:
+                number = row[title.replace(" ", "_")]
+                assert cells[title] == ("–" if pd.isna(number) else f"{number:.0f}"), (name, title)
+        shown += 1
+    assert shown >= 3
 
 
 def test_every_score_is_the_mean_of_its_rows(study):

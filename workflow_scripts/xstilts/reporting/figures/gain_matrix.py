@@ -108,7 +108,7 @@ def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     parts = [f"Points; below, the {style.over(frame['interval'])}."]
     if verdicts & set(_DECIDED):
-        parts.append("Coloured: higher or lower than none at 5 %, not corrected for their number.")
+        parts.append("Coloured: higher or lower than none at 5 %, corrected for their number where primary.")
     if EQUIVALENT in verdicts:
         parts.append(f"≈: equivalent within {wording.counted(smallest, 'point')}.")
     if UNDECIDED in verdicts:

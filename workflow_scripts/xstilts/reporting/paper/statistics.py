@@ -11,6 +11,7 @@ from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES
 from xstilts.evaluation.outcomes import ZERO_SHOT
 from xstilts.evaluation.resampling import DRAWS
 from xstilts.evaluation.table import records
+from xstilts.evaluation.unasked import is_of_analysis
 from xstilts.evaluation.worlds import WORLDS
 from xstilts.reporting.paper.prose import Part, Sentence, semicolons
 from xstilts.reporting.paper.works import Works
@@ -43,7 +44,8 @@ def runs(plan: StudyPlan) -> Sentence:
 
 def _intervals(plan: StudyPlan, estimates: pd.DataFrame, works: Works) -> list[Sentence]:
     """Return how intervals and verdicts are made, and what is primary; nothing where nothing is compared."""
-    rows = records(estimates[estimates["world"].isna() & (estimates["runs_used"] == ALL_RUNS)])
+    used = estimates["world"].isna() & (estimates["runs_used"] == ALL_RUNS)
+    rows = records(estimates[used & ~is_of_analysis(estimates)])
     if not rows:
         return []
     kinds = dict.fromkeys(row["interval"] for row in rows)

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from xstilts.evaluation import estimates, scores
 from xstilts.reporting import paragraph, wording
-from xstilts.reporting.outputs import FIGURES, PARAGRAPH, REPORT
+from xstilts.reporting.figures import options
+from xstilts.reporting.outputs import PARAGRAPH, REPORT
 from xstilts.reporting.report import examples, findings, limits, materials, training
 from xstilts.reporting.report.page import AXES, Grid, Inputs, Section
 from xstilts.store.files import write_atomically
@@ -23,13 +24,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _IN_SECTION = {
     "headline": "head",
     "gains_by_language": "by-language",
-    "learning_curves": "training",
-    "cost": "cost",
 }
 
 
 def _figures(inputs: Inputs) -> Section | None:
-    names = [name for name in FIGURES if name not in _IN_SECTION]
+    names = [name for name in options.names(inputs.plan.figures) if name not in _IN_SECTION]
     return Section(id="figures", title="Figures", values={}) if _drawn(inputs, names) else None
 
 
@@ -76,7 +75,7 @@ def html(inputs: Inputs) -> str:
     plan = inputs.plan
     sections = [section for make in SECTIONS if (section := make(inputs)) is not None]
     names: dict[str, list[str]] = {}
-    for name in FIGURES:
+    for name in options.names(plan.figures):
         names.setdefault(_IN_SECTION.get(name, "figures"), []).append(name)
     return environment.get_template("page.html").render(
         plan=plan,

@@ -9,8 +9,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from xstilts.evaluation import worlds
-from xstilts.evaluation.table import Table, records
-from xstilts.evaluation.unasked import is_unasked
+from xstilts.evaluation.table import Column, Table, records
 from xstilts.reporting import claims as claim_table
 from xstilts.reporting import tables, verdict_tables, wording
 from xstilts.reporting.layout import Cells, Shown
@@ -124,7 +123,7 @@ def _analysis(name: str, table: Table, frame: pd.DataFrame) -> Grid:
     axes = {column.name for column in shown} & set(AXES)
     rows = [
         Row(
-            cells=[_value(row[column.name]) for column in shown],
+            cells=[_value(row[column.name], column) for column in shown],
             axes={axis: [str(row[axis])] for axis in axes if row[axis]},
         )
         for row in records(frame)
@@ -139,12 +138,14 @@ def _analysis(name: str, table: Table, frame: pd.DataFrame) -> Grid:
     )
 
 
-def _value(value: Any) -> str:
-    """Return a value of an analysis as a cell: numbers to four digits."""
+def _value(value: Any, column: Column) -> str:
+    """Return a value of an analysis as a cell: integers whole, other numbers to four digits."""
     if value is None or value == "" or (isinstance(value, float) and pd.isna(value)):
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if column.type == "integer":
+        return f"{value:.0f}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -283,7 +284,7 @@ def _distance(inputs: Inputs) -> Grid:
 
 def undecided(inputs: Inputs) -> list[Markup]:
     """Return a sentence for each primary comparison that the study leaves open, with a link to its row."""
-    rows = inputs.estimates[inputs.estimates["primary"] & ~is_unasked(inputs.estimates)]
+    rows = inputs.estimates[inputs.estimates["primary"]]
     found = []
     for row in records(rows[rows["world"].isna()]):
         if row["verdict"] not in ("", "undecided"):

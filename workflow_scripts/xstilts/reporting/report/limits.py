@@ -6,6 +6,7 @@ from markupsafe import Markup, escape
 
 from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.intervals import EXAMPLES_ONLY
+from xstilts.evaluation.unasked import is_unasked
 from xstilts.reporting import claims, marks, wording
 from xstilts.reporting.report.findings import undecided
 from xstilts.reporting.report.page import Inputs, Section
@@ -22,7 +23,8 @@ def _groups(inputs: Inputs) -> Iterator[tuple[str, list[Markup]]]:
     yield "Whether it holds elsewhere", [escape(said) for said in _elsewhere(inputs)]
     if found := undecided(inputs):
         yield "Primary comparisons that it leaves open", found
-    one_run = estimates[(estimates["interval"] == EXAMPLES_ONLY) & (estimates["runs_used"] == ALL_RUNS)]
+    asked = estimates[estimates["world"].isna() & (estimates["runs_used"] == ALL_RUNS) & ~is_unasked(estimates)]
+    one_run = asked[asked["interval"] == EXAMPLES_ONLY]
     if len(one_run):
         said = (
             f"{wording.counted(len(one_run), 'difference')} of arms with one run, or on one cluster of examples, have a"

@@ -240,10 +240,10 @@ def provenance(inputs: Inputs) -> Section:
         processors = Counter(one["processor"] for one in found if "processor" in one)
         if processors:
             facts["processors"] = _counted(processors)
-        gpus = Counter(gpu for one in found for gpu in one.get("gpus", []))
+        gpus = Counter(one["gpu"] for one in found if one.get("gpu"))
         facts["GPUs"] = _counted(gpus) if gpus else "none used"
         facts["Python"] = _counted(Counter(one["python"] for one in found))
-        versions = Counter(f"{name} {version}" for one in found for name, version in one["versions"].items())
+        versions = {f"{name} {version}" for one in found for name, version in one["versions"].items() if version}
         facts["versions"] = ", ".join(sorted(versions))
     files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, estimates.FILE)}
     hashes = {name: file_sha256(path) for name, path in files.items() if path.exists()}

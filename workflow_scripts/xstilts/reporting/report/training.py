@@ -104,7 +104,7 @@ def cost(inputs: Inputs) -> Section | None:
     lacking = len(inputs.plan.nodes) - len(found)
     said = [
         "Hours that the jobs of this study's nodes took, one after the other; other studies may share them.",
-        f"Of {lacking} nodes nothing is recorded, because they were deleted." if lacking else "",
+        f"Of {lacking} nodes nothing is recorded, for they are not there." if lacking else "",
         "GPU-hours are wall-clock hours times the GPUs that a job used." if has_gpus else "No job used a GPU.",
         "Energy was not measured.",
     ]
@@ -119,7 +119,7 @@ def cost(inputs: Inputs) -> Section | None:
 def _cost(jobs: list[Mapping[str, Any]]) -> list[str]:
     wall = sum(job["wall_seconds"] for job in jobs) / _HOUR
     cpu = sum(job["cpu_seconds"] for job in jobs) / _HOUR
-    gpu = sum(job["wall_seconds"] * len(job.get("gpus", [])) for job in jobs) / _HOUR
+    gpu = sum(job["wall_seconds"] * job.get("gpus", 0) for job in jobs) / _HOUR
     memory = max(job["peak_memory_mb"] for job in jobs) / 1024
     return [str(len(jobs)), _hours(wall), _hours(cpu), _hours(gpu) if gpu else NOTHING, f"{memory:.1f}"]
 
