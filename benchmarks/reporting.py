@@ -24,11 +24,13 @@ from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.study_plan import PlannedTarget
 
 from tests.builders.predicted import Predicted
+from tests.builders.study_plans import figure_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = 42
 SEEDS = range(1, 6)
-STEPS = ("scores", "estimates", "tables", "figures", "report")
+COMMANDS = [["scores"], ["estimates"], ["analyses"], ["tables"], *figure_commands(), ["report"]]
+STEPS = {" ".join(command[:2]): command for command in COMMANDS}
 SINGLES = ("mnli", "squad_v1", "hellaswag")
 MIXTURES = {
     "none": (), **{name: (name,) for name in SINGLES},
@@ -100,7 +102,7 @@ def run(step: str, plan: Path, profiled: bool) -> Used:
     """Run a command and return what it used; the profile of one goes to stdout."""
     profile = ["-m", "cProfile", "-s", "cumulative"] if profiled else []
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts"), "MPLBACKEND": "agg"}
-    command = [sys.executable, *profile, "-m", "xstilts", step, "--plan", str(plan)]
+    command = [sys.executable, *profile, "-m", "xstilts", *STEPS[step], "--plan", str(plan)]
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment)
     _, status, used = os.wait4(process.pid, 0)
@@ -119,13 +121,13 @@ def main() -> None:
         started = time.perf_counter()
         plan = write(Path(folder) / "results", arguments.examples)
         say(f"written in {time.perf_counter() - started:.0f} s: {arguments.examples} examples a target and language")
-        say(f"{'':10} {'wall s':>8} {'CPU s':>8} {'MB':>8}")
+        say(f"{'':24} {'wall s':>8} {'CPU s':>8} {'MB':>8}")
         total = Used(0, 0, 0)
         for step in STEPS:
             one = run(step, plan, step == arguments.profile)
-            say(f"{step:10} {one.wall:8.1f} {one.processor:8.1f} {one.memory:8.0f}")
+            say(f"{step:24} {one.wall:8.1f} {one.processor:8.1f} {one.memory:8.0f}")
             total = Used(total.wall + one.wall, total.processor + one.processor, max(total.memory, one.memory))
-        say(f"{'all':10} {total.wall:8.1f} {total.processor:8.1f} {total.memory:8.0f}")
+        say(f"{'all':24} {total.wall:8.1f} {total.processor:8.1f} {total.memory:8.0f}")
         rows = len(pd.read_parquet(plan.parent / "scores.parquet", columns=["score"]))
         say(f"{rows} rows of scores; the report has {(plan.parent / 'report.html').stat().st_size / 1e6:.1f} MB")
 

@@ -1,6 +1,5 @@
 """The sections of what was found: claims, scores and differences, analyses, and scores by language."""
 
-import importlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from markupsafe import Markup, escape
 
 from xstilts.evaluation import worlds
 from xstilts.evaluation.table import Column, Table, records
+from xstilts.reporting import analyses as analysis_files
 from xstilts.reporting import claims as claim_table
 from xstilts.reporting import tables, verdict_tables, wording
 from xstilts.reporting.layout import Cells, Shown
@@ -108,13 +108,19 @@ def by_language(inputs: Inputs) -> Section:
 
 def analyses(inputs: Inputs) -> Section | None:
     """Return the tables of the study's analyses."""
-    grids = []
-    for name, module in ANALYSES.items():
-        path = inputs.folder / "analyses" / f"{name}.parquet"
-        table: Table = importlib.import_module(f"xstilts.evaluation.analyses.{module}").TABLE
-        if path.exists() and 0 < len(frame := table.read(path)) <= _LARGEST:
-            grids.append(_analysis(name, table, frame))
-    return Section(id="analyses", title="Analyses", values={"tables": grids}) if grids else None
+    grids, long = [], []
+    for name in ANALYSES:
+        frame = analysis_files.read(inputs.folder, name)
+        if len(frame) > _LARGEST:
+            long.append(Markup('<a href="analyses/{0}.parquet">{0}</a> ({1} rows)').format(name, len(frame)))
+        elif len(frame):
+            grids.append(_analysis(name, analysis_files.module_of(name).TABLE, frame))
+    if not grids and not long:
+        return None
+    intro = Markup("Differences here are exploratory: their verdicts are not corrected for each other.")
+    if long:
+        intro += Markup(" Too long for a page: {}.").format(Markup(", ").join(long))
+    return Section(id="analyses", title="Analyses", values={"tables": grids, "intro": intro})
 
 
 def _analysis(name: str, table: Table, frame: pd.DataFrame) -> Grid:
