@@ -7,8 +7,9 @@ from xstilts.errors import UserError
 from xstilts.evaluation import study_differences
 from xstilts.store import manifest
 from xstilts.store.manifest import File, PreparedResults
-from xstilts.store.specs import from_json
-from xstilts.store.study_plan import Benchmark, BenchmarkTask, Cell, PlannedTarget
+from xstilts.store.specs import from_json, to_json
+from xstilts.store.specs.data import Content, DataSpec
+from xstilts.store.study_plan import Benchmark, BenchmarkTask, Cell, PlannedNode, PlannedTarget
 
 from tests.builders import compared
 from tests.builders.predicted import correct
@@ -169,6 +170,62 @@ def test_data_with_other_digests_are_other_examples(tmp_path):
     for made in (first, second):
         write_prepared(made, f"prepared/xnli{made.tag}", made.tag)
     assert difference(first, second)["same_examples"] == 0
+
+
+def with_parents(made, stage, **parents):
+    """Change parents of all nodes of a stage."""
+    for node, entry in made.nodes.items():
+        if node.startswith(f"{stage}/") and (stage != "prepared" or node.endswith(".training")):
+            content = {**entry.content, "parents": {**entry.parents, **parents}}
+            made.nodes[node] = PlannedNode(entry.digest, entry.names, content)
+
+
+def with_data(made, seed, kind="miniature"):
+    """Let the data of intermediate training be of a made-up world; of no world without a seed."""
+    with_parents(made, "prepared", data=f"data/of.{seed}")
+    source = Content(kind=kind, files={}, seed=seed, generator=None if seed is None else 1)
+    spec = DataSpec(version=1, parents={}, source=source)
+    made.nodes[f"data/of.{seed}"] = PlannedNode("", ("of",), to_json(spec))
+
+
+def two_that_differ(tmp_path):
+    return [
+        study(tmp_path / tag, {"xnli": {1: right, 2: right + 2, 3: right + 1}}, tag=tag)
+        for tag, right in (("a", 60), ("b", 90))
+    ]
+
+
+def test_another_checkpoint_has_an_interval_without_verdict(tmp_path):
+    first, second = two_that_differ(tmp_path)
+    same = difference(first, second)
+    assert (same["verdict"], same["settings"]) == ("higher", "")
+    with_parents(second, "intermediate", model="pretrained/s.1234")
+    row = difference(first, second, differs=lambda pairs: "steps is 2, was 1")
+    assert row["verdict"] == "" and math.isnan(row["p"])
+    assert [row[name] for name in ("low", "high", "interval")] == [same[name] for name in ("low", "high", "interval")]
+    words = "another checkpoint or world: the interval does not hold what that changes"
+    assert row["settings"] == f"{words}; steps is 2, was 1"
+    assert difference(first, second)["settings"] == words
+    with_parents(first, "intermediate", model="pretrained/s.1234")
+    assert difference(first, second)["verdict"] == "higher"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "verdict"), [((1, 1), "higher"), ((1, 2), ""), ((None, 1), ""), ((None, None), "higher")]
+)
+def test_data_of_another_world_have_no_verdict(tmp_path, seeds, verdict):
+    pair = two_that_differ(tmp_path)
+    for made, seed in zip(pair, seeds, strict=True):
+        with_data(made, seed, "hub" if seed is None else "miniature")
+    row = difference(*pair)
+    assert row["verdict"] == verdict and row["settings"].startswith("another checkpoint") == (not verdict)
+
+
+def test_the_same_predictions_of_another_checkpoint_are_only_that(tmp_path):
+    first, second = (study(tmp_path / tag, {"xnli": {1: 60, 2: 66}}, tag=tag) for tag in "ab")
+    with_parents(second, "intermediate", model="pretrained/s.1234")
+    row = difference(first, second)
+    assert (row["runs"], row["settings"]) == ("same predictions", "")
 
 
 def test_one_run_has_a_range_and_no_verdict(tmp_path):

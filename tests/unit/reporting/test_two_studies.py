@@ -1,14 +1,17 @@
 """Two studies side by side, as people read them."""
 
+import dataclasses
 import json
 import re
 
 import pytest
+from xstilts.evaluation.study_differences import OTHER_ORIGIN
 from xstilts.reporting import two_studies, two_studies_page
 from xstilts.reporting.two_studies import compare, text, to_json
 from xstilts.reporting.two_studies_page import html
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 
+from tests.builders.compared import XNLI
 from tests.builders.estimates import CONTRAST, LOWER, ONE_RUN, UNDECIDED
 from tests.builders.two_studies import ARM, outputs, study
 
@@ -102,6 +105,53 @@ def test_page_loads_nothing_and_has_all_rows(tmp_path):
             assert all(re.search(rf">{re.escape(cell)}(</td>|<svg)", page) for cell in row[1:])
     assert page.count('class="interval"') == 1 and 'class="opposite"' in page
     assert 'data-model="s" data-mixture="mnli" data-target="xnli"' in page
+
+
+def test_filters_have_whole_names(tmp_path):
+    row = {**GAIN, "a": "best single", "target": "bucc minus xnli"}
+    page = html(found(tmp_path, [row], [row]))
+    choices = {axis: re.findall(r"<option[^>]*>([^<]+)", part) for axis, part in selects(page).items()}
+    assert choices == {
+        "model": ["all", "s"],
+        "mixture": ["all", "mnli", "best single", "none"],
+        "target": ["all", "xnli", "bucc"],
+    }
+    # the script splits at spaces what a row is about
+    assert '<option value="best\N{NO-BREAK SPACE}single">' in page
+    assert 'data-mixture="best\N{NO-BREAK SPACE}single none" data-target="bucc xnli"' in page
+
+
+def selects(page):
+    return dict(re.findall(r'<select name="(\w+)">(.*?)</select>', page))
+
+
+def test_models_that_are_compared_on_a_mixture_are_filtered_by_both(tmp_path):
+    row = {**GAIN, "model": "", "a": "large", "b": "small", "mixture": "mnli"}
+    assert 'data-model="large small" data-mixture="mnli"' in html(found(tmp_path, [row], [row]))
+
+
+def test_the_notice_names_the_study_whose_data_are_made_up(tmp_path):
+    plain = {"xnli": dataclasses.replace(XNLI, source="hub")}
+    pair = [dataclasses.replace(one, plan=dataclasses.replace(one.plan, targets=plain)) for one in studies(tmp_path)]
+
+    def notice(*made_up):
+        both = [
+            dataclasses.replace(one, plan=dataclasses.replace(one.plan, made_up=value))
+            for one, value in zip(pair, made_up, strict=True)
+        ]
+        return re.findall(r'class="notice"><strong>(.*?) The world of this|$', html(compare(*both, lambda pairs: "")))[
+            0
+        ]
+
+    assert notice(True, False) == "A:" and notice(False, True) == "B:" and notice(True, True) == "A and B:"
+    assert notice(False, False) == ""
+
+
+def test_the_reason_of_no_verdict_stands_below_the_table(tmp_path):
+    pair = found(tmp_path)
+    pair.differences[["verdict", "settings"]] = ["", OTHER_ORIGIN]
+    words = text(pair)
+    assert f"[1] {OTHER_ORIGIN}" in words and "Of 1 difference 1 without a verdict." in " ".join(words.split())
 
 
 def test_pictures_are_on_one_line(tmp_path):

@@ -11,6 +11,10 @@ on another counts as independent: then the interval is rather too wide than too 
 
 The test examples of a target are the same where its prepared data are, by digest. Then draws of examples are joint, as
 between arms of one study (``resampling.py``); else they are drawn apart.
+
+Arms that start from different pretrained checkpoints, or whose data are of different made-up worlds, differ by more
+than runs and examples: each study has one draw of these, so the interval does not hold what another one changes. Such
+a difference keeps its interval over runs and examples, and has neither p nor verdict.
 """
 
 from collections import Counter
@@ -29,13 +33,15 @@ from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
 from xstilts.evaluation.intervals import Estimate
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.table import Column, Table
-from xstilts.evaluation.two_studies import ByTarget, Common, Outputs, common, examples_of_both
+from xstilts.evaluation.two_studies import ByTarget, Common, Origin, Outputs, common, examples_of_both, origins
 from xstilts.store.answer import SMALLEST
 from xstilts.store.manifest import path_of
 from xstilts.store.study_plan import StudyPlan
 
 # values of runs: the same nodes; other nodes with the same predictions; anything else
 SAME_RUNS, SAME_PREDICTIONS, OTHER_RUNS = "same run", "same predictions", "other runs"
+# what settings say first of arms of different origins
+OTHER_ORIGIN = "another checkpoint or world: the interval does not hold what that changes"
 COLUMNS = (
     Column("world", "integer", "the world, in studies of several", optional=True),
     Column("model", "text", "the model"),
@@ -54,7 +60,7 @@ COLUMNS = (
     Column("interval", "text", "what it is over: runs and examples, or examples only; empty without one"),
     Column("standard_error", "number", "of the difference; missing with one run an arm", optional=True),
     Column("degrees", "number", "degrees of freedom of the standard error", optional=True),
-    Column("p", "number", "two-sided p of no difference", optional=True),
+    Column("p", "number", "two-sided p of no difference; missing without a verdict", optional=True),
     Column("verdict", "text", "higher: B is; lower, equivalent or undecided; empty without one. All are exploratory"),
     Column("runs_a", "integer", "runs of A, 1 where nothing varies between runs"),
     Column("runs_b", "integer", "runs of B"),
@@ -116,10 +122,11 @@ def _check_made(letter: str, study: Outputs) -> None:
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two studies: what is known of its nodes, and its examples by target and language."""
+    """One of the two studies: what is known of its nodes, its examples by target and language, and nodes' origins."""
 
     measured: Measured
     examples: ByTarget
+    origins: Mapping[str, Origin]
 
     def nodes(self, arm: Arm, seed: int, targets: Iterable[str]) -> list[str]:
         """Return the nodes of a run on some targets."""
@@ -168,7 +175,7 @@ def _rows_of(first: Outputs, second: Outputs, shared: Common, differs: Differs) 
     found = _outcomes(first.plan, second.plan, rows)
     terms = [term for outcome in found for term in outcome.terms]
     one, other = (
-        _Side(arms.measure(study.plan, study.results, splits, terms), splits)
+        _Side(arms.measure(study.plan, study.results, splits, terms), splits, origins(study.plan))
         for study, splits in zip(studies, examples, strict=True)
     )
     pair = _Pair((one, other), alike)
@@ -195,10 +202,21 @@ def _rows(pair: _Pair, arm: Arm, outcome: Outcome, smallest: float, differs: Dif
             continue
         if runs_used == WITHOUT_COLLAPSED and not any(any(one.collapsed) for one in everything):
             continue
-        yield _row(pair, arm, outcome, (first, second), smallest) | {
-            "settings": differs(_pairs(pair, arm, outcome.targets, (first, second))),
-            "runs_used": runs_used,
-        }
+        row = _row(pair, arm, outcome, (first, second), smallest)
+        settings = differs(_pairs(pair, arm, outcome.targets, (first, second)))
+        if row["runs"] == OTHER_RUNS and _have_other_origins(pair, arm, outcome.targets, (first, second)):
+            row |= {"p": None, "verdict": ""}
+            settings = "; ".join(filter(None, (OTHER_ORIGIN, settings)))
+        yield row | {"settings": settings, "runs_used": runs_used}
+
+
+def _have_other_origins(pair: _Pair, arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]) -> bool:
+    """Tell whether an arm starts from other checkpoints in B than in A on a target, or has data of other worlds."""
+    first, second = (
+        [{side.origins[node] for seed in one.seeds for node in side.nodes(arm, seed, [target])} for target in targets]
+        for side, one in zip(pair.sides, used, strict=True)
+    )
+    return first != second
 
 
 def _pairs(pair: _Pair, arm: Arm, targets: Sequence[str], used: tuple[Runs, Runs]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import estimates, resampling
+from xstilts.evaluation import estimates, pretraining, resampling
 from xstilts.evaluation.comparisons import SAME, Arm
 from xstilts.evaluation.intervals import HIGHER, LOWER
 from xstilts.evaluation.resampling import Examples
@@ -17,6 +17,7 @@ from xstilts.evaluation.table import Column, Table
 from xstilts.evaluation.unasked import is_unasked
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
+from xstilts.store.specs.data import DataSpec
 from xstilts.store.study_plan import StudyPlan
 
 # values of studies
@@ -181,6 +182,38 @@ def _same_examples(studies: tuple[Outputs, Outputs], target: str, languages: Seq
         listed = manifest.read(path).files if path.exists() else {}
         files.append([listed.get(f"{language}.parquet") for language in languages])
     return files[0] == files[1] and None not in files[0]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What predictions come from that no number of runs and examples averages out.
+
+    Attributes:
+        checkpoint: the node of the pretrained model that they start from.
+        worlds: kind, seed and generator of all made-up data behind them.
+    """
+
+    checkpoint: str
+    worlds: frozenset[tuple[str, int, int | None]]
+
+
+def origins(plan: StudyPlan) -> dict[str, Origin]:
+    """Return the origin of all predictions of a study, by their nodes."""
+    worlds: dict[str, frozenset[tuple[str, int, int | None]]] = {}
+
+    def behind(node: str) -> frozenset[tuple[str, int, int | None]]:
+        if node not in worlds:
+            entry = plan.nodes.get(node)
+            found = [behind(parent) for parent in entry.parents.values()] if entry else []
+            if entry and node.partition("/")[0] == DataSpec.stage:
+                assert isinstance(entry.spec, DataSpec)
+                source = entry.spec.source
+                found += [frozenset({(source.kind, source.seed, source.generator)})] if source.seed is not None else []
+            worlds[node] = frozenset().union(*found)
+        return worlds[node]
+
+    nodes = dict.fromkeys(cell.node for cell in plan.cells)
+    return {node: Origin(pretraining.pretrained(plan, node), behind(node)) for node in nodes}
 
 
 def _apart(split: Examples) -> Examples:

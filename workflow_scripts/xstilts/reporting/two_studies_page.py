@@ -34,10 +34,17 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its cells, what it is about, its picture, and whether two verdicts in it are opposite."""
+    """A row of a table.
+
+    Attributes:
+        cells: the texts.
+        axes: what it is about, by axis; it is shown where one of the values is the chosen one.
+        picture: of its difference.
+        opposite: whether two verdicts in it are.
+    """
 
     cells: Sequence[str]
-    axes: Mapping[str, str]
+    axes: Mapping[str, Sequence[str]]
     picture: Picture | None = None
     opposite: bool = False
 
@@ -63,13 +70,14 @@ def html(found: TwoStudies) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["token"] = _token
     cells, notes = two_studies.difference_cells(found)
     tables = [_differences(found, cells), _verdicts(found), _claims(found)]
     axes = [row.axes for table in tables for row in table.rows]
     return environment.get_template("two_studies.html").render(
         style=_look(folder, ".css"),
         script=_look(folder, ".js"),
-        notice=paragraph.notice(found.a.plan) or paragraph.notice(found.b.plan),
+        notices=_notices(found),
         studies={"A": found.a, "B": found.b},
         in_common=two_studies.in_common(found.common),
         choices={name: _values(axes, name) for name in ("model", "mixture", "target")},
@@ -86,14 +94,27 @@ def _look(folder: Path, kind: str) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in _LOOK if name.endswith(kind))
 
 
-def _values(axes: Iterable[Mapping[str, str]], name: str) -> list[str]:
+def _token(name: str) -> str:
+    """Return a name without a space: spaces are between the values that a row is about."""
+    return name.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _notices(found: TwoStudies) -> list[str]:
+    """Return what has to be said first of studies whose data are made up, and of which."""
+    letters: dict[str, list[str]] = {}
+    for letter, study in (("A", found.a), ("B", found.b)):
+        letters.setdefault(paragraph.notice(study.plan), []).append(letter)
+    return [f"{' and '.join(of)}: {notice}" for notice, of in letters.items() if notice]
+
+
+def _values(axes: Iterable[Mapping[str, Sequence[str]]], name: str) -> list[str]:
     """Return the values on an axis, each once."""
-    return list(dict.fromkeys(value for one in axes for value in one.get(name, "").split()))
+    return list(dict.fromkeys(value for one in axes for value in one.get(name, ())))
 
 
 def _differences(found: TwoStudies, cells: Cells) -> Table:
     rows = [
-        Row(texts, {name: row[name] for name in ("model", "mixture", "target") if row[name]}, picture)
+        Row(texts, {name: [row[name]] for name in ("model", "mixture", "target") if row[name]}, picture)
         for texts, row, picture in zip(cells[1], records(found.differences), pictures(found.differences), strict=True)
     ]
     return Table("Differences of arms that both have", cells[0], rows)
@@ -104,10 +125,12 @@ def _verdicts(found: TwoStudies) -> Table:
     rows = []
     for texts, row in zip(cells, records(two_studies.of_both(found.verdicts)), strict=True):
         # mixtures are compared in a model, or models on a mixture
-        sides = f"{row['a']} {row['b']}"
-        model, mixture = (row["model"], row["mixture"] or sides) if row["model"] else (sides, row["mixture"])
-        axes = {"model": model, "mixture": mixture, "target": row["target"]}
-        about = {name: value for name, value in axes.items() if value}
+        sides = [row["a"], row["b"]]
+        models = [row["model"]] if row["model"] else sides
+        mixtures = [row["mixture"]] if row["mixture"] else sides if row["model"] else []
+        # a difference may be of two targets
+        axes = {"model": models, "mixture": mixtures, "target": row["target"].split(" minus ")}
+        about = {name: values for name, values in axes.items() if any(values)}
         rows.append(Row(texts, about, opposite=row["agreement"] == OPPOSITE))
     return Table("Estimates of both studies", header, rows)
 
@@ -115,7 +138,7 @@ def _verdicts(found: TwoStudies) -> Table:
 def _claims(found: TwoStudies) -> Table:
     header, cells = two_studies.claim_cells(found.claims)
     rows = [
-        Row(texts, {"model": one.model} if one.model else {}, opposite=one.agreement == OPPOSITE)
+        Row(texts, {"model": [one.model]} if one.model else {}, opposite=one.agreement == OPPOSITE)
         for texts, one in zip(cells, found.claims, strict=True)
     ]
     return Table("Claims in both studies", header, rows)
