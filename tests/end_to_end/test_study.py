@@ -124,7 +124,7 @@ def test_tables_and_figures(finished):
 
 def test_report_is_self_contained(finished):
     html = (folder_of(finished) / "report.html").read_text()
-    assert html.count("<svg") == 2
+    assert html.count("<svg") == len(FIGURES)
     # nothing is loaded from elsewhere; the addresses in an SVG's metadata are names
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
     assert "its scores mean nothing" in html
@@ -178,9 +178,15 @@ def test_weights_go_once_their_predictions_are_complete(project):
     assert sorted(path.name for path in left.iterdir()) == ["history.json", "provenance.json"]
     assert (project.results / nodes["intermediate", "tiny.quick.three.s1"].id).exists()
     # the report still tells of the run whose weights are gone
-    assert (folder_of(project) / "report.html").read_text() == before
+    after = (folder_of(project) / "report.html").read_text()
+    assert without_manifests(after) == without_manifests(before)
     assert "tiny.quick.three.s1.mnli" in before
     assert project.jobs() == set()
+
+
+def without_manifests(html):
+    """Return a page without its links to manifests, which go with the weights."""
+    return re.sub(r'<a href="[^"]*manifest\.json">([^<]*)</a>', r"\1", html)
 
 
 def golden(project):

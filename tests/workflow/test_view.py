@@ -66,11 +66,11 @@ def test_live_view_and_headline_table(started):
     code, shown, out = on_terminal(project)
     assert code == 0, shown
     frames = shown.split("\x1b[1A\x1b[2K")
-    assert re.search(r"0 of 6 jobs done in \d+:\d\d, about ", shown)
-    assert "6 of 6 jobs done in " in shown
+    assert re.search(r"0 of 7 jobs done in \d+:\d\d, about ", shown)
+    assert "7 of 7 jobs done in " in shown
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-1])
     assert re.search(r"retrieval +\S+ +1/1", last)
-    assert re.search(r"study +\S+ +5/5", last)
+    assert re.search(r"study +\S+ +6/6", last)
     assert "Snakemake's log: .snakemake/log/" in last
     # neither Snakemake's blocks nor a hidden cursor, and the table stands alone
     assert "rule retrieve" not in shown
@@ -82,8 +82,8 @@ def test_live_view_and_headline_table(started):
 def test_lines_without_a_terminal(started):
     project, _ = started
     done = project.xstilts("run", "--cores", "2")
-    assert re.search(r"0 of 6 jobs done, about .* left; running: ", done.stderr)
-    assert "6 of 6 jobs done\n" in done.stderr
+    assert re.search(r"0 of 7 jobs done, about .* left; running: ", done.stderr)
+    assert "7 of 7 jobs done\n" in done.stderr
     assert "\x1b" not in done.stderr
     assert "rule retrieve" not in done.stderr
     assert done.stdout.strip().startswith(HEADLINE)

@@ -105,8 +105,8 @@ def gains_of(plan: StudyPlan, scores: pd.DataFrame) -> pd.DataFrame:
     shown = shown[[metric_named(name).unit == PERCENT for name in shown["metric"]]]
     arm = ["model", "recipe", "target", "language"]
     means = shown.groupby([*arm, "mixture"], sort=False)["score"].mean().reset_index()
-    none = means[means["mixture"] == NONE].set_index(arm)["score"].rename("baseline")
-    joined = means[means["mixture"] != NONE].join(none, on=arm, how="inner")
+    none = means[means["mixture"] == NONE][[*arm, "score"]].rename(columns={"score": "baseline"})
+    joined = means[means["mixture"] != NONE].merge(none, on=arm)
     source = joined["target"].map({name: target.language for name, target in plan.targets.items()})
     found = joined.assign(gain=joined["score"] - joined["baseline"], source=source)
     return found[found["language"] != found["source"]]

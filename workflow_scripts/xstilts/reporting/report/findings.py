@@ -126,7 +126,7 @@ def analyses(inputs: Inputs) -> Section | None:
 def _analysis(name: str, table: Table, frame: pd.DataFrame) -> Grid:
     words = name.replace("_", " ").capitalize()
     shown = [column for column in table.columns if column.name in frame and frame[column.name].notna().any()]
-    axes = {column.name for column in shown} & set(AXES)
+    axes = [axis for axis in AXES if axis in {column.name for column in shown}]
     rows = [
         Row(
             cells=[_value(row[column.name], column) for column in shown],
