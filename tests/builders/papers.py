@@ -13,9 +13,10 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from xstilts.commands.paper import works
 from xstilts.evaluation import estimates, scores
+from xstilts.evaluation.trainings import models_behind
 from xstilts.planning import registry
 from xstilts.reporting.outputs import FIGURES
-from xstilts.reporting.paper.trainings import Trainings, models_behind
+from xstilts.reporting.paper.trainings import Trainings
 from xstilts.reporting.paper.works import Works
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, PreparedSplit, Results, Run

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from xstilts.reporting.figures import drawing, gain_matrix, gains_by_language, headline, languages, spread, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.store.answer import Answer
-from xstilts.store.study_plan import PlannedTarget
+from xstilts.store.study_plan import PlannedLanguage, PlannedTarget
 
 from tests.builders.estimates import estimates
 from tests.builders.figure_inputs import answer_of, gains_of, inputs_of, plan_of
@@ -155,7 +155,14 @@ def test_a_loss_in_nats_has_no_gain_in_points():
 
 
 def test_languages_stand_in_groups_the_source_first_and_controls_last():
-    plan = study_plan(answer=Answer(budgets={}, families={}, recipes=(), controls=("sw",)))
+    asked = Answer(budgets={}, families={}, recipes=(), controls=("sw",))
+    features = {
+        "zh": ("Hans", "Sino-Tibetan, Sinitic"), "de": ("Latn", "Indo-European, Germanic"), "sw": ("Latn", "Bantu"),
+        "hi": ("Deva", "Indo-European, Indo-Aryan"), "ur": ("Arab", "Indo-European, Indo-Aryan"),
+        "tr": ("Latn", "Turkic, Oghuz"), "en": ("Latn", "Indo-European, Germanic"),
+    }  # fmt: skip
+    known = {code: PlannedLanguage(name=code, script=script, family=of) for code, (script, of) in features.items()}
+    plan = study_plan(answer=asked, languages=known)
     found = languages.groups(["zh", "de", "sw", "hi", "en", "ur", "tr", "xx"], ["en"], plan)
     assert [(group.name, list(group.languages)) for group in found] == [
         ("source language", ["en"]), ("Indo-European", ["ur", "hi", "de"]), ("Sino-Tibetan", ["zh"]),
@@ -165,8 +172,8 @@ def test_languages_stand_in_groups_the_source_first_and_controls_last():
 
 
 def test_languages_of_a_made_up_world_are_in_the_order_of_their_distance():
-    world = {"xnli": PlannedTarget("xnli", "classification", "accuracy", "en", "miniature")}
-    plan = study_plan(targets=world, distance={"qad": 3, "qab": 1, "qae": 4})
+    made_up = PlannedLanguage(name="Betan", script="Latn", family="made up")
+    plan = study_plan(languages=dict.fromkeys(("qab", "qad", "qae"), made_up), distance={"qad": 3, "qab": 1, "qae": 4})
     (group,) = languages.groups(["qad", "qae", "qab"], ["en"], plan)
     assert (group.name, list(group.languages)) == ("made up", ["qab", "qad", "qae"])
 

@@ -32,7 +32,7 @@ def test_cells():
 
 def test_pairs_of_all_comparisons_are_added_up():
     frame = pd.DataFrame([AGREEMENT, AGREEMENT | {"alike": 3, "opposite": 0}])
-    said = "Of 6 pairs, all comparisons together, 3 are alike and 1 opposite."
+    said = "Of 6 pairs, all comparisons together, 3 are alike (undecided beside undecided, too) and 1 opposite."
     assert verdict_tables.agreement(frame) == said
 
 

@@ -18,7 +18,6 @@ from xstilts.evaluation.comparisons import (
     Arm,
     Comparison,
     Side,
-    comparisons,
     smallest_on,
 )
 from xstilts.evaluation.intervals import LEVEL, UNDECIDED, Estimate, RunVariance
@@ -130,8 +129,7 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     """
     examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
     rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
-    asked = comparisons(plan, rows)
-    asked += unasked.comparisons(plan, rows, asked)
+    asked = unasked.all_comparisons(plan, rows)
     of_outcome: dict[Outcome, list[int]] = {}
     for number, comparison in enumerate(asked):
         of_outcome.setdefault(comparison.outcome, []).append(number)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import estimates, unasked
-from xstilts.evaluation.comparisons import COMPARED, DIFFERENCE, POINTS, Comparison, comparisons
+from xstilts.evaluation import estimates
+from xstilts.evaluation.comparisons import COMPARED, DIFFERENCE, POINTS, Comparison
 from xstilts.evaluation.intervals import RUNS_AND_EXAMPLES, Components
 from xstilts.evaluation.outcomes import Outcome
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance, planned_examples
-from xstilts.evaluation.unasked import is_of_analysis
+from xstilts.evaluation.unasked import all_comparisons, is_of_analysis
 from xstilts.store import study_plan
 from xstilts.store.study_plan import StudyPlan
 
@@ -67,9 +67,7 @@ class _Pilot:
 
     def outcome(self, comparison: Comparison) -> Outcome:
         """Return the outcome on which the pilot has the same comparison."""
-        rows = {target: planned.rows for target, planned in self.examples.items()}
-        asked = comparisons(self.plan, rows)
-        asked += unasked.comparisons(self.plan, rows, asked)
+        asked = all_comparisons(self.plan, {target: planned.rows for target, planned in self.examples.items()})
         identity = _identity(comparison)
         return next(one.outcome for one in asked if _identity(one) == identity)
 

@@ -1,14 +1,16 @@
 """The trainings behind a study's cells, from the specs of its plan."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL
-from xstilts.store.specs.models import IntermediateSpec, PretrainedSpec, TargetSpec
+from xstilts.store.specs.models import IntermediateSpec, ModelSpec, PretrainedSpec, TargetSpec
 from xstilts.store.study_plan import StudyPlan
 
 PRETRAINING, INTERMEDIATE, TARGET = "pretraining", "intermediate", "target"
 # phase of a training by its stage
 _PHASES = {PretrainedSpec.stage: PRETRAINING, IntermediateSpec.stage: INTERMEDIATE, TargetSpec.stage: TARGET}
+_MODELS = {ModelSpec.stage, *_PHASES}
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,17 @@ def behind(plan: StudyPlan, node: str) -> list[Training]:
         plan: the study's plan.
         node: id of the node with the predictions.
     """
-    parents = plan.nodes[node].parents
-    if EMBEDDINGS in parents:
-        parents = plan.nodes[parents[EMBEDDINGS]].parents
-    found = []
-    while (model := parents.get(MODEL, "")) in plan.nodes:
-        parents = plan.nodes[model].parents
-        phase = _PHASES.get(model.partition("/")[0])
-        if phase is not None:
-            found.append(Training(model, phase, parents.get(LEARNING_RATE)))
-    return found
+    return [
+        Training(model, _PHASES[stage], plan.nodes[model].parents.get(LEARNING_RATE))
+        for model in models_behind(plan, node)
+        if (stage := model.partition("/")[0]) in _PHASES
+    ]
+
+
+def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
+    """Yield the ids of the models behind predictions, vectors or what was retrieved, the nearest first."""
+    while node in plan.nodes:
+        if node.partition("/")[0] in _MODELS:
+            yield node
+        parents = plan.nodes[node].parents
+        node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from xstilts.evaluation import outcomes, related_mixtures
-from xstilts.evaluation.comparisons import SCALES, Arm, Comparison, Side, of_arms, of_contrast
+from xstilts.evaluation.comparisons import SCALES, Arm, Comparison, Side, comparisons, of_arms, of_contrast
 from xstilts.evaluation.outcomes import Outcome, Rows
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import NATS
@@ -32,17 +32,18 @@ def is_of_analysis(table: pd.DataFrame) -> pd.Series:
     return table["name"].isin(_OF_ANALYSES)
 
 
-def comparisons(plan: StudyPlan, rows: Rows, asked: Iterable[Comparison]) -> list[Comparison]:
-    """Return what is compared beside what a study asks for.
+def all_comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
+    """Return all that a table of estimates has: what the study asks for, then what is compared beside it.
+
+    Of equal differences the first is there.
 
     Args:
         plan: the study's plan.
         rows: examples by target and language.
-        asked: what the study compares; what is equal to one of these is left out.
     """
-    there = {_what(one) for one in asked}
-    found = []
-    for one in of_arms(plan, _all(plan, rows)):
+    found = comparisons(plan, rows)
+    there = {_what(one) for one in found}
+    for one in of_arms(plan, _beside(plan, rows)):
         if _what(one) not in there:
             there.add(_what(one))
             found.append(one)
@@ -53,7 +54,7 @@ def _what(one: Comparison) -> tuple[object, ...]:
     return one.first, one.second, one.outcome.name, one.outcome.terms
 
 
-def _all(plan: StudyPlan, rows: Rows) -> Iterator[Comparison]:
+def _beside(plan: StudyPlan, rows: Rows) -> Iterator[Comparison]:
     mixtures = related_mixtures.members(plan)
     on = outcomes.of_analyses(plan, rows)
     gaps = outcomes.transfer_gaps(plan, rows)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from xstilts.evaluation import unasked
-from xstilts.evaluation.comparisons import SAME, Arm, Comparison, comparisons
+from xstilts.evaluation.analyses import measured
+from xstilts.evaluation.comparisons import SAME, Arm, Comparison
 from xstilts.evaluation.table import records
+from xstilts.evaluation.unasked import all_comparisons
 from xstilts.store.manifest import path_of
 from xstilts.store.study_plan import Cell, StudyPlan
 
@@ -47,10 +48,7 @@ def of_rows(plan: StudyPlan, estimates: pd.DataFrame, scores: pd.DataFrame) -> d
         estimates: the table of estimates.
         scores: the table of scores.
     """
-    languages = scores.drop_duplicates(["target", "language"]).groupby("target", sort=False)
-    rows = {str(target): dict(zip(of["language"], of["n"], strict=True)) for target, of in languages}
-    asked = comparisons(plan, rows)
-    asked += unasked.comparisons(plan, rows, asked)
+    asked = all_comparisons(plan, measured.rows_of(plan, scores))
     found = {_key(comparison): _sources(comparison) for comparison in asked}
     keys = {row["row"]: tuple(row[name] for name in SAME) for row in records(estimates)}
     return {number: found[key] for number, key in keys.items() if key in found}

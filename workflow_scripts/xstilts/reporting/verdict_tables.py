@@ -97,7 +97,8 @@ def _contrast_rows(estimates: pd.DataFrame) -> Cells:
 def agreement(frame: pd.DataFrame) -> str:
     """Return a sentence on the pairs of worlds of all comparisons together."""
     pairs, alike, opposite = (frame[name].sum() for name in ("pairs", "alike", "opposite"))
-    return f"Of {pairs} pairs, all comparisons together, {alike} are alike and {opposite} opposite."
+    said = f"{alike} are alike (undecided beside undecided, too) and {opposite} opposite"
+    return f"Of {pairs} pairs, all comparisons together, {said}."
 
 
 def world_rows(frame: pd.DataFrame) -> Cells:

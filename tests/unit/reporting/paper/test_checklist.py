@@ -45,7 +45,7 @@ def test_what_was_measured(trainings):
     # two intermediate trainings and four of targets, half an hour each; their predictions are not there
     assert "1.0 GPU-hours on NVIDIA H100 and 2.0 hours on processors alone (a processor, 2 cores)." in found["C1"]
     assert "Measured over 6 jobs that compute with a model" in found["C1"]
-    assert "4 nodes are not there any more" in found["C1"]
+    assert "what 4 nodes cost is not known" in found["C1"]
     assert "`multilingual-e5-small`, 117,653,760" in found["C1"]
     assert "Python 3.12.0, torch 2.13.0." in found["C4"] and "commit 0123456789ab" in found["C4"]
     assert "PyTorch [@paszke2019pytorch]" in found["B1"]

@@ -34,24 +34,23 @@ def rows_of(plan: StudyPlan, scores: pd.DataFrame) -> Rows:
 
 
 def runs_of(scores: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
-    """Return an outcome as it was measured: a row a run, with its arm and ``value`` in the unit of the outcome.
+    """Return the outcome of each run that has all its scores, in a study of several worlds in each of them.
 
-    In a study of several worlds there is a row for each world, too.
+    Columns: model, recipe, mixture, seed, world where there are several, ``value`` in the unit of the outcome, and
+    ``collapsed``, whether a training behind a score of the outcome collapsed.
 
     Args:
         scores: the table of scores.
         outcome: the outcome.
     """
-    terms = pd.DataFrame(outcome.terms)
-    found = scores.merge(terms, on=["target", "language", "metric"])
+    found = scores.merge(pd.DataFrame(outcome.terms), on=["target", "language", "metric"])
     axes = [axis for axis in axes_of(found) if axis not in ("method", "target")]
-    return (
-        (found["weight"] * found["score"])
-        .groupby([found[axis] for axis in axes], sort=False)
-        .sum()
-        .rename("value")
-        .reset_index()
+    runs = (
+        found.assign(value=found["weight"] * found["score"])
+        .groupby(axes, sort=False, as_index=False)
+        .agg(value=("value", "sum"), terms=("value", "count"), collapsed=("collapsed", "any"))
     )
+    return runs[runs["terms"] == len(outcome.terms)].drop(columns="terms").reset_index(drop=True)
 
 
 def means_of(scores: pd.DataFrame, outcome: Outcome) -> dict[Arm, dict[str, Any]]:

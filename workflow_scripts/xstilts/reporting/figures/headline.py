@@ -4,18 +4,19 @@ Runs are not paired, so none has a difference of its own. Those of both arms are
 above or below the mean of the single task's runs: the distance between the two clouds is the estimate.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xstilts.evaluation.comparisons import DIFFERENCE, ORACLE_SINGLE, POINTS, Comparison
+from xstilts.evaluation.analyses import measured
+from xstilts.evaluation.comparisons import DIFFERENCE, ORACLE_SINGLE, POINTS, Comparison, comparisons
 from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
-from xstilts.reporting.figures import runs, style
+from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
 from xstilts.reporting.figures.style import BAND, DECIDED, FIRST, MUTED, SECOND, SMALL, TEXT
@@ -71,21 +72,26 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 def _compared(inputs: FigureInputs, answer: pd.DataFrame) -> Iterator[Comparison]:
     """Yield the comparisons behind some rows of the answer."""
     outcomes = set(zip(answer["outcome"], answer["target"], strict=True))
-    for one in runs.compared(inputs.plan, inputs.scores):
+    for one in comparisons(inputs.plan, measured.rows_of(inputs.plan, inputs.scores)):
         if one.name == ANSWER and one.scale == POINTS and (one.outcome.name, one.outcome.target) in outcomes:
             yield one
 
 
+def _of_mixtures(runs: pd.DataFrame, model: str, recipe: str, mixtures: Collection[str]) -> pd.DataFrame:
+    """Return the runs of a model by a recipe on some mixtures."""
+    return runs[(runs["model"] == model) & (runs["recipe"] == recipe) & runs["mixture"].isin(list(mixtures))]
+
+
 def _runs(scores: pd.DataFrame, comparison: Comparison, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the runs of both arms of a difference."""
-    found = runs.outcomes_of_runs(scores, comparison.outcome)
+    found = measured.runs_of(scores, comparison.outcome)
     (multi,) = (arm.mixture for side in comparison.first for arm in side.arms)
     singles = [arm.mixture for side in comparison.second for arm in side.arms]
     if row["chosen"]:
         singles = [chosen.rpartition(" ")[0] for chosen in row["chosen"].split(", ")]
-    first = runs.of_mixtures(found, row["model"], row["recipe"], [multi])
+    first = _of_mixtures(found, row["model"], row["recipe"], [multi])
     zero = first["value"].mean() - row["estimate"]
-    second = runs.of_mixtures(found, row["model"], row["recipe"], singles)
+    second = _of_mixtures(found, row["model"], row["recipe"], singles)
     for what, side in ((MULTI, first), (SINGLE, second)):
         for run in records(side):
             value = {name: run[name] for name in ("mixture", "collapsed")} | {"value": run["value"] - zero}

@@ -1,15 +1,15 @@
 """What a figure is made from: plan, scores, estimates and analyses of a study, and the figure's options."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from xstilts.evaluation import estimates, scores
+from xstilts.reporting import analyses
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.outputs import ANALYSES
 from xstilts.store.study_plan import StudyPlan
 
 
@@ -43,16 +43,10 @@ def read(plan: StudyPlan, folder: Path, options: Options) -> FigureInputs:
     Raises:
         UserError: if a table is missing.
     """
-
-    def analyses(name: str) -> pd.DataFrame:
-        module = importlib.import_module(f"xstilts.evaluation.analyses.{ANALYSES[name]}")
-        frame: pd.DataFrame = module.TABLE.read(folder / "analyses" / f"{name}.parquet")
-        return frame
-
     return FigureInputs(
         plan=plan,
         scores=scores.read(folder / scores.FILE),
         estimates=estimates.read(folder / estimates.FILE),
-        analyses=analyses,
+        analyses=partial(analyses.read, folder),
         options=options,
     )

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from xstilts import schema
-from xstilts.store.study_plan import StudyPlan
+from xstilts.store.study_plan import PlannedLanguage, StudyPlan
 
 SOURCE, CONTROLS, UNKNOWN = "source language", "control languages", "family unknown"
 
@@ -34,30 +32,21 @@ def groups(codes: Iterable[str], sources: Iterable[str], plan: StudyPlan) -> lis
         sources: those of them that are source languages.
         plan: the study's plan.
     """
-    known = _features(plan)
+    unknown = PlannedLanguage(name="", script="")
 
     def key(code: str) -> tuple[int, str, int, str, str]:
-        features = known.get(code, {})
+        language = plan.languages.get(code, unknown)
         rank = 0 if code in set(sources) else 2 if code in plan.controls else 1
-        return rank, _family(features), plan.distance.get(code, 0), features.get("script", ""), code
+        return rank, _family(language), plan.distance.get(code, 0), language.script, code
 
     found: dict[str, dict[str, str]] = {}
     for code in sorted(set(codes), key=key):
-        features = known.get(code, {})
-        name = (SOURCE, _family(features), CONTROLS)[key(code)[0]]
-        found.setdefault(name, {})[code] = features.get("script", "")
+        language = plan.languages.get(code, unknown)
+        name = (SOURCE, _family(language), CONTROLS)[key(code)[0]]
+        found.setdefault(name, {})[code] = language.script
     return [Group(name, languages) for name, languages in found.items()]
 
 
-def _family(features: Mapping[str, Any]) -> str:
+def _family(language: PlannedLanguage) -> str:
     """Return the family without its branch."""
-    return str(features.get("family", UNKNOWN)).partition(",")[0]
-
-
-def _features(plan: StudyPlan) -> Mapping[str, Mapping[str, Any]]:
-    """Return what the registry says of languages by code; of a made-up world what it declares."""
-    is_world = any(target.source == "miniature" for target in plan.targets.values())
-    features: Mapping[str, Mapping[str, Any]] = schema.read_yaml(
-        schema.REGISTRY / ("miniature.yaml" if is_world else "languages.yaml")
-    )
-    return features
+    return language.family.partition(",")[0] or UNKNOWN

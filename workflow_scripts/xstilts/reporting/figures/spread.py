@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xstilts.evaluation import outcomes
+from xstilts.evaluation.analyses import measured
 from xstilts.forms.declaration import PERCENT
-from xstilts.reporting.figures import runs, style
+from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
 from xstilts.reporting.figures.style import FIRST, SMALL, Line
@@ -31,12 +32,12 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
     ``value`` is the outcome in percent, ``deviation`` that minus the mean of the arm's runs, ``sd`` their standard
     deviation. Of several worlds deviations are from the mean of the arm in its world, and ``sd`` is pooled over worlds.
     """
-    rows = runs.rows_of(inputs.scores)
-    targets = [name for name in inputs.plan.targets if name in rows]
+    rows = measured.rows_of(inputs.plan, inputs.scores)
+    targets = [name for name, languages in rows.items() if languages]
     found = []
     for outcome in outcomes.zero_shot(inputs.plan, rows, targets):
         if outcome.unit == PERCENT:
-            found.append(runs.outcomes_of_runs(inputs.scores, outcome).assign(target=outcome.target or MEAN))
+            found.append(measured.runs_of(inputs.scores, outcome).assign(target=outcome.target or MEAN))
     if not found:
         return pd.DataFrame(columns=_COLUMNS)
     table = pd.concat(found, ignore_index=True)

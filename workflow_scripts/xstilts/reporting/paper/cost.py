@@ -24,7 +24,7 @@ class Cost:
         cpu_hours: hours of work without a GPU, by processor and number of its cores; of earlier versions, which did not
             note what they ran on, by nothing.
         jobs: nodes that were measured.
-        lacking: nodes that were deleted, and their measure with them.
+        lacking: nodes without such a file.
         versions: of each package, the versions with which nodes were made.
         commits: of this library.
     """
@@ -86,7 +86,7 @@ def budget(cost: Cost) -> str:
         return "Nothing was measured."
     lacking = ""
     if cost.lacking:
-        lacking = f" This is less than all: {counted(cost.lacking, 'node')} are not there any more."
+        lacking = f" This is less than all: what {counted(cost.lacking, 'node')} cost is not known."
     measured = f"Measured over {counted(cost.jobs, 'job')} that compute with a model: {listed(said)}."
     return f"{measured}{lacking} What other studies or attempts cost is not in it."
 

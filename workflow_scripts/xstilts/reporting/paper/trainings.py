@@ -1,14 +1,15 @@
 """The trainings of a study: what its specs say of them, and what is known of their runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from xstilts.errors import UserError
+from xstilts.evaluation.trainings import models_behind
 from xstilts.store import manifest
 from xstilts.store.manifest import EvaluationResults, LearningRatesResults, Run, TrainingResults
-from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL, TOKENS
+from xstilts.store.specs.base import LEARNING_RATE, TOKENS
 from xstilts.store.specs.data import TokensSpec
 from xstilts.store.specs.models import (
     IntermediateSpec,
@@ -130,12 +131,3 @@ class Trainings:
         searched = self.plan.nodes[parents[LEARNING_RATE]].spec
         assert isinstance(searched, LearningRatesSpec)
         return tuple(searched.learning_rates)
-
-
-def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
-    """Yield the ids of the models behind predictions, vectors or what was retrieved, the nearest first."""
-    while node in plan.nodes:
-        if isinstance(plan.nodes[node].spec, TrainingSpec | ModelSpec):
-            yield node
-        parents = plan.nodes[node].parents
-        node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")

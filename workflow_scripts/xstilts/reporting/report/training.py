@@ -80,7 +80,7 @@ class Made:
 
 
 def made(inputs: Inputs) -> list[Made]:
-    """Return what is known of how each node of the study was made; nothing of those that were deleted."""
+    """Return what is known of how each node of the study was made; nothing of those without provenance."""
     found = []
     for node in inputs.plan.nodes:
         path = Path(inputs.results) / node / PROVENANCE
