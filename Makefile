@@ -13,10 +13,10 @@ study: $(BIN)/.installed
 	@$(BIN)/python -m xstilts run --cores $(CORES)
 
 test: $(BIN)/.installed lint
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n 2 -m "not long"
 
 test-all: $(BIN)/.installed lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .

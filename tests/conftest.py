@@ -37,3 +37,11 @@ def mirror() -> Path:
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="write tests/end_to_end/golden.json anew")
+
+
+def pytest_collection_modifyitems(items):
+    """Share the tests among processes: whole studies first, a file's tests in one, all of the finished study in one."""
+    items.sort(key=lambda item: "unit" in item.path.parts)
+    for item in items:
+        group = "finished" if "finished" in item.fixturenames else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
