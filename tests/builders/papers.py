@@ -1,6 +1,5 @@
 """What a paper is made from: the manifests that a study's jobs leave behind, without the jobs."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,15 +24,8 @@ from xstilts.store.specs.data import EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import LearningRatesSpec, TrainingSpec
 from xstilts.store.study_plan import StudyPlan
 
+from tests.builders import provenance
 from tests.builders.plans import plan_study
-
-# half an hour on one GPU
-PROVENANCE: dict[str, Any] = {
-    "host": "one", "platform": "Linux", "python": "3.12.0", "started": "2026-11-29T12:00:00+00:00",
-    "wall_seconds": 1800.0, "cpu_seconds": 1700.0, "peak_memory_mb": 2048, "processor": "a processor", "processors": 2,
-    "gpu": "NVIDIA H100", "gpus": 1, "commit": "0123456789abcdef", "versions": {"torch": "2.13.0", "datasets": None},
-}  # fmt: skip
-
 
 def trainings_of(folder: Path, folders: Mapping[str, Any] | None = None, **study: Any) -> Trainings:
     """Plan a study by content, with these indexes of model folders, and leave its manifests in a folder."""
@@ -72,8 +64,7 @@ def leave_provenance(plan: StudyPlan, results: Path, stage: str, **changes: Any)
     """Leave the provenance of all nodes of a stage."""
     for node in plan.nodes:
         if node.startswith(f"{stage}/"):
-            (results / node).mkdir(parents=True, exist_ok=True)
-            (results / node / "provenance.json").write_text(json.dumps(PROVENANCE | changes))
+            provenance.leave(results / node, **changes)
 
 
 def leave_study(folder: Path, found: Path, plan: StudyPlan) -> Path:

@@ -12,7 +12,6 @@ from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
 from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
-from xstilts.reporting.report.training import made
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
 from xstilts.store.manifest import PreparedResults, path_of
@@ -230,20 +229,20 @@ def _ancestors(plan: StudyPlan, node: str) -> Iterable[str]:
 
 def provenance(inputs: Inputs) -> Section:
     """Return with what the study was made: commit, versions, hardware, hashes; its arms, and its file."""
-    found = [one.provenance for one in made(inputs)]
+    found = list(inputs.provenance.values())
     facts: dict[str, str] = {}
     if found:
-        commits = Counter(one["commit"] or "outside a checkout" for one in found)
+        commits = Counter(one.commit or "outside a checkout" for one in found)
         facts["commit"] = _counted(commits)
-        facts["made"] = f"{min(one['started'] for one in found)} to {max(one['started'] for one in found)}"
-        facts["machines"] = _counted(Counter(f"{one['host']}, {one['platform']}" for one in found))
-        processors = Counter(one["processor"] for one in found if "processor" in one)
+        facts["made"] = f"{min(one.started for one in found)} to {max(one.started for one in found)}"
+        facts["machines"] = _counted(Counter(f"{one.host}, {one.platform}" for one in found))
+        processors = Counter(one.processor for one in found if one.processor)
         if processors:
             facts["processors"] = _counted(processors)
-        gpus = Counter(one["gpu"] for one in found if one.get("gpu"))
+        gpus = Counter(one.gpu for one in found if one.gpu)
         facts["GPUs"] = _counted(gpus) if gpus else "none used"
-        facts["Python"] = _counted(Counter(one["python"] for one in found))
-        versions = {f"{name} {version}" for one in found for name, version in one["versions"].items() if version}
+        facts["Python"] = _counted(Counter(one.python for one in found))
+        versions = {f"{name} {version}" for one in found for name, version in one.versions.items() if version}
         facts["versions"] = ", ".join(sorted(versions))
     files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, estimates.FILE)}
     hashes = {name: file_sha256(path) for name, path in files.items() if path.exists()}
