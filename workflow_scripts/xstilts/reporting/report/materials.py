@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xstilts.data.sources.miniature import languages
-from xstilts.evaluation import estimates, scores
+from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
@@ -187,8 +187,8 @@ def _mixtures(plan: StudyPlan) -> Grid:
     """Return the intermediate mixtures: tasks, how they are sampled, and learning rates by model."""
     specs: dict[str, dict[str, IntermediateSpec]] = {}
     for cell in plan.cells:
-        for node in _ancestors(plan, cell.node):
-            spec = plan.nodes[node].spec if node.startswith("intermediate/") else None
+        for training in trainings.behind(plan, cell.node):
+            spec = plan.nodes[training.node].spec
             if isinstance(spec, IntermediateSpec):
                 specs.setdefault(cell.mixture, {}).setdefault(f"{cell.model}, {cell.recipe}", spec)
     rows = []
@@ -217,14 +217,6 @@ def _mixtures(plan: StudyPlan) -> Grid:
 
 def _rate(rate: float | None) -> str:
     return "searched" if rate is None else f"{rate:g}"
-
-
-def _ancestors(plan: StudyPlan, node: str) -> Iterable[str]:
-    """Yield a node of the plan and those that it is made from."""
-    if node in plan.nodes:
-        yield node
-        for parent in plan.nodes[node].parents.values():
-            yield from _ancestors(plan, parent)
 
 
 def provenance(inputs: Inputs) -> Section:

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
 
+from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
@@ -37,17 +37,10 @@ def training(inputs: Inputs) -> Section | None:
 
 
 def _axes(plan: StudyPlan) -> dict[str, dict[str, list[str]]]:
-    """Return the models, mixtures and targets that each node is behind."""
-
-    @cache
-    def behind(node: str) -> frozenset[str]:
-        entry = plan.nodes.get(node)
-        parents = [parent for parent in entry.parents.values() if parent in plan.nodes] if entry else []
-        return frozenset([node]).union(*map(behind, parents))
-
+    """Return the models, mixtures and targets that each training is behind."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for cell in plan.cells:
-        for node in behind(cell.node):
+        for node in models_behind(plan, cell.node):
             for axis, value in cell.at(("model", "mixture", "target")).items():
                 found[node][axis].add(value)
     return {node: {axis: sorted(values) for axis, values in of_node.items()} for node, of_node in found.items()}
