@@ -76,3 +76,28 @@ def test_cards_are_the_registrys(tmp_path):
     found = of(tmp_path, targets={"xquad": None})
     assert found.tasks["xquad"].licence == REGISTRY.tasks["xquad"].licence
     assert "xnli" not in found.tasks
+
+
+def test_a_recipe_that_is_written_otherwise_is_documented_alike(tmp_path):
+    """The report is written again where this digest changes."""
+    own = {"squad_v1": {"epochs": 1, "batch_size": 8}, "span": {"epochs": 2}}
+    recipe = {"target": {"learning_rate": 3e-4, "overrides": own}, "early_stopping": {"patience": 3}}
+    usual = dict(documentation.leaves(schema.check({}, "recipe.yaml", "defaults")))
+
+    def digest(**changes):
+        written = {**recipe, "target": {**recipe["target"], **changes}}
+        study = {"description": "test", "source": "tiny", "models": ["tiny"], "targets": {"xquad": None}}
+        return [
+            plan_study(tmp_path, {**study, "recipes": {"mine": one}}).documentation_digest
+            for one in (written, backwards(written))
+        ]
+
+    first, other_order = digest()
+    assert first == other_order
+    assert digest(warmup=usual["target.warmup"]) == [first, first]
+    assert first not in digest(warmup=usual["target.warmup"] / 2)
+
+
+def backwards(value):
+    """Return the keys of a recipe in the reverse order, on all levels."""
+    return {key: backwards(inner) for key, inner in reversed(value.items())} if isinstance(value, dict) else value

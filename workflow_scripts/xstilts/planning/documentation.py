@@ -42,12 +42,23 @@ def _card(name: str, model: Mapping[str, Any]) -> Card:
 
 
 def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry) -> Iterator[Setting]:
-    """Yield the settings of a recipe that reach one of the tasks, each with its origin."""
+    """Yield the settings of a recipe that reach one of the tasks, each with its origin.
+
+    Their order is the schema's, whatever that of the file: sections, in each the settings that have a default, and then
+    the others by name. So a default that is written out, or another order of keys, changes nothing.
+    """
     described = {name for origin in registry.origins.values() if not isinstance(origin, str) for name in origin}
     equal = (name for name, known in registry.recipes.items() if known == recipe and name in described)
     named = next(equal, DEFAULTS)
-    usual = dict(leaves(schema.check({}, "recipe.yaml", "defaults")))
-    for key, value in leaves(recipe):
+    defaults = schema.check({}, "recipe.yaml", "defaults")
+    usual = dict(leaves(defaults))
+    sections, places = list(defaults), list(usual)
+
+    def place(setting: tuple[str, Any]) -> tuple[int, int, str]:
+        key, _ = setting
+        return sections.index(key.partition(".")[0]), places.index(key) if key in usual else len(places), key
+
+    for key, value in sorted(leaves(recipe), key=place):
         if _is_used(key, recipe, tasks):
             is_own = named == DEFAULTS and (key not in usual or usual[key] != value)
             origin = STUDY if is_own else origin_of(key, named, registry.origins)
