@@ -140,7 +140,9 @@ def answer(
     budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}
     if _EQUAL_STEPS in budgets:
         _check_steps(budgets[_EQUAL_STEPS], mixtures, f"{here}.budgets.{_EQUAL_STEPS}")
-    families = {name: _family(value, models, f"{here}.families.{name}") for name, value in entry["families"].items()}
+    families = {
+        name: _family(value, models, registry, f"{here}.families.{name}") for name, value in entry["families"].items()
+    }
     read = Answer(
         budgets=budgets,
         families=families,
@@ -216,13 +218,21 @@ def notes(asked: Answer | None, mixtures: Mapping[str, Mixture | None]) -> list[
     ]
 
 
-def _family(entry: Mapping[str, Any], models: Mapping[str, ModelUse], here: str) -> Family:
+def _family(entry: Mapping[str, Any], models: Mapping[str, ModelUse], registry: Registry, here: str) -> Family:
     family = Family(**entry)
     sizes = _sizes(family)
     for size, model in sizes.items():
         check_known(model, models, f"{here}.{size}", "model")
     if len(sizes) != len(set(sizes.values())):
         raise UserError(f"{here}.large: {family.large!r} is `small` already; name another model, or leave the key out")
+    # of models that are made here the registry has no number
+    parameters = {size: registry.models[model]["parameters"] for size, model in sizes.items()}
+    small, large = parameters.get(SMALL), parameters.get(LARGE)
+    if small is not None and large is not None and small > large:
+        raise UserError(
+            f"{here}: `small` is {family.small} with {small:,} parameters, `large` {family.large} with {large:,}; give"
+            " them the other way round"
+        )
     return family
 
 
