@@ -13,6 +13,7 @@ from xstilts.references import parse_reference
 from xstilts.store.answer import (
     ANSWER,
     BEST,
+    EQUAL_STEPS,
     INTERACTION,
     LARGE,
     MEAN,
@@ -23,8 +24,6 @@ from xstilts.store.answer import (
     Contrast,
     Family,
 )
-
-_EQUAL_STEPS = "equal steps"
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ def answer(
     for recipe in entry["recipes"] or ():
         check_known(recipe, dict.fromkeys(recipes), f"{here}.recipes", "recipe")
     budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}
-    if _EQUAL_STEPS in budgets:
-        _check_steps(budgets[_EQUAL_STEPS], mixtures, f"{here}.budgets.{_EQUAL_STEPS}")
+    if EQUAL_STEPS in budgets:
+        _check_steps(budgets[EQUAL_STEPS], mixtures, f"{here}.budgets.{EQUAL_STEPS}")
     families = {
         name: _family(value, models, registry, f"{here}.families.{name}") for name, value in entry["families"].items()
     }
@@ -207,13 +206,13 @@ def _check_steps(budget: Budget, mixtures: Mapping[str, Mixture | None], here: s
 
 def notes(asked: Answer | None, mixtures: Mapping[str, Mixture | None]) -> list[str]:
     """Return for people what an answer takes for granted: the steps of mixtures that do not state them."""
-    budget = asked.budgets.get(_EQUAL_STEPS) if asked is not None else None
+    budget = asked.budgets.get(EQUAL_STEPS) if asked is not None else None
     named = (budget.multi, *budget.singles) if budget is not None else ()
     without = [name for name in named if (mixture := mixtures[name]) is None or mixture.sampling.steps is None]
     if not without:
         return []
     return [
-        f"answer.budgets.{_EQUAL_STEPS}: {', '.join(without)} without `steps`: what their epochs come to is taken to be"
+        f"answer.budgets.{EQUAL_STEPS}: {', '.join(without)} without `steps`: what their epochs come to is taken to be"
         " equal to the others'"
     ]
 
