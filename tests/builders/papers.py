@@ -10,13 +10,10 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
-from xstilts.commands.paper import works
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.trainings import models_behind
-from xstilts.planning import registry
 from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper.trainings import Trainings
-from xstilts.reporting.paper.works import Works
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, PreparedSplit, Results, Run
 from xstilts.store.specs.base import Spec
@@ -39,11 +36,6 @@ def trainings_of(folder: Path, folders: Mapping[str, Any] | None = None, **study
     plan = plan_study(folder, content, models=folders).study_plan
     leave(plan, folder / "results")
     return Trainings(plan, folder / "results")
-
-
-def works_of(plan: StudyPlan) -> Works:
-    """Return the shipped registry as papers of a plan have it."""
-    return works(registry.load(), plan)
 
 
 def leave(plan: StudyPlan, results: Path) -> None:

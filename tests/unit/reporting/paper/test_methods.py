@@ -3,9 +3,10 @@
 import pytest
 from xstilts.reporting.paper import methods, statistics
 from xstilts.reporting.paper.prose import in_markdown
+from xstilts.reporting.paper.works import of_plan
 
 from tests.builders.estimates import CONTRAST, LARGE, ONE_RUN, UNDECIDED, estimates
-from tests.builders.papers import trainings_of, works_of
+from tests.builders.papers import trainings_of
 from tests.builders.study_plans import study_plan
 
 # vectors of one position
@@ -14,7 +15,7 @@ CLS = {"bitext": {"layer": -5, "pooling": "cls"}}
 
 def said(folder, found=None, **study):
     trainings = trainings_of(folder, **study)
-    sentences = methods.sentences(trainings, estimates() if found is None else found, works_of(trainings.plan))
+    sentences = methods.sentences(trainings, estimates() if found is None else found, of_plan(trainings.plan))
     return in_markdown(sentences)
 
 
@@ -146,7 +147,7 @@ def test_a_world_is_said_to_be_made_up(tmp_path):
 def statistics_of(*rows, **changes):
     frame = estimates(*rows)
     plan = study_plan(**changes)
-    return in_markdown(statistics.sentences(plan, frame, works_of(plan)))
+    return in_markdown(statistics.sentences(plan, frame, of_plan(plan)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from xstilts.reporting.paper.cost import Cost
 from xstilts.reporting.paper.prose import Cite, Sentence, in_latex, in_markdown, listed, semicolons
 from xstilts.reporting.paper.settings import number
 from xstilts.reporting.paper.trainings import Trainings
-from xstilts.reporting.paper.works import Registered, Works
+from xstilts.reporting.paper.works import Works
+from xstilts.store.documentation import Registered
 from xstilts.store.specs.data import EvaluationDataSpec
 from xstilts.store.specs.models import PretrainedSpec, TokenizerSpec
 from xstilts.store.study_plan import StudyPlan
@@ -37,7 +38,7 @@ def items(trainings: Trainings, spent: Cost, works: Works) -> list[Item]:
     Args:
         trainings: of the study.
         spent: what the study has cost.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     return [
         Item("B1", "Did you cite the creators of the artifacts that you used?", (_creators(trainings, spent, works),)),

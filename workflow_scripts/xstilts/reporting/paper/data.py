@@ -26,7 +26,7 @@ def table(plan: StudyPlan, results: Path, works: Works) -> Shown:
     Args:
         plan: the study's plan.
         results: the results folder.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     rows: dict[tuple[str, ...], None] = {}
     for node, spec in used(plan).items():

@@ -30,7 +30,7 @@ def sentences(trainings: Trainings, estimates: pd.DataFrame, works: Works) -> li
     Args:
         trainings: of the study.
         estimates: the table of estimates.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     plan = trainings.plan
     return [
