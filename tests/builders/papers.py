@@ -24,6 +24,7 @@ from xstilts.store.study_plan import StudyPlan
 from tests.builders import provenance
 from tests.builders.plans import plan_study
 
+
 def trainings_of(folder: Path, folders: Mapping[str, Any] | None = None, **study: Any) -> Trainings:
     """Plan a study by content, with these indexes of model folders, and leave its manifests in a folder."""
     content = {

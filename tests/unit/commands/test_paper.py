@@ -10,6 +10,7 @@ from xstilts.planning.study import read_study
 from tests.builders.papers import leave_study
 from tests.builders.projects import ROOT
 
+
 @pytest.fixture(scope="module")
 def plan_file(tmp_path_factory):
     entries = registry.load()

@@ -1,4 +1,4 @@
-"""How nodes were made: ``provenance.json`` has host, hardware, time, cost, commit and versions. It decides no result."""
+"""How nodes were made, in ``provenance.json``: host, hardware, time, cost, commit, versions. It decides no result."""
 
 import json
 import os

@@ -4,9 +4,9 @@ import pytest
 from xstilts.reporting.paper import checklist, cost, data, settings
 from xstilts.reporting.paper.cost import Cost
 from xstilts.reporting.paper.prose import cited
+from xstilts.reporting.paper.works import of_plan
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, PreparedSplit
-from xstilts.reporting.paper.works import of_plan
 
 from tests.builders.papers import leave_provenance, trainings_of
 

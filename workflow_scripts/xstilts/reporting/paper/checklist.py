@@ -113,10 +113,7 @@ def _creators(trainings: Trainings, spent: Cost, works: Works) -> Sentence:
 
 def _licences(trainings: Trainings, spent: Cost, works: Works) -> list[Sentence]:
     plan = trainings.plan
-    of_data = {
-        works.task(spec.task).title: "made up" if data.made_up(plan, node) else works.task(spec.task).licence
-        for node, spec in data.used(plan).items()
-    }
+    of_data = {works.task(spec.task).title: data.licence(plan, node, works) for node, spec in data.used(plan).items()}
     of_models = {name: works.models[name].licence for name in trainings.pretrained}
     of_software = {name: entry.licence for name, entry in _software(trainings, spent, works)}
     return [
@@ -127,7 +124,7 @@ def _licences(trainings: Trainings, spent: Cost, works: Works) -> list[Sentence]
 
 
 def _all_made_up(plan: StudyPlan) -> bool:
-    return all(data.made_up(plan, node) for node in data.used(plan))
+    return all(data.is_made_up(plan, node) for node in data.used(plan))
 
 
 def _individuals(trainings: Trainings) -> Sentence:

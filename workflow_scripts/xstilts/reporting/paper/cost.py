@@ -1,6 +1,6 @@
 """What a study has cost and on what it ran, as its nodes measured it: ``provenance.json`` of each."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,8 @@ class Cost:
         commits: of this library.
     """
 
-    gpu_hours: Counter[str] = field(default_factory=Counter)
-    cpu_hours: Counter[str] = field(default_factory=Counter)
+    gpu_hours: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    cpu_hours: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     jobs: int = 0
     lacking: int = 0
     versions: dict[str, set[str]] = field(default_factory=dict)

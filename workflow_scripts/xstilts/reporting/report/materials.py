@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xstilts.data.sources import made_up
 from xstilts.data.sources.miniature import languages
 from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
@@ -19,8 +20,6 @@ from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
 from xstilts.store.study_plan import NONE, StudyPlan
-
-MADE_UP_KINDS = {"miniature": "made up here: the miniature world {seed}", "tiny": "made up here: tiny"}
 
 
 def features(inputs: Inputs) -> Grid | None:
@@ -87,7 +86,7 @@ def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:
     sources = [inputs.plan.nodes[parent].spec for parent in spec.parents_of("data") if parent in inputs.plan.nodes]
     contents = [source.source for source in sources if isinstance(source, DataSpec)]
     card = inputs.plan.documentation.tasks.get(parse_reference(spec.task)[0])
-    is_made_up = any(content.kind in MADE_UP_KINDS for content in contents)
+    is_made_up = any(content.kind in made_up.MADE_UP for content in contents)
     licence = (card.licence if card else None) or "not known to the registry"
     title = f"{card.title}. {card.citation}" if card and card.citation and not is_made_up else spec.task
     rows = {split: found.rows for split, found in prepared.splits.items()}
@@ -105,8 +104,9 @@ def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:
 
 def origin(content: Content) -> str:
     """Return where raw files or a model come from, in words."""
-    if content.kind in MADE_UP_KINDS:
-        return MADE_UP_KINDS[content.kind].format(seed=content.seed)
+    if content.kind in made_up.MADE_UP:
+        what = f"the miniature world {content.seed}" if content.kind == "miniature" else content.kind
+        return f"{made_up.WORDS} here: {what}"
     if content.repository is not None:
         return f"{content.repository} at {content.revision}"
     number = len(content.files)
