@@ -31,22 +31,6 @@ class Picture:
     zero: float
     decided: bool
 
-    def __html__(self) -> str:
-        """Return it as an SVG element."""
-        width = 3 if self.decided else 1
-        return (
-            '<svg class="interval" viewBox="-2 0 104 10" preserveAspectRatio="none" aria-hidden="true">'
-            + _line(self.zero, self.zero, (0, 10), 'opacity=".35"')
-            + _line(self.low, self.high, (5, 5), f'stroke-width="{width}"')
-            + _line(self.value, self.value, (1, 9), 'stroke-width="3"')
-            + "</svg>"
-        )
-
-
-def _line(start: float, end: float, y: tuple[int, int], look: str) -> str:
-    ends = f'x1="{start}" x2="{end}" y1="{y[0]}" y2="{y[1]}"'
-    return f'<line {ends} stroke="currentColor" {look} vector-effect="non-scaling-stroke"/>'
-
 
 def html(found: TwoStudies) -> str:
     """Return the comparison as one HTML page."""
@@ -99,7 +83,7 @@ def _differences(found: TwoStudies, cells: Cells) -> Grid:
     place = header.index("95 % interval")
     rows = []
     for one, row, picture in zip(texts, records(found.differences), pictures(found.differences), strict=True):
-        drawn = [*one[:place], Markup("{}{}").format(one[place], picture), *one[place + 1 :]] if picture else one
+        drawn = [*one[:place], Markup("{}{}").format(one[place], _svg(picture)), *one[place + 1 :]] if picture else one
         axes = {name: [row[name]] for name in ("model", "mixture", "target")}
         rows.append(Row(cells=drawn, axes=_about(**axes)))
     return Grid(
@@ -157,3 +141,20 @@ def pictures(differences: pd.DataFrame) -> list[Picture | None]:
         else None
         for row in records(differences)
     ]
+
+
+def _svg(picture: Picture) -> Markup:
+    """Return a picture as an SVG element."""
+    return Markup(
+        '<svg class="interval" viewBox="-2 0 104 10" preserveAspectRatio="none" aria-hidden="true">{}{}{}</svg>'
+    ).format(
+        _line(picture.zero, picture.zero, (0, 10), Markup('opacity=".35"')),
+        _line(picture.low, picture.high, (5, 5), Markup('stroke-width="{}"').format(3 if picture.decided else 1)),
+        _line(picture.value, picture.value, (1, 9), Markup('stroke-width="3"')),
+    )
+
+
+def _line(start: float, end: float, y: tuple[int, int], look: Markup) -> Markup:
+    return Markup(
+        '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="currentColor" {} vector-effect="non-scaling-stroke"/>'
+    ).format(start, end, *y, look)
