@@ -6,8 +6,9 @@ from typing import Any
 from xstilts import schema
 from xstilts.forms import FORMS
 from xstilts.planning.recipe import METHOD_KEYS
-from xstilts.planning.registry import Registry, Task
+from xstilts.planning.registry import Registry
 from xstilts.planning.study import Study
+from xstilts.planning.tasks import Task
 from xstilts.references import parse_reference
 from xstilts.store.documentation import Card, Documentation, Registered, Setting, Works
 from xstilts.store.specs.base import Spec
