@@ -1,9 +1,11 @@
 """Methods: every sentence is of the study, and none that another study contradicts."""
 
 import pytest
+from xstilts.planning import registry
 from xstilts.reporting.paper import methods, statistics
 from xstilts.reporting.paper.prose import in_markdown
-from xstilts.reporting.paper.works import of_plan
+from xstilts.reporting.paper.works import Works, of_plan
+from xstilts.store.documentation import Registered
 
 from tests.builders.estimates import CONTRAST, LARGE, ONE_RUN, UNDECIDED, estimates
 from tests.builders.papers import trainings_of
@@ -145,9 +147,11 @@ def test_a_world_is_said_to_be_made_up(tmp_path):
 
 
 def statistics_of(*rows, **changes):
-    frame = estimates(*rows)
-    plan = study_plan(**changes)
-    return in_markdown(statistics.sentences(plan, frame, of_plan(plan)))
+    tools = {
+        name: Registered(title=tool["title"], bibtex=tuple(tool["bibtex"]))
+        for name, tool in registry.load().tools.items()
+    }
+    return in_markdown(statistics.sentences(study_plan(**changes), estimates(*rows), Works(tools=tools)))
 
 
 @pytest.mark.parametrize(
