@@ -123,11 +123,6 @@ def place_options(folder):
     return options + (["--offline"] if settings.offline else [])
 
 
-def own_tasks(wildcards, resources):
-    """Name the folder of a user's own tasks, where there is one."""
-    return ["--own-tasks", str(settings.own_tasks)] if settings.own_tasks else []
-
-
 def retention(wildcards, resources):
     """What is kept once a job is done."""
     return ["--plan", f"{study_folder}/plan.json", "--keep-models", settings.keep_models]

@@ -142,6 +142,6 @@ rule paper:
         "../envs/xstilts.yaml"
     params:
         plan=f"{study_folder}/plan.json",
-        own_tasks=own_tasks,
+        works=plan.works_digest,
     shell:
-        "python -m xstilts paper --plan {params.plan:q} {params.own_tasks:q} > {log:q} 2>&1"
+        "python -m xstilts paper --plan {params.plan:q} > {log:q} 2>&1"

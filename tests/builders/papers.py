@@ -1,6 +1,5 @@
 """What a paper is made from: the manifests that a study's jobs leave behind, without the jobs."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +10,10 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
-from xstilts.commands.paper import works
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.trainings import models_behind
-from xstilts.planning import registry
 from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper.trainings import Trainings
-from xstilts.reporting.paper.works import Works
 from xstilts.store import manifest, study_plan
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, PreparedSplit, Results, Run
 from xstilts.store.specs.base import Spec
@@ -25,14 +21,8 @@ from xstilts.store.specs.data import EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import LearningRatesSpec, TrainingSpec
 from xstilts.store.study_plan import StudyPlan
 
+from tests.builders import provenance
 from tests.builders.plans import plan_study
-
-# half an hour on one GPU
-PROVENANCE: dict[str, Any] = {
-    "host": "one", "platform": "Linux", "python": "3.12.0", "started": "2026-11-29T12:00:00+00:00",
-    "wall_seconds": 1800.0, "cpu_seconds": 1700.0, "peak_memory_mb": 2048, "processor": "a processor", "processors": 2,
-    "gpu": "NVIDIA H100", "gpus": 1, "commit": "0123456789abcdef", "versions": {"torch": "2.13.0", "datasets": None},
-}  # fmt: skip
 
 
 def trainings_of(folder: Path, folders: Mapping[str, Any] | None = None, **study: Any) -> Trainings:
@@ -47,11 +37,6 @@ def trainings_of(folder: Path, folders: Mapping[str, Any] | None = None, **study
     plan = plan_study(folder, content, models=folders).study_plan
     leave(plan, folder / "results")
     return Trainings(plan, folder / "results")
-
-
-def works_of(plan: StudyPlan) -> Works:
-    """Return the shipped registry as papers of a plan have it."""
-    return works(registry.load(), plan)
 
 
 def leave(plan: StudyPlan, results: Path) -> None:
@@ -72,8 +57,7 @@ def leave_provenance(plan: StudyPlan, results: Path, stage: str, **changes: Any)
     """Leave the provenance of all nodes of a stage."""
     for node in plan.nodes:
         if node.startswith(f"{stage}/"):
-            (results / node).mkdir(parents=True, exist_ok=True)
-            (results / node / "provenance.json").write_text(json.dumps(PROVENANCE | changes))
+            provenance.leave(results / node, **changes)
 
 
 def leave_study(folder: Path, found: Path, plan: StudyPlan) -> Path:

@@ -16,6 +16,7 @@ from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Study, read_study
+from xstilts.planning.tasks import Source, Task
 from xstilts.store import manifest
 from xstilts.store import node as nodes
 from xstilts.store.files import canonical
@@ -144,7 +145,7 @@ def write_manifest(results: Path, node: Node, stated: Results) -> None:
     path.write_text(manifest.text(node.spec, {}, stated))
 
 
-def file_groups(task: registry.Task) -> Iterator[tuple[registry.Source, tuple[str, ...], str, str]]:
+def file_groups(task: Task) -> Iterator[tuple[Source, tuple[str, ...], str, str]]:
     """Yield the files of a task in the layout of a mirror that are read together: source, names, split and language."""
     for source in (source for source in task.sources if source.kind == "files"):
         for split, templates in (("train", source.training), ("dev", source.dev)):

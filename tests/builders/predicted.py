@@ -13,9 +13,9 @@ from xstilts.store import manifest
 from xstilts.store.manifest import DevScores, EvaluatedSplit, EvaluationResults, Run
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
-from xstilts.store.specs.data import EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, UnionSpec
+from xstilts.store.specs.data import Content, EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import PredictionsSpec
-from xstilts.store.specs.models import IntermediateSpec, Method, Numerics, TargetSpec, TaskSpec
+from xstilts.store.specs.models import IntermediateSpec, Method, ModelSpec, Numerics, TargetSpec, TaskSpec
 from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
 
 from tests.builders.study_plans import study_plan
@@ -105,6 +105,8 @@ class Predicted:
         task = trained_task(entry)
         own = f"targets/{model}.{recipe}.{mixture}.s{seed}.{task}{self.tag}"
         training, start = {}, f"models/{model}"
+        published = ModelSpec(version=1, parents={}, source=Content(kind="hub", files={}))
+        self.nodes.setdefault(start, PlannedNode("", (model,), to_json(published)))
         if mixture != "none":
             start = f"intermediate/{model}.{recipe}.{mixture}.s{seed}"
             training[start] = run({})

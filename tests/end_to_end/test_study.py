@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from xstilts.reporting.outputs import FIGURES
-from xstilts.store import manifest
+from xstilts.store import manifest, provenance
 from xstilts.store import node as node_store
 from xstilts.store.files import digest, file_sha256
 from xstilts.store.manifest import path_of
@@ -206,7 +206,7 @@ def numbers(project, node):
     """Return a digest of what must be the same to the byte, or numbers that another machine gives within 1e-3."""
     folder = project.results / node.id
     if node.stage == "data":
-        own = (manifest.MANIFEST, node_store.RECORD, node_store.PROVENANCE)
+        own = (manifest.MANIFEST, node_store.RECORD, provenance.FILE)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in own)
         return digest([file_sha256(path) for path in files])[:16]
     if node.stage == "prepared":

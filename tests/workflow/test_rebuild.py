@@ -192,10 +192,10 @@ CHANGES = {
         ),
         STUDY,
     ),
-    "default written out": Change(set_key("recipes", "quick", "target", "warmup", 0.1), {"report"}),
+    "default written out": Change(set_key("recipes", "quick", "target", "warmup", 0.1), set()),
     "key order": Change(lambda study: study.update(dict(reversed(study.items()))), set()),
     "recipe key order": Change(
-        lambda study: study["recipes"].update(quick=dict(reversed(study["recipes"]["quick"].items()))), {"report"}
+        lambda study: study["recipes"].update(quick=dict(reversed(study["recipes"]["quick"].items()))), set()
     ),
 }
 
@@ -387,37 +387,6 @@ def test_deleted_models(project, why):
     assert {job for job in project.jobs() if job.startswith("target ")} == trained
     assert why(project, TARGET) == "deleted after all that needs it was made; it is made again where needed"
     assert why(project, PREDICTIONS).startswith("languages of prepared is en, de, tr, was en, de; ")
-
-
-def test_deleted_figure(project):
-    folder = (project.results / "studies/study/latest").resolve()
-    scores = (folder / "scores.parquet").stat().st_mtime_ns
-    (folder / "figures/spread.png").unlink()
-    assert project.jobs("figures") == {"figure spread"}
-    assert project.jobs() == {"figure spread", "report"}
-    project.snakemake("figures", "--cores", "1")
-    assert (folder / "figures/spread.png").exists()
-    assert (folder / "scores.parquet").stat().st_mtime_ns == scores
-
-
-def test_changed_palette(project):
-    """The figures that have it are drawn in it, and the folder of the study's outputs stays."""
-    folder = (project.results / "studies/study/latest").resolve()
-    before = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
-    project.change(set_key("figures", {"palette": "coolwarm"}))
-    project.snakemake("figures", "--cores", "1")
-    assert (project.results / "studies/study/latest").resolve() == folder
-    changed = {path.name for path in (folder / "figures").iterdir() if path.read_bytes() != before[path.name]}
-    assert changed <= {f"gain_matrix.{kind}" for kind in ("pdf", "svg", "png")}
-    # a figure that comes out as it was is none that changed
-    assert project.jobs() == ({"report"} if changed else set())
-
-
-def test_unknown_figure(project):
-    project.change(set_key("figures", {"only": ["spraed"]}))
-    done = project.snakemake("-n", check=False)
-    assert done.returncode
-    assert "study.yaml: figures.only: unknown figure 'spraed'; did you mean 'spread'?" in done.stdout + done.stderr
 
 
 def test_unknown_node(project):

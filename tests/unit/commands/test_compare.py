@@ -51,4 +51,4 @@ def test_a_study_file_that_has_not_run(folders, tmp_path, caplog):
     })  # fmt: skip
     with caplog.at_level(logging.ERROR):
         assert commands.main(["compare", str(path), folders[1]]) == 2
-    assert "as it is now it has not run" in caplog.text and "run it first" in caplog.text
+    assert "as it is now it has not run" in caplog.text and "run: make study STUDY=" in caplog.text

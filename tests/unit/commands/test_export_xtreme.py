@@ -10,6 +10,7 @@ from xstilts import commands, forms
 from xstilts.evaluation import scores
 from xstilts.evaluation.predictions import frame_of
 from xstilts.planning import registry
+from xstilts.planning.tasks import Task
 from xstilts.store import manifest
 from xstilts.store import study_plan as plan_json
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults
@@ -23,7 +24,7 @@ from tests.builders.xtreme import TARGETS, scored
 LANGUAGES = ["en", "de", "zh"]
 
 
-def rows_of(task: registry.Task, language: str, drawn: random.Random) -> list[tuple[str, str, str]]:
+def rows_of(task: Task, language: str, drawn: random.Random) -> list[tuple[str, str, str]]:
     """Return ids, predictions and gold in the notation of a task's form."""
 
     def words() -> str:
@@ -85,7 +86,7 @@ def study(tmp_path) -> Path:
     return plan
 
 
-def frame(task: registry.Task, language: str, seed: int) -> pd.DataFrame:
+def frame(task: Task, language: str, seed: int) -> pd.DataFrame:
     rows = rows_of(task, language, random.Random(f"{task.name} {language} {seed}"))
     prepared = [{"example_id": row[0], "cluster_id": row[0], "language": language, "split": "test"} for row in rows]
     predictions, gold = [row[1] for row in rows], [row[2] for row in rows]

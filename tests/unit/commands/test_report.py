@@ -59,7 +59,7 @@ def test_without_a_report_it_says_what_to_run(folder, opened, caplog, named, rem
 
 def test_a_study_that_is_not_there(folder, caplog):
     assert commands.main(["report", "nope.yaml"]) == 2
-    assert "nope.yaml: no such study file, and no folder of a study's outputs" in caplog.text
+    assert "nope.yaml: no such file or folder; give a study file, or the folder of a study's outputs" in caplog.text
 
 
 def test_a_machine_without_a_browser_is_given_the_address(folder, monkeypatch, caplog):

@@ -1,12 +1,13 @@
 """Every setting has an origin, which docs/protocol.md bears out; a study's own values are its own."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from xstilts import schema
 from xstilts.planning import documentation, registry
 
-from tests.builders.plans import plan_study
+from tests.builders.plans import plan_study, study_of
 from tests.builders.projects import ROOT
 
 REGISTRY = registry.load()
@@ -76,3 +77,77 @@ def test_cards_are_the_registrys(tmp_path):
     found = of(tmp_path, targets={"xquad": None})
     assert found.tasks["xquad"].licence == REGISTRY.tasks["xquad"].licence
     assert "xnli" not in found.tasks
+
+
+def test_a_recipe_that_is_written_otherwise_is_documented_alike(tmp_path):
+    """The report is written again where this digest changes."""
+    own = {"squad_v1": {"epochs": 1, "batch_size": 8}, "span": {"epochs": 2}}
+    recipe = {"target": {"learning_rate": 3e-4, "overrides": own}, "early_stopping": {"patience": 3}}
+    usual = dict(documentation.leaves(schema.check({}, "recipe.yaml", "defaults")))
+
+    def digest(**changes):
+        written = {**recipe, "target": {**recipe["target"], **changes}}
+        study = {"description": "test", "source": "tiny", "models": ["tiny"], "targets": {"xquad": None}}
+        return [
+            plan_study(tmp_path, {**study, "recipes": {"mine": one}}).documentation_digest
+            for one in (written, backwards(written))
+        ]
+
+    first, other_order = digest()
+    assert first == other_order
+    assert digest(warmup=usual["target.warmup"]) == [first, first]
+    assert first not in digest(warmup=usual["target.warmup"] / 2)
+
+
+def backwards(value):
+    """Return the keys of a recipe in the reverse order, on all levels."""
+    return {key: backwards(inner) for key, inner in reversed(value.items())} if isinstance(value, dict) else value
+
+
+OWN = """
+version: 1
+form: classification
+title: Sentiment
+metric: accuracy
+labels: [negative, positive]
+languages: [en]
+licence: CC BY 4.0
+bibtex: [mine2026]
+sources:
+  - kind: files
+    reader: tsv
+    columns: {text_a: a, label: b}
+    training: [a.tsv]
+    evaluation: [{split: test, files: [b.tsv]}]
+"""
+
+
+def test_own_tasks_have_works_of_their_own(tmp_path):
+    (tmp_path / "sentiment.yaml").write_text(OWN)
+    (tmp_path / "bibliography.bib").write_text("@misc{mine2026,\n  title = {Mine}\n}\n")
+    entries = registry.load(tmp_path)
+    (tmp_path / "study").mkdir()
+    study = {"description": "test", "models": ["tiny"], "mixtures": ["none", "sentiment"], "targets": {"xnli": None}}
+    works = documentation.of_study(study_of(tmp_path / "study", study, entries), (), entries).works
+    assert works.tasks["sentiment"].bibtex == ("mine2026",) and "{Mine}" in works.entries["mine2026"]
+    # what is trained on and what is scored, and nothing that is not used
+    assert set(works.tasks) == {"sentiment", "xnli", "mnli"} and works.languages == {"en": "English"}
+    assert "lewis2020mlqa" not in works.entries and "phang2020english" in works.entries
+
+
+def test_a_changed_citation_is_for_the_paper_alone_and_an_origin_for_the_report(tmp_path):
+    study = {"description": "test", "source": "tiny", "models": ["tiny"], "targets": {"xquad": None}}
+
+    def digests(**changes):
+        plan = plan_study(tmp_path, study, entries=replace(REGISTRY, **changes))
+        return plan.works_digest, plan.documentation_digest, plan.digest
+
+    works, documented, outputs = digests()
+    key = REGISTRY.tasks["xquad"].bibtex[0]
+    changed = digests(bibliography={**REGISTRY.bibliography, key: "@misc{other,\n}"})
+    assert changed[0] != works and changed[1:] == (documented, outputs)
+    changed = digests(origins={**REGISTRY.origins, "target.batch_size": "ours"})
+    assert changed[1] != documented and changed[::2] == (works, outputs)
+    # the entry of a work that the study does not use
+    other = REGISTRY.tasks["mewslix"].bibtex[0]
+    assert digests(bibliography={**REGISTRY.bibliography, other: "@misc{other,\n}"}) == (works, documented, outputs)

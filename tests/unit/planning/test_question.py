@@ -173,6 +173,19 @@ def test_a_budget_or_a_model_that_takes_no_part_is_refused(tmp_path):
     refused(tmp_path, "budgets.equal steps: no model of `families` is trained on all its mixtures", **alone)
 
 
+def test_the_small_model_is_not_the_larger_one(tmp_path):
+    sizes = {"models": ["xlm-roberta-large", "xlm-roberta-base", "tiny"], "source": "download"}
+    swapped = {"families": {"XLM-R": {"small": "xlm-roberta-large", "large": "xlm-roberta-base"}}}
+    words = (
+        "answer.families.XLM-R: `small` is xlm-roberta-large with 559,890,432 parameters, `large` xlm-roberta-base with"
+        " 278,043,648; give them the other way round"
+    )
+    refused(tmp_path, words, swapped, **sizes)
+    for small, large in (("xlm-roberta-base", "xlm-roberta-large"), ("xlm-roberta-base", "tiny")):
+        # a size that the registry does not have is not compared
+        study_of(tmp_path, {"families": {"XLM-R": {"small": small, "large": large}}}, **sizes)
+
+
 def test_primary_comparisons_are_those_of_the_first_budget_that_are_there(tmp_path):
     """With three contrasts the answer has room for two: at equal steps it is the small model alone."""
     gains = {

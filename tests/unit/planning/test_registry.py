@@ -7,11 +7,12 @@ import yaml
 from xstilts.data import readers
 from xstilts.forms import FORMS
 from xstilts.planning import registry
+from xstilts.planning.tasks import read_task
 from xstilts.store.files import file_sha256
 
 from tests.builders.plans import file_groups
 
-TASKS = {path.stem: registry.read_task(path) for path in sorted((registry.FOLDER / "tasks").glob("*.yaml"))}
+TASKS = {path.stem: read_task(path) for path in sorted((registry.FOLDER / "tasks").glob("*.yaml"))}
 LANGUAGES = registry.load().languages
 CHECKSUMS = registry.load().checksums
 INTERMEDIATE = [

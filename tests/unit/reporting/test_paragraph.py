@@ -10,6 +10,10 @@ from xstilts.evaluation.estimates import TABLE
 from xstilts.reporting import paragraph, wording
 from xstilts.reporting.wording import Stated
 from xstilts.store.answer import Answer, Budget, Family
+from xstilts.store.sampling import Sampling
+from xstilts.store.specs import to_json
+from xstilts.store.specs.models import IntermediateSpec
+from xstilts.store.study_plan import Cell, PlannedNode
 
 from tests.builders.estimates import (
     CONTRAST,
@@ -22,8 +26,9 @@ from tests.builders.estimates import (
     UNDECIDED,
     estimates,
 )
+from tests.builders.predicted import training_spec
 from tests.builders.projects import ROOT
-from tests.builders.study_plans import XNLI, study_plan
+from tests.builders.study_plans import XNLI, planned, study_plan
 
 BUDGET = Budget(multi="nine", single="best", singles=("mnli", "squad_v1"))
 ASKED = Answer(
@@ -241,6 +246,28 @@ def test_worlds():
     assert "[-0.9, +1.7], 6 worlds, 3 runs an arm: undecided, about 17 worlds would likely decide it [1]" in text
     assert "Random in these intervals are the worlds, each with its own data" in text
     assert "nine is higher" not in text and "[2]" not in text
+
+
+@pytest.mark.parametrize(
+    ("nine", "mnli", "budget", "words"),
+    [
+        (598, 598, "equal steps", None),
+        (None, 598, "equal epochs", None),
+        (None, 598, "equal steps", "no steps of nine: that its epochs come to as many steps as the other arms have"),
+        (None, None, "equal steps", "no steps of nine and mnli: that their epochs come to"),
+    ],
+)
+def test_steps_that_the_study_does_not_state_are_said_to_be_taken_for_granted(nine, mnli, budget, words):
+    nodes, cells = {}, []
+    for mixture, steps in {"nine": nine, "mnli": mnli, "other": None}.items():
+        spec = dataclasses.replace(training_spec(IntermediateSpec, [], 1, {}), sampling=Sampling(steps=steps))
+        nodes[f"intermediate/{mixture}"] = PlannedNode("", (mixture,), to_json(spec))
+        nodes[f"predictions/{mixture}"] = planned(mixture, parents={"model": f"intermediate/{mixture}"})
+        cells.append(Cell("mini-small", "r", "full", mixture, 1, "xnli", f"predictions/{mixture}"))
+    asked = {"budgets": {budget: dataclasses.replace(BUDGET, singles=("mnli",))}}
+    text = said({"budget": budget}, answer=dataclasses.replace(ASKED, **asked), nodes=nodes, cells=tuple(cells))
+    assert "nine is higher" in text
+    assert words in text if words else "taken for granted" not in text
 
 
 def test_made_up_data_is_said_first():

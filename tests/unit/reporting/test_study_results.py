@@ -15,6 +15,7 @@ from xstilts.evaluation.analyses import task_transfer
 from xstilts.store import study_plan as study_plans
 from xstilts.store.study_plan import Cell
 
+from tests.builders import provenance
 from tests.builders.estimates import estimates as made_estimates
 from tests.builders.projects import ROOT
 from tests.builders.study_plans import planned, study_plan
@@ -59,7 +60,7 @@ def folder(tmp_path, monkeypatch):
     files = {name: {"sha256": "", "bytes": 21} for name in ("model.safetensors", "heads.safetensors")}
     content = {"spec": {"stage": "targets"}, "files": files, "run": RUN}
     (trained / "manifest.json").write_text(json.dumps(content))
-    (trained / "provenance.json").write_text(json.dumps({"wall_seconds": 1.5}))
+    provenance.leave(trained, wall_seconds=1.5)
     outputs = tmp_path / "results/studies/tiny/01234567"
     outputs.mkdir(parents=True)
     plan = study_plan(nodes, cells=tuple(cells), mixtures={"none": (), "three": ("mnli",)})

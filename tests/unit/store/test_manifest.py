@@ -1,8 +1,6 @@
 """Manifests: the same for the same work, written at the end or not at all."""
 
 import json
-import sys
-from types import SimpleNamespace
 
 import pytest
 from xstilts.errors import UserError
@@ -66,18 +64,3 @@ def test_broken_manifest(tmp_path):
 def test_canonical():
     assert files.canonical({"b": 1, "a": "ü"}) == '{"a":"ü","b":1}'
     assert files.digest({"a": 1, "b": 2}) == files.digest({"b": 2, "a": 1})
-
-
-def test_provenance_says_on_how_many_gpus(monkeypatch):
-    class Cuda:
-        is_initialized = staticmethod(lambda: True)
-        get_device_name = staticmethod(lambda: "a GPU")
-
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=Cuda, __version__="0"))
-    stated = node.provenance(0.0)
-    assert (stated["gpu"], stated["gpus"]) == ("a GPU", 1)
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    assert node.provenance(0.0)["gpus"] == 4
-    monkeypatch.delitem(sys.modules, "torch")
-    stated = node.provenance(0.0)
-    assert (stated["gpu"], stated["gpus"]) == (None, 0)

@@ -146,3 +146,29 @@ def configured_plan() -> Path:
 
     settings = local()
     return settings.results / plan_of(settings).folder / study_plan.FILE
+
+
+def outputs_of(study: Path | None) -> tuple[Path, str]:
+    """Return the folder of a study's outputs, whether it is there or not, and what a person does to have them made.
+
+    Args:
+        study: a study file, or that folder; None for the configured study.
+
+    Raises:
+        UserError: if there is no such file or folder, or anything is wrong in the study.
+    """
+    from xstilts.planning import registry
+    from xstilts.planning.settings import local, plan_of
+    from xstilts.planning.study import read_study
+
+    if study is not None and study.is_dir():
+        return study, "run its study: make study STUDY=<study file>"
+    if study is not None and not study.exists():
+        raise UserError(
+            f"{study}: no such file or folder; give a study file, or the folder of a study's outputs, such as"
+            " results/studies/<study>/latest"
+        )
+    settings = local()
+    path = study or settings.study
+    plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
+    return settings.results / plan.folder, f"run: make study STUDY={path}"

@@ -8,11 +8,9 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
+from xstilts.commands import outputs_of
 from xstilts.errors import UserError
-from xstilts.planning import registry
 from xstilts.planning.differences import Comparison
-from xstilts.planning.settings import local, plan_of
-from xstilts.planning.study import read_study
 from xstilts.reporting import study_results, two_studies, two_studies_page
 from xstilts.reporting.study_results import StudyResults
 from xstilts.store.files import write_atomically
@@ -56,18 +54,9 @@ def _results(path: Path) -> StudyResults:
     Raises:
         UserError: if it has not run.
     """
-    if not path.exists():
-        raise UserError(
-            f"{path}: no such file or folder; give a study file, or the folder of a study's outputs, such as"
-            " results/studies/<study>/latest"
-        )
-    if path.is_dir():
-        return study_results.load(path)
-    settings = local()
-    plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
-    folder = settings.results / plan.folder
+    folder, remedy = outputs_of(path)
     if not folder.is_dir():
         earlier = folder.with_name("latest")
         hint = f"; what an earlier plan of it made is {earlier}" if earlier.exists() else ""
-        raise UserError(f"{path}: as it is now it has not run, {folder} is not there; run it first{hint}")
+        raise UserError(f"{path}: as it is now it has not run, {folder} is not there; {remedy}{hint}")
     return study_results.load(folder)

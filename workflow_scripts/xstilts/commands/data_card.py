@@ -9,10 +9,10 @@ from xstilts.data.sources.raw_files import raw_files
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.planning import index, registry
-from xstilts.planning.registry import Task
 from xstilts.planning.settings import local
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.task_data import data_of
+from xstilts.planning.tasks import Task
 from xstilts.reporting import data_card
 from xstilts.store.manifest import path_of
 

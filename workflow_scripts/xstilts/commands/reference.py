@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from xstilts import schema
-from xstilts.planning import registry
+from xstilts.planning import tasks
 
 _PAGES = ("config.yaml", "study.yaml", "task.yaml", "mixtures.yaml", "models.yaml", "languages.yaml")
 
@@ -49,7 +49,7 @@ def _rows(page: dict[str, Any], prefix: str) -> list[str]:
 def _row(inner: dict[str, Any], path: str, required: bool) -> list[str]:
     kind = inner.get("type", "any")
     kind = kind if isinstance(kind, str) else " or ".join(kind)
-    values = registry.choices()[inner["x-choices"]] if "x-choices" in inner else inner.get("enum")
+    values = tasks.choices()[inner["x-choices"]] if "x-choices" in inner else inner.get("enum")
     if values is not None:
         kind = " or ".join(json.dumps(value) for value in values)
     default = "required" if required else json.dumps(inner["default"]) if "default" in inner else ""

@@ -9,8 +9,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from xstilts.commands import read_plan
-from xstilts.errors import UserError
+from xstilts.commands import outputs_of, read_plan
 from xstilts.reporting import finished, report
 from xstilts.reporting.outputs import REPORT
 
@@ -37,27 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         report.write(plan, results, folder)
         path = folder / REPORT
     else:
-        path = finished.report_of(*_outputs(arguments.study))
+        path = finished.report_of(*outputs_of(arguments.study))
         sys.stdout.write(f"{path}\n")
     if arguments.open and not webbrowser.open(path.resolve().as_uri()):
         log.warning("no browser could be started; open %s", path.resolve().as_uri())
-
-
-def _outputs(study: Path | None) -> tuple[Path, str]:
-    """Return the folder of a study's outputs, and what a person does to have them made.
-
-    Raises:
-        UserError: if there is no such study.
-    """
-    from xstilts.planning import registry
-    from xstilts.planning.settings import local, plan_of
-    from xstilts.planning.study import read_study
-
-    if study is not None and study.is_dir():
-        return study, "run its study: make study STUDY=<study file>"
-    if study is not None and not study.exists():
-        raise UserError(f"{study}: no such study file, and no folder of a study's outputs")
-    settings = local()
-    path = study or settings.study
-    plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
-    return settings.results / plan.folder, f"run: make study STUDY={path}"

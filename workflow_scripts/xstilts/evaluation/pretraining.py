@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xstilts.evaluation.trainings import models_behind
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, path_of
-from xstilts.store.specs.base import EMBEDDINGS, MEMBER, MODEL, PREPARED, TOKENS
+from xstilts.store.specs.base import MEMBER, PREPARED, TOKENS
 from xstilts.store.specs.data import TrainingDataSpec
 from xstilts.store.specs.models import ModelSpec, PretrainedSpec
 from xstilts.store.study_plan import StudyPlan
@@ -49,7 +50,7 @@ def of_model(plan: StudyPlan, results: Path, model: str) -> Text:
         model: the study's name of the model.
     """
     node = pretrained(plan, next(cell.node for cell in plan.cells if cell.model == model))
-    spec = plan.nodes[node].spec if node in plan.nodes else None
+    spec = plan.nodes[node].spec
     if isinstance(spec, PretrainedSpec):
         # without a step nothing was learnt from the text that the tokenizer is made of
         sizes = _sizes(plan, results, spec) if spec.sampling.steps else {}
@@ -63,10 +64,8 @@ def of_model(plan: StudyPlan, results: Path, model: str) -> Text:
 
 def pretrained(plan: StudyPlan, node: str) -> str:
     """Return the pretrained model behind a node of predictions."""
-    while node in plan.nodes and node.partition("/")[0] not in (ModelSpec.stage, PretrainedSpec.stage):
-        parents = plan.nodes[node].parents
-        node = parents[EMBEDDINGS] if EMBEDDINGS in parents else parents[MODEL]
-    return node
+    *_, first = models_behind(plan, node)
+    return first
 
 
 def _sizes(plan: StudyPlan, results: Path, spec: PretrainedSpec) -> dict[str, float | None]:

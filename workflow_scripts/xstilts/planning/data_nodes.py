@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.forms import FORMS
 from xstilts.planning.nodes import Node, Nodes
-from xstilts.planning.registry import Registry, Source, Task
+from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Sourcing, SplitFiles
 from xstilts.planning.study import Limits, Study
+from xstilts.planning.tasks import Source, Task
 from xstilts.references import in_language, parse_reference
 from xstilts.store.specs.base import DATA, EXCLUDED, MEMBER, MODEL, PREPARED, role
 from xstilts.store.specs.data import (

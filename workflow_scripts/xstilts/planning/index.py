@@ -17,7 +17,8 @@ import yaml
 
 from xstilts import schema
 from xstilts.errors import UserError
-from xstilts.planning.registry import Registry, Source, Task
+from xstilts.planning.registry import Registry
+from xstilts.planning.tasks import Source, Task
 from xstilts.store.files import file_sha256, write_atomically
 from xstilts.store.model_folder import check_model
 

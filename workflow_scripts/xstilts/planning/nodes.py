@@ -177,7 +177,14 @@ class Plan:
     @cached_property
     def documentation_digest(self) -> str:
         """Digest of what the report alone reads, so that a change of it writes the report again and nothing else."""
-        return digest(asdict(self.documentation))
+        shown = asdict(self.documentation)
+        del shown["works"]
+        return digest(shown)
+
+    @cached_property
+    def works_digest(self) -> str:
+        """Digest of what the paper alone reads, so that a changed citation writes the paper again and nothing else."""
+        return digest(asdict(self.documentation.works))
 
     @property
     def folder(self) -> str:

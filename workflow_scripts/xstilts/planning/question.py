@@ -13,6 +13,7 @@ from xstilts.references import parse_reference
 from xstilts.store.answer import (
     ANSWER,
     BEST,
+    EQUAL_STEPS,
     INTERACTION,
     LARGE,
     MEAN,
@@ -23,8 +24,6 @@ from xstilts.store.answer import (
     Contrast,
     Family,
 )
-
-_EQUAL_STEPS = "equal steps"
 
 
 @dataclass(frozen=True)
@@ -138,9 +137,11 @@ def answer(
     for recipe in entry["recipes"] or ():
         check_known(recipe, dict.fromkeys(recipes), f"{here}.recipes", "recipe")
     budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}
-    if _EQUAL_STEPS in budgets:
-        _check_steps(budgets[_EQUAL_STEPS], mixtures, f"{here}.budgets.{_EQUAL_STEPS}")
-    families = {name: _family(value, models, f"{here}.families.{name}") for name, value in entry["families"].items()}
+    if EQUAL_STEPS in budgets:
+        _check_steps(budgets[EQUAL_STEPS], mixtures, f"{here}.budgets.{EQUAL_STEPS}")
+    families = {
+        name: _family(value, models, registry, f"{here}.families.{name}") for name, value in entry["families"].items()
+    }
     read = Answer(
         budgets=budgets,
         families=families,
@@ -205,24 +206,32 @@ def _check_steps(budget: Budget, mixtures: Mapping[str, Mixture | None], here: s
 
 def notes(asked: Answer | None, mixtures: Mapping[str, Mixture | None]) -> list[str]:
     """Return for people what an answer takes for granted: the steps of mixtures that do not state them."""
-    budget = asked.budgets.get(_EQUAL_STEPS) if asked is not None else None
+    budget = asked.budgets.get(EQUAL_STEPS) if asked is not None else None
     named = (budget.multi, *budget.singles) if budget is not None else ()
     without = [name for name in named if (mixture := mixtures[name]) is None or mixture.sampling.steps is None]
     if not without:
         return []
     return [
-        f"answer.budgets.{_EQUAL_STEPS}: {', '.join(without)} without `steps`: what their epochs come to is taken to be"
+        f"answer.budgets.{EQUAL_STEPS}: {', '.join(without)} without `steps`: what their epochs come to is taken to be"
         " equal to the others'"
     ]
 
 
-def _family(entry: Mapping[str, Any], models: Mapping[str, ModelUse], here: str) -> Family:
+def _family(entry: Mapping[str, Any], models: Mapping[str, ModelUse], registry: Registry, here: str) -> Family:
     family = Family(**entry)
     sizes = _sizes(family)
     for size, model in sizes.items():
         check_known(model, models, f"{here}.{size}", "model")
     if len(sizes) != len(set(sizes.values())):
         raise UserError(f"{here}.large: {family.large!r} is `small` already; name another model, or leave the key out")
+    # of models that are made here the registry has no number
+    parameters = {size: registry.models[model]["parameters"] for size, model in sizes.items()}
+    small, large = parameters.get(SMALL), parameters.get(LARGE)
+    if small is not None and large is not None and small > large:
+        raise UserError(
+            f"{here}: `small` is {family.small} with {small:,} parameters, `large` {family.large} with {large:,}; give"
+            " them the other way round"
+        )
     return family
 
 

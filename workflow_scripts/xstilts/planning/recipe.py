@@ -8,7 +8,7 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Form
 from xstilts.phase import Optimisation
-from xstilts.planning.registry import Task
+from xstilts.planning.tasks import Task
 from xstilts.references import parse_reference
 from xstilts.store.specs.evaluation import Pooling
 from xstilts.store.specs.models import EarlyStopping, Numerics

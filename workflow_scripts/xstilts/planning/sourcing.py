@@ -6,8 +6,9 @@ from typing import Any
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.errors import UserError, suggestion
-from xstilts.planning.registry import MINIATURE, Registry, Source, Task
+from xstilts.planning.registry import MINIATURE, Registry
 from xstilts.planning.study import Study, Target
+from xstilts.planning.tasks import Source, Task
 from xstilts.store.specs.data import Content
 
 

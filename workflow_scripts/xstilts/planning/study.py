@@ -18,7 +18,8 @@ from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning import recipe as recipes
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.question import ModelUse
-from xstilts.planning.registry import MINIATURE, Registry, Task, check_known, check_reference
+from xstilts.planning.registry import MINIATURE, Registry, check_known, check_reference
+from xstilts.planning.tasks import Task
 from xstilts.references import in_language, parse_reference
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim

@@ -9,9 +9,10 @@ from xstilts.planning.mixtures import Mixture, MixtureTask
 from xstilts.planning.nodes import Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.question import ModelUse
-from xstilts.planning.registry import Registry, Task
+from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, Study, Target
+from xstilts.planning.tasks import Task
 from xstilts.references import SOURCE_LANGUAGE, in_language
 from xstilts.store.specs.base import DATA
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, TrainingDataSpec

@@ -10,9 +10,10 @@ from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.mixtures import NONE, Mixture
 from xstilts.planning.nodes import Frame, Node, Nodes
-from xstilts.planning.registry import Registry, Task
+from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, Study
+from xstilts.planning.tasks import Task
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs.base import BASE, LEARNING_RATE, MODEL, PREPARED, TOKENIZER, TOKENS, role
 from xstilts.store.specs.data import Content

@@ -36,9 +36,12 @@ def write(plan: StudyPlan, results: Path, folder: Path, estimates: pd.DataFrame,
         scores: the table of scores.
     """
     (folder / FOLDER).mkdir(exist_ok=True)
+    made: dict[str, pd.DataFrame] = {}
     for name in ANALYSES:
         module = module_of(name)
-        module.TABLE.write(module.collect(plan, results, estimates, scores), _path(folder, name))
+        others = (made[other] for other in getattr(module, "MADE_FROM", ()))
+        made[name] = module.collect(plan, results, estimates, scores, *others)
+        module.TABLE.write(made[name], _path(folder, name))
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ STUDY_FILE = "study.yaml"
 PAPER = "paper"
 TABLE_FORMATS = ("md", "csv", "tex")
 FIGURE_FORMATS = ("pdf", "svg", "png")
-# name of the analysis: its module in evaluation/analyses
+# name of the analysis: its module in evaluation/analyses; one that is made from another one stands behind it
 ANALYSES = {
     "task_transfer": "task_transfer",
     "mixture_size": "mixture_size",

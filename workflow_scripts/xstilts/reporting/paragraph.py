@@ -15,11 +15,13 @@ from xstilts.evaluation.estimates import ALL_RUNS, WITHOUT_COLLAPSED
 from xstilts.evaluation.intervals import EXAMPLES_ONLY, RUNS_AND_EXAMPLES, UNDECIDED
 from xstilts.evaluation.outcomes import BENCHMARK, ZERO_SHOT
 from xstilts.evaluation.table import records
+from xstilts.evaluation.trainings import behind
 from xstilts.evaluation.unasked import is_unasked
 from xstilts.evaluation.worlds import WORLDS
 from xstilts.reporting import wording
 from xstilts.reporting.wording import Part, Row, Sentence, Stated
-from xstilts.store.answer import BEST, INTERACTION, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
+from xstilts.store.answer import BEST, EQUAL_STEPS, INTERACTION, LARGE, MEAN, SMALL, SMALLEST, Answer, Budget
+from xstilts.store.specs.models import IntermediateSpec
 from xstilts.store.study_plan import StudyPlan
 
 FILE = "paragraph.txt"
@@ -31,7 +33,7 @@ _OUTCOMES = {
 # what is not equal where this is
 _UNEQUAL = {
     "equal epochs": "{} takes more steps",
-    "equal steps": "{} sees the rows of each of its tasks less often",
+    EQUAL_STEPS: "{} sees the rows of each of its tasks less often",
 }
 _RANDOM = {
     RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
@@ -74,7 +76,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     primary = _select(rows, primary=True)
     contrasts = [row for row in primary if row["name"] != ANSWER]
-    said = _answer(plan.answer, rows) if plan.answer else []
+    said = _answer(plan, plan.answer, rows) if plan.answer else []
     if not contrasts and said in ([], [_NOT_ANSWERED]):
         return said or [_NO_QUESTION]
     said += [_contrast(row, smallest) for row in contrasts]
@@ -84,7 +86,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     return [*said, _correction(primary), _random(used)]
 
 
-def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
+def _answer(plan: StudyPlan, answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     """Return the question, what each family answers, the oracle, and the answer at another budget."""
     asked = _select(rows, name=ANSWER, outcome=_OUTCOMES[answer.outcome][0], target="", recipe=answer.recipes[0])
     asked = _select(asked, runs_used=ALL_RUNS)
@@ -93,7 +95,7 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
     honest = [row for row in of_first if row["b"] != ORACLE_SINGLE]
     if not honest:
         return [_NOT_ANSWERED]
-    said = [_question(answer, first, budget), _outcome(answer, honest[0])]
+    said = [_question(answer, first, budget), *_assumed(plan, first, budget), _outcome(answer, honest[0])]
     for family in answer.families:
         said += _family(family, _select(honest, family=family), answer.smallest)
     oracle = _select(of_first, b=ORACLE_SINGLE, kind="difference")
@@ -107,6 +109,7 @@ def _answer(answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
         if of_other:
             words = _each(of_other, lambda row: _finding(row, answer.smallest))
             said.append((f"At {other} it is {arms.multi} minus {_single(arms)}: ", *words, "."))
+            said += _assumed(plan, other, arms)
     return said
 
 
@@ -118,6 +121,33 @@ def _question(answer: Answer, held: str, budget: Budget) -> Sentence:
         "The study asks whether several intermediate tasks together do better than a single one:"
         f" {budget.multi} minus {_single(budget)}{how}, {recipe}at {held}{unequal}.",
     )
+
+
+def _assumed(plan: StudyPlan, held: str, budget: Budget) -> list[Sentence]:
+    """Return which arms are taken to have equal steps, though the study does not state theirs.
+
+    What epochs come to depends on the rows, which are not known when a study is planned.
+    """
+    if held != EQUAL_STEPS:
+        return []
+    trained = [
+        (cell.mixture, plan.nodes[training.node].spec)
+        for cell in plan.cells
+        if cell.mixture in (budget.multi, *budget.singles)
+        for training in behind(plan, cell.node)
+    ]
+    without = dict.fromkeys(
+        mixture for mixture, spec in trained if isinstance(spec, IntermediateSpec) and spec.sampling.steps is None
+    )
+    if not without:
+        return []
+    their = "their" if len(without) > 1 else "its"
+    return [
+        (
+            f"The study states no steps of {wording.listed(without)}: that {their} epochs come to as many steps as the"
+            " other arms have is taken for granted and not checked.",
+        )
+    ]
 
 
 def _single(budget: Budget) -> str:

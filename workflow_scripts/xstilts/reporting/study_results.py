@@ -1,6 +1,5 @@
 """The results of a study as data frames, for a notebook; ``xstilts.load`` gives them."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +10,8 @@ import pandas as pd
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates, predictions, scores
 from xstilts.reporting import analyses
-from xstilts.store import manifest, study_plan
+from xstilts.store import manifest, provenance, study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, TrainingResults, path_of
-from xstilts.store.node import PROVENANCE
 from xstilts.store.study_plan import StudyPlan
 
 _USE = "give the folder of a study's outputs, such as results/studies/<study>/latest"
@@ -127,9 +125,8 @@ def _main_values(path: Path) -> dict[str, Any]:
         values |= _values_of(made.results.run)
     if isinstance(made.results, EvaluationResults):
         values |= {"collapsed": made.results.collapsed, "layer": made.results.layer}
-    provenance = path.with_name(PROVENANCE)
-    if provenance.exists():
-        values["wall_seconds"] = json.loads(provenance.read_text(encoding="utf-8"))["wall_seconds"]
+    if (stated := provenance.read(path.parent)) is not None:
+        values["wall_seconds"] = stated.wall_seconds
     return values
 
 

@@ -1,4 +1,4 @@
-"""Two studies side by side as one HTML page that loads nothing, with the look of the report."""
+"""Two studies side by side as one HTML page that loads nothing, with the look and the tables of the report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.intervals import HIGHER, LOWER
@@ -13,12 +14,11 @@ from xstilts.evaluation.table import records
 from xstilts.evaluation.two_studies import OPPOSITE
 from xstilts.reporting import paragraph, two_studies
 from xstilts.reporting.layout import Cells
+from xstilts.reporting.report.page import Grid, Row, columns
 from xstilts.reporting.two_studies import TwoStudies
 
-# the look: styles, and scripts that sort and filter tables; files beside this module
-_LOOK = ("report/templates/style.css", "report/templates/script.js")
-# columns whose cells are text, of all tables
-_TEXTS = {"outcome", "verdict", "settings", "in", "on", "agreement", "model", "recipe"}
+# beside this module: templates of the report, with its styles, and scripts that sort and filter tables
+_TEMPLATES = Path(__file__).parent / "report/templates"
 
 
 @dataclass(frozen=True)
@@ -32,51 +32,20 @@ class Picture:
     decided: bool
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of a table.
-
-    Attributes:
-        cells: the texts.
-        axes: what it is about, by axis; it is shown where one of the values is the chosen one.
-        picture: of its difference.
-        opposite: whether two verdicts in it are.
-    """
-
-    cells: Sequence[str]
-    axes: Mapping[str, Sequence[str]]
-    picture: Picture | None = None
-    opposite: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: what it is, its header, and its rows; ``texts`` tells for each column whether it has text."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Row]
-
-    @property
-    def texts(self) -> list[bool]:
-        """Whether each column has text."""
-        in_claims = "claim" in self.header
-        return [in_claims or title in _TEXTS for title in self.header]
-
-
 def html(found: TwoStudies) -> str:
     """Return the comparison as one HTML page."""
-    folder = Path(__file__).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, _TEMPLATES]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters["token"] = _token
     cells, notes = two_studies.difference_cells(found)
-    tables = [_differences(found, cells), _verdicts(found), _claims(found)]
-    axes = [row.axes for table in tables for row in table.rows]
+    grids = [_differences(found, cells), _verdicts(found), _claims(found)]
+    axes = [row.axes for grid in grids for row in grid.rows]
     return environment.get_template("two_studies.html").render(
-        style=_look(folder, ".css"),
-        script=_look(folder, ".js"),
+        style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        script=(_TEMPLATES / "script.js").read_text(encoding="utf-8"),
         notices=_notices(found),
         studies={"A": found.a, "B": found.b},
         in_common=two_studies.in_common(found.common),
@@ -85,18 +54,15 @@ def html(found: TwoStudies) -> str:
         legend=two_studies.LEGEND,
         notes=notes,
         said=two_studies.said(found.verdicts),
-        differences=tables[0],
-        others=[table for table in tables[1:] if table.rows],
+        differences=grids[0],
+        others=[grid for grid in grids[1:] if grid.rows],
     )
 
 
-def _look(folder: Path, kind: str) -> str:
-    return "\n".join((folder / name).read_text(encoding="utf-8") for name in _LOOK if name.endswith(kind))
-
-
-def _token(name: str) -> str:
-    """Return a name without a space: spaces are between the values that a row is about."""
-    return name.replace(" ", "\N{NO-BREAK SPACE}")
+def _about(**axes: Iterable[str]) -> dict[str, list[str]]:
+    """Return what a row is about, without empty values, and without spaces in names: spaces are between values."""
+    named = {axis: [name.replace(" ", "\N{NO-BREAK SPACE}") for name in names if name] for axis, names in axes.items()}
+    return {axis: names for axis, names in named.items() if names}
 
 
 def _notices(found: TwoStudies) -> list[str]:
@@ -107,20 +73,25 @@ def _notices(found: TwoStudies) -> list[str]:
     return [f"{' and '.join(of)}: {notice}" for notice, of in letters.items() if notice]
 
 
-def _values(axes: Iterable[Mapping[str, Sequence[str]]], name: str) -> list[str]:
+def _values(axes: Iterable[Mapping[str, Iterable[str]]], name: str) -> list[str]:
     """Return the values on an axis, each once."""
     return list(dict.fromkeys(value for one in axes for value in one.get(name, ())))
 
 
-def _differences(found: TwoStudies, cells: Cells) -> Table:
-    rows = [
-        Row(texts, {name: [row[name]] for name in ("model", "mixture", "target") if row[name]}, picture)
-        for texts, row, picture in zip(cells[1], records(found.differences), pictures(found.differences), strict=True)
-    ]
-    return Table("Differences of arms that both have", cells[0], rows)
+def _differences(found: TwoStudies, cells: Cells) -> Grid:
+    header, texts = cells
+    place = header.index("95 % interval")
+    rows = []
+    for one, row, picture in zip(texts, records(found.differences), pictures(found.differences), strict=True):
+        drawn = [*one[:place], Markup("{}{}").format(one[place], _svg(picture)), *one[place + 1 :]] if picture else one
+        axes = {name: [row[name]] for name in ("model", "mixture", "target")}
+        rows.append(Row(cells=drawn, axes=_about(**axes)))
+    return Grid(
+        id="differences-table", caption="Differences of arms that both have", columns=columns(header), rows=rows
+    )
 
 
-def _verdicts(found: TwoStudies) -> Table:
+def _verdicts(found: TwoStudies) -> Grid:
     header, cells = two_studies.verdict_cells(found.verdicts)
     rows = []
     for texts, row in zip(cells, records(two_studies.of_both(found.verdicts)), strict=True):
@@ -129,19 +100,23 @@ def _verdicts(found: TwoStudies) -> Table:
         models = [row["model"]] if row["model"] else sides
         mixtures = [row["mixture"]] if row["mixture"] else sides if row["model"] else []
         # a difference may be of two targets
-        axes = {"model": models, "mixture": mixtures, "target": row["target"].split(" minus ")}
-        about = {name: values for name, values in axes.items() if any(values)}
-        rows.append(Row(texts, about, opposite=row["agreement"] == OPPOSITE))
-    return Table("Estimates of both studies", header, rows)
+        axes = _about(model=models, mixture=mixtures, target=row["target"].split(" minus "))
+        rows.append(Row(cells=_marked(texts, row["agreement"]), axes=axes))
+    return Grid(id="verdicts", caption="Estimates of both studies", columns=columns(header), rows=rows)
 
 
-def _claims(found: TwoStudies) -> Table:
+def _claims(found: TwoStudies) -> Grid:
     header, cells = two_studies.claim_cells(found.claims)
     rows = [
-        Row(texts, {"model": [one.model]} if one.model else {}, opposite=one.agreement == OPPOSITE)
+        Row(cells=_marked(texts, one.agreement), axes=_about(model=[one.model]))
         for texts, one in zip(cells, found.claims, strict=True)
     ]
-    return Table("Claims in both studies", header, rows)
+    return Grid(id="claims", caption="Claims in both studies", columns=columns(header), rows=rows)
+
+
+def _marked(texts: Sequence[str], agreement: str) -> Sequence[str]:
+    """Return the cells of a row, in bold where two verdicts are opposite."""
+    return [Markup("<strong>{}</strong>").format(text) for text in texts] if agreement == OPPOSITE else texts
 
 
 def pictures(differences: pd.DataFrame) -> list[Picture | None]:
@@ -166,3 +141,20 @@ def pictures(differences: pd.DataFrame) -> list[Picture | None]:
         else None
         for row in records(differences)
     ]
+
+
+def _svg(picture: Picture) -> Markup:
+    """Return a picture as an SVG element."""
+    return Markup(
+        '<svg class="interval" viewBox="-2 0 104 10" preserveAspectRatio="none" aria-hidden="true">{}{}{}</svg>'
+    ).format(
+        _line(picture.zero, picture.zero, (0, 10), Markup('opacity=".35"')),
+        _line(picture.low, picture.high, (5, 5), Markup('stroke-width="{}"').format(3 if picture.decided else 1)),
+        _line(picture.value, picture.value, (1, 9), Markup('stroke-width="3"')),
+    )
+
+
+def _line(start: float, end: float, y: tuple[int, int], look: Markup) -> Markup:
+    return Markup(
+        '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="currentColor" {} vector-effect="non-scaling-stroke"/>'
+    ).format(start, end, *y, look)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 # the name of an answer's comparisons, which stand beside contrasts by theirs
 ANSWER = "answer"
+# the budget at which both arms train for as many steps
+EQUAL_STEPS = "equal steps"
 # how the single-task arm is chosen; any other word is a mixture
 BEST, MEAN = "best", "mean"
 # the comparisons that an answer makes in each family

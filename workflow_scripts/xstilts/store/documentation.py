@@ -1,4 +1,4 @@
-"""What a report says of a study beside its results: where settings, data sets and models come from.
+"""What the registry knows of what a study uses: what a report says of it, and what a paper states and cites.
 
 Nothing here decides a result, or the place of a study's outputs.
 """
@@ -33,6 +33,44 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Registered:
+    """What papers say of a task, a model, a benchmark or a tool.
+
+    Attributes:
+        title: the name as papers write it.
+        licence: its licence; None where the registry states none.
+        bibtex: keys of the works to cite.
+        parameters: of a published model.
+    """
+
+    title: str
+    licence: str | None = None
+    bibtex: tuple[str, ...] = ()
+    parameters: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Works:
+    """What papers say of what a study uses, and the works that they cite.
+
+    Attributes:
+        tasks: by name.
+        models: by name.
+        benchmarks: by name.
+        tools: software by package, and procedures.
+        languages: English names by code.
+        entries: BibTeX entries by key.
+    """
+
+    tasks: Mapping[str, Registered] = field(default_factory=dict)
+    models: Mapping[str, Registered] = field(default_factory=dict)
+    benchmarks: Mapping[str, Registered] = field(default_factory=dict)
+    tools: Mapping[str, Registered] = field(default_factory=dict)
+    languages: Mapping[str, str] = field(default_factory=dict)
+    entries: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Documentation:
     """What the registry knows of what a study uses.
 
@@ -40,8 +78,10 @@ class Documentation:
         settings: those of each recipe.
         tasks: cards of the tasks whose data are used.
         models: cards of the models.
+        works: what papers need; a report reads nothing of it.
     """
 
     settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
     tasks: Mapping[str, Card] = field(default_factory=dict)
     models: Mapping[str, Card] = field(default_factory=dict)
+    works: Works = Works()

@@ -6,31 +6,23 @@ and nothing else. Host, time, versions and cost go to ``provenance.json``. ``his
 """
 
 import contextlib
-import json
 import os
 import platform
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.store import lineage, manifest, specs
+from xstilts.store import lineage, manifest, provenance, specs
 from xstilts.store.files import file_sha256, write_atomically
 from xstilts.store.manifest import MANIFEST, File, Results
 from xstilts.store.specs.base import Spec
 
 RECORD = "record.json"
-PROVENANCE = "provenance.json"
 HISTORY = "history.json"
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "numpy", "snakemake")
 
 
 @dataclass
@@ -79,7 +71,7 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
         ahead: whether another job makes the node before its own runs; that one will write the manifest, which
             Snakemake must not find before.
     """
-    started, spent = time.time(), _cpu_seconds() if ahead else 0.0
+    started, spent = time.time(), provenance.cpu_seconds() if ahead else 0.0
     target = output.parent
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_over(target)
@@ -94,7 +86,7 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
             if path.is_file()
         }
         text = manifest.text(spec, files, node.results)
-        write_atomically(scratch / PROVENANCE, json.dumps(provenance(started, spent), indent=1) + "\n")
+        write_atomically(scratch / provenance.FILE, provenance.text(provenance.of_process(started, spent)))
         write_atomically(scratch / RECORD, text)
         if not ahead:
             write_atomically(scratch / MANIFEST, text)
@@ -155,67 +147,3 @@ def _move_into(scratch: Path, target: Path) -> None:
         if destination.is_dir() and not destination.is_symlink():
             shutil.rmtree(destination)
         os.replace(path, destination)
-
-
-def _cpu_seconds() -> float:
-    """Return what this process and those that it started have used."""
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in usage)
-
-
-def provenance(started: float, spent: float = 0.0) -> dict[str, Any]:
-    """Return the volatile metadata of this process: host, hardware, time, cost, commit, versions.
-
-    Args:
-        started: when the work began, in seconds since the epoch.
-        spent: CPU-seconds of this process that were another node's. Of several processes that train together, CPU time
-            and memory are those of the first.
-    """
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return {
-        "host": platform.node(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "wall_seconds": round(time.time() - started, 2),
-        "cpu_seconds": round(_cpu_seconds() - spent, 2),
-        "peak_memory_mb": round(max(each.ru_maxrss for each in usage) / 1024, 1),
-        "processor": _processor(),
-        "processors": os.cpu_count(),
-        **_gpus(),
-        "commit": _commit(),
-        "versions": {name: _version(name) for name in _PACKAGES if name in sys.modules},
-    }
-
-
-def _processor() -> str:
-    """Return the name of the processor, as Linux states it, or else the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _gpus() -> dict[str, Any]:
-    """Return the GPU that this process has used, and how many processes did so together; no GPU where it used none."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return {"gpu": None, "gpus": 0}
-    return {"gpu": torch.cuda.get_device_name(), "gpus": int(os.environ.get("WORLD_SIZE", "1"))}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """Return the commit of this library's checkout, or None outside one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

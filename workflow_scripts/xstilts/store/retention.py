@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.store import study_plan
+from xstilts.store import provenance, study_plan
 from xstilts.store.manifest import MANIFEST
-from xstilts.store.node import HISTORY, PROVENANCE, remove
+from xstilts.store.node import HISTORY, remove
 from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.stages import STAGES, STUDIES
 from xstilts.store.study_plan import FILE, PlannedNode, StudyPlan
@@ -19,7 +19,7 @@ from xstilts.store.study_plan import FILE, PlannedNode, StudyPlan
 log = logging.getLogger(__name__)
 
 # files of a training that outlive its weights
-_KEPT = (PROVENANCE, HISTORY)
+_KEPT = (provenance.FILE, HISTORY)
 
 
 def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep_models: str) -> list[str]:

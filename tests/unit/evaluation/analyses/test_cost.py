@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from xstilts.evaluation.analyses import cost
 
+from tests.builders import provenance
 from tests.builders.compared import PAWSX, XNLI, analysed, only, study
 
 CPU = {"processor": "a processor", "gpu": None, "gpus": 0}
@@ -20,10 +21,7 @@ def measured(made, seconds, hardware=CPU, nodes=("intermediate", "targets")):
         stage = node.partition("/")[0]
         if stage in nodes:
             spent = 10.0 if stage == "intermediate" else seconds
-            folder = made.results / node
-            folder.mkdir(parents=True)
-            stated = {"wall_seconds": spent, "cpu_seconds": spent / 2, **hardware}
-            (folder / "provenance.json").write_text(json.dumps(stated))
+            provenance.leave(made.results / node, wall_seconds=spent, cpu_seconds=spent / 2, **hardware)
     return made
 
 
@@ -63,7 +61,9 @@ def test_times_of_two_kinds_are_not_added(tmp_path):
 
 
 def test_provenance_of_an_earlier_version_names_no_hardware(tmp_path):
-    (tmp_path / "provenance.json").write_text(json.dumps({"wall_seconds": 3.0, "cpu_seconds": 2.0}))
+    hardware = ("processor", "processors", "gpu", "gpus")
+    stated = {name: value for name, value in provenance.PROVENANCE.items() if name not in hardware}
+    (tmp_path / "provenance.json").write_text(json.dumps(stated | {"cpu_seconds": 2.0}))
     assert cost.cost_of(tmp_path) == cost.Cost(2.0, "CPU-seconds", "")
     assert cost.cost_of(tmp_path / "nowhere") is None
 

@@ -202,7 +202,11 @@ def test_targets_without_a_language_in_common():
 
 def test_the_table_of_a_whole_study(tmp_path):
     """One language is too few for anything; the source language is in no regression."""
-    frame, _ = analysed(study(tmp_path, {("s", "none"): [50, 52], ("s", "nine"): [58, 60]}), language_regression)
+    made = study(tmp_path, {("s", "none"): [50, 52], ("s", "nine"): [58, 60]})
+    known, compared = analysed(made, language_features)
+    plan = made.plan()
+    frame = language_regression.collect(plan, tmp_path, compared, scores.collect(plan, tmp_path), known)
+    assert language_regression.TABLE.problem(frame) is None
     assert set(frame["languages"]) <= {0, 1} and frame["slope"].isna().all() and (frame["reason"] != "").all()
     assert frame["predictor"].tolist() == list(language_regression.UNITS)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from xstilts.evaluation.analyses import cost, learning_curves, mixture_size, task_transfer, transfer_gap
 
+from tests.builders import provenance
 from tests.builders.compared import MIXTURES, XNLI, analysed, only, right
 from tests.builders.predicted import Predicted
 
@@ -40,9 +41,7 @@ def test_scores_and_costs_are_means_over_seeds_and_worlds(made):
     for world in SCORES:
         for seed in (1, 2):
             folder = made.results / f"intermediate/{world}.r.nine.s{seed}"
-            folder.mkdir(parents=True)
-            stated = {"wall_seconds": 1.0, "cpu_seconds": float(world), "gpu": None, "gpus": 0, "processor": "x"}
-            (folder / "provenance.json").write_text(json.dumps(stated))
+            provenance.leave(folder, cpu_seconds=float(world), gpu=None, gpus=0)
     row = only(analysed(made, cost)[0], mixture="nine")
     assert (row["intermediate"], row["runs"], row["measured"], row["trainings"]) == (4.5, 4, 4, 8)
 

@@ -4,16 +4,17 @@ import pytest
 from xstilts.reporting.paper import checklist, cost, data, settings
 from xstilts.reporting.paper.cost import Cost
 from xstilts.reporting.paper.prose import cited
+from xstilts.reporting.paper.works import of_plan
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, PreparedSplit
 
-from tests.builders.papers import leave_provenance, trainings_of, works_of
+from tests.builders.papers import leave_provenance, trainings_of
 
 STUDY = {"mixtures": ["none", "mnli"], "targets": {"xnli": None}, "languages": ["en", "de"], "seeds": [1, 2]}
 
 
 def answers(trainings, spent=None):
-    works = works_of(trainings.plan)
+    works = of_plan(trainings.plan)
     found = checklist.items(trainings, spent or cost.measured(trainings.plan, trainings.results), works)
     text = checklist.markdown(found)
     return {part.partition(".")[0]: part for part in text.split("**") if part[:2] in ("B1", "B2")} | {
@@ -84,7 +85,7 @@ def test_a_made_up_world_names_nobody(tmp_path):
 
 
 def test_data_of_a_study_are_in_a_table(trainings):
-    shown = data.table(trainings.plan, trainings.results, works_of(trainings.plan))
+    shown = data.table(trainings.plan, trainings.results, of_plan(trainings.plan))
     assert shown.cells[1] == [
         ["MNLI", "training", "en", "1,500", "100", "", "", "OANC and others (see the MultiNLI paper)"],
         ["XNLI", "evaluation", "de en", "", "", "250", "test", "CC BY-NC 4.0"],
@@ -96,7 +97,7 @@ def test_rows_that_are_no_official_split_are_marked(trainings):
     path = manifest.path_of(trainings.results, node)
     split = PreparedSplit(rows=9, labels={}, split="dev", official=False, sample=True)
     path.write_text(manifest.text(manifest.read(path).spec, {}, PreparedResults(splits={"de": split}, left_out={})))
-    shown = data.table(trainings.plan, trainings.results, works_of(trainings.plan))
+    shown = data.table(trainings.plan, trainings.results, of_plan(trainings.plan))
     assert shown.cells[1][1][2:7] == ["de", "", "", "9", "dev†‡"] and shown.legend == data.LEGEND
 
 
@@ -125,6 +126,6 @@ def test_rates_by_model_are_told_apart(tmp_path):
 
 
 def test_citations_of_answers_are_collected(trainings):
-    works = works_of(trainings.plan)
+    works = of_plan(trainings.plan)
     found = checklist.items(trainings, Cost(), works)
     assert {"williams2018broad", "xstilts"} <= set(cited(checklist.cited(found))) <= set(works.entries)

@@ -15,8 +15,9 @@ from xstilts.planning.study import read_study
 from xstilts.reporting.layout import Shown
 from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper import document, fitted
+from xstilts.reporting.paper.works import of_plan
 
-from tests.builders.papers import leave, leave_figures, leave_provenance, works_of
+from tests.builders.papers import leave, leave_figures, leave_provenance
 from tests.builders.projects import ROOT
 
 LATEX = shutil.which("pdflatex") and shutil.which("bibtex")
@@ -39,7 +40,7 @@ def paper(plan, tmp_path_factory):
     leave_provenance(plan, folder / "results", "targets")
     leave_figures(folder / "figures")
     frames = scores.read(FOUND / scores.FILE), None, estimates.read(FOUND / estimates.FILE)
-    document.write(plan, folder / "results", *frames, works_of(plan), folder / "paper")
+    document.write(plan, folder / "results", *frames, folder / "paper")
     return folder / "paper"
 
 
@@ -127,10 +128,9 @@ def test_sentences_of_the_first_paragraph_name_their_rows(paper):
     assert "[1]" not in "".join(line for line in lines if not line.startswith("%"))
 
 
-def test_a_task_that_the_registry_lacks(plan, tmp_path):
-    works = works_of(plan)
-    with pytest.raises(UserError, match="no task 'mine'; name your own tasks' folder by --own-tasks"):
-        works.task("mine@de")
+def test_a_task_that_the_plan_says_nothing_of(plan):
+    with pytest.raises(UserError, match="the plan says nothing of the task 'mine'; run the study again"):
+        of_plan(plan).task("mine@de")
 
 
 def compiled(folder, name):

@@ -1,11 +1,14 @@
 """Methods: every sentence is of the study, and none that another study contradicts."""
 
 import pytest
+from xstilts.planning import registry
 from xstilts.reporting.paper import methods, statistics
 from xstilts.reporting.paper.prose import in_markdown
+from xstilts.reporting.paper.works import Works, of_plan
+from xstilts.store.documentation import Registered
 
 from tests.builders.estimates import CONTRAST, LARGE, ONE_RUN, UNDECIDED, estimates
-from tests.builders.papers import trainings_of, works_of
+from tests.builders.papers import trainings_of
 from tests.builders.study_plans import study_plan
 
 # vectors of one position
@@ -14,7 +17,7 @@ CLS = {"bitext": {"layer": -5, "pooling": "cls"}}
 
 def said(folder, found=None, **study):
     trainings = trainings_of(folder, **study)
-    sentences = methods.sentences(trainings, estimates() if found is None else found, works_of(trainings.plan))
+    sentences = methods.sentences(trainings, estimates() if found is None else found, of_plan(trainings.plan))
     return in_markdown(sentences)
 
 
@@ -144,9 +147,11 @@ def test_a_world_is_said_to_be_made_up(tmp_path):
 
 
 def statistics_of(*rows, **changes):
-    frame = estimates(*rows)
-    plan = study_plan(**changes)
-    return in_markdown(statistics.sentences(plan, frame, works_of(plan)))
+    tools = {
+        name: Registered(title=tool["title"], bibtex=tuple(tool["bibtex"]))
+        for name, tool in registry.load().tools.items()
+    }
+    return in_markdown(statistics.sentences(study_plan(**changes), estimates(*rows), Works(tools=tools)))
 
 
 @pytest.mark.parametrize(

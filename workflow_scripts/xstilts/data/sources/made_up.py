@@ -8,3 +8,5 @@ from types import ModuleType
 from xstilts.data.sources import miniature, tiny
 
 MADE_UP: dict[str, ModuleType] = {"tiny": tiny, "miniature": miniature}
+# what stands in place of a licence or a citation of such data
+WORDS = "made up"

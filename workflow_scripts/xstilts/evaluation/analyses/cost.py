@@ -1,6 +1,5 @@
 """Cost: the time of each arm's trainings as it was measured, beside what the arm gains over ``none``."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from xstilts.evaluation.analyses.differences import Differences
 from xstilts.evaluation.comparisons import Arm
 from xstilts.evaluation.table import Column, Table
 from xstilts.evaluation.trainings import INTERMEDIATE, TARGET
-from xstilts.store.node import PROVENANCE
+from xstilts.store import provenance
 from xstilts.store.study_plan import NONE, StudyPlan
 
 # units of time
@@ -84,14 +83,12 @@ def cost_of(folder: Path) -> Cost | None:
     Args:
         folder: of the node.
     """
-    try:
-        stated: Mapping[str, Any] = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    stated = provenance.read(folder)
+    if stated is None:
         return None
-    # an earlier version did not note what it ran on
-    if stated.get("gpu"):
-        return Cost(stated["wall_seconds"] * stated["gpus"], GPU_SECONDS, stated["gpu"])
-    return Cost(stated["cpu_seconds"], CPU_SECONDS, stated.get("processor", ""))
+    if stated.gpu:
+        return Cost(stated.gpu_seconds, GPU_SECONDS, stated.gpu)
+    return Cost(stated.cpu_seconds, CPU_SECONDS, stated.processor or "")
 
 
 def _of_arm(nodes: Mapping[str, Iterable[str]], costs: Mapping[str, Cost | None], runs: int) -> dict[str, Any]:

@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 
 from xstilts.evaluation import confounding, intervals, mixed_model
-from xstilts.evaluation.analyses import language_features
 from xstilts.evaluation.pretraining import NO, YES
 from xstilts.evaluation.scores import headline
 from xstilts.evaluation.subwords import TOKENS_PER_WORD
@@ -33,6 +32,7 @@ from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
 from xstilts.store.study_plan import NONE, StudyPlan
 
+MADE_FROM = ("language_features",)
 # degrees of freedom below which there is no regression: with two an interval is 4.3 standard errors to each side
 FEWEST_DEGREES = 3
 # percent of unknown tokens above which fertility says nothing: a word of unknown letters is one token, however long
@@ -82,16 +82,19 @@ UNITS = {
 _NAMES = [column.name for column in COLUMNS]
 
 
-def collect(plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def collect(
+    plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.DataFrame, features: pd.DataFrame
+) -> pd.DataFrame:
     """Return the regressions of a study; of several worlds those of means over worlds.
 
     Args:
         plan: the study's plan.
-        results: the results folder.
+        results: the results folder, of which nothing is needed.
         estimates: the table of estimates, of which nothing is needed.
         scores: the table of scores.
+        features: the features of its languages.
     """
-    return regress(gains_of(plan, scores), language_features.collect(plan, results, estimates, scores))
+    return regress(gains_of(plan, scores), features)
 
 
 def gains_of(plan: StudyPlan, scores: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from xstilts.reporting.paper.cost import Cost
 from xstilts.reporting.paper.prose import Cite, Sentence, in_latex, in_markdown, listed, semicolons
 from xstilts.reporting.paper.settings import number
 from xstilts.reporting.paper.trainings import Trainings
-from xstilts.reporting.paper.works import Registered, Works
+from xstilts.reporting.paper.works import Works
+from xstilts.store.documentation import Registered
 from xstilts.store.specs.data import EvaluationDataSpec
 from xstilts.store.specs.models import PretrainedSpec, TokenizerSpec
 from xstilts.store.study_plan import StudyPlan
@@ -37,7 +38,7 @@ def items(trainings: Trainings, spent: Cost, works: Works) -> list[Item]:
     Args:
         trainings: of the study.
         spent: what the study has cost.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     return [
         Item("B1", "Did you cite the creators of the artifacts that you used?", (_creators(trainings, spent, works),)),
@@ -112,10 +113,7 @@ def _creators(trainings: Trainings, spent: Cost, works: Works) -> Sentence:
 
 def _licences(trainings: Trainings, spent: Cost, works: Works) -> list[Sentence]:
     plan = trainings.plan
-    of_data = {
-        works.task(spec.task).title: "made up" if data.made_up(plan, node) else works.task(spec.task).licence
-        for node, spec in data.used(plan).items()
-    }
+    of_data = {works.task(spec.task).title: data.licence(plan, node, works) for node, spec in data.used(plan).items()}
     of_models = {name: works.models[name].licence for name in trainings.pretrained}
     of_software = {name: entry.licence for name, entry in _software(trainings, spent, works)}
     return [
@@ -126,7 +124,7 @@ def _licences(trainings: Trainings, spent: Cost, works: Works) -> list[Sentence]
 
 
 def _all_made_up(plan: StudyPlan) -> bool:
-    return all(data.made_up(plan, node) for node in data.used(plan))
+    return all(data.is_made_up(plan, node) for node in data.used(plan))
 
 
 def _individuals(trainings: Trainings) -> Sentence:

@@ -1,14 +1,13 @@
 """What a study has cost and on what it ran, as its nodes measured it: ``provenance.json`` of each."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from xstilts.reporting.wording import counted, listed
-from xstilts.store.node import PROVENANCE
+from xstilts.store import provenance
+from xstilts.store.provenance import Provenance
 from xstilts.store.stages import STAGES
 from xstilts.store.study_plan import StudyPlan
 
@@ -29,8 +28,8 @@ class Cost:
         commits: of this library.
     """
 
-    gpu_hours: Counter[str] = field(default_factory=Counter)
-    cpu_hours: Counter[str] = field(default_factory=Counter)
+    gpu_hours: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    cpu_hours: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     jobs: int = 0
     lacking: int = 0
     versions: dict[str, set[str]] = field(default_factory=dict)
@@ -45,35 +44,33 @@ def measured(plan: StudyPlan, results: Path) -> Cost:
         results: the results folder.
     """
     cost = Cost()
+    made = provenance.of_nodes(results, plan.nodes)
     for node in plan.nodes:
         computes = STAGES[node.partition("/")[0]].computes
-        path = results / node / PROVENANCE
-        if not path.exists():
+        if node not in made:
             cost.lacking += computes
             continue
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        _add_versions(cost, stated)
+        _add_versions(cost, made[node])
         if computes:
-            _add_hours(cost, stated)
+            _add_hours(cost, made[node])
     return cost
 
 
-def _add_versions(cost: Cost, stated: Mapping[str, Any]) -> None:
-    for package, version in {**stated["versions"], "Python": stated["python"]}.items():
+def _add_versions(cost: Cost, stated: Provenance) -> None:
+    for package, version in {**stated.versions, "Python": stated.python}.items():
         if version is not None:
             cost.versions.setdefault(package, set()).add(version)
-    if stated["commit"] is not None:
-        cost.commits.add(stated["commit"])
+    if stated.commit is not None:
+        cost.commits.add(stated.commit)
 
 
-def _add_hours(cost: Cost, stated: Mapping[str, Any]) -> None:
+def _add_hours(cost: Cost, stated: Provenance) -> None:
     cost.jobs += 1
-    hours = stated["wall_seconds"] / _SECONDS
-    if stated.get("gpu"):
-        cost.gpu_hours[stated["gpu"]] += hours * stated["gpus"]
+    if stated.gpu:
+        cost.gpu_hours[stated.gpu] += stated.gpu_seconds / _SECONDS
     else:
-        processor = stated.get("processor")
-        cost.cpu_hours[f"{processor}, {counted(stated['processors'], 'core')}" if processor else ""] += hours
+        on = f"{stated.processor}, {counted(stated.processors or 0, 'core')}" if stated.processor else ""
+        cost.cpu_hours[on] += stated.wall_seconds / _SECONDS
 
 
 def budget(cost: Cost) -> str:

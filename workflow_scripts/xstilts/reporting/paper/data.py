@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xstilts.data.sources.made_up import MADE_UP
+from xstilts.data.sources import made_up
 from xstilts.reporting.layout import Shown
 from xstilts.reporting.paper.settings import span
 from xstilts.reporting.paper.works import Works
@@ -16,7 +16,6 @@ from xstilts.store.specs.data import DataSpec, EvaluationDataSpec, PreparedSpec,
 from xstilts.store.study_plan import StudyPlan
 
 _HEADER = ["data set", "use", "languages", "train", "dev", "test", "split", "licence"]
-_MADE_UP = "made up"
 LEGEND = "† not the official split; ‡ a sample of the published rows."
 
 
@@ -26,17 +25,16 @@ def table(plan: StudyPlan, results: Path, works: Works) -> Shown:
     Args:
         plan: the study's plan.
         results: the results folder.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     rows: dict[tuple[str, ...], None] = {}
     for node, spec in used(plan).items():
         stated = manifest.results_of(results, node, PreparedResults)
-        licence = _MADE_UP if made_up(plan, node) else works.task(spec.task).licence or "not stated"
         if isinstance(spec, EvaluationDataSpec):
             about = _evaluation(stated)
         else:
             about = _training(spec, stated, languages(plan, node))
-        rows[works.task(spec.task).title, *about, licence] = None
+        rows[works.task(spec.task).title, *about, licence(plan, node, works)] = None
     cells = (_HEADER, [list(row) for row in rows])
     marked = any(mark in cell for row in rows for cell in row for mark in "†‡")
     caption = (
@@ -58,12 +56,19 @@ def used(plan: StudyPlan) -> dict[str, PreparedSpec]:
     return found
 
 
-def made_up(plan: StudyPlan, node: str) -> bool:
+def licence(plan: StudyPlan, node: str, works: Works) -> str:
+    """Return the licence of prepared data, in words where there is none."""
+    spec = plan.nodes[node].spec
+    assert isinstance(spec, PreparedSpec)
+    return made_up.WORDS if is_made_up(plan, node) else works.task(spec.task).licence or "not stated"
+
+
+def is_made_up(plan: StudyPlan, node: str) -> bool:
     """Tell whether data come from a source that makes them up."""
     spec = plan.nodes[node].spec
     if isinstance(spec, DataSpec):
-        return spec.source.kind in MADE_UP
-    return any(made_up(plan, parent) for parent in spec.parents.values() if parent in plan.nodes)
+        return spec.source.kind in made_up.MADE_UP
+    return any(is_made_up(plan, parent) for parent in spec.parents.values() if parent in plan.nodes)
 
 
 def _evaluation(stated: PreparedResults) -> list[str]:

@@ -10,7 +10,7 @@ from xstilts.reporting.latex import escape
 from xstilts.reporting.paper import checklist, cost, data, figures, fitted, methods, settings
 from xstilts.reporting.paper.prose import cited, in_latex
 from xstilts.reporting.paper.trainings import Trainings
-from xstilts.reporting.paper.works import Works
+from xstilts.reporting.paper.works import Works, of_plan
 from xstilts.reporting.wording import Sentence, Stated
 from xstilts.store.study_plan import StudyPlan
 
@@ -52,7 +52,6 @@ def write(
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
     estimates: pd.DataFrame,
-    works: Works,
     folder: Path,
 ) -> None:
     """Write the paper of a study into an empty folder beside the study's figures.
@@ -63,12 +62,12 @@ def write(
         scores: the table of scores.
         layers: that of all layers, where the study asks for it.
         estimates: the table of estimates.
-        works: the registry.
         folder: where to; ``figures`` is beside it.
 
     Raises:
-        UserError: if the registry lacks a task of the study.
+        UserError: if the plan says nothing of a task of the study.
     """
+    works = of_plan(plan)
     trainings = Trainings(plan, results)
     spent = cost.measured(plan, results)
     said = methods.sentences(trainings, estimates, works)

@@ -30,7 +30,7 @@ def sentences(trainings: Trainings, estimates: pd.DataFrame, works: Works) -> li
     Args:
         trainings: of the study.
         estimates: the table of estimates.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     plan = trainings.plan
     return [
@@ -50,7 +50,7 @@ def _made_up(plan: StudyPlan) -> list[Sentence]:
     if not notice:
         return []
     said: list[Sentence] = [(notice,)]
-    if all(data.made_up(plan, node) for node in data.used(plan)):
+    if all(data.is_made_up(plan, node) for node in data.used(plan)):
         said.append(("Its tasks have the names, forms and metrics of published data sets, of which none was used.",))
     return said
 

@@ -26,7 +26,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame, works: Works) -> list[Se
     Args:
         plan: the study's plan.
         estimates: the table of estimates.
-        works: the registry.
+        works: what the plan has of the registry.
     """
     return [runs(plan), *_intervals(plan, estimates, works)]
 

@@ -1,59 +1,27 @@
-"""What the registry says of what a study uses: titles, licences, and the works to cite."""
+"""What the registry says of what a study uses, as sentences: titles with citations, names of languages."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from xstilts.errors import UserError
 from xstilts.references import parse_reference
 from xstilts.reporting.paper.prose import Cite, Sentence
+from xstilts.store import documentation
+from xstilts.store.documentation import Registered
+from xstilts.store.study_plan import StudyPlan
 
 
-@dataclass(frozen=True, kw_only=True)
-class Registered:
-    """An entry of the registry: a task, a model, a benchmark or a tool.
-
-    Attributes:
-        title: the name as papers write it.
-        licence: its licence; None where the registry states none.
-        bibtex: keys of the works to cite.
-        parameters: of a published model.
-    """
-
-    title: str
-    licence: str | None = None
-    bibtex: tuple[str, ...] = ()
-    parameters: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Works:
-    """The registry as papers need it.
-
-    Attributes:
-        tasks: by name.
-        models: by name.
-        benchmarks: by name.
-        tools: software by package, and procedures.
-        languages: English names by code.
-        entries: BibTeX entries by key.
-    """
-
-    tasks: Mapping[str, Registered]
-    models: Mapping[str, Registered]
-    benchmarks: Mapping[str, Registered]
-    tools: Mapping[str, Registered]
-    languages: Mapping[str, str]
-    entries: Mapping[str, str]
+class Works(documentation.Works):
+    """What the plan of a study has of the registry, as sentences need it."""
 
     def task(self, reference: str) -> Registered:
         """Return the task of a reference.
 
         Raises:
-            UserError: if the registry does not have it.
+            UserError: if the plan does not have it, as one of an earlier version.
         """
         name = parse_reference(reference)[0]
         if name not in self.tasks:
-            raise UserError(f"paper: the registry has no task {name!r}; name your own tasks' folder by --own-tasks")
+            raise UserError(f"paper: the plan says nothing of the task {name!r}; run the study again")
         return self.tasks[name]
 
     def cite(self, tool: str) -> Cite:
@@ -73,3 +41,8 @@ class Works:
     def bibliography(self, keys: Iterable[str]) -> str:
         """Return the BibTeX entries of works, in the order of their keys."""
         return "\n\n".join(self.entries[key] for key in sorted(set(keys))) + "\n"
+
+
+def of_plan(plan: StudyPlan) -> Works:
+    """Return what the plan of a study has of the registry."""
+    return Works(**vars(plan.documentation.works))

@@ -2,17 +2,17 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xstilts.data.sources import made_up
 from xstilts.data.sources.miniature import languages
-from xstilts.evaluation import estimates, scores
+from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
 from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
-from xstilts.reporting.report.training import made
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
 from xstilts.store.manifest import PreparedResults, path_of
@@ -20,8 +20,6 @@ from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
 from xstilts.store.study_plan import NONE, StudyPlan
-
-MADE_UP_KINDS = {"miniature": "made up here: the miniature world {seed}", "tiny": "made up here: tiny"}
 
 
 def features(inputs: Inputs) -> Grid | None:
@@ -88,7 +86,7 @@ def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:
     sources = [inputs.plan.nodes[parent].spec for parent in spec.parents_of("data") if parent in inputs.plan.nodes]
     contents = [source.source for source in sources if isinstance(source, DataSpec)]
     card = inputs.plan.documentation.tasks.get(parse_reference(spec.task)[0])
-    is_made_up = any(content.kind in MADE_UP_KINDS for content in contents)
+    is_made_up = any(content.kind in made_up.MADE_UP for content in contents)
     licence = (card.licence if card else None) or "not known to the registry"
     title = f"{card.title}. {card.citation}" if card and card.citation and not is_made_up else spec.task
     rows = {split: found.rows for split, found in prepared.splits.items()}
@@ -106,8 +104,9 @@ def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:
 
 def origin(content: Content) -> str:
     """Return where raw files or a model come from, in words."""
-    if content.kind in MADE_UP_KINDS:
-        return MADE_UP_KINDS[content.kind].format(seed=content.seed)
+    if content.kind in made_up.MADE_UP:
+        what = f"the miniature world {content.seed}" if content.kind == "miniature" else content.kind
+        return f"{made_up.WORDS} here: {what}"
     if content.repository is not None:
         return f"{content.repository} at {content.revision}"
     number = len(content.files)
@@ -188,8 +187,8 @@ def _mixtures(plan: StudyPlan) -> Grid:
     """Return the intermediate mixtures: tasks, how they are sampled, and learning rates by model."""
     specs: dict[str, dict[str, IntermediateSpec]] = {}
     for cell in plan.cells:
-        for node in _ancestors(plan, cell.node):
-            spec = plan.nodes[node].spec if node.startswith("intermediate/") else None
+        for training in trainings.behind(plan, cell.node):
+            spec = plan.nodes[training.node].spec
             if isinstance(spec, IntermediateSpec):
                 specs.setdefault(cell.mixture, {}).setdefault(f"{cell.model}, {cell.recipe}", spec)
     rows = []
@@ -220,30 +219,22 @@ def _rate(rate: float | None) -> str:
     return "searched" if rate is None else f"{rate:g}"
 
 
-def _ancestors(plan: StudyPlan, node: str) -> Iterable[str]:
-    """Yield a node of the plan and those that it is made from."""
-    if node in plan.nodes:
-        yield node
-        for parent in plan.nodes[node].parents.values():
-            yield from _ancestors(plan, parent)
-
-
 def provenance(inputs: Inputs) -> Section:
     """Return with what the study was made: commit, versions, hardware, hashes; its arms, and its file."""
-    found = [one.provenance for one in made(inputs)]
+    found = list(inputs.provenance.values())
     facts: dict[str, str] = {}
     if found:
-        commits = Counter(one["commit"] or "outside a checkout" for one in found)
+        commits = Counter(one.commit or "outside a checkout" for one in found)
         facts["commit"] = _counted(commits)
-        facts["made"] = f"{min(one['started'] for one in found)} to {max(one['started'] for one in found)}"
-        facts["machines"] = _counted(Counter(f"{one['host']}, {one['platform']}" for one in found))
-        processors = Counter(one["processor"] for one in found if "processor" in one)
+        facts["made"] = f"{min(one.started for one in found)} to {max(one.started for one in found)}"
+        facts["machines"] = _counted(Counter(f"{one.host}, {one.platform}" for one in found))
+        processors = Counter(one.processor for one in found if one.processor)
         if processors:
             facts["processors"] = _counted(processors)
-        gpus = Counter(one["gpu"] for one in found if one.get("gpu"))
+        gpus = Counter(one.gpu for one in found if one.gpu)
         facts["GPUs"] = _counted(gpus) if gpus else "none used"
-        facts["Python"] = _counted(Counter(one["python"] for one in found))
-        versions = {f"{name} {version}" for one in found for name, version in one["versions"].items() if version}
+        facts["Python"] = _counted(Counter(one.python for one in found))
+        versions = {f"{name} {version}" for one in found for name, version in one.versions.items() if version}
         facts["versions"] = ", ".join(sorted(versions))
     files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, estimates.FILE)}
     hashes = {name: file_sha256(path) for name, path in files.items() if path.exists()}

@@ -11,8 +11,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.reporting.layout import Cells
-from xstilts.store import manifest
+from xstilts.store import manifest, provenance
 from xstilts.store.manifest import MANIFEST, EvaluationResults, Run, path_of
+from xstilts.store.provenance import Provenance
 from xstilts.store.study_plan import StudyPlan
 
 # what tables can be filtered by
@@ -162,6 +163,11 @@ class Inputs:
         for node in dict.fromkeys(cell.node for cell in self.plan.cells):
             found |= manifest.results_of(self.results, node, EvaluationResults).training
         return found
+
+    @cached_property
+    def provenance(self) -> dict[str, Provenance]:
+        """How the study's nodes were made, by id; those of which nothing says so are left out."""
+        return provenance.of_nodes(self.results, self.plan.nodes)
 
     def href(self, node: str) -> str:
         """Return the path of a node's manifest, as the page links to it."""

@@ -1,16 +1,12 @@
 """The sections on how the models were made: training runs, and what all jobs cost."""
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
+from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.manifest import DevScores, Run
-from xstilts.store.node import PROVENANCE
+from xstilts.store.provenance import Provenance
 from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.study_plan import PlannedNode, StudyPlan
 
@@ -41,17 +37,10 @@ def training(inputs: Inputs) -> Section | None:
 
 
 def _axes(plan: StudyPlan) -> dict[str, dict[str, list[str]]]:
-    """Return the models, mixtures and targets that each node is behind."""
-
-    @cache
-    def behind(node: str) -> frozenset[str]:
-        entry = plan.nodes.get(node)
-        parents = [parent for parent in entry.parents.values() if parent in plan.nodes] if entry else []
-        return frozenset([node]).union(*map(behind, parents))
-
+    """Return the models, mixtures and targets that each training is behind."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for cell in plan.cells:
-        for node in behind(cell.node):
+        for node in models_behind(plan, cell.node):
             for axis, value in cell.at(("model", "mixture", "target")).items():
                 found[node][axis].add(value)
     return {node: {axis: sorted(values) for axis, values in of_node.items()} for node, of_node in found.items()}
@@ -71,36 +60,18 @@ def _scores(dev: DevScores) -> str:
     return ", ".join(f"{metric} {value:.1f}" for metric, value in dev.scores.items())
 
 
-@dataclass(frozen=True)
-class Made:
-    """What provenance.json says of a node that is there."""
-
-    stage: str
-    provenance: Mapping[str, Any]
-
-
-def made(inputs: Inputs) -> list[Made]:
-    """Return what is known of how each node of the study was made; nothing of those without provenance."""
-    found = []
-    for node in inputs.plan.nodes:
-        path = Path(inputs.results) / node / PROVENANCE
-        if path.exists():
-            found.append(Made(node.partition("/")[0], json.loads(path.read_text(encoding="utf-8"))))
-    return found
-
-
 def cost(inputs: Inputs) -> Section | None:
     """Return the time that the nodes of the study took, by stage."""
-    found = made(inputs)
+    found = inputs.provenance
     if not found:
         return None
     planned: dict[str, int] = defaultdict(int)
     for node in inputs.plan.nodes:
         planned[node.partition("/")[0]] += 1
-    jobs = {stage: [one.provenance for one in found if one.stage == stage] for stage in planned}
+    jobs = {stage: [made for node, made in found.items() if node.partition("/")[0] == stage] for stage in planned}
     rows = [[stage, str(number), *_cost(jobs[stage])] for stage, number in planned.items() if jobs[stage]]
-    rows.append(["all", str(len(inputs.plan.nodes)), *_cost([one.provenance for one in found])])
-    has_gpus = any(one.provenance.get("gpus") for one in found)
+    rows.append(["all", str(len(inputs.plan.nodes)), *_cost(list(found.values()))])
+    has_gpus = any(made.gpus for made in found.values())
     lacking = len(inputs.plan.nodes) - len(found)
     said = [
         "Hours that the jobs of this study's nodes took, one after the other; other studies may share them.",
@@ -116,11 +87,11 @@ def cost(inputs: Inputs) -> Section | None:
     return Section(id="cost", title="Cost", values={"tables": [grid]})
 
 
-def _cost(jobs: list[Mapping[str, Any]]) -> list[str]:
-    wall = sum(job["wall_seconds"] for job in jobs) / _HOUR
-    cpu = sum(job["cpu_seconds"] for job in jobs) / _HOUR
-    gpu = sum(job["wall_seconds"] * job.get("gpus", 0) for job in jobs) / _HOUR
-    memory = max(job["peak_memory_mb"] for job in jobs) / 1024
+def _cost(jobs: Sequence[Provenance]) -> list[str]:
+    wall = sum(job.wall_seconds for job in jobs) / _HOUR
+    cpu = sum(job.cpu_seconds for job in jobs) / _HOUR
+    gpu = sum(job.gpu_seconds for job in jobs) / _HOUR
+    memory = max(job.peak_memory_mb for job in jobs) / 1024
     return [str(len(jobs)), _hours(wall), _hours(cpu), _hours(gpu) if gpu else NOTHING, f"{memory:.1f}"]
 
 
