@@ -52,7 +52,7 @@ def mixture_sizes_of(plan: StudyPlan, **changes: Any) -> pd.DataFrame:
 
 
 def learning_of(plan: StudyPlan, steps: Sequence[int] = (10, 20, 30)) -> pd.DataFrame:
-    """Return dev scores of a study's first target by a formula with noise; of the first model's intermediate phase too."""
+    """Return dev scores of a study's first target, and of the first model's intermediate phase, by a formula."""
     rng = np.random.default_rng(1)
     first, target = plan.cells[0].model, next(iter(plan.targets))
     points = []

@@ -32,12 +32,12 @@ _BEND, _END, _TEXT = 103, 109, 112
 
 
 def frame(inputs: FigureInputs) -> pd.DataFrame:
-    """Return the points of the curves: what they are named by, ``step``, and of the runs that went so far the dev score.
+    """Return the points of the curves: the dev score by ``step``, over the ``runs`` that went so far.
 
-    That is ``value``, its mean, ``low`` and ``high``, the lowest and the highest, and ``runs``, their number. ``share``
-    is the step in percent of the steps that the longest run of the curve did. What a phase has no part in is empty:
-    an intermediate training is for all targets, pretraining for all mixtures too. Of several worlds runs are those of
-    all of them. A training with one dev score has no curve.
+    ``value`` is the mean, ``low`` and ``high`` are the lowest and the highest run, of several worlds of all of them.
+    ``share`` is the step in percent of those that the longest run of the curve did. ``targets`` is empty where a
+    training is for all of them, as of the intermediate phase, and ``mixtures`` for pretraining. A training with one dev
+    score has no curve.
     """
     table = inputs.analyses("learning_curves")
     table = table[table["curve"] == DEV_SCORE]
@@ -73,32 +73,33 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     )
     names = {mixtures: ", ".join(map(options.mixture, mixtures.split(", "))) for mixtures in looks}
     several = frame["recipes"].nunique() > 1
-    panels = {_title(*key, several, options): curves for key, curves in frame.groupby(_PANEL, sort=False)}
+    panels = [(_title(curves.iloc[0], several, options), curves) for _, curves in frame.groupby(_PANEL, sort=False)]
     beside = style.width_of(names.values(), SMALL) + _BESIDE
-    titles = [line for title in panels for line in title.splitlines()]
+    titles = [line for title, _ in panels for line in title.splitlines()]
     least = max(_WIDTH + beside, style.width_of(titles, MEDIUM) + 0.2)
-    bands = style.bands(list(panels), options.width, least)
+    bands = style.bands(panels, options.width, least)
     # room for all names
-    inner = max(_HEIGHT, LINE * max(curves["mixtures"].nunique() for curves in panels.values()))
+    inner = max(_HEIGHT, LINE * max(curves["mixtures"].nunique() for _, curves in panels))
     figure, grid = style.panels(
         options, len(bands) * (inner + _AROUND), len(bands), len(bands[0]), note=_note(frame, plan)
     )
     for axes in grid.flat:
         axes.set_axis_off()
     for band, row in zip(bands, grid, strict=True):
-        for title, axes in zip(band, row, strict=False):
+        for (title, curves), axes in zip(band, row, strict=False):
             axes.set_axis_on()
             axes.set_title(title)
-            _panel(axes, panels[title], looks)
-            _label(axes, panels[title], looks, names, LINE / inner)
+            _panel(axes, curves, looks)
+            _label(axes, curves, looks, names, LINE / inner)
     return figure
 
 
-def _title(phase: str, targets: str, unit: str, recipes: str, models: str, several: bool, options: Options) -> str:
-    """Return the two lines above a panel."""
-    model = ", ".join(map(options.model, models.split(", "))) + (f", {recipes}" if several else "")
-    of = ", ".join(map(options.target, targets.split(", "))) if targets else phase
-    return f"{model}\n{of}" + (", \N{MINUS SIGN}loss" if unit == NATS else "")
+def _title(point: pd.Series, several: bool, options: Options) -> str:
+    """Return the two lines above the panel of a point."""
+    model = ", ".join(map(options.model, point["models"].split(", ")))
+    of = ", ".join(map(options.target, point["targets"].split(", "))) if point["targets"] else point["phase"]
+    recipes, loss = f", {point['recipes']}" if several else "", ", \N{MINUS SIGN}loss" if point["unit"] == NATS else ""
+    return f"{model}{recipes}\n{of}{loss}"
 
 
 def _panel(axes: Axes, curves: pd.DataFrame, looks: Mapping[str, Look]) -> None:
@@ -106,8 +107,8 @@ def _panel(axes: Axes, curves: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     for mixtures, points in curves.groupby("mixtures", sort=False):
         look = looks[str(mixtures)]
         if points["runs"].max() > 1:
-            shade = {"color": look.colour, "alpha": 0.12, "linewidth": 0}
-            axes.fill_between(points["share"], points["low"], points["high"], zorder=1, **shade)
+            ends = (points["low"].to_numpy(), points["high"].to_numpy())
+            axes.fill_between(points["share"].to_numpy(), *ends, color=look.colour, alpha=0.12, linewidth=0, zorder=1)
         axes.plot(points["share"], points["value"], color=look.colour, linewidth=1)
         end = points.iloc[-1]
         axes.plot(end["share"], end["value"], look.mark, color=look.colour, markersize=3, clip_on=False, zorder=3)

@@ -48,9 +48,10 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return a panel for each arm and target; that of the targets alone only where a page has room for all of them."""
     several = frame["recipe"].nunique() > 1
-    arms = list(dict.fromkeys(zip(frame["recipe"], frame["model"], strict=True)))
+    arms = list(dict.fromkeys(zip(map(str, frame["recipe"]), map(str, frame["model"]), strict=True)))
     names = {arm: options.model(arm[1]) + (f", {arm[0]}" if several else "") for arm in arms}
-    titles = {target: target if target in (MEAN, BENCHMARK) else options.target(target) for target in frame["target"]}
+    targets = list(dict.fromkeys(map(str, frame["target"])))
+    titles = {target: target if target in (MEAN, BENCHMARK) else options.target(target) for target in targets}
     lines = _lines(frame, options)
     room = options.width - style.width_of([line.text for line in lines], SMALL) - 0.2
     least = max(_PANEL, style.width_of([*names.values(), *titles.values()], MEDIUM) + 0.2)
@@ -63,10 +64,10 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
         ]
 
     tall = len(lines) * _ROW + _AROUND
-    rows = arranged(list(titles))
-    left_out = len(rows) * tall > _PAGE and len(titles) > 1
+    rows = arranged(targets)
+    left_out = len(rows) * tall > _PAGE and len(targets) > 1
     if left_out:
-        rows = arranged(list(titles)[:1])
+        rows = arranged(targets[:1])
     note = _note(frame, left_out)
     figure, grid = style.panels(options, len(rows) * tall, len(rows), max(map(len, rows)), note=note)
     for axes in grid.flat:
@@ -92,8 +93,8 @@ def _lines(frame: pd.DataFrame, options: Options) -> list[Line]:
         label = options.mixture(str(whole))
         if kind == SIZE and several:
             lines.append(Line(f"parts of {label}", weight="bold"))
-        for tasks, rows in found.groupby("tasks"):
-            heading = wording.counted(float(tasks), "task") if kind == SIZE else f"{label} without"
+        for _, rows in found.groupby("tasks"):
+            heading = wording.counted(int(rows["tasks"].iloc[0]), "task") if kind == SIZE else f"{label} without"
             lines.append(Line(heading, colour=MUTED))
             for name in rows[_LINE].drop_duplicates().itertuples(index=False, name=None):
                 lines.append(Line(options.mixture(name[3]) if kind == SIZE else name[4], name))
@@ -111,7 +112,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, places: Mapping[Any, float]) -> None
         x = np.repeat([0.0, *by_size["estimate"].mean()], 2)[1:]
         axes.plot(x, np.repeat([*tops, end], 2)[:-1], color=FIRST, alpha=0.3, linewidth=2, zorder=1.5)
     for (kind, decided), rows in frame.groupby(["kind", frame["verdict"].isin(DECIDED)]):
-        colour, mark = _LOOKS[kind]
+        colour, mark = _LOOKS[str(kind)]
         known = rows[rows["low"].notna() & rows["high"].notna()]
         axes.hlines(heights[known.index], known["low"], known["high"], color=colour, linewidth=0.8)
         face = colour if decided else "white"

@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -78,6 +78,8 @@ SETTINGS: dict[Any, Any] = {
     "figure.constrained_layout.w_pad": 0.03,
 }
 
+Panel = TypeVar("Panel")
+
 
 @dataclass(frozen=True)
 class Look:
@@ -142,11 +144,11 @@ def sentence(text: str, options: Options) -> Figure:
     return figure
 
 
-def bands(names: Sequence[str], room: float, least: float) -> list[Sequence[str]]:
-    """Return names of panels in rows of panels, as many in a row as have room, all rows alike but the last.
+def bands(names: Sequence[Panel], room: float, least: float) -> list[Sequence[Panel]]:
+    """Return panels in rows of panels, as many in a row as have room, all rows alike but the last.
 
     Args:
-        names: of the panels.
+        names: of the panels, or the panels themselves.
         room: in inches.
         least: the least width of a panel in inches.
     """
