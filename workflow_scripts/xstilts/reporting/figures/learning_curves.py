@@ -61,16 +61,15 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 
 
 def _places(names: pd.Series, order: Iterable[str]) -> pd.Series:
-    """Return the places of names in an order, of joined names that of the first; -1 for those not in it."""
+    """Return the places of names in an order, of joined names that of the first; those not in it come last."""
     place = {name: index for index, name in enumerate(order)}
-    return names.map(lambda joined: place.get(joined.split(", ")[0], -1))
+    return names.map(lambda joined: place.get(joined.split(", ")[0], len(place)))
 
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return a panel for each phase and target of each model, the mixtures in colours with their names beside."""
-    looks = style.series(
-        frame["mixtures"].loc[_places(frame["mixtures"], plan.mixtures).sort_values(kind="stable").index]
-    )
+    in_order = _places(frame["mixtures"], plan.mixtures).sort_values(kind="stable").index
+    looks = style.series(frame.loc[in_order, "mixtures"])
     names = {mixtures: ", ".join(map(options.mixture, mixtures.split(", "))) for mixtures in looks}
     several = frame["recipes"].nunique() > 1
     panels = [(_title(curves.iloc[0], several, options), curves) for _, curves in frame.groupby(_PANEL, sort=False)]

@@ -46,7 +46,7 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
-    """Return a panel for each arm and target; that of the targets alone only where a page has room for all of them."""
+    """Return a panel for each arm and target; of targets alone only where a page has room for all of them."""
     several = frame["recipe"].nunique() > 1
     arms = list(dict.fromkeys(zip(map(str, frame["recipe"]), map(str, frame["model"]), strict=True)))
     names = {arm: options.model(arm[1]) + (f", {arm[0]}" if several else "") for arm in arms}
