@@ -13,6 +13,7 @@ from xstilts.store.answer import Answer, Budget, Family
 from xstilts.store.study_plan import NONE, Cell, PlannedTarget, StudyPlan
 
 from tests.builders.estimates import estimates
+from tests.builders.sizes_and_curves import learning_of, mixture_sizes_of
 from tests.builders.study_plans import planned, study_plan
 
 LANGUAGES = (
@@ -130,6 +131,9 @@ def inputs_of(
         plan=plan,
         scores=scores_of(plan, languages),
         estimates=estimates(*({"world": math.nan, **row} for row in rows)),
-        analyses={}.__getitem__,
+        analyses={
+            "mixture_size": mixture_sizes_of(plan, **changes),
+            "learning_curves": learning_of(plan),
+        }.__getitem__,
         options=Options(width=width, palette="vlag", **options),
     )

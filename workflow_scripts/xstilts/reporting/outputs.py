@@ -27,6 +27,8 @@ FIGURES = {
     "gain_matrix": "gain_matrix",
     "gains_by_language": "gains_by_language",
     "spread": "spread",
+    "mixture_size": "mixture_size",
+    "learning_curves": "learning_curves",
 }
 # the figures whose colours are the study's palette
 DIVERGING = ("gain_matrix",)

@@ -9,8 +9,9 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure
@@ -77,6 +78,8 @@ SETTINGS: dict[Any, Any] = {
     "figure.constrained_layout.w_pad": 0.03,
 }
 
+Panel = TypeVar("Panel")
+
 
 @dataclass(frozen=True)
 class Look:
@@ -141,11 +144,11 @@ def sentence(text: str, options: Options) -> Figure:
     return figure
 
 
-def bands(names: Sequence[str], room: float, least: float) -> list[Sequence[str]]:
-    """Return names of panels in rows of panels, as many in a row as have room, all rows alike but the last.
+def bands(names: Sequence[Panel], room: float, least: float) -> list[Sequence[Panel]]:
+    """Return panels in rows of panels, as many in a row as have room, all rows alike but the last.
 
     Args:
-        names: of the panels.
+        names: of the panels, or the panels themselves.
         room: in inches.
         least: the least width of a panel in inches.
     """
@@ -205,6 +208,36 @@ def legend(figure: Figure, looks: Mapping[str, Look], options: Options) -> None:
     handles = [Line2D([], [], color=look.colour, marker=look.mark, linewidth=0.8) for look in looks.values()]
     columns = max(1, int(options.width / (width_of(looks, SMALL) + 0.45)))
     figure.legend(handles, list(looks), loc="outside upper left", ncols=columns, borderaxespad=0.2)
+
+
+def limits(values: pd.DataFrame) -> tuple[float, float]:
+    """Return the ends of an axis of differences: all values and 0 are within, and some room on both sides of 0."""
+    low, high = 1.06 * float(values.min().min()), 1.06 * float(values.max().max())
+    return min(low, -0.3 * high, -0.1), max(high, -0.3 * low, 0.1)
+
+
+def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return places on an axis that are at least a gap apart and as near as possible to those given.
+
+    Args:
+        places: where labels should stand.
+        gap: the least distance of two of them.
+        low: end of the axis.
+        high: its other end; there is room for all labels between them.
+    """
+    # blocks of labels that touch, each as the sum of the first label's places that its labels ask for, and their number
+    blocks: list[tuple[float, int]] = []
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    for index in order:
+        total, number = places[index], 1
+        while blocks and blocks[-1][0] / blocks[-1][1] + blocks[-1][1] * gap > total / number:
+            before, members = blocks.pop()
+            total, number = before + total - number * members * gap, number + members
+        blocks.append((total, number))
+    found = [total / number + rank * gap for total, number in blocks for rank in range(number)]
+    found = [max(place, low + rank * gap) for rank, place in enumerate(found)]
+    found = [min(place, high - (len(found) - 1 - rank) * gap) for rank, place in enumerate(found)]
+    return [found[order.index(index)] for index in range(len(places))]
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -24,6 +24,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _IN_SECTION = {
     "headline": "head",
     "gains_by_language": "by-language",
+    "learning_curves": "training",
 }
 
 
