@@ -16,6 +16,7 @@ ANALYSES = {
     "transfer_gap": "transfer_gap",
     "forgetting": "forgetting",
     "cost": "cost",
+    "layer_sweep": "layer_sweep",
     "learning_curves": "learning_curves",
     "language_gains": "language_gains",
     "language_features": "language_features",
@@ -27,6 +28,9 @@ FIGURES = {
     "gain_matrix": "gain_matrix",
     "gains_by_language": "gains_by_language",
     "spread": "spread",
+    "layer_sweep": "layer_sweep",
+    "cost_against_gain": "cost_against_gain",
+    "planted_against_found": "planted_against_found",
 }
 # the figures whose colours are the study's palette
 DIVERGING = ("gain_matrix",)
