@@ -30,11 +30,7 @@ def layer_sweep_of(plan: StudyPlan) -> pd.DataFrame:
         depth = 6 + 6 * (models.index(arm.model) % 2)
         for layer in range(depth + 1):
             score = 30 * math.sin(2.5 * layer / depth) + 5 + number % len(plan.mixtures)
-            what: dict[str, Any] = {
-                "target": next(iter(plan.targets)),
-                "layer": layer,
-                "scored": layer == depth * 2 // 3,
-            }
+            what = {"target": next(iter(plan.targets)), "layer": layer, "scored": layer == depth * 2 // 3}
             rows.append({**arm._asdict(), **what, "score": score, "low": score - 2, "high": score + 1.5,
                          "runs": len({cell.seed for cell in plan.cells}), "chance": 1.5})  # fmt: skip
     return table_of(rows, layer_sweep.COLUMNS)
@@ -48,14 +44,15 @@ def cost_of(plan: StudyPlan, one_run: bool) -> pd.DataFrame:
         one_run: whether no estimate has a verdict.
     """
     arms = arms_of(plan)
-    models, mixtures = (list(dict.fromkeys(names)) for names in zip(*((arm.model, arm.mixture) for arm in arms)))
+    models, mixtures = (list(dict.fromkeys(getattr(arm, axis) for arm in arms)) for axis in ("model", "mixture"))
+    interval = "examples only" if one_run else "runs and examples"
     rows = []
     for number, arm in enumerate(arms):
         place, is_mixed = mixtures.index(arm.mixture), number % 5 == 4
         unit, factor = ("mixed", math.nan) if is_mixed else ("GPU-seconds", 60.0 * 2 ** models.index(arm.model))
         gain = {"row": number, "estimate": 1.7 * place - 4, "low": 1.7 * place - 6, "high": 1.7 * place - 1,
-                "interval": "examples only" if one_run else "runs and examples", "runs_a": 2, "runs_b": 2,
-                "collapsed": 0, "n": 100, "clusters": 100, "verdict": "" if one_run else VERDICTS[number % 4]}  # fmt: skip
+                "interval": interval, "runs_a": 2, "runs_b": 2, "collapsed": 0, "n": 100, "clusters": 100,
+                "verdict": "" if one_run else VERDICTS[number % 4]}  # fmt: skip
         no_gain = {key: math.nan if isinstance(value, int | float) else "" for key, value in gain.items()}
         rows.append(
             {

@@ -7,7 +7,7 @@ import pytest
 from xstilts.evaluation import layers, scores
 from xstilts.evaluation.analyses import layer_sweep
 
-from tests.builders.compared import TATOEBA, XNLI, analysed, only, study
+from tests.builders.compared import TATOEBA, XNLI, only, study
 
 SCORES = {("s", "none"): [50, 52], ("s", "mnli"): [60, 62]}
 
@@ -27,10 +27,24 @@ def swept(folder, of_seeds):
     return made
 
 
-def test_means_of_runs_by_layer(tmp_path):
-    made = swept(tmp_path, {"none": [20.0, 20.0], "mnli": [30.0, 34.0]})
-    frame, _ = analysed(made, layer_sweep, swept=True)
+def table(made, layer=2.0, swept=True):
+    """Return the table of a study, whose scores are of a layer."""
+    plan = made.plan(swept=swept)
+    rows = scores.collect(plan, made.results).assign(layer=layer)
+    frame = layer_sweep.collect(plan, made.results, pd.DataFrame(), rows)
+    assert layer_sweep.TABLE.problem(frame) is None, layer_sweep.TABLE.problem(frame)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return swept(tmp_path_factory.mktemp("swept"), {"none": [20.0, 20.0], "mnli": [30.0, 34.0]})
+
+
+def test_means_of_runs_by_layer(made):
+    frame = table(made)
     mnli = frame[frame["mixture"] == "mnli"]
+    # without English
     assert mnli[["layer", "score", "low", "high", "runs"]].values.tolist() == [
         [0, 32, 30, 34, 2], [1, 33, 31, 35, 2], [2, 34, 32, 36, 2],
     ]  # fmt: skip
@@ -39,16 +53,12 @@ def test_means_of_runs_by_layer(tmp_path):
     assert frame["chance"].unique() == pytest.approx([1])
 
 
-def test_the_layer_of_the_table_of_scores(tmp_path):
-    made = swept(tmp_path, {"none": [20.0, 20.0], "mnli": [30.0, 34.0]})
-    plan = made.plan(swept=True)
-    rows = scores.collect(plan, made.results)
-    by_two = layer_sweep.collect(plan, made.results, pd.DataFrame(), rows.assign(layer=2.0))
-    assert by_two.loc[by_two["scored"], "layer"].tolist() == [2, 2]
-    assert not layer_sweep.collect(plan, made.results, pd.DataFrame(), rows.assign(layer=math.nan))["scored"].any()
+def test_the_layer_of_the_table_of_scores(made):
+    frame = table(made)
+    assert frame.loc[frame["scored"], ["mixture", "layer"]].values.tolist() == [["none", 2], ["mnli", 2]]
+    assert not table(made, math.nan)["scored"].any()
 
 
-def test_without_a_sweep_or_its_files_there_is_nothing(tmp_path):
-    made = swept(tmp_path / "1", {"none": [20.0, 20.0], "mnli": [30.0, 34.0]})
-    assert analysed(made, layer_sweep)[0].empty
-    assert analysed(study(tmp_path / "2", SCORES, {"tatoeba": TATOEBA}), layer_sweep, swept=True)[0].empty
+def test_without_a_sweep_or_its_files_there_is_nothing(made, tmp_path):
+    assert table(made, swept=False).empty
+    assert table(study(tmp_path, SCORES, {"tatoeba": TATOEBA})).empty

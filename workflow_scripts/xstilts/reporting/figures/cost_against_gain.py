@@ -121,7 +121,9 @@ def ticks_of_logarithms(low: float, high: float) -> list[float]:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the largest unit of which it is one or more, such as ``1.5 h``."""
+    """Return a time in the largest unit of which it is one or more, such as ``1.5 h``; none is 0."""
+    if not seconds:
+        return "0"
     name, size = next(((name, size) for name, size in _UNITS.items() if seconds >= size), ("s", 1))
     return f"{seconds / size:.3g} {name}"
 
@@ -156,7 +158,5 @@ def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     if frame["none"].notna().any():
         parts.append("Dotted: the time of none.")
     if left_out:
-        are = "is" if left_out == 1 else "are"
-        why = "not measured, or on a GPU for one phase and on none for the other"
-        parts.append(f"{wording.counted(left_out, 'arm')} {are} left out, whose time was {why}.")
+        parts.append(f"Left out: {wording.counted(left_out, 'arm')} whose time is not known, or not in one unit.")
     return " ".join(parts)

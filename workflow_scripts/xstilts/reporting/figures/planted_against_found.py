@@ -18,7 +18,7 @@ from xstilts.reporting.figures import point_labels, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
 from xstilts.reporting.figures.point_labels import Point
-from xstilts.reporting.figures.style import DECIDED, FIRST, MUTED, RULE, SECOND, SMALL
+from xstilts.reporting.figures.style import DECIDED, FIRST, MUTED, SECOND, SMALL
 from xstilts.store.specs.data import PreparedSpec, TrainingDataSpec
 from xstilts.store.study_plan import StudyPlan
 
@@ -118,7 +118,7 @@ def _panel(axes: Axes, part: pd.DataFrame, texts: dict[tuple[str, str], str], he
             axes.plot([row["planted"]] * 2, [row["low"], row["high"]], color=FIRST, linewidth=1)
         face = FIRST if row["verdict"] in DECIDED else "white"
         axes.plot(row["planted"], row["estimate"], "D", color=FIRST, markerfacecolor=face, zorder=3)
-        points.append(Point(row["planted"], row["estimate"], texts[row["a"], row["b"]], RULE))
+        points.append(Point(row["planted"], row["estimate"], texts[row["a"], row["b"]], MUTED))
     point_labels.write(axes, points, height)
 
 

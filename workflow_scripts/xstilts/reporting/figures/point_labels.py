@@ -10,7 +10,7 @@ from scipy import optimize
 from xstilts.reporting.figures.style import LINE, SMALL
 
 # where lines to the names end and names begin, in widths of the panel from its left
-_END, _BEGIN = 1.02, 1.03
+_END, _BEGIN = 1.08, 1.1
 
 
 @dataclass(frozen=True)
