@@ -130,7 +130,7 @@ def _note(frame: pd.DataFrame, options: Options) -> str:
         f"Upwards: the difference between the two and its {style.over(frame['interval'])}.",
     ]
     if frame["verdict"].isin(DECIDED).any():
-        parts.append("Filled: decided.")
+        parts.append("Filled: decided, primary ones corrected for their number.")
     if frame["world"].notna().any():
         parts.append("Circles: single worlds.")
     if (frame["planted"] == 0).any():

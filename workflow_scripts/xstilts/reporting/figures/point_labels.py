@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import ConnectionPatch
+from matplotlib.transforms import offset_copy
 from scipy import optimize
 
 from xstilts.reporting.figures.style import LINE, SMALL
 
-# where lines to the names end and names begin, in widths of the panel from its left
-_END, _BEGIN = 1.08, 1.1
+# inches from the right of the panel to the end of the lines, and to the names
+_END, _BEGIN = 0.1, 0.12
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,12 @@ def write(axes: Axes, points: Iterable[Point], height: float) -> None:
     in_order = sorted(points, key=lambda point: point.y)
     low, high = axes.get_ylim()
     heights = spaced([(point.y - low) / (high - low) for point in in_order], LINE / height)
-    to_data = axes.transAxes + axes.transData.inverted()
+    end, begin = (offset_copy(axes.transAxes, axes.figure, x=inches, units="inches") for inches in (_END, _BEGIN))
+    look: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "zorder": 1, "clip_on": False, "in_layout": False}
     for point, place in zip(in_order, heights, strict=True):
-        x, y = to_data.transform((_END, place))
-        axes.plot([point.x, x], [point.y, y], color=point.colour, linewidth=0.5, alpha=0.5, zorder=1, clip_on=False)
-        axes.text(_BEGIN, place, point.text, fontsize=SMALL, va="center", transform=axes.transAxes)
+        of_axes: dict[str, Any] = {"axesA": axes, "axesB": axes, "coordsA": "data", "coordsB": end}
+        axes.add_artist(ConnectionPatch((point.x, point.y), (1, place), color=point.colour, **of_axes, **look))
+        axes.text(1, place, point.text, fontsize=SMALL, va="center", transform=begin)
 
 
 def spaced(heights: Iterable[float], step: float) -> np.ndarray:
