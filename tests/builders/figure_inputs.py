@@ -55,7 +55,7 @@ def plan_of(
         "predictions/xnli": planned("xnli", labels=["a", "b", "c"]),
         "predictions/xquad": planned("xquad", labels=None),
     }
-    return study_plan(nodes | planted_nodes(singles), **usual | changes)
+    return study_plan(nodes | planted_nodes([one for one in mixtures if one != NONE]), **usual | changes)
 
 
 def _at(models: Sequence[str], index: int) -> str | None:

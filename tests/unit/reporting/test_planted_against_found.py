@@ -12,7 +12,7 @@ from tests.builders.figure_analyses import planted_of
 from tests.builders.figure_inputs import inputs_of, plan_of
 
 # doses of 0, 50 and 100 percent
-MIXTURES = ["none", "zero", "half", "all", "nine"]
+MIXTURES = ["none", "zero", "half", "all"]
 
 
 def found(*rows, worlds=()):
@@ -43,7 +43,7 @@ def test_differences_by_what_was_planted():
 def test_only_differences_between_doses_on_the_main_outcome_count():
     half, _ = rows_of()
     others = [
-        {**half, "b": "none"}, {**half, "a": "nine"}, {**half, "outcome": "source language"},
+        {**half, "b": "none"}, {**half, "a": "oracle single"}, {**half, "outcome": "source language"},
         {**half, "target": "xnli", "targets": 1}, {**half, "kind": "interaction"},
         {**half, "runs_used": "without collapsed"}, {**half, "name": "claim planted", "estimate": 9.0},
     ]  # fmt: skip

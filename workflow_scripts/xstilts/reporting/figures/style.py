@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, to_rgb
@@ -23,6 +23,7 @@ from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, HIGHER, LOWE
 from xstilts.reporting import wording
 from xstilts.reporting.figures.options import Options
 
+T = TypeVar("T")
 # sizes of text in points, and the height of a line of small text in inches
 SMALL, MEDIUM, LINE = 6.5, 7.5, 0.125
 TEXT, MUTED, RULE, BAND = "#1a1a1a", "#6b6b6b", "#c8c8c8", "#e9e9e9"
@@ -141,11 +142,11 @@ def sentence(text: str, options: Options) -> Figure:
     return figure
 
 
-def bands(names: Sequence[str], room: float, least: float) -> list[Sequence[str]]:
-    """Return names of panels in rows of panels, as many in a row as have room, all rows alike but the last.
+def bands(names: Sequence[T], room: float, least: float) -> list[Sequence[T]]:
+    """Return panels in rows of panels, as many in a row as have room, all rows alike but the last.
 
     Args:
-        names: of the panels.
+        names: the panels, or what they are named by.
         room: in inches.
         least: the least width of a panel in inches.
     """
