@@ -49,7 +49,8 @@ def write(axes: Axes, points: Iterable[Point], height: float) -> None:
     in_order = sorted(points, key=lambda point: point.y)
     low, high = axes.get_ylim()
     heights = spaced([(point.y - low) / (high - low) for point in in_order], LINE / height)
-    end, begin = (offset_copy(axes.transAxes, axes.figure, x=inches, units="inches") for inches in (_END, _BEGIN))
+    figure = axes.get_figure(root=True)
+    end, begin = (offset_copy(axes.transAxes, figure, x=inches, units="inches") for inches in (_END, _BEGIN))
     look: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "zorder": 1, "clip_on": False, "in_layout": False}
     for point, place in zip(in_order, heights, strict=True):
         of_axes: dict[str, Any] = {"axesA": axes, "axesB": axes, "coordsA": "data", "coordsB": end}
