@@ -64,7 +64,8 @@ def _panel(axes: Axes, cells: pd.DataFrame, looks: Mapping[str, Look], options: 
     for mixture, arm in cells.groupby("mixture", sort=False):
         look = looks[str(mixture)]
         axes.fill_between(arm["layer"], arm["low"], arm["high"], color=look.colour, alpha=0.12, linewidth=0)
-        axes.plot(arm["layer"], arm["score"], color=look.colour, linewidth=1)
+        style_of_line = "--" if mixture == NONE else "-"
+        axes.plot(arm["layer"], arm["score"], style_of_line, color=look.colour, linewidth=1)
         scored = arm[arm["scored"]]
         axes.plot(scored["layer"], scored["score"], look.mark, color=look.colour, clip_on=False)
         last = arm.iloc[-1]
