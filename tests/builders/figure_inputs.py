@@ -13,6 +13,7 @@ from xstilts.store.answer import Answer, Budget, Family
 from xstilts.store.study_plan import NONE, Cell, PlannedTarget, StudyPlan
 
 from tests.builders.estimates import estimates
+from tests.builders.figure_analyses import cost_of, layer_sweep_of, planted_nodes, planted_of
 from tests.builders.sizes_and_curves import learning_of, mixture_sizes_of
 from tests.builders.study_plans import planned, study_plan
 
@@ -55,7 +56,7 @@ def plan_of(
         "predictions/xnli": planned("xnli", labels=["a", "b", "c"]),
         "predictions/xquad": planned("xquad", labels=None),
     }
-    return study_plan(nodes, **usual | changes)
+    return study_plan(nodes | planted_nodes([one for one in mixtures if one != NONE]), **usual | changes)
 
 
 def _at(models: Sequence[str], index: int) -> str | None:
@@ -127,6 +128,7 @@ def inputs_of(
     one_run = len({cell.seed for cell in plan.cells}) == 1
     changes: dict[str, Any] = {"verdict": "", "interval": "examples only", "runs_a": 1, "runs_b": 1} if one_run else {}
     rows = gains_of(plan, **changes) + (answer_of(plan, **changes) if plan.answer else [])
+    rows += planted_of(plan, **changes)
     return FigureInputs(
         plan=plan,
         scores=scores_of(plan, languages),
@@ -134,6 +136,8 @@ def inputs_of(
         analyses={
             "mixture_size": mixture_sizes_of(plan, **changes),
             "learning_curves": learning_of(plan),
+            "layer_sweep": layer_sweep_of(plan),
+            "cost": cost_of(plan, bool(changes)),
         }.__getitem__,
         options=Options(width=width, palette="vlag", **options),
     )

@@ -16,7 +16,12 @@ __all__ = ["statistics"]
 
 FORM = Form(
     fields={"text": Field(Role.TEXT), "translation": Field(Role.TEXT)},
-    metrics={"accuracy": Metric(of_sums=lambda sums, examples: 100 * sums["correct"] / examples)},
+    metrics={
+        # all sentences of the language are there to choose from
+        "accuracy": Metric(
+            of_sums=lambda sums, examples: 100 * sums["correct"] / examples, chance=lambda sentences: 100 / sentences
+        )
+    },
     trained=False,
     embedded=True,
     sequences=2,

@@ -55,7 +55,8 @@ class Metric:
             scores are of shape (samples,). For what is no function of sums, such as a correlation of ranks.
         unit: ``percent``, or ``nats``; tables average percents only.
         higher_is_better: the direction.
-        chance: the score of guessing, from the number of labels or choices; None where no such number decides it.
+        chance: the score of guessing, from the number of labels or choices, or of sentences of which one is looked for;
+            None where no such number decides it.
     """
 
     of_sums: Callable[[Mapping[str, Any], Any], Any] | None = None

@@ -16,6 +16,7 @@ ANALYSES = {
     "transfer_gap": "transfer_gap",
     "forgetting": "forgetting",
     "cost": "cost",
+    "layer_sweep": "layer_sweep",
     "learning_curves": "learning_curves",
     "language_gains": "language_gains",
     "language_features": "language_features",
@@ -29,6 +30,9 @@ FIGURES = {
     "spread": "spread",
     "mixture_size": "mixture_size",
     "learning_curves": "learning_curves",
+    "layer_sweep": "layer_sweep",
+    "cost_against_gain": "cost_against_gain",
+    "planted_against_found": "planted_against_found",
 }
 # the figures whose colours are the study's palette
 DIVERGING = ("gain_matrix",)

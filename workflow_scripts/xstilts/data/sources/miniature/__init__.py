@@ -50,6 +50,12 @@ def file_text(maker: Maker, name: str) -> str:
     return write(maker, **groups)
 
 
+def planted_dose(name: str) -> int | None:
+    """Return of how many percent of its rows a file of planted effects has the right answers; None of another file."""
+    write, groups = _found(name) or (None, {})
+    return int(groups["dose"]) if write is reading.planted else None
+
+
 @cache
 def _found(name: str) -> tuple[Callable[..., str], dict[str, str]] | None:
     """Return what writes a file, and the parts of its name."""
