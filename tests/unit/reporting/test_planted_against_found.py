@@ -44,10 +44,11 @@ def test_only_differences_between_doses_on_the_main_outcome_count():
     half, _ = rows_of()
     others = [
         {**half, "b": "none"}, {**half, "a": "oracle single"}, {**half, "outcome": "source language"},
-        {**half, "target": "xnli", "targets": 1}, {**half, "kind": "interaction"},
-        {**half, "runs_used": "without collapsed"}, {**half, "name": "claim planted", "estimate": 9.0},
+        {**half, "target": "xnli", "targets": 1}, {**half, "targets": 1}, {**half, "kind": "interaction"},
+        {**half, "runs_used": "without collapsed"},
     ]  # fmt: skip
-    assert found(half, *others).equals(found(half))
+    others = [{**other, "estimate": 9.0} for other in others]
+    assert found(*others, half, {**half, "name": "claim planted", "estimate": 9.0}).equals(found(half))
 
 
 def test_every_world_is_a_circle_beside_the_mean():
