@@ -77,6 +77,25 @@ def scores_of(plan: StudyPlan, languages: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def language_gains_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the analysis of gains by language, with intervals of six points; the first language is the source."""
+    keys = ["model", "recipe", "target", "metric", "language"]
+    means = scores.groupby([*keys, "mixture"], sort=False, as_index=False)["score"].mean()
+    baselines = means[means["mixture"] == NONE].set_index(keys)["score"].rename("baseline")
+    found = means[means["mixture"] != NONE].join(baselines, on=keys)
+    gain, several = found["score"] - found["baseline"], scores["seed"].nunique() > 1
+    return found.assign(
+        world=math.nan,
+        role=np.where(found["language"] == scores["language"].iloc[0], "source", "other"),
+        chance=found["target"].map({"xnli": 100 / 3}),
+        gain=gain,
+        low=gain - 3,
+        high=gain + 3,
+        interval="runs and examples" if several else "examples only",
+        verdict=np.where(gain > 3, "higher", "undecided") if several else "",
+    )
+
+
 def gains_of(plan: StudyPlan, **changes: Any) -> list[dict[str, Any]]:
     """Return rows of estimates: the gain of every mixture in every model, on all targets and on each."""
     models = dict.fromkeys(cell.model for cell in plan.cells)
@@ -126,10 +145,11 @@ def inputs_of(
     one_run = len({cell.seed for cell in plan.cells}) == 1
     changes: dict[str, Any] = {"verdict": "", "interval": "examples only", "runs_a": 1, "runs_b": 1} if one_run else {}
     rows = gains_of(plan, **changes) + (answer_of(plan, **changes) if plan.answer else [])
+    scores = scores_of(plan, languages)
     return FigureInputs(
         plan=plan,
-        scores=scores_of(plan, languages),
+        scores=scores,
         estimates=estimates(*({"world": math.nan, **row} for row in rows)),
-        analyses={}.__getitem__,
+        analyses={"language_gains": language_gains_of(scores)}.__getitem__,
         options=Options(width=width, palette="vlag", **options),
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.reporting.layout import Cells
+from xstilts.reporting.report.evidence import Evidence
 from xstilts.store import manifest
 from xstilts.store.manifest import MANIFEST, EvaluationResults, Run, path_of
 from xstilts.store.study_plan import StudyPlan
@@ -154,6 +155,11 @@ class Inputs:
     folder: Path
     scores: pd.DataFrame
     estimates: pd.DataFrame
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What is behind the rows of the tables."""
+        return Evidence(self.plan, self.estimates, self.scores)
 
     @cached_property
     def runs(self) -> dict[str, Run]:
