@@ -86,7 +86,12 @@ def alarms(runs: pd.DataFrame) -> pd.DataFrame:
         for first, second in splits(list(range(len(seeds)))):
             pools = {
                 pool: intervals.run_variance(
-                    [scores[mixture][side] for mixture in pool_of if pool_of[mixture] == pool for side in (first, second)]
+                    [
+                        scores[mixture][side]
+                        for mixture in pool_of
+                        if pool_of[mixture] == pool
+                        for side in (first, second)
+                    ]
                 )
                 for pool in set(pool_of.values())
             }
@@ -121,9 +126,14 @@ def with_one_pool(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(pool=runs["pool"].where(runs["pool"].isin(plain), "an intermediate phase"))
 
 
-def text(runs: pd.DataFrame) -> str:
-    """Return the table of shares, and their means with intervals."""
-    counted, one_pool = alarms(runs), alarms(with_one_pool(runs))
+def text(runs: pd.DataFrame, counted: pd.DataFrame, one_pool: pd.DataFrame) -> str:
+    """Return the table of shares, and their means with intervals.
+
+    Args:
+        runs: the runs.
+        counted: their shares.
+        one_pool: the same with one pool.
+    """
     deviations = runs.groupby(["target", "mixture"])["score"].std()
     rows = [
         [
@@ -153,7 +163,8 @@ def main() -> None:
         loaded = xstilts.load(study)
         RUNS.parent.mkdir(parents=True, exist_ok=True)
         runs_of(loaded.plan, loaded.results).to_parquet(RUNS, index=False)
-    sys.stdout.write(text(pd.read_parquet(RUNS)) + "\n")
+    runs = pd.read_parquet(RUNS)
+    sys.stdout.write(text(runs, alarms(runs), alarms(with_one_pool(runs))) + "\n")
 
 
 if __name__ == "__main__":

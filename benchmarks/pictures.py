@@ -19,11 +19,6 @@ from PIL import Image
 from xstilts import commands
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.table import records
-from xstilts.planning import registry
-from xstilts.planning.nodes import Plan
-from xstilts.planning.plan import make_plan
-from xstilts.planning.sourcing import Indexes
-from xstilts.planning.study import read_study
 from xstilts.reporting import analyses
 from xstilts.reporting.figures import drawing, inputs, options
 from xstilts.reporting.outputs import ANALYSES, REPORT, STUDY_FILE
@@ -32,6 +27,7 @@ from xstilts.store.manifest import EvaluatedSplit, EvaluationResults
 from xstilts.store.study_plan import AXES, StudyPlan
 
 from tests.builders.browser import CHROMIUM, tab
+from tests.builders.plans import plan_of_study
 from tests.builders.study_plans import figure_commands
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,21 +40,15 @@ PICTURE = ROOT / "docs/report.png"
 WIDTH, COLOURS = 1100, 64
 
 
-def planned(study: str) -> Plan:
-    """Return the plan of a study that comes with the project."""
-    entries = registry.load()
-    return make_plan(read_study(ROOT / f"studies/{study}.yaml", entries), entries, Indexes(None, {}))
-
-
 def headline(study: str, folder: Path) -> None:
     """Draw the headline figure of a study into a folder."""
-    plan = planned(study).study_plan
+    plan = plan_of_study(study).study_plan
     drawing.write("headline", inputs.read(plan, FOUND[study], options.of_figure(plan.figures, "headline")), folder)
 
 
 def leave(results: Path) -> Path:
     """Write into a results folder what the commands of the report read, and return the path of plan.json."""
-    plan, found = planned(REPORTED), FOUND[REPORTED]
+    plan, found = plan_of_study(REPORTED), FOUND[REPORTED]
     study, folder = plan.study_plan, results / plan.folder
     for name in ("tables", "figures", analyses.FOLDER):
         (folder / name).mkdir(parents=True)

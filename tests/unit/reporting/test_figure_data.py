@@ -158,7 +158,8 @@ def test_a_gain_in_a_language_is_filled_where_it_is_decided():
     marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     faces = {verdicts[int(x)]: to_hex(line.get_markerfacecolor()) for line in marks for x in line.get_xdata()}
     assert faces == {**dict.fromkeys(verdicts, style.FIRST), "undecided": "#ffffff"}
-    assert "Filled: decided at 5 %, not corrected for their number. Open: undecided." in said(figure)
+    filled = "Filled: higher or lower, or equivalent within 1 point, at 5 %, not corrected for their number."
+    assert f"{filled} Open: undecided." in said(figure)
 
 
 def test_a_note_says_what_a_line_is_over_and_what_is_not_zero_shot():

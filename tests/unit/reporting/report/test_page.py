@@ -122,7 +122,9 @@ def test_rows_lead_to_the_manifests_of_what_they_compare(study):
 
 def test_rows_of_analyses_lead_to_their_arms_and_to_rows_of_estimates(study):
     page, seen = study.page, set()
-    arms = {f"#{row.id}": (row.attributes["data-model"], row.attributes["data-mixture"]) for row in page.tables["arms"].body}
+    arms = {
+        f"#{row.id}": (row.attributes["data-model"], row.attributes["data-mixture"]) for row in page.tables["arms"].body
+    }
     estimates = {row["row"]: row for row in records(study.estimates)}
     for name in ANALYSES:
         frame, table = analyses.read(study.folder, name), page.tables.get(f"analysis-{name}")

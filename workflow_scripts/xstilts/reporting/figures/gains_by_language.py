@@ -13,12 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xstilts.evaluation.analyses.language_gains import LABELLED, SOURCE
-from xstilts.evaluation.intervals import UNDECIDED
+from xstilts.evaluation.intervals import EQUIVALENT, UNDECIDED
+from xstilts.reporting import wording
 from xstilts.reporting.figures import languages, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
 from xstilts.reporting.figures.style import DECIDED, MUTED, SMALL, TEXT, Line, Look
 from xstilts.reporting.main_table import in_percent
+from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
 NOTHING = "This study compares no mixture with none on a target in percent, so there is no gain by language to show."
@@ -56,7 +58,7 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     rows = [(target, band) for target in lines for band in bands]
     heights = [_LINE * sum(line.height for line in lines[target]) + _AROUND for target, _ in rows]
     figure, grid = style.panels(
-        options, sum(heights), len(rows), len(bands[0]), note=_note(frame), height_ratios=heights
+        options, sum(heights), len(rows), len(bands[0]), note=_note(frame, plan), height_ratios=heights
     )
     for axes in grid.flat:
         axes.set_axis_off()
@@ -97,18 +99,25 @@ def _panel(axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: 
         axes.hlines(y, found["low"], found["high"], color=look.colour, linewidth=0.8)
         for decided, face in ((True, look.colour), (False, "white")):
             rows = found["verdict"].isin(DECIDED) == decided
-            of_mark: dict[str, Any] = {"color": look.colour, "markerfacecolor": face, "markersize": 3, "markeredgewidth": 0.7}
+            of_mark: dict[str, Any] = {
+                "color": look.colour,
+                "markerfacecolor": face,
+                "markersize": 3,
+                "markeredgewidth": 0.7,
+            }
             axes.plot(found.loc[rows, "gain"], y[rows], look.mark, **of_mark)
         there = found["chance"].between(low, high)
         axes.plot(found.loc[there, "chance"], y[there], "|", color=TEXT, markersize=4, markeredgewidth=0.7, zorder=3)
 
 
-def _note(frame: pd.DataFrame) -> str:
+def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     """Return how the figure is read, of what is in it."""
     verdicts = set(frame["verdict"])
     parts = [f"Marks: gains over none in points; lines: the {style.over(frame['interval'])}."]
     if verdicts & set(DECIDED):
-        parts.append("Filled: decided at 5 %, not corrected for their number.")
+        smallest = wording.counted(plan.answer.smallest if plan.answer else SMALLEST, "point")
+        equivalent = f", or equivalent within {smallest}," if EQUIVALENT in verdicts else ""
+        parts.append(f"Filled: higher or lower{equivalent} at 5 %, not corrected for their number.")
     if UNDECIDED in verdicts:
         parts.append("Open: undecided.")
     if "" in verdicts:
