@@ -36,8 +36,8 @@ FOUND = {"miniature": ROOT / "docs/miniature/default", "miniature_worlds": ROOT 
 # the study of the report
 REPORTED = "miniature"
 PICTURE = ROOT / "docs/report.png"
-# of the window, in pixels; and colours of a picture, of which text needs few
-WIDTH, COLOURS = 1100, 64
+# of the window, in pixels
+WIDTH = 1100
 
 
 def headline(study: str, folder: Path) -> None:
@@ -91,8 +91,9 @@ def run(plan: Path, *command: str) -> None:
 
 
 def save(picture: bytes, path: Path) -> None:
-    """Write a picture in few bytes."""
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    """Write a picture in few bytes: with 256 colours, among them the rare ones of the figures."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def top_of(page: Path) -> bytes:

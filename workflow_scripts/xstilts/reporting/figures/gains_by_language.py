@@ -107,7 +107,8 @@ def _panel(axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: 
             }
             axes.plot(found.loc[rows, "gain"], y[rows], look.mark, **of_mark)
         there = found["chance"].between(low, high)
-        axes.plot(found.loc[there, "chance"], y[there], "|", color=TEXT, markersize=4, markeredgewidth=0.7, zorder=3)
+        # below the marks, whose open or filled middles are to be seen
+        axes.plot(found.loc[there, "chance"], y[there], "|", color=TEXT, markersize=5, markeredgewidth=0.7, zorder=1.5)
 
 
 def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
