@@ -64,6 +64,7 @@ def leave(results: Path) -> Path:
         else:
             module = analyses.module_of(name)
             module.TABLE.write(module.collect(study, results, compared, of_scores), folder / file)
+    (folder / "index.tsv").write_text(plan.as_table(), encoding="utf-8")
     (folder / study_plan.FILE).write_text(study_plan.text(study), encoding="utf-8")
     return folder / study_plan.FILE
 
