@@ -193,7 +193,7 @@ def test_page_is_small(study):
 
 
 def test_figures_have_ids_of_their_own():
-    svg = '<svg id="a"><metadata>by x</metadata><use href="#b"/><g id="b" clip-path="url(#a)"/></svg>'
+    svg = '<svg id="a"><metadata>by x</metadata><use href="#b" x="1.23456"/><g id="b" clip-path="url(#a)"/></svg>'
     found = embedded(f'<?xml version="1.0"?>{svg}', "curve")
     assert 'id="curve-a"' in found and 'href="#curve-b"' in found and "url(#curve-a)" in found
-    assert found.startswith("<svg ") and "metadata" not in found
+    assert 'x="1.23"' in found and found.startswith("<svg ") and "metadata" not in found

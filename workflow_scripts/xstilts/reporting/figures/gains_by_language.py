@@ -96,7 +96,7 @@ def _panel(axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: 
     for index, (arm, look) in enumerate(looks.items()):
         found = cells[(cells["recipe"] == arm[0]) & (cells["model"] == arm[1])]
         y = found["language"].map(places) + (index - (len(looks) - 1) / 2) * _OFFSET
-        axes.hlines(y, found["low"], found["high"], color=look.colour, linewidth=0.8)
+        style.bars(axes, y, found["low"], found["high"], color=look.colour, linewidth=0.8, zorder=2)
         for decided, face in ((True, look.colour), (False, "white")):
             rows = found["verdict"].isin(DECIDED) == decided
             of_mark: dict[str, Any] = {

@@ -187,7 +187,9 @@ class Inputs:
 
 
 def embedded(svg: str, name: str) -> Markup:
-    """Return the SVG element of a file as part of a page: without the file's declaration, and with ids of its own.
+    """Return the SVG element of a file as part of a page: short, without the file's declaration, with ids of its own.
+
+    Coordinates, in points, have two decimals.
 
     Args:
         svg: the text of the file.
@@ -195,6 +197,8 @@ def embedded(svg: str, name: str) -> Markup:
     """
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.S)
+    element = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), element)
+    element = re.sub(r"\s*\n\s*", "\n", element)
     element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
     label = name.replace("_", " ")
     return Markup(element.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
