@@ -1,5 +1,6 @@
 # make study      install, then run the configured study (STUDY=studies/pocket.yaml chooses another)
 # make test       install, then the tests; make test-all runs the long ones too
+# make pictures   draw the pictures of the documents again, from the scores that are committed
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -7,7 +8,7 @@ ifdef STUDY
 export XSTILTS_STUDY := $(STUDY)
 endif
 
-.PHONY: study test test-all lint reference golden
+.PHONY: study test test-all lint reference golden pictures
 
 study: $(BIN)/.installed
 	@$(BIN)/python -m xstilts run --cores $(CORES)
@@ -36,3 +37,6 @@ $(BIN)/.installed: envs/requirements.txt pyproject.toml
 
 golden: $(BIN)/.installed
 	$(BIN)/python -m pytest -q tests/end_to_end -k golden --golden
+
+pictures: $(BIN)/.installed
+	PYTHONPATH=. $(BIN)/python benchmarks/pictures.py

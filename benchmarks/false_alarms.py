@@ -75,31 +75,30 @@ def alarms(runs: pd.DataFrame) -> pd.DataFrame:
     """Return for each arm and target in which share of all splits a difference is found, of nothing and of 2 points."""
     counted = []
     for target, of_target in runs.groupby("target", sort=False):
-        values = {
-            str(mixture): of_arm.set_index("seed") for mixture, of_arm in of_target.groupby("mixture", sort=False)
+        clusters, seeds = int(of_target["clusters"].iloc[0]), sorted(set(of_target["seed"]))
+        of_arms = {
+            mixture: of_arm.set_index("seed").loc[seeds] for mixture, of_arm in of_target.groupby("mixture", sort=False)
         }
-        pool_of = of_target.groupby("mixture")["pool"].first()
-        clusters = int(of_target["clusters"].iloc[0])
-        for first, second in splits(sorted(set(of_target["seed"]))):
+        pool_of = {mixture: of_arm["pool"].iloc[0] for mixture, of_arm in of_arms.items()}
+        scores = {mixture: of_arm["score"].to_numpy() for mixture, of_arm in of_arms.items()}
+        # of shape (draws, runs)
+        draws = {mixture: np.stack(of_arm["draws"], axis=1) / HUNDREDTHS for mixture, of_arm in of_arms.items()}
+        for first, second in splits(list(range(len(seeds)))):
             pools = {
                 pool: intervals.run_variance(
                     [
-                        values[mixture].loc[side, "score"].to_numpy()
-                        for mixture in pool_of.index[pool_of == pool]
+                        scores[mixture][side]
+                        for mixture in pool_of
+                        if pool_of[mixture] == pool
                         for side in (first, second)
                     ]
                 )
-                for pool in set(pool_of)
+                for pool in set(pool_of.values())
             }
-            for mixture, of_arm in values.items():
+            for mixture, pool in pool_of.items():
                 sides = [
-                    intervals.WeightedArm(
-                        coefficient,
-                        of_arm.loc[seeds, "score"].to_numpy(),
-                        np.stack(of_arm.loc[seeds, "draws"], axis=1) / HUNDREDTHS,
-                        pool_of[mixture],
-                    )
-                    for coefficient, seeds in ((1.0, first), (-1.0, second))
+                    intervals.WeightedArm(coefficient, scores[mixture][side], draws[mixture][:, side], pool)
+                    for coefficient, side in ((1.0, first), (-1.0, second))
                 ]
                 found = intervals.estimate(sides, pools, clusters)
                 half = found.high - found.value
@@ -127,9 +126,14 @@ def with_one_pool(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(pool=runs["pool"].where(runs["pool"].isin(plain), "an intermediate phase"))
 
 
-def text(runs: pd.DataFrame) -> str:
-    """Return the table of shares, and their means with intervals."""
-    counted, one_pool = alarms(runs), alarms(with_one_pool(runs))
+def text(runs: pd.DataFrame, counted: pd.DataFrame, one_pool: pd.DataFrame) -> str:
+    """Return the table of shares, and their means with intervals.
+
+    Args:
+        runs: the runs.
+        counted: their shares.
+        one_pool: the same with one pool.
+    """
     deviations = runs.groupby(["target", "mixture"])["score"].std()
     rows = [
         [
@@ -159,7 +163,8 @@ def main() -> None:
         loaded = xstilts.load(study)
         RUNS.parent.mkdir(parents=True, exist_ok=True)
         runs_of(loaded.plan, loaded.results).to_parquet(RUNS, index=False)
-    sys.stdout.write(text(pd.read_parquet(RUNS)) + "\n")
+    runs = pd.read_parquet(RUNS)
+    sys.stdout.write(text(runs, alarms(runs), alarms(with_one_pool(runs))) + "\n")
 
 
 if __name__ == "__main__":

@@ -79,6 +79,25 @@ def scores_of(plan: StudyPlan, languages: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def language_gains_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the analysis of gains by language, with intervals of six points; the first language is the source."""
+    keys = ["model", "recipe", "target", "metric", "language"]
+    means = scores.groupby([*keys, "mixture"], sort=False, as_index=False)["score"].mean()
+    baselines = means[means["mixture"] == NONE].set_index(keys)["score"].rename("baseline")
+    found = means[means["mixture"] != NONE].join(baselines, on=keys)
+    gain, several = found["score"] - found["baseline"], scores["seed"].nunique() > 1
+    return found.assign(
+        world=math.nan,
+        role=np.where(found["language"] == scores["language"].iloc[0], "source", "other"),
+        chance=found["target"].map({"xnli": 100 / 3}),
+        gain=gain,
+        low=gain - 3,
+        high=gain + 3,
+        interval="runs and examples" if several else "examples only",
+        verdict=np.where(gain > 3, "higher", "undecided") if several else "",
+    )
+
+
 def gains_of(plan: StudyPlan, **changes: Any) -> list[dict[str, Any]]:
     """Return rows of estimates: the gain of every mixture in every model, on all targets and on each."""
     models = dict.fromkeys(cell.model for cell in plan.cells)
@@ -129,15 +148,17 @@ def inputs_of(
     changes: dict[str, Any] = {"verdict": "", "interval": "examples only", "runs_a": 1, "runs_b": 1} if one_run else {}
     rows = gains_of(plan, **changes) + (answer_of(plan, **changes) if plan.answer else [])
     rows += planted_of(plan, **changes)
+    scores = scores_of(plan, languages)
     return FigureInputs(
         plan=plan,
-        scores=scores_of(plan, languages),
+        scores=scores,
         estimates=estimates(*({"world": math.nan, **row} for row in rows)),
         analyses={
             "mixture_size": mixture_sizes_of(plan, **changes),
             "learning_curves": learning_of(plan),
             "layer_sweep": layer_sweep_of(plan),
             "cost": cost_of(plan, bool(changes)),
+            "language_gains": language_gains_of(scores),
         }.__getitem__,
         options=Options(width=width, palette="vlag", **options),
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from xstilts.store.specs import to_json
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content
 
-from tests.builders.projects import STUDY
+from tests.builders.projects import ROOT, STUDY
 
 COMMANDS = {
     "data": "fetch", "models": "fetch", "prepared": "prepare", "tokenizers": "make-tokenizer", "tokens": "tokenize",
@@ -55,6 +56,13 @@ def matrix_with(folder: Path, **changes: object) -> Path:
 def study_with(folder: Path, entries: registry.Registry | None = None, **changes: object) -> Study:
     """Read the study of the rebuild matrix with other values for some keys."""
     return read_study(matrix_with(folder, **changes), entries or registry.load())
+
+
+@cache
+def plan_of_study(name: str) -> Plan:
+    """Return the plan of a study that comes with the project and needs neither mirror nor models; made once."""
+    entries = registry.load()
+    return make_plan(read_study(ROOT / f"studies/{name}.yaml", entries), entries, Indexes(None, {}))
 
 
 def plan_study(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -36,12 +37,12 @@ class Reported:
     scores: pd.DataFrame
     estimates: pd.DataFrame
 
-    @property
+    @cached_property
     def html(self) -> str:
         """The page as text."""
         return (self.folder / REPORT).read_text(encoding="utf-8")
 
-    @property
+    @cached_property
     def page(self) -> Page:
         """The page as a reader has it."""
         return Page(self.html)

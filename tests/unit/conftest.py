@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from xstilts.data import readers
@@ -14,6 +15,7 @@ from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
+from benchmarks import false_alarms
 from tests.builders.families import FAMILIES, write
 from tests.builders.lengths import made_up_mnli, made_up_squad, real_mnli, real_squad
 from tests.builders.mirrors import Mirror, filled_mirror
@@ -66,6 +68,13 @@ def family_splits(families, tmp_path_factory):
         for name in MODELS
         for form in TRAINED
     }
+
+
+@pytest.fixture(scope="session")
+def false_alarm_shares():
+    """The shares of false alarms in the committed runs; and with one pool for all arms with an intermediate phase."""
+    runs = pd.read_parquet(false_alarms.RUNS)
+    return false_alarms.alarms(runs), false_alarms.alarms(false_alarms.with_one_pool(runs))
 
 
 @pytest.fixture

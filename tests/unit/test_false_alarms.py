@@ -6,9 +6,9 @@ import pytest
 from benchmarks import false_alarms
 
 
-@pytest.fixture(scope="module")
-def counted():
-    return false_alarms.alarms(pd.read_parquet(false_alarms.RUNS))
+@pytest.fixture
+def counted(false_alarm_shares):
+    return false_alarm_shares[0]
 
 
 def test_all_splits_of_eight_runs_each_once():
@@ -28,8 +28,8 @@ def test_of_nothing_hardly_anything_is_found(counted):
     assert len(counted) == 12 and mean <= 7 and high <= 12
 
 
-def test_one_pool_for_arms_of_one_and_of_several_tasks_would_raise_many_for_the_latter():
-    before = false_alarms.alarms(false_alarms.with_one_pool(pd.read_parquet(false_alarms.RUNS)))
+def test_one_pool_for_arms_of_one_and_of_several_tasks_would_raise_many_for_the_latter(false_alarm_shares):
+    _, before = false_alarm_shares
     assert before.set_index("mixture").loc["nine", "nothing"].min() > 0.1
 
 

@@ -3,18 +3,15 @@
 import pytest
 from xstilts.commands import main
 from xstilts.planning import registry
-from xstilts.planning.plan import make_plan
-from xstilts.planning.sourcing import Indexes
-from xstilts.planning.study import read_study
 
 from tests.builders.papers import leave_study
+from tests.builders.plans import plan_of_study
 from tests.builders.projects import ROOT
 
 
 @pytest.fixture(scope="module")
 def plan_file(tmp_path_factory):
-    entries = registry.load()
-    plan = make_plan(read_study(ROOT / "studies/miniature.yaml", entries), entries, Indexes(None, {})).study_plan
+    plan = plan_of_study("miniature").study_plan
     return leave_study(tmp_path_factory.mktemp("project"), ROOT / "docs/miniature/default", plan)
 
 

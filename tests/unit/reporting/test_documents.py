@@ -10,13 +10,10 @@ import pandas as pd
 import pytest
 from xstilts.evaluation import estimates, scores, unasked
 from xstilts.evaluation.table import records
-from xstilts.planning import registry
-from xstilts.planning.plan import make_plan
-from xstilts.planning.sourcing import Indexes
-from xstilts.planning.study import read_study
 from xstilts.reporting import layout, main_table, paragraph, tables
 
 from benchmarks import false_alarms, learning_rates
+from tests.builders.plans import plan_of_study
 from tests.builders.projects import ROOT
 
 # the study files, and the folders in docs/miniature with what they found
@@ -36,9 +33,7 @@ WIDTH = 118
 
 @pytest.fixture(scope="module")
 def plans():
-    entries = registry.load()
-    studies = {name: read_study(ROOT / f"studies/{name}.yaml", entries) for name in FOLDERS}
-    return {name: make_plan(study, entries, Indexes(None, {})).study_plan for name, study in studies.items()}
+    return {name: plan_of_study(name).study_plan for name in FOLDERS}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +59,7 @@ def shown(plan, of_scores, compared):
 
 
 @pytest.fixture(scope="module")
-def blocks(plans, found):
+def blocks(plans, found, false_alarm_shares):
     """Return what is to stand between the markers of each name."""
     default, worlds = (shown(plans[name], *found[name]) for name in (DEFAULT, WORLDS))
     return {
@@ -72,7 +67,7 @@ def blocks(plans, found):
         "first paragraph": default["first paragraph"],
         **{f"{name} of six worlds": worlds[name] for name in ("first paragraph", *OF_WORLDS)},
         "learning rates": learning_rates.text(pd.read_csv(learning_rates.MEANS)),
-        "false alarms": false_alarms.text(pd.read_parquet(false_alarms.RUNS)),
+        "false alarms": false_alarms.text(pd.read_parquet(false_alarms.RUNS), *false_alarm_shares),
     }
 
 

@@ -138,31 +138,60 @@ def test_only_decided_cells_have_a_colour_and_no_gain_would_be_that_in_the_middl
 # -- gains by language
 
 
-def test_gains_by_language_are_points_from_the_mean_of_none():
-    inputs = hand_inputs(["small"])
-    (row,) = gains_by_language.frame(inputs).query("mixture == 'nine' and target == 'xnli' and language == 'de'").iloc
-    assert row[["gain", "low", "high", "none_low", "none_high"]].tolist() == [12.5, 11.5, 13.5, -0.5, 0.5]
-    assert row["chance"] == pytest.approx(100 / 3 - 40.5)
-    assert not row["is_source"]
-    of_span = gains_by_language.frame(inputs).query("target == 'xquad'")
-    assert of_span["chance"].isna().all()
-    assert set(of_span.loc[of_span["is_source"], "language"]) == {"en"}
+def by_language(*rows):
+    """Return inputs whose analysis of gains by language has these rows, by what differs from a usual one."""
+    inputs = inputs_of(plan_of(["small"], MIXTURES, [1, 2]))
+    usual = {
+        "world": math.nan, "model": "small", "recipe": "r", "mixture": "nine", "target": "xnli", "metric": "accuracy",
+        "language": "de", "role": "other", "baseline": 40.5, "chance": 100 / 3, "gain": 12.5, "low": 9.5, "high": 15.5,
+        "interval": "runs and examples", "verdict": "higher",
+    }  # fmt: skip
+    return replace(inputs, analyses=lambda name: {"language_gains": pd.DataFrame([usual | row for row in rows])}[name])
 
 
-def test_gains_by_language_of_several_worlds_are_within_a_world():
-    inputs = hand_inputs(["small"], worlds=(1, 2))
-    higher = inputs.scores["score"] + 10.0 * (inputs.scores["world"] == 2)
-    frame = gains_by_language.frame(replace(inputs, scores=inputs.scores.assign(score=higher)))
-    assert frame.query("mixture == 'nine'")["gain"].unique() == pytest.approx([12.5])
-    assert frame["runs"].unique().tolist() == [4]
+def test_gains_by_language_have_the_intervals_of_their_analysis():
+    frame = gains_by_language.frame(by_language({}, {"target": "xquad", "metric": "f1", "chance": math.nan}))
+    assert frame[["gain", "low", "high", "verdict"]].values.tolist() == [[12.5, 9.5, 15.5, "higher"]] * 2
+    assert frame["chance"].tolist() == pytest.approx([100 / 3 - 40.5, math.nan], nan_ok=True)
+
+
+def test_gains_by_language_of_several_worlds_are_those_over_all_of_them():
+    frame = gains_by_language.frame(by_language({"interval": "worlds"}, {"world": 1.0, "gain": 9.0}, {"world": 2.0}))
+    assert frame[["gain", "interval"]].values.tolist() == [[12.5, "worlds"]]
+
+
+def test_a_gain_in_a_language_is_filled_where_it_is_decided():
+    verdicts = ("higher", "undecided", "lower", "equivalent")
+    rows = [{"gain": place, "verdict": verdict} for place, verdict in enumerate(verdicts)]
+    inputs = by_language(*({**row, "language": code} for row, code in zip(rows, ("de", "hi", "sw", "zh"), strict=True)))
+    with matplotlib.rc_context(style.SETTINGS):
+        figure = drawing.draw(gains_by_language, inputs)
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    faces = {verdicts[int(x)]: to_hex(line.get_markerfacecolor()) for line in marks for x in line.get_xdata()}
+    assert faces == {**dict.fromkeys(verdicts, style.FIRST), "undecided": "#ffffff"}
+    filled = "Filled: higher or lower, or equivalent within 1 point, at 5 %, not corrected for their number."
+    assert f"{filled} Open: undecided." in said(figure)
+
+
+def test_a_note_says_what_a_line_is_over_and_what_is_not_zero_shot():
+    one_run = {"interval": "examples only", "verdict": "", "role": "labelled"}
+    with matplotlib.rc_context(style.SETTINGS):
+        note = said(drawing.draw(gains_by_language, by_language(one_run)))
+    assert "lines: the range over examples" in note and "one run an arm: no verdict" in note
+    assert "not zero-shot" in note and "Filled" not in note
+
+
+def said(figure):
+    """Return the note below a figure."""
+    return figure.get_supxlabel().replace("\n", " ")
 
 
 def test_a_loss_in_nats_has_no_gain_in_points():
     target = PlannedTarget("text", "mlm", "loss", "en", "tiny")
     plan = plan_of(["small"], ["none", "mnli"], [1], targets={"mlm": target}, cells=())
     scores = inputs_of(plan_of(["small"], ["none", "mnli"], [1])).scores.assign(target="mlm", metric="loss")
-    inputs = replace(inputs_of(plan_of(["small"], ["none", "mnli"], [1])), plan=plan, scores=scores)
-    assert gains_by_language.frame(inputs).empty and spread.frame(inputs).empty
+    assert spread.frame(replace(by_language({}), plan=plan, scores=scores)).empty
+    assert gains_by_language.frame(by_language({"target": "mlm", "metric": "loss"})).empty
 
 
 def test_languages_stand_in_groups_the_source_first_and_controls_last():

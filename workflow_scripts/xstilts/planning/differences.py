@@ -13,7 +13,6 @@ from xstilts.planning.nodes import Plan
 from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import RECORD
-from xstilts.store.specs import to_json
 from xstilts.store.specs.models import IntermediateSpec, TargetSpec
 from xstilts.store.stages import STAGES
 
@@ -187,7 +186,7 @@ def comparison(plan: Plan, results: Path) -> Comparison:
             with contextlib.suppress(UserError):
                 specs |= {name: node.content for name, node in study_plan.read(path).nodes.items()}
     planned = frozenset(specs)
-    specs |= {node.id: to_json(node.spec) for node in plan.nodes.values()}
+    specs |= {node.id: node.content for node in plan.nodes.values()}
     made = frozenset(name for name in specs if (results / name / MANIFEST).exists())
     unfinished = frozenset(name for name in specs if (results / name / RECORD).exists()) - made
     return Comparison(specs, made, unfinished, planned)
@@ -245,7 +244,7 @@ def _commonest(differences: Counter[Difference]) -> str:
 
 def between_plans(first: Plan, second: Plan) -> list[str]:
     """Return a line for each stage in which two plans differ: the number of nodes of each, and what differs."""
-    specs = {node.id: to_json(node.spec) for plan in (first, second) for node in plan.nodes.values()}
+    specs = {node.id: node.content for plan in (first, second) for node in plan.nodes.values()}
     stages = [plan.by_stage() for plan in (first, second)]
     compared = Comparison(specs, frozenset(first.nodes))
     lines = []

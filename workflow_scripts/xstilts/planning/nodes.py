@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.planning import labels
@@ -29,11 +29,13 @@ class Node:
         label: what its spec says in a few words.
         spec: everything that decides the result; its ``parents`` map a role to the id of another node.
         digest: SHA-256 of the spec's canonical JSON, with the parents' digests in place of their ids.
+        content: the spec as JSON values.
     """
 
     label: str
     spec: Spec
     digest: str
+    content: Mapping[str, Any]
 
     @property
     def stage(self) -> str:
@@ -82,13 +84,16 @@ class Nodes:
             spec: the spec, whose parents are nodes already.
         """
         parents = {role: self.by_id[node] for role, node in spec.parents.items()}
-        content = {**specs.to_json(spec), "parents": {role: node.digest for role, node in parents.items()}}
-        made = Node(labels.label(spec, parents), spec, digest(content))
-        node = self.by_id.setdefault(made.id, made)
+        content = specs.to_json(spec)
+        by_digest = {**content, "parents": {role: node.digest for role, node in parents.items()}}
+        return self.know(name, Node(labels.label(spec, parents), spec, digest(by_digest), content))
+
+    def know(self, name: str, node: Node) -> Node:
+        """Return a node under a name, the one that is there for the same spec."""
         names = self.names.setdefault(node.id, [])
         if name not in names:
             names.append(name)
-        return node
+        return self.by_id.setdefault(node.id, node)
 
 
 @dataclass
@@ -199,8 +204,8 @@ class Plan:
     def study_plan(self) -> StudyPlan:
         """The content of plan.json: what the commands of rules read."""
         nodes = {
-            node.id: PlannedNode(node.digest, tuple(self.made.names[node.id]), specs.to_json(node.spec))
-            for node in self.nodes.values()
+            name: PlannedNode(node.digest, tuple(self.made.names[name]), node.content)
+            for name, node in self.nodes.items()
         }
         return replace(self._without_nodes, nodes=nodes, documentation=self.documentation)
 

@@ -53,7 +53,7 @@ def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
     for world, plan in plans.items():
         for name, node in plan.nodes.items():
             for known in plan.made.names[name]:
-                whole.made.add(known if name in shared else f"w{world}.{known}", node.spec)
+                whole.made.know(known if name in shared else f"w{world}.{known}", node)
         for cell in plan.cells:
             if cell.node in shared:
                 raise UserError(

@@ -8,28 +8,24 @@ import pandas as pd
 import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates, scores
-from xstilts.planning import registry
-from xstilts.planning.plan import make_plan
-from xstilts.planning.sourcing import Indexes
-from xstilts.planning.study import read_study
 from xstilts.reporting.layout import Shown
 from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper import document, fitted
 from xstilts.reporting.paper.works import of_plan
 
 from tests.builders.papers import leave, leave_figures, leave_provenance
+from tests.builders.plans import plan_of_study
 from tests.builders.projects import ROOT
 
 LATEX = shutil.which("pdflatex") and shutil.which("bibtex")
 NO_LATEX = "no LaTeX: apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended"
-# the study whose scores are committed
-STUDY, FOUND = ROOT / "studies/miniature.yaml", ROOT / "docs/miniature/default"
+# what is committed of studies/miniature.yaml
+FOUND = ROOT / "docs/miniature/default"
 
 
 @pytest.fixture(scope="module")
 def plan():
-    entries = registry.load()
-    return make_plan(read_study(STUDY, entries), entries, Indexes(None, {})).study_plan
+    return plan_of_study("miniature").study_plan
 
 
 @pytest.fixture(scope="module")

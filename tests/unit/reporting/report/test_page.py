@@ -120,6 +120,30 @@ def test_rows_lead_to_the_manifests_of_what_they_compare(study):
         assert f"../../../{cell.node}/manifest.json" in [link for links in arm.links for link in links]
 
 
+def test_rows_of_analyses_lead_to_their_arms_and_to_rows_of_estimates(study):
+    page, seen = study.page, set()
+    arms = {
+        f"#{row.id}": (row.attributes["data-model"], row.attributes["data-mixture"]) for row in page.tables["arms"].body
+    }
+    estimates = {row["row"]: row for row in records(study.estimates)}
+    for name in ANALYSES:
+        frame, table = analyses.read(study.folder, name), page.tables.get(f"analysis-{name}")
+        for cells, row in zip(table.body if table else (), records(frame), strict=bool(table)):
+            if "arms" not in table.header:
+                continue
+            links = {arms[link] for link in cells.links[-1]}
+            number, model = row.get("row", math.nan), row["model"]
+            if pd.isna(number):
+                assert links == {(model, row["mixture"])} | ({(model, "none")} if "row" not in row else set())
+            else:
+                mixtures = {estimates[number][side] for side in ("a", "b")} - {""}
+                assert links == {(model, mixture) for mixture in mixtures}
+                there = [f"#estimate-{number:.0f}"] if f"estimate-{number:.0f}" in page.ids else []
+                assert cells.links[table.header.index("row")] == there
+            seen.add(name)
+    assert {"task_transfer", "transfer_gap"} <= seen
+
+
 def test_links_lead_somewhere(study):
     page = study.page
     assert len(page.ids) == len(set(page.ids))
@@ -169,7 +193,7 @@ def test_page_is_small(study):
 
 
 def test_figures_have_ids_of_their_own():
-    svg = '<svg id="a"><metadata>by x</metadata><use href="#b"/><g id="b" clip-path="url(#a)"/></svg>'
+    svg = '<svg id="a"><metadata>by x</metadata><use href="#b" x="1.23456"/><g id="b" clip-path="url(#a)"/></svg>'
     found = embedded(f'<?xml version="1.0"?>{svg}', "curve")
     assert 'id="curve-a"' in found and 'href="#curve-b"' in found and "url(#curve-a)" in found
-    assert found.startswith("<svg ") and "metadata" not in found
+    assert 'x="1.23"' in found and found.startswith("<svg ") and "metadata" not in found

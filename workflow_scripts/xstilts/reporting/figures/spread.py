@@ -13,7 +13,7 @@ from xstilts.forms.declaration import PERCENT
 from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import FIRST, SMALL, Line
+from xstilts.reporting.figures.style import FIRST, SMALL, TEXT, Line
 from xstilts.reporting.main_table import MEAN
 from xstilts.store.study_plan import WORLD, StudyPlan
 
@@ -89,9 +89,10 @@ def _panel(axes: Axes, frame: pd.DataFrame, places: Mapping[tuple[str, str, str]
     """Draw the runs of each arm at its place, and write their standard deviation beside them."""
     style.zero_line(axes)
     heights = pd.Series([places[arm] for arm in frame[_LINE].itertuples(index=False, name=None)], index=frame.index)
-    for collapsed, mark in ((False, "o"), (True, "x")):
+    dots: dict[str, Any] = {"color": FIRST, "alpha": 0.7, "markersize": 3, "markeredgewidth": 0.6}
+    crosses: dict[str, Any] = {"color": TEXT, "markersize": 3.5, "markeredgewidth": 1}
+    for collapsed, mark, look in ((False, "o", dots), (True, "x", crosses)):
         rows = frame["collapsed"] == collapsed
-        look: dict[str, Any] = {"color": FIRST, "alpha": 0.7, "markersize": 3, "markeredgewidth": 0.6}
         axes.plot(frame.loc[rows, "deviation"], heights[rows], mark, **look)
     place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
     for height, sd in dict(zip(heights, frame["sd"], strict=True)).items():

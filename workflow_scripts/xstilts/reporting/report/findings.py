@@ -1,7 +1,7 @@
 """The sections of what was found: claims, scores and differences, analyses, and scores by language."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,6 @@ from xstilts.reporting import claims as claim_table
 from xstilts.reporting import tables, verdict_tables, wording
 from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.outputs import ANALYSES
-from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import AXES, NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
@@ -114,30 +113,43 @@ def analyses(inputs: Inputs) -> Section | None:
         if len(frame) > _LARGEST:
             long.append(Markup('<a href="analyses/{0}.parquet">{0}</a> ({1} rows)').format(name, len(frame)))
         elif len(frame):
-            grids.append(_analysis(name, analysis_files.module_of(name).TABLE, frame))
+            grids.append(_analysis(inputs, name, frame))
     if not grids and not long:
         return None
-    intro = Markup("Differences here are exploratory: their verdicts are not corrected for each other.")
+    intro = Markup(
+        "Differences here are exploratory: their verdicts are not corrected for each other. On the right of a row stand"
+        " the arms behind it."
+    )
     if long:
         intro += Markup(" Too long for a page: {}.").format(Markup(", ").join(long))
     return Section(id="analyses", title="Analyses", values={"tables": grids, "intro": intro})
 
 
-def _analysis(name: str, table: Table, frame: pd.DataFrame) -> Grid:
+def _analysis(inputs: Inputs, name: str, frame: pd.DataFrame) -> Grid:
+    """Return the table of an analysis; each row leads to its row of estimates, its arms or its node."""
+    table: Table = analysis_files.module_of(name).TABLE
     words = name.replace("_", " ").capitalize()
     shown = [column for column in table.columns if column.name in frame and frame[column.name].notna().any()]
     axes = [axis for axis in AXES if axis in {column.name for column in shown}]
-    rows = [
-        Row(
-            cells=[_value(row[column.name], column) for column in shown],
-            axes={axis: [str(row[axis])] for axis in axes if row[axis]},
+    linked: Mapping[str, Callable[[str], str]] = {
+        "row": inputs.evidence.row,
+        "node": lambda node: inputs.link(node, node),
+    }
+    behind = [inputs.evidence.of_analysis(row) for row in records(frame)]
+    rows = []
+    for row, arms in zip(records(frame), behind, strict=True):
+        cells = [linked.get(column.name, str)(_value(row[column.name], column)) for column in shown]
+        rows.append(
+            Row(
+                cells=[*cells, arms or NOTHING] if any(behind) else cells,
+                axes={axis: [str(row[axis])] for axis in axes if row[axis]},
+            )
         )
-        for row in records(frame)
-    ]
+    titles = [column.name.replace("_", " ") for column in shown]
     return Grid(
         id=f"analysis-{name}",
         caption=words,
-        columns=columns(column.name.replace("_", " ") for column in shown),
+        columns=columns([*titles, "arms"] if any(behind) else titles),
         rows=rows,
         about=" ".join(f"{column.name.replace('_', ' ')}: {column.meaning}." for column in shown),
         file=f"analyses/{name}.parquet",
@@ -226,7 +238,7 @@ def _compared(
         note: what marks mean.
         file: the file with the same numbers.
     """
-    evidence = Evidence(inputs.plan, inputs.estimates, inputs.scores)
+    evidence = inputs.evidence
     behind = cells[0][cells[0].index("difference") :]
     last = [title for title in _LAST if title in behind]
     (header, rows), said = arranged(cells, ("row", "*", *last), ("recipe", "equal"))

@@ -11,7 +11,6 @@ from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
-from xstilts.reporting.report.arms import Evidence
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
@@ -148,7 +147,7 @@ def methods(inputs: Inputs) -> Section | None:
     values = {
         "tables": found,
         "targets": inputs.plan.targets,
-        "arms": len(Evidence(inputs.plan, inputs.estimates, inputs.scores).arms),
+        "arms": len(inputs.evidence.arms),
         "seeds": len({cell.seed for cell in inputs.plan.cells}),
     }
     return Section(id="methods", title="Methods", values=values, template="methods.html") if found else None

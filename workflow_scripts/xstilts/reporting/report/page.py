@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.reporting.layout import Cells
+from xstilts.reporting.report.evidence import Evidence
 from xstilts.store import manifest, provenance
 from xstilts.store.manifest import MANIFEST, EvaluationResults, Run, path_of
 from xstilts.store.provenance import Provenance
@@ -157,6 +158,11 @@ class Inputs:
     estimates: pd.DataFrame
 
     @cached_property
+    def evidence(self) -> Evidence:
+        """What is behind the rows of the tables."""
+        return Evidence(self.plan, self.estimates, self.scores)
+
+    @cached_property
     def runs(self) -> dict[str, Run]:
         """The training runs behind the study's predictions, by node id, as the manifests of predictions have them."""
         found: dict[str, Run] = {}
@@ -187,7 +193,9 @@ class Inputs:
 
 
 def embedded(svg: str, name: str) -> Markup:
-    """Return the SVG element of a file as part of a page: without the file's declaration, and with ids of its own.
+    """Return the SVG element of a file as part of a page: short, without the file's declaration, with ids of its own.
+
+    Coordinates, in points, have two decimals.
 
     Args:
         svg: the text of the file.
@@ -195,6 +203,8 @@ def embedded(svg: str, name: str) -> Markup:
     """
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.S)
+    element = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), element)
+    element = re.sub(r"\s*\n\s*", "\n", element)
     element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
     label = name.replace("_", " ")
     return Markup(element.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
