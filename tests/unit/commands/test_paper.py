@@ -2,7 +2,6 @@
 
 import pytest
 from xstilts.commands import main
-from xstilts.planning import registry
 
 from tests.builders.papers import leave_study
 from tests.builders.plans import plan_of_study

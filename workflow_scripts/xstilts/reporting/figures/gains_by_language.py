@@ -7,7 +7,6 @@ language whose bar is near 0, models without an intermediate phase guess.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -64,8 +63,7 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
         axes.set_axis_off()
     for (target, band), row in zip(rows, grid, strict=True):
         cells = by_target[target]
-        low, high = (1.06 * end(cells[["low", "high"]].to_numpy()) for end in (np.min, np.max))
-        low, high = min(low, -0.3 * high, -0.1), max(high, -0.3 * low, 0.1)
+        low, high = style.limits(cells[["low", "high"]])
         for index, (mixture, axes) in enumerate(zip(band, row, strict=False)):
             axes.set_axis_on()
             axes.set_title(options.mixture(mixture))

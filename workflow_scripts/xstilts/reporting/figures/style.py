@@ -185,7 +185,7 @@ def zero_line(axes: Axes) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
 
 
-def bars(axes: Axes, y: Sequence[float], low: Sequence[float], high: Sequence[float], **look: Any) -> None:
+def bars(axes: Axes, y: pd.Series, low: pd.Series, high: pd.Series, **look: Any) -> None:
     """Draw horizontal lines of one look, as one path: in a file each has a few bytes, not a hundred.
 
     Args:
