@@ -82,6 +82,8 @@ SETTINGS: dict[Any, Any] = {
 }
 
 Panel = TypeVar("Panel")
+# places on an axis
+Places = Sequence[float] | pd.Series
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def zero_line(axes: Axes) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
 
 
-def bars(axes: Axes, y: pd.Series, low: pd.Series, high: pd.Series, **look: Any) -> None:
+def bars(axes: Axes, y: Places, low: Places, high: Places, **look: Any) -> None:
     """Draw horizontal lines of one look, as one path: in a file each has a few bytes, not a hundred.
 
     Args:
