@@ -39,5 +39,5 @@ STAGES = {
 # intervals, and means are without control languages; 4: estimates have the differences behind the analyses, and other
 # figures, whose options are in no digest
 STUDIES = "studies"
-STUDIES_VERSION = 4
+STUDIES_VERSION = 5
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)
