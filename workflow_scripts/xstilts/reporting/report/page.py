@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.reporting.layout import Cells
+from xstilts.reporting.report.drawn import embedded
 from xstilts.reporting.report.evidence import Evidence
 from xstilts.store import manifest, provenance
 from xstilts.store.manifest import MANIFEST, EvaluationResults, Run, path_of
@@ -190,21 +191,3 @@ class Inputs:
         """Return a figure as an SVG element that is part of the page; nothing where it was not drawn."""
         path = self.folder / "figures" / f"{name}.svg"
         return embedded(path.read_text(encoding="utf-8"), name) if path.exists() else Markup()
-
-
-def embedded(svg: str, name: str) -> Markup:
-    """Return the SVG element of a file as part of a page: short, without the file's declaration, with ids of its own.
-
-    Coordinates, in points, have two decimals.
-
-    Args:
-        svg: the text of the file.
-        name: of the figure, before all of its ids.
-    """
-    element = svg[svg.index("<svg") :]
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.S)
-    element = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), element)
-    element = re.sub(r"\s*\n\s*", "\n", element)
-    element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
-    label = name.replace("_", " ")
-    return Markup(element.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
