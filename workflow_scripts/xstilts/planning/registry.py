@@ -3,6 +3,7 @@
 The science lives there; the code knows forms of tasks, not tasks.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.planning import bibliography
-from xstilts.references import SOURCE_LANGUAGE, parse_reference
+from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 FOLDER = schema.REGISTRY
@@ -158,7 +159,7 @@ def check_reference(reference: str, registry: Registry, place: str) -> tuple[str
     name, language = parse_reference(reference)
     registry.task(name, place)
     check_known(language, registry.languages, place, "language")
-    if reference == f"{name}@{SOURCE_LANGUAGE}":
+    if reference != in_language(name, language):
         raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
     return name, language
 
@@ -289,7 +290,7 @@ def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
 def _own_files(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    files = sorted(folder.glob("*.yaml"))
+    files = sorted(folder.glob("*.yaml")) if os.path.isdir(folder) else []
     if not files:
         raise UserError(f"own_tasks: no task file (*.yaml) in {folder}")
     return files
@@ -323,6 +324,9 @@ def _check_task(task: Task, place: str, tasks: Mapping[str, Task], languages: Ma
     for reference, name in names.items():
         if name not in tasks:
             raise UserError(f"{place}: unknown task {reference!r}; {suggestion(reference, tasks)}")
+    for reference in task.trained_on or ():
+        if reference != (written := in_language(*parse_reference(reference))):
+            raise UserError(f"{place}: trained_on: write {written!r} for {reference!r}")
     named = {reference: tasks[name] for reference, name in names.items()}
     _check_form(task, place)
     form = FORMS[task.form]
