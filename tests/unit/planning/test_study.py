@@ -83,11 +83,11 @@ BAD = {
     ),
     "inputs longer than the model reads": (
         set_at("recipes", "quick", "target", "max_length", 255),
-        r"study\.yaml: recipes: max_length 255 for tiny\.\w+\.\w+: the model reads 254 tokens; lower max_length",
+        r"study\.yaml: recipes: max_length 255 for \w+\.\w+: tiny reads 254 tokens; lower max_length in the recipe",
     ),
     "vectors of longer inputs than the model reads": (
         set_at("recipes", "quick", "bitext", {"max_length": 512}),
-        r"max_length 512 for tiny\.tatoeba\.evaluation: the model reads 254 tokens; lower .* `bitext`",
+        r"max_length 512 for tatoeba\.evaluation: tiny reads 254 tokens; lower .* `bitext`",
     ),
     "more results than can be planned": (
         lambda study: study.update(seeds=list(range(1000)), mixtures=MANY_MIXTURES),

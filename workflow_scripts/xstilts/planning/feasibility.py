@@ -7,7 +7,7 @@ from xstilts.errors import UserError
 from xstilts.model_config import positions
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
-from xstilts.store.specs.base import MODEL
+from xstilts.store.specs.base import MODEL, PREPARED
 from xstilts.store.specs.data import TokensSpec
 from xstilts.store.specs.models import TokenizerSpec
 
@@ -35,12 +35,17 @@ def check(plan: Plan, registry: Registry, location: str) -> None:
         room = positions(_config(model, plan, registry))
         for key in _LENGTHS:
             if room is not None and spec.lengths.get(key, 0) > room:
-                # <model>.<data>.<max_length>
-                name = plan.made.names[node.id][0].rpartition(".")[0]
+                data = plan.made.names[spec.parents[PREPARED]][0]
                 raise UserError(
-                    f"{location}: recipes: {key} {spec.lengths[key]:g} for {name}: the model reads {room} tokens; lower"
-                    f" {key} in the recipe, or under its `overrides` or `bitext`"
+                    f"{location}: recipes: {key} {spec.lengths[key]:g} for {data}: {_name(model, plan)} reads {room}"
+                    f" tokens; lower {key} in the recipe, or under its `overrides` or `bitext`"
                 )
+
+
+def _name(model: Node, plan: Plan) -> str:
+    """Return the name of a model, or of the first one that is made with a tokenizer."""
+    made = [node.id for node in plan.stage("pretrained").values() if model.id in node.parents]
+    return plan.made.names[[*made, model.id][0]][0]
 
 
 def _config(model: Node, plan: Plan, registry: Registry) -> Mapping[str, Any]:
