@@ -34,7 +34,7 @@ STUDIES = [*SMALL, *sorted((ROOT / "studies").glob("*.yaml"))]
 CHECKED: dict[str, Any] = {}
 # each with what `make test` and `make test-all` do
 FEW = settings(max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-MANY = settings(FEW, max_examples=4000, derandomize=False)
+MANY = settings(FEW, max_examples=1000, derandomize=False)
 
 
 @contextmanager
