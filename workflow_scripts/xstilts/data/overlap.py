@@ -11,21 +11,17 @@ from xstilts.forms import FORMS
 _BETWEEN = "\x1f"
 
 
-def equal_rows(form: str, training: Iterable[pyarrow.Table], evaluation: Iterable[pyarrow.Table]) -> int:
-    """Return how many training rows have, field by field, the texts of an evaluation row.
-
-    Args:
-        form: the form of all rows.
-        training: prepared rows.
-        evaluation: prepared rows.
-    """
-    known = pyarrow.chunked_array([_texts(form, table) for table in evaluation], pyarrow.string())
-    equal = [compute.sum(compute.is_in(_texts(form, table), value_set=known)).as_py() for table in training]
-    return sum(number or 0 for number in equal)
+def texts(form: str, tables: Iterable[pyarrow.Table]) -> pyarrow.ChunkedArray:
+    """Return the texts of each prepared row of a form as one, field by field, those that it has not as empty ones."""
+    return pyarrow.chunked_array([_of_table(form, table) for table in tables], pyarrow.string())
 
 
-def _texts(form: str, table: pyarrow.Table) -> pyarrow.StringArray:
-    """Return the texts of each row as one, those that it has not as empty ones."""
+def equal_rows(training: pyarrow.ChunkedArray, evaluation: pyarrow.ChunkedArray) -> int:
+    """Return how many training rows have the texts of an evaluation row, of texts as ``texts`` gives them."""
+    return compute.sum(compute.is_in(training, value_set=evaluation)).as_py() or 0
+
+
+def _of_table(form: str, table: pyarrow.Table) -> pyarrow.StringArray:
     columns = []
     for name in FORMS[form].texts:
         column = table[name].combine_chunks()

@@ -107,7 +107,7 @@ def equal_rows(data_sets: Sequence[DataSet]) -> list[str]:
             if isinstance(each.spec, EvaluationDataSpec) and each.spec.form == form
             for table in each.tables.values()
         ]
-        number = overlap.equal_rows(form, training.tables.values(), scored)
+        number = overlap.equal_rows(overlap.texts(form, training.tables.values()), overlap.texts(form, scored))
         if number:
             name = " ".join(filter(None, [training.member, "train", training.spec.language]))
             lines.append(f"{name}: {number:,} rows have exactly the texts of an evaluation row")
