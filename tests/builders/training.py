@@ -38,7 +38,7 @@ STUDY = {
         "reduced": {"intermediate": {**QUICK, "method": LORA, "precision": "bfloat16"},
                     "target": {**QUICK, "precision": "bfloat16"}},
         "grid": {"intermediate": {**QUICK, "learning_rate": [1e-9, 3e-3]},
-                 "target": {**QUICK, "learning_rate": [1e-9, 3e-3, 1e9]}, "grid_search": "baseline"},
+                 "target": {**QUICK, "learning_rate": [1e-9, 3e-3]}, "grid_search": "baseline"},
     },
     "mixtures": {
         "none": None,

@@ -47,7 +47,7 @@ def test_imports_point_to_lower_floors():
     floors = {
         word: index
         for index, line in enumerate(block("floors").splitlines())
-        for word in re.findall(r"[a-z]+", line.partition("│   ")[0])
+        for word in re.findall(r"[a-z_]+", line.partition("│   ")[0])
     }
     for room, below in BELOW.items():
         if room not in ("", "__main__"):

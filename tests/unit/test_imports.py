@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "workflow_scripts/xstilts"
-BASE = {"", "errors", "references", "phase", "hardware"}
+BASE = {"", "errors", "references", "phase", "hardware", "model_config", "relative_path", "yaml_core"}
 _DECLARED = {"forms", "schema", "store"} | BASE
 _FORMS = {"forms", "tokenization", "metrics", "store", "schema"} | BASE
 _DATA_AND_MODELS = {"data", "models"} | _FORMS

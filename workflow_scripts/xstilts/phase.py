@@ -37,15 +37,17 @@ class Optimisation:
         minimum=0,
         maximum=1,
     )
-    weight_decay: float = setting(0.01, "Decoupled weight decay, on matrices only.", minimum=0)
+    weight_decay: float = setting(0.01, "Decoupled weight decay, on matrices only.", minimum=0, maximum=10)
     adam_beta2: float = setting(
         0.999,
         "Decay of AdamW's second moments; RoBERTa and XLM-R were pretrained with 0.98.",
         minimum=0,
         exclusiveMaximum=1,
     )
-    adam_epsilon: float = setting(1.0e-8, "Epsilon of AdamW.", exclusiveMinimum=0)
-    gradient_norm: float = setting(1.0, "Gradients are scaled down to this norm.", exclusiveMinimum=0)
+    adam_epsilon: float = setting(1.0e-8, "Epsilon of AdamW.", exclusiveMinimum=0, maximum=1)
+    gradient_norm: float = setting(
+        1.0, "Gradients are scaled down to this norm.", exclusiveMinimum=0, maximum=1_000_000
+    )
     frozen_embeddings: bool = setting(False, "Whether the token embeddings are frozen.")
     compile: bool = setting(
         False, "Whether the model is compiled (torch.compile) for training, which pays on a GPU in long runs."

@@ -6,7 +6,6 @@ was found and how to fix it.
 
 import copy
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,55 +13,35 @@ from types import MappingProxyType
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator, FormatChecker, validators
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from xstilts import phase
+from xstilts import phase, yaml_core
 from xstilts.errors import UserError, suggestion
+from xstilts.relative_path import RULE, is_inside
 
 SCHEMAS = Path(__file__).parent / "schemas"
 REGISTRY = Path(__file__).parent / "registry"
 Choices = Mapping[str, Sequence[str]]
-# the C loader, where libyaml is there: the same result, several times faster
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FORMATS = FormatChecker(())
 
 
-class _UniqueKeys(_Loader):  # type: ignore[valid-type, misc]
-    """YAML in which a key given twice is an error, and ``no`` (Norwegian) is a word, not False."""
-
-
-def _mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for index, key in enumerate(keys):
-        if key in keys[:index]:
-            mark = node.value[index][0].start_mark
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", mark)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-# YAML 1.2 booleans (true, false) in place of YAML 1.1's (yes, no, on, off): 'no' is a language.
-_UniqueKeys.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
-    for first, resolvers in _UniqueKeys.yaml_implicit_resolvers.items()
-}
-# and YAML 1.2 numbers: 1e-5 is one, though YAML 1.1 wants 1.0e-5
-_UniqueKeys.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+@_FORMATS.checks("relative-path")
+def _is_relative_path(value: Any) -> bool:
+    return not isinstance(value, str) or is_inside(value)
 
 
 def read_yaml(path: Path) -> Any:
     """Read one YAML document.
 
     Raises:
-        UserError: if the file is missing, is not UTF-8, is no YAML or repeats a key.
+        UserError: if the file is missing, is not UTF-8, or is not YAML as ``yaml_core`` reads it.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a safe loader)
+        return yaml_core.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
@@ -72,13 +51,13 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{path}{line}: not valid YAML: {problem}") from None
 
 
 @cache
 def _schemas() -> dict[str, dict[str, Any]]:
-    texts = {path.name: path.read_text(encoding="utf-8") for path in SCHEMAS.glob("*.yaml")}
-    schemas: dict[str, dict[str, Any]] = {name: yaml.load(text, Loader=_Loader) for name, text in texts.items()}
+    schemas: dict[str, dict[str, Any]] = {path.name: read_yaml(path) for path in SCHEMAS.glob("*.yaml")}
     for content in schemas.values():
         for group in content.pop("x-settings", ()):
             content["properties"] |= phase.schema_of(group)
@@ -98,7 +77,8 @@ def _validator(name: str, choices: Choices) -> Validator:
         if value not in choices[key]:
             yield ValidationError("", validator="enum", validator_value=choices[key])
 
-    return validators.extend(Draft202012Validator, {"x-choices": chosen})(_schemas()[name], registry=_registry())
+    kind = validators.extend(Draft202012Validator, {"x-choices": chosen})
+    return kind(_schemas()[name], registry=_registry(), format_checker=_FORMATS)
 
 
 @cache
@@ -133,7 +113,7 @@ def _refuse_infinite_numbers(value: Any, path: str, file: str) -> None:
         raise UserError(f"{file}: {path}: {value} is not a number that can be used")
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        _refuse_infinite_numbers(inner, f"{path}.{key}".lstrip("."), file)
+        _refuse_infinite_numbers(inner, f"{path}.{_key(key)}".lstrip("."), file)
 
 
 def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
@@ -163,6 +143,8 @@ def resolve(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+# characters of a value in a message
+_SHOWN = 100
 # JSON's types, for people
 _KINDS = {
     "array": "a list, such as [1, 2]",
@@ -175,12 +157,16 @@ _KINDS = {
 }
 
 
+_SIGNS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+
+
 def _explain(error: ValidationError) -> str:
-    path = ".".join(map(str, error.absolute_path)) or "(top level)"
+    path = ".".join(map(_key, error.absolute_path)) or "(top level)"
+    found = _shown(error.instance)
     if error.validator == "additionalProperties":
         keys = error.schema.get("properties", {})
         unknown = sorted(str(key) for key in error.instance if key not in keys)
-        key = ".".join([*map(str, error.absolute_path), unknown[0]])
+        key = ".".join([*map(_key, error.absolute_path), _key(unknown[0])])
         return f"{key}: unknown key; {suggestion(unknown[0], keys)}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
@@ -188,19 +174,34 @@ def _explain(error: ValidationError) -> str:
     if error.validator == "type":
         kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
         is_empty = error.instance is None and not error.absolute_path
-        value = "an empty file" if is_empty else repr(error.instance)
+        value = "an empty file" if is_empty else found
         return f"{path}: must be {' or '.join(_KINDS[kind] for kind in kinds)}, found {value}"
     if error.validator == "enum":
-        return f"{path}: {error.instance!r} is not possible; {suggestion(error.instance, error.validator_value)}"
-    if error.validator in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
-        sign = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}[error.validator]
-        return f"{path}: must be {sign} {error.validator_value}, found {error.instance!r}"
-    if error.validator in ("minItems", "minProperties"):
+        return f"{path}: {found} is not possible; {suggestion(error.instance, error.validator_value)}"
+    if error.validator in _SIGNS:
+        return f"{path}: must be {_SIGNS[error.validator]} {error.validator_value}, found {found}"
+    if error.validator in ("minItems", "minProperties", "minLength"):
         least = error.validator_value
-        return f"{path}: must " + ("not be empty" if least == 1 else f"have at least {least}, found {error.instance!r}")
+        return f"{path}: must " + ("not be empty" if least == 1 else f"have at least {least}, found {found}")
+    if error.validator == "maxItems":
+        return f"{path}: must have at most {error.validator_value}, found {len(error.instance)}"
+    if error.validator == "uniqueItems":
+        return f"{path}: has something twice: {found}"
+    if error.validator == "format":
+        return f"{path}: {found} is not {RULE}"
     if error.validator == "pattern":
-        expected = error.schema.get("x-form", error.validator_value)
-        return f"{path}: {error.instance!r} is not of the form {expected}"
-    if error.validator == "propertyNames" or (error.parent and error.parent.validator == "propertyNames"):
-        return f"{path}: {error.instance!r} is not a possible name; use letters, digits, '-', '_' and '+'"
-    return f"{path}: {error.message}"
+        return f"{path}: {found} is not of the form {error.schema.get('x-form', error.validator_value)}"
+    if error.validator == "maxLength":
+        return f"{path}: {found} has {len(error.instance)} characters, at most {error.validator_value} are possible"
+    return f"{path}: {found}: {error.message.removeprefix(repr(error.instance)).strip()}"
+
+
+def _key(key: str | int) -> str:
+    """Return a key of a mapping, or a place in a list, as it stands in messages."""
+    return key if isinstance(key, str) and key.isprintable() and len(key) <= _SHOWN else _shown(key)
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message, the beginning alone of a long one."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -65,6 +65,20 @@ def test_a_union_shows_its_members_and_data_that_cannot_be_used_is_said(card, tm
     assert len(said) == 1
 
 
+def test_training_rows_that_are_test_rows_are_counted(card, tmp_path):
+    """Both texts have to be equal: three rows, of which the last one is wrong about its label."""
+    (tmp_path / "mirror/pawsx").mkdir()
+    train = ["a b\tc d\t1", "a b\tc\t0", "a\tb c\t1", "e\tf\t0", "g\th\t1"]
+    for name, rows in {"train-en": train, "test-en": ["g\th\t0", "a b\tc d\t1"], "test-de": ["e\tf\t0"]}.items():
+        (tmp_path / f"mirror/pawsx/{name}.tsv").write_text("".join(f"{row}\n" for row in rows))
+    assert commands.main(["index-mirror", "mirror"]) == 0
+    assert "train en: 3 rows have exactly the texts of an evaluation row" in card("pawsx")
+    (tmp_path / "mirror/pawsx/test-en.tsv").write_text("g h\tx\t0\na\tb\t1\n")
+    (tmp_path / "mirror/pawsx/test-de.tsv").write_text("e\tf!\t0\n")
+    assert commands.main(["index-mirror", "mirror"]) == 0
+    assert not any("have exactly the texts" in line for line in card("pawsx"))
+
+
 def test_made_up_data(card):
     found = card("bucc", "--source", "tiny")
     assert "source: tiny" in found

@@ -8,7 +8,10 @@ import re
 import pytest
 import yaml
 from xstilts.commands import main
-from xstilts.planning import labels, settings
+from xstilts.planning import labels, registry, settings
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import read_study
 from xstilts.store import specs
 from xstilts.store.files import canonical
 from xstilts.store.manifest import path_of
@@ -30,7 +33,8 @@ class Labelled:
 
 @pytest.fixture(scope="module")
 def plans():
-    return {name: plan_of(path) for name, path in STUDIES.items()}
+    entries = registry.load()
+    return {name: make_plan(read_study(path, entries), entries, Indexes()) for name, path in STUDIES.items()}
 
 
 @pytest.fixture
@@ -38,6 +42,7 @@ def twins(tmp_path, monkeypatch):
     """Plan a study in which two mixtures are the same, and one name is that of several nodes."""
     content = yaml.safe_load(STUDIES["every_stage"].read_text())
     content["mixtures"]["twin"] = content["mixtures"]["three"]
+    content["recipes"]["fast"]["bitext"] = {"max_length": 64}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
     (tmp_path / "config.yaml").write_text("study: study.yaml\n")
     monkeypatch.chdir(tmp_path)

@@ -16,6 +16,8 @@ from xstilts.store.stages import STAGES
 from tests.builders.plans import named, node_of, plan_study, study_with
 from tests.builders.projects import ROOT, STUDY, plan_of
 
+# the tiny model reads 254 tokens, the default is 256
+SHORT = {"max_length": 64}
 UNION = """
 version: 1
 form: classification
@@ -141,7 +143,8 @@ def test_options_of_figures_are_part_of_no_address(study):
 
 def test_equal_numbers_are_equal(study):
     def plan(**target):
-        return study(recipes={"quick": {"target": target}}, seeds=[1])
+        phases = {"intermediate": SHORT, "target": {**SHORT, **target}, "bitext": SHORT}
+        return study(recipes={"quick": phases}, seeds=[1])
 
     assert ids(plan(weight_decay=0)) == ids(plan(weight_decay=0.0))
     assert ids(plan(epochs=2)) == ids(plan(epochs=2.0))

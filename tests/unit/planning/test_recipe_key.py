@@ -76,7 +76,7 @@ def test_at_its_neutral_value_nothing_moves_and_else_what_is_below(python, study
 def test_the_schema_knows_it(python, study):
     reference = python("-m", "xstilts", "reference").splitlines()
     for phase in ("intermediate", "target"):
-        row = f"| `recipes.<name>.{phase}.adam_beta1` | number | 0.9 | Decay of AdamW's first moments. |"
+        row = f"| `recipes.<name>.{phase}.adam_beta1` | number, ≥ 0, ≤ 1 | 0.9 | Decay of AdamW's first moments. |"
         assert row in reference
     refused = "from xstilts import schema; schema.check({'target': {'adam_beta1': 2}}, 'recipe.yaml', 'recipes.yaml')"
     assert "recipes.yaml: target.adam_beta1: must be <= 1, found 2" in python("-c", refused, code=1)

@@ -50,8 +50,13 @@ def test_paths_in_the_machine_settings(monkeypatch, tmp_path):
     settings = from_config({"results": "$SCRATCH_HERE/made", "mirror": "~/raw"})
     assert (settings.results, settings.mirror) == (tmp_path / "made", Path("/home/somebody/raw"))
     assert from_config({"mirror": "$NOT_SET"}).mirror is None
-    with pytest.raises(UserError, match=r"\$NOT_SET/raw: names an environment variable that is not set"):
+    with pytest.raises(UserError, match=r"'\$NOT_SET/raw': names an environment variable that is not set"):
         from_config({"mirror": "$NOT_SET/raw"})
+    for path in ("results/{node}", "results\n", "a\0b"):
+        with pytest.raises(UserError, match="results: .* is not of the form a path without control characters"):
+            from_config({"results": path})
+    with pytest.raises(UserError, match=r"study: 'a\\nb' is not of the form a path without control characters"):
+        from_config({"study": "a\nb"})
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="results: .*/file is a file, not a folder"):
         from_config({"results": str(tmp_path / "file")})

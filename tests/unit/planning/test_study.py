@@ -29,6 +29,7 @@ def set_at(*path_and_value):
     return edit
 
 
+MANY_MIXTURES = {"none": None, "three": ["mnli", "squad_v1", "udpos"]} | {f"m{i}": ["mnli"] for i in range(100)}
 BAD = {
     "unknown key": (set_at("mixture", {}), r"mixture: unknown key; did you mean 'mixtures'\?"),
     "unknown nested key": (
@@ -39,6 +40,62 @@ BAD = {
     "override without effect": (
         set_at("recipes", {"own": {"target": {"overrides": {"tatoeba": {"max_length": 64}}}}}),
         r"overrides\.tatoeba: tatoeba is not trained; its length stands in the recipe's `bitext` section",
+    ),
+    "learning rate without bound": (
+        set_at("recipes", "quick", "target", "learning_rate", 1e308),
+        r"recipes\.quick\.target\.learning_rate: must be <= 10, found 1e\+308",
+    ),
+    "rates of a grid": (
+        set_at("recipes", "quick", "target", "learning_rate", [1e-5, 1e300]),
+        r"target\.learning_rate\.1: must be <= 10, found 1e\+300",
+    ),
+    "steps without bound": (
+        set_at("mixtures", "new", {"tasks": ["mnli"], "steps": 1e300}),
+        r"mixtures\.new\.steps: must be <= 1000000000, found 1e\+300",
+    ),
+    "epochs without bound": (
+        set_at("recipes", "quick", "target", "epochs", 10**21),
+        r"target\.epochs: must be <= 10000, found 1000000000000000000000",
+    ),
+    "batch without bound": (
+        set_at("recipes", "quick", "intermediate", "batch_size", 10**18),
+        r"intermediate\.batch_size: must be <= 1000000, found 1000000000000000000",
+    ),
+    "negative seed": (set_at("seeds", [-1]), r"seeds\.0: must be >= 0, found -1"),
+    "infinite temperature": (
+        set_at("mixtures", "new", {"tasks": ["mnli"], "temperature": float("inf")}),
+        r"mixtures\.new\.temperature: inf is not a number",
+    ),
+    "name with a line break": (set_at("mixtures", "a\n", ["mnli"]), r"mixtures: 'a\\n' is not of the form letters"),
+    "target with a line break": (set_at("targets", "xnli\n", None), r"targets: 'xnli\\n' is not of the form"),
+    "target in no language": (
+        set_at("targets", "xnli@", None),
+        r"targets: write 'xnli' for 'xnli@'; en is the default",
+    ),
+    "task in no language": (set_at("mixtures", "new", ["mnli@"]), r"mixtures\.new: write 'mnli' for 'mnli@'"),
+    "override in no language": (
+        set_at("recipes", "quick", "target", "overrides", {"mnli@": {"epochs": 1}}),
+        r"target\.overrides: write 'mnli' for 'mnli@'",
+    ),
+    "override in an unknown language": (
+        set_at("recipes", "quick", "target", "overrides", {"mnli@zz": {"epochs": 1}}),
+        r"target\.overrides: unknown language 'zz'",
+    ),
+    "inputs longer than the model reads": (
+        set_at("recipes", "quick", "target", "max_length", 255),
+        r"study\.yaml: recipes: max_length 255 for \w+\.\w+: tiny reads 254 tokens; lower max_length in the recipe",
+    ),
+    "vectors of longer inputs than the model reads": (
+        set_at("recipes", "quick", "bitext", {"max_length": 512}),
+        r"max_length 512 for tatoeba\.evaluation: tiny reads 254 tokens; lower .* `bitext`",
+    ),
+    "more results than can be planned": (
+        lambda study: study.update(seeds=list(range(1000)), mixtures=MANY_MIXTURES),
+        r"study\.yaml: asks for 4?[0-9,]+ results .*, at most 100,000; divide it",
+    ),
+    "mixtures without end": (
+        set_at("mixtures", {f"m{i}": [f"m{i + 1}"] if i < 30 else ["mnli"] for i in range(31)}),
+        r"mixtures\.m20: stands in more than 20 mixtures",
     ),
     "seed too large": (set_at("seeds", [2**40]), r"seeds\.0: must be <= 4294967295"),
     "not a number": (
@@ -99,9 +156,9 @@ BAD = {
     "training task as target": (set_at("targets", "mnli", None), r"targets\.mnli: the task has no evaluation data"),
     "rate 0": (
         set_at("mixtures", "new", [{"task": "mnli", "rate": 0}]),
-        r"mixtures\.new\.0\.rate: must be > 0, found 0",
+        r"mixtures\.new\.0\.rate: must be >= 1e-06, found 0",
     ),
-    "negative rate": (set_at("mixtures", "new", [{"task": "mnli", "rate": -1}]), r"must be > 0, found -1"),
+    "negative rate": (set_at("mixtures", "new", [{"task": "mnli", "rate": -1}]), r"must be >= 1e-06, found -1"),
     "cap 0": (set_at("mixtures", "new", {"tasks": ["mnli"], "cap": 0}), r"cap: must be >= 1, found 0"),
     "language that a target lacks": (
         set_at("targets", "xquad", {"languages": ["sw"]}),
@@ -121,7 +178,10 @@ BAD = {
     ),
     "second name for a task": (set_at("mixtures", "new", ["mnli", "mnli@en"]), r"write 'mnli' for 'mnli@en'"),
     "limits of an unknown language": (set_at("tasks", {"mnli@zz": {}}), r"tasks: unknown language 'zz'"),
-    "number as a name": (set_at("tasks", {1: {}}), r"tasks: must be text, found 1"),
+    "number as a name": (
+        set_at("tasks", {1: {}}),
+        r"study\.yaml:\d+: not valid YAML: key 1 is not text; put it in quotes",
+    ),
     "training settings of an evaluation set": (
         set_at("recipes", "quick", "target", "overrides", {"xnli": {"epochs": 9}}),
         r"overrides\.xnli\.epochs: xnli is trained on mnli; set it there",

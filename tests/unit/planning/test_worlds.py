@@ -108,7 +108,7 @@ REFUSED = {
         HERE + r"several worlds need `source: miniature`, found 'tiny'; name one world",
     ),
     "one world": ({"world": [1]}, HERE + r"must have at least 2, found \[1\]"),
-    "a world twice": ({"world": [1, 1]}, HERE + r"\[1, 1\] has non-unique elements"),
+    "a world twice": ({"world": [1, 1]}, HERE + r"has something twice: \[1, 1\]"),
     "no world": ({"world": []}, HERE + r"must have at least 2, found \[\]"),
     "below zero": ({"world": [1, -1]}, r"world\.1: must be >= 0, found -1"),
     "text": ({"world": [1, "b"]}, r"world\.1: must be a whole number, found 'b'"),

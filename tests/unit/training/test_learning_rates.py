@@ -28,7 +28,7 @@ def test_grid_of_the_baseline_is_searched_once_for_all_mixtures_and_seeds(traine
         target = node_of(trained[0], "targets", f"tiny.grid.{mixture_name}.s1.mnli")
         assert target.spec.parents["learning_rate"] == searches["tiny.grid.mnli"].id
         assert target.spec.learning_rate is None
-    assert searches["tiny.grid.mnli"].spec.learning_rates == [1e-9, 3e-3, 1e9]
+    assert searches["tiny.grid.mnli"].spec.learning_rates == [1e-9, 3e-3]
 
 
 def test_grid_is_searched_for_each_mixture_with_the_first_seed(tmp_path):
@@ -55,7 +55,8 @@ def test_grid_is_searched_for_each_mixture_with_the_first_seed(tmp_path):
 def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
     """One that trains nothing, one that does, and one that explodes; killed in between, it goes on with the next."""
     plan, results = trained
-    spec = node_of(trained[0], "learning_rates", "tiny.grid.udpos").spec
+    # no study can ask for the last one
+    spec = replace(node_of(trained[0], "learning_rates", "tiny.grid.udpos").spec, learning_rates=(1e-9, 3e-3, 1e9))
     workplace = tmp_path / "work"
     workplace.mkdir()
     run = loop.prepare(spec, results, workplace, Hardware(), Group())

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines += data_sets[-1].left_out
     if lacking:
         lines.append(f"not in this source: {', '.join(lacking)}")
+    lines += data_card.equal_rows(data_sets)
     sys.stdout.write("\n".join([*lines, *data_card.table(data_sets), ""]))
 
 

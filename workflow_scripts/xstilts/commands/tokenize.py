@@ -9,12 +9,13 @@ import pyarrow.parquet
 from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.errors import UserError
+from xstilts.model_config import positions
 from xstilts.store import manifest, node
 from xstilts.store.files import digest, file_sha256
 from xstilts.store.manifest import TokensResults, TokensSplit
 from xstilts.store.specs.base import MODEL, PREPARED
 from xstilts.tokenization import tokens
-from xstilts.tokenization.tokenizer import ModelTokenizer, positions
+from xstilts.tokenization.tokenizer import ModelTokenizer
 
 add_arguments = add_node_arguments
 

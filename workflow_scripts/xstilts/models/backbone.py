@@ -26,7 +26,7 @@ from torch import nn
 from xstilts.errors import UserError
 from xstilts.forms import heads
 from xstilts.forms.heads import BackboneOutput
-from xstilts.tokenization.tokenizer import positions
+from xstilts.model_config import positions
 
 # the part of an encoder-decoder model that can be used alone
 ENCODER = "encoder"

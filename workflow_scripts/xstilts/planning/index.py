@@ -19,6 +19,7 @@ from xstilts import schema
 from xstilts.errors import UserError
 from xstilts.planning.registry import Registry
 from xstilts.planning.tasks import Source, Task
+from xstilts.relative_path import RULE, is_inside
 from xstilts.store.files import file_sha256, write_atomically
 from xstilts.store.model_folder import check_model
 
@@ -52,7 +53,7 @@ def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mappi
         UserError: if there is no folder, no index, or a broken one.
     """
     command = f"xstilts index-{name.removesuffix('.yaml')} {folder}"
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{key}: no such folder: {folder}")
     path = location(folder, name, results)
     if path is None:
@@ -64,6 +65,9 @@ def read(folder: Path, name: str, results: Path, key: str) -> Mapping[str, Mappi
         isinstance(indexed, dict) and needed <= set(indexed) for indexed in files.values()
     ):
         raise UserError(f"{path}: not an index; delete it and run: {command}")
+    for file in files:
+        if not is_inside(file):
+            raise UserError(f"{path}: {file!r} is not {RULE}; delete the index and run: {command}")
     return files
 
 

@@ -21,6 +21,8 @@ from xstilts.store.sampling import Sampling
 from xstilts.store.study_plan import NONE
 
 _WAYS = ("tasks", "subsets", "leave_one_out")
+# mixtures one inside the other
+_DEEPEST = 20
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ class _Scope:
             circle = " > ".join((*path[path.index(key) :], key))
             raise UserError(f"{location}: contains itself ({circle}); take one of these names out")
         path = (*path, key)
+        if len(path) > _DEEPEST:
+            raise UserError(f"{location}: stands in more than {_DEEPEST} mixtures, one inside the other; name tasks")
         if definition is None:
             if not self.has_outer(key):
                 raise UserError(f"{location}: has no tasks, and the registry has no task or mixture of this name")

@@ -3,6 +3,7 @@
 The science lives there; the code knows forms of tasks, not tasks.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.planning import bibliography
 from xstilts.planning.tasks import Task, check_task, choices, frozen, known, read_task
-from xstilts.references import SOURCE_LANGUAGE, parse_reference
+from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
 
 FOLDER = schema.REGISTRY
@@ -77,7 +78,7 @@ def check_reference(reference: str, registry: Registry, place: str) -> tuple[str
     name, language = parse_reference(reference)
     registry.task(name, place)
     check_known(language, registry.languages, place, "language")
-    if reference == f"{name}@{SOURCE_LANGUAGE}":
+    if reference != in_language(name, language):
         raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
     return name, language
 
@@ -186,7 +187,7 @@ def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
 def _own_files(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    files = sorted(folder.glob("*.yaml"))
+    files = sorted(folder.glob("*.yaml")) if os.path.isdir(folder) else []
     if not files:
         raise UserError(f"own_tasks: no task file (*.yaml) in {folder}")
     return files

@@ -12,7 +12,7 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.hardware import Hardware
-from xstilts.planning import index, registry
+from xstilts.planning import feasibility, index, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.study import Study, read_study
@@ -47,7 +47,8 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
         UserError: naming the key that is wrong.
     """
     value = schema.check(_expand(dict(config)), "config.yaml", location)
-    if Path(value["results"]).exists() and not Path(value["results"]).is_dir():
+    # unlike those of Path, these functions take a name that no file can have
+    if os.path.exists(value["results"]) and not os.path.isdir(value["results"]):
         raise UserError(f"{location}: results: {value['results']} is a file, not a folder")
     own_tasks = Path(value["own_tasks"]) if value["own_tasks"] else None
     models = registry.load(own_tasks).models
@@ -78,7 +79,7 @@ def _expand(value: Any) -> Any:
     if isinstance(value, str):
         expanded = os.path.expanduser(os.path.expandvars(value))
         if "$" in expanded:
-            raise UserError(f"config.yaml: {value}: names an environment variable that is not set")
+            raise UserError(f"config.yaml: {value!r}: names an environment variable that is not set")
         return expanded
     return value
 
@@ -87,7 +88,7 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     """Read the study and the indexes it needs, and plan it.
 
     Raises:
-        UserError: for anything wrong in study, registry or indexes.
+        UserError: for anything wrong in study, registry or indexes, and what no job can do.
     """
     entries = registry.load(settings.own_tasks)
     study = study or read_study(settings.study, entries)
@@ -99,7 +100,9 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
         for name, folder in settings.model_folders.items()
         if name in {entries.models[model]["weights_of"] or model for model in study.models}
     }
-    return make_plan(study, entries, Indexes(mirror, models))
+    plan = make_plan(study, entries, Indexes(mirror, models))
+    feasibility.check(plan, entries, str(settings.study))
+    return plan
 
 
 def local(config: Mapping[str, Any] | None = None) -> Settings:

@@ -27,6 +27,8 @@ from xstilts.store.study_plan import Benchmark, FigureLabels, FigureOptions
 
 PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
+# results of a study, each of a model, recipe, mixture, seed, target and world; the largest study here has thousands
+_MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def read_study(path: Path, registry: Registry) -> Study:
         check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
         benchmark = registry.benchmarks[value["benchmark"]]
     targets = _targets(value, benchmark, registry, location)
+    worlds = _worlds(value["world"], value["source"], location)
+    _check_size(models, len(value["seeds"]) * len(targets) * len(worlds), location)
     tasks = {name: target.task for name, target in targets.items()}
     contrasts = question.contrasts(value["contrasts"], models, mixtures, tasks, registry, location)
     named = list(value["recipes"])
@@ -130,7 +134,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         name=path.stem,
         description=" ".join(value["description"].split()),
         source=value["source"],
-        worlds=_worlds(value["world"], value["source"], location),
+        worlds=worlds,
         models=models,
         recipes={name: _recipe(name, recipe, registry, location) for name, recipe in value["recipes"].items()},
         mixtures=mixtures,
@@ -154,6 +158,16 @@ def _worlds(value: int | list[int], source: str, location: str) -> tuple[int, ..
     if source != MINIATURE:
         raise UserError(f"{location}: world: several worlds need `source: miniature`, found {source!r}; name one world")
     return tuple(value)
+
+
+def _check_size(models: Mapping[str, ModelUse], each: int, location: str) -> None:
+    """Refuse a study whose planning would not end; ``each`` model, recipe and mixture has so many results."""
+    cells = each * sum(len(use.recipes) * len(use.mixtures) for use in models.values())
+    if cells > _MOST_CELLS:
+        raise UserError(
+            f"{location}: asks for {cells:,} results (of models, recipes, mixtures, seeds, targets and worlds), at most"
+            f" {_MOST_CELLS:,}; divide it into several studies, which share what they have in common"
+        )
 
 
 def _figures(
@@ -228,6 +242,8 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, loc
         for key, override in recipe[phase]["overrides"].items():
             here = f"{location}: recipes.{name}.{phase}.overrides"
             check_known(parse_reference(key)[0], dict.fromkeys([*forms, *registry.tasks]), here, "form or task")
+            if key not in forms:
+                check_reference(key, registry, here)
             shared = sorted({"learning_rate", "weight_decay", "warmup", "keep"} & set(override))
             if phase == "intermediate" and shared:
                 raise UserError(

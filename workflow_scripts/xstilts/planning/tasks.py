@@ -8,7 +8,7 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
-from xstilts.references import parse_reference
+from xstilts.references import in_language, parse_reference
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,9 @@ def check_task(task: Task, place: str, tasks: Mapping[str, Task], languages: Map
     for reference, name in names.items():
         if name not in tasks:
             raise UserError(f"{place}: unknown task {reference!r}; {suggestion(reference, tasks)}")
+    for reference in task.trained_on or ():
+        if reference != (written := in_language(*parse_reference(reference))):
+            raise UserError(f"{place}: trained_on: write {written!r} for {reference!r}")
     named = {reference: tasks[name] for reference, name in names.items()}
     _check_form(task, place)
     form = FORMS[task.form]

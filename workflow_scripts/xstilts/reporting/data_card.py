@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
+from xstilts.data import overlap
 from xstilts.data.rows import labels_of
 from xstilts.forms import FORMS
 from xstilts.reporting import layout
@@ -91,6 +92,26 @@ def table(data_sets: Sequence[DataSet]) -> list[str]:
     rows = [row for data_set in data_sets for row in data_set.rows]
     labels = [line for data_set in data_sets for line in data_set.labels]
     return ["", *layout.columns((_HEADER, rows)), _LEGEND, "", *labels]
+
+
+def equal_rows(data_sets: Sequence[DataSet]) -> list[str]:
+    """Return a line for each set of training data that has rows with the texts of an evaluation row."""
+    lines = []
+    for training in data_sets:
+        if not isinstance(training.spec, TrainingDataSpec):
+            continue
+        form = training.spec.form
+        scored = [
+            table
+            for each in data_sets
+            if isinstance(each.spec, EvaluationDataSpec) and each.spec.form == form
+            for table in each.tables.values()
+        ]
+        number = overlap.equal_rows(overlap.texts(form, training.tables.values()), overlap.texts(form, scored))
+        if number:
+            name = " ".join(filter(None, [training.member, "train", training.spec.language]))
+            lines.append(f"{name}: {number:,} rows have exactly the texts of an evaluation row")
+    return lines
 
 
 def origin(source: Content) -> str:

@@ -1,4 +1,4 @@
-"""JSON texts with one spelling, hashes of files, and files that are written whole or not at all."""
+"""JSON texts with one spelling, hashes of files, where named files are written, and files that are whole or absent."""
 
 import hashlib
 import json
@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from xstilts.errors import UserError
+from xstilts.relative_path import RULE, is_inside
 
 
 def canonical(value: Any) -> str:
@@ -22,6 +25,22 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 (64 hex digits) of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def target(folder: Path, name: str) -> Path:
+    """Return where a file of this name is written in a folder, with the folders on the way made.
+
+    Raises:
+        UserError: if the name is no relative path inside the folder, or a link stands on the way.
+    """
+    if not is_inside(name):
+        raise UserError(f"{name!r}: cannot be written into {folder}: it must be {RULE}")
+    path = folder / name
+    for step in (path, *path.parents[: name.count("/")]):
+        if step.is_symlink():
+            raise UserError(f"{step}: a link, through which nothing is written; put a file or a folder in its place")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from xstilts.errors import UserError
+from xstilts.relative_path import RelativePath
 from xstilts.store import specs
 from xstilts.store.specs.base import Spec
 
@@ -259,7 +260,7 @@ def read(path: Path) -> Manifest:
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: not a readable manifest ({error}); delete its folder and run again") from None
     try:
-        spec, files = content.pop("spec"), _adapter(dict[str, File]).validate_python(content.pop("files"))
+        spec, files = content.pop("spec"), _adapter(dict[RelativePath, File]).validate_python(content.pop("files"))
         return Manifest(spec, files, _adapter(RESULTS[spec["stage"]]).validate_python(content))
     except (ValidationError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path}: not a manifest; delete its folder and run again") from None

@@ -127,15 +127,6 @@ def _objective(config: Mapping[str, Any]) -> str:
     return masking.CAUSAL if causal else masking.MASKED
 
 
-def positions(config: Mapping[str, Any]) -> int | None:
-    """Return how many tokens a model reads by its config.json; None where it has no limit."""
-    places = config.get("max_position_embeddings")
-    if places is None:
-        return None
-    # models of the RoBERTa family count positions from behind the padding token
-    return places - (config["pad_token_id"] + 1 if "roberta" in config["model_type"] else 0)
-
-
 def shorten(first: int, second: int, room: int) -> tuple[int, int]:
     """Return to how many tokens two segments are cut so that they fit: the longer one gives way, token by token."""
     if first + second <= room:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
+from xstilts.store.files import target
 from xstilts.store.specs.data import Content
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
             _check_revision(content, rows, place.offline)
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(_explain(what, error, place.offline)) from None
-        (folder / config).mkdir(exist_ok=True)
-        rows.to_parquet(folder / name)
+        rows.to_parquet(target(folder, name))
 
 
 def fetch_model(content: Content, folder: Path, place: Place) -> None:

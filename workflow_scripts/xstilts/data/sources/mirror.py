@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
-from xstilts.store.files import file_sha256
+from xstilts.store.files import file_sha256, target
 from xstilts.store.specs.data import Content
 
 
@@ -36,12 +36,11 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
 
 
 def _copy(place: Path, name: str, folder: Path, sha256: str, command: str) -> None:
-    source, target = place / name, folder / name
+    source, copy = place / name, target(folder, name)
     if not source.is_file():
         raise UserError(f"{source}: missing, though the index names it; put the file back or index the folder again")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    found = file_sha256(target)
+    shutil.copyfile(source, copy)
+    found = file_sha256(copy)
     if found != sha256:
         raise UserError(
             f"{source}: changed since it was indexed: SHA-256 {found[:16]}..., expected {sha256[:16]}...; "

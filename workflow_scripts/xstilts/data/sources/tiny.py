@@ -13,6 +13,7 @@ from typing import Any
 
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
+from xstilts.store.files import target
 from xstilts.store.specs.data import Content
 
 TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 120, 40, 24
@@ -39,8 +40,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
         UserError: if the tiny source has no such file.
     """
     for name in content.files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(file_text(name), encoding="utf-8")
+        target(folder, name).write_text(file_text(name), encoding="utf-8")
 
 
 def makes(name: str) -> bool:

@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request
@@ -33,6 +33,8 @@ from urllib.request import Request
 from xstilts import __version__
 from xstilts.data.sources import Place, hashes
 from xstilts.errors import UserError
+from xstilts.relative_path import RULE, is_inside
+from xstilts.store.files import target
 from xstilts.store.specs.data import Content
 
 log = logging.getLogger(__name__)
@@ -106,8 +108,8 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
 
 
 def _candidates(name: str, sha256: str, place: Place) -> list[_Candidate]:
-    if not _is_inside(name):
-        raise UserError(f"url: {name!r} is not a possible file name: it must be a relative path without '..'")
+    if not is_inside(name):
+        raise UserError(f"url: {name!r} is not a possible file name: it must be {RULE}")
     parsed = [
         _parse(name, sha256, address, f"url: {name}: address {number}")
         for number, address in enumerate(place.urls.get(name, ()), 1)
@@ -137,16 +139,9 @@ def _parse(name: str, sha256: str, address: str, where: str) -> _Candidate:
             "(others as %xx), without a user's name or password"
         )
     member = unquote(fragment)
-    if member and not _is_inside(member):
-        raise UserError(f"{where}: what follows '#' must be the path of a file in an archive, without '..'")
+    if member and not is_inside(member):
+        raise UserError(f"{where}: what follows '#' must be the name of a file in an archive, {RULE}")
     return _Candidate(name, sha256, parts.geturl(), member)
-
-
-def _is_inside(name: str) -> bool:
-    """Tell whether a name is a relative path, written the one way, that does not leave its folder."""
-    path = PurePosixPath(name)
-    plain = name.isprintable() and "\\" not in name and path.as_posix() == name
-    return plain and bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _shown(location: str) -> str:
@@ -314,7 +309,7 @@ def _unpack(path: Path, sought: Sequence[_Candidate], folder: Path) -> dict[_Can
     try:
         for member, problem, opener in _entries(path, {candidate.member for candidate in sought}):
             for candidate in [candidate for candidate in problems if candidate.member == member]:
-                problems[candidate] = problem or _write(opener, candidate.sha256, folder / candidate.name)
+                problems[candidate] = problem or _write(opener, candidate.sha256, target(folder, candidate.name))
                 if not problems[candidate]:
                     del problems[candidate]
             if not problems:
@@ -352,10 +347,9 @@ def _archive(path: Path) -> Iterator[tuple[str, int, bool, Opener]]:
         raise _FetchError("it is neither a tar nor a zip archive")
 
 
-def _write(opener: Opener, sha256: str, target: Path) -> str:
+def _write(opener: Opener, sha256: str, path: Path) -> str:
     """Write a file under another name and give it its own if the content is right; return what is wrong, or nothing."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.part")
+    scratch = path.with_name(f".{path.name}.part")
     found = hashlib.sha256()
     try:
         with contextlib.ExitStack() as opened:
@@ -373,7 +367,7 @@ def _write(opener: Opener, sha256: str, target: Path) -> str:
                 found.update(chunk)
                 file.write(chunk)
         if found.hexdigest() == sha256:
-            scratch.replace(target)
+            scratch.replace(path)
             return ""
         return f"its SHA-256 is {found.hexdigest()}"
     except _FetchError as error:

@@ -2,9 +2,14 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
+
+from xstilts.data import overlap
 from xstilts.data.sources import made_up
 from xstilts.data.sources.miniature import languages
 from xstilts.evaluation import estimates, scores, trainings
@@ -71,12 +76,35 @@ def data_sets(inputs: Inputs) -> Section | None:
         Grid(
             id="data-sets", caption="Data sets", columns=columns(titles), rows=[Row(cells=row) for row in cells],
             about="Rows by split, of evaluation data by language, as they were used. The name leads to the manifest,"
-            f" with the SHA-256 of every file. {said}".rstrip(),
+            f" with the SHA-256 of every file. {_equal_rows(inputs)}{said}".rstrip(),
         ),
         Grid(id="models", caption="Pretrained models", columns=columns(("model", "licence", "source", "citation")),
              rows=models),
     ]  # fmt: skip
     return Section(id="data", title="Data and models", values={"tables": [table for table in tables if table.rows]})
+
+
+def _equal_rows(inputs: Inputs) -> str:
+    """Return the sentence on training rows with the texts of an evaluation row of the study; nothing without any."""
+    training: dict[str, dict[str, Path]] = defaultdict(dict)
+    evaluation: dict[str, list[Path]] = defaultdict(list)
+    for node, entry in inputs.plan.nodes.items():
+        spec = entry.spec if node.startswith("prepared/") else None
+        if isinstance(spec, EvaluationDataSpec):
+            evaluation[spec.form] += [inputs.results / node / f"{language}.parquet" for language in spec.languages]
+        elif isinstance(spec, PreparedSpec):
+            training[spec.form][entry.names[0]] = inputs.results / node / "train.parquet"
+    found = []
+    for form, paths in training.items():
+        scored = overlap.texts(form, map(_read, filter(Path.exists, evaluation[form])))
+        for name, path in paths.items():
+            number = overlap.equal_rows(overlap.texts(form, [_read(path)]), scored) if path.exists() else 0
+            found += [f"{number:,} of {name}"] if number else []
+    return f"Training rows with exactly the texts of an evaluation row: {', '.join(found)}. " if found else ""
+
+
+def _read(path: Path) -> pyarrow.Table:
+    return pyarrow.parquet.read_table(path)
 
 
 def _data_set(inputs: Inputs, node: str, spec: Spec, name: str) -> list[str]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from xstilts.relative_path import RelativePath
+
 # roles of parents
 DATA, PREPARED, TOKENS, TOKENIZER, EMBEDDINGS = "data", "prepared", "tokens", "tokenizer", "embeddings"
 # the model that a node starts from (below an adapter by level, ``model.1``), and the pretrained one whose head is used
@@ -37,7 +39,7 @@ class Spec:
     stage: ClassVar[str]
 
     version: int
-    parents: Mapping[str, str]
+    parents: Mapping[str, RelativePath]
 
     def parents_of(self, kind: str) -> list[str]:
         """Return the ids of the parents of a kind, in the order of their roles' names."""

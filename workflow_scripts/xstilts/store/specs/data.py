@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from xstilts.relative_path import RelativePath
 from xstilts.store.specs.base import Spec
 
 
@@ -22,7 +23,7 @@ class Content:
     """
 
     kind: str
-    files: Mapping[str, str | None]
+    files: Mapping[RelativePath, str | None]
     repository: str | None = None
     revision: str | None = None
     seed: int | None = None
@@ -64,7 +65,7 @@ class Where:
 class TrainingFile:
     """A file of training data, the number of its rows where its source states it, and whether it is a sample."""
 
-    file: str
+    file: RelativePath
     rows: int | None
     sample: bool
 
@@ -86,8 +87,8 @@ class EvaluationFiles:
 
     split: str
     official: bool
-    files: Sequence[str]
-    threshold: Sequence[str]
+    files: Sequence[RelativePath]
+    threshold: Sequence[RelativePath]
     where: Where | None
     published: int | None
     rows: int | None

@@ -16,6 +16,7 @@ from xstilts.data.sources.miniature import bitext, choices, pairs, reading, tagg
 from xstilts.data.sources.miniature.languages import table
 from xstilts.data.sources.miniature.maker import Maker
 from xstilts.errors import UserError
+from xstilts.store.files import target
 from xstilts.store.specs.data import Content
 
 TEXT_ROWS = 40_000
@@ -32,8 +33,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
     assert content.seed is not None  # that of a made-up world is
     maker = Maker(content.seed)
     for name in content.files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(file_text(maker, name), encoding="utf-8")
+        target(folder, name).write_text(file_text(maker, name), encoding="utf-8")
 
 
 def makes(name: str) -> bool:

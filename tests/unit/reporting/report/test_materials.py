@@ -1,0 +1,36 @@
+"""Where everything comes from: training rows that are test rows are told of."""
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+from xstilts.reporting.report import materials
+from xstilts.reporting.report.page import Inputs
+
+from tests.builders.plans import make_stages, node_of, plan_study
+
+STUDY = {
+    "description": "x", "source": "tiny", "models": ["tiny"], "recipes": {"r": {"target": {"max_length": 64}}},
+    "mixtures": {"none": None}, "targets": {"xnli": None}, "languages": ["de"], "seeds": [1], "limits": {"dev_rows": 8},
+}  # fmt: skip
+
+
+def test_training_rows_with_the_texts_of_an_evaluation_row(tmp_path):
+    plan = plan_study(tmp_path, STUDY)
+    make_stages(plan, tmp_path, ("data", "prepared"))
+    training, evaluation = (
+        tmp_path / node_of(plan, "prepared", name).id for name in ("mnli.training", "xnli.evaluation")
+    )
+    inputs = Inputs(plan.study_plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame())
+
+    def about() -> str:
+        section = materials.data_sets(inputs)
+        assert section is not None
+        return section.values["tables"][0].about
+
+    assert "texts of an evaluation row" not in about()
+    rows = pyarrow.parquet.read_table(training / "train.parquet")
+    scored = pyarrow.parquet.read_table(evaluation / "de.parquet")
+    # another label and id, and one text of two: the first three rows are equal, the fourth is not
+    other = rows.slice(3, 1).set_column(rows.column_names.index("text_b"), "text_b", pyarrow.array(["Other."]))
+    pyarrow.parquet.write_table(pyarrow.concat_tables([scored, rows.slice(0, 3), other]), evaluation / "de.parquet")
+    assert "Training rows with exactly the texts of an evaluation row: 3 of mnli.training. " in about()

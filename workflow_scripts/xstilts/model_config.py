@@ -1,0 +1,16 @@
+"""What a model's config.json says, for planning and jobs alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# the padding token of models of the RoBERTa family, where their config.json does not name one
+_PADDING = 1
+
+
+def positions(config: Mapping[str, Any]) -> int | None:
+    """Return how many tokens a model reads by its config.json; None where it has no limit."""
+    places: int | None = config.get("max_position_embeddings")
+    if places is None:
+        return None
+    # models of the RoBERTa family count positions from behind the padding token
+    return places - (config.get("pad_token_id", _PADDING) + 1 if "roberta" in config["model_type"] else 0)
