@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from xstilts.errors import reading
+
 
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
@@ -22,6 +24,23 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 (64 hex digits) of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path, remedy: str | None = None) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Args:
+        path: the file.
+        remedy: what to do if it is missing or damaged, as for ``errors.reading``.
+
+    Raises:
+        UserError: if it is missing, unreadable, or holds no object.
+    """
+    with reading(path, remedy):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"found {type(content).__name__}, not an object")
+        return content
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from xstilts.errors import reading
 from xstilts.reporting.layout import Cells
 from xstilts.store import manifest
 from xstilts.store.manifest import MANIFEST, EvaluationResults, Run, path_of
@@ -177,7 +178,10 @@ class Inputs:
     def figure(self, name: str) -> Markup:
         """Return a figure as an SVG element that is part of the page; nothing where it was not drawn."""
         path = self.folder / "figures" / f"{name}.svg"
-        return embedded(path.read_text(encoding="utf-8"), name) if path.exists() else Markup()
+        if not path.exists():
+            return Markup()
+        with reading(path, "delete it and run again"):
+            return embedded(path.read_text(encoding="utf-8"), name)
 
 
 def embedded(svg: str, name: str) -> Markup:
@@ -186,8 +190,11 @@ def embedded(svg: str, name: str) -> Markup:
     Args:
         svg: the text of the file.
         name: of the figure, before all of its ids.
+
+    Raises:
+        ValueError: if there is no such element, from its beginning to its end.
     """
-    element = svg[svg.index("<svg") :]
+    element = svg[svg.index("<svg") : svg.rindex("</svg>") + len("</svg>")]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.S)
     element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
     label = name.replace("_", " ")
