@@ -185,6 +185,18 @@ def test_the_lock_of_a_live_run_stays(results, folder):
         runs.is_left_locked(folder)
 
 
+def test_who_held_a_lock_stays_known_after_its_run(results, folder):
+    """Snakemake was killed, and `xstilts run` ends in order."""
+    with runs.registered(results, "a.yaml", folder) as run:
+        child = subprocess.Popen(["sleep", "60"])
+        runs.hand_over(results, folder, run, child.pid)
+        lock(folder)
+        child.kill()
+        child.wait()
+    assert runs.live(results) == []
+    assert runs.is_left_locked(folder)
+
+
 @pytest.mark.parametrize("seconds", [0, 360, 100_000])
 def test_the_lock_of_a_run_elsewhere_stays_however_long_it_is_silent(results, folder, killed, seconds):
     lock(folder)

@@ -102,9 +102,11 @@ def registered(results: Path, study: str, folder: Path, identity: str | None = N
         yield run
     finally:
         ended.set()
+        _path(results, run.id).unlink(missing_ok=True)
         holder = _read(folder / _HOLDER)
-        for path in [_path(results, run.id), *([folder / _HOLDER] if holder and holder.id == run.id else [])]:
-            path.unlink(missing_ok=True)
+        # a Snakemake that was killed leaves its lock, and who held it has to stay known
+        if holder is not None and holder.id == run.id and not _is_locked(folder):
+            (folder / _HOLDER).unlink(missing_ok=True)
 
 
 def hand_over(results: Path, folder: Path, run: Run, number: int) -> None:
@@ -119,7 +121,7 @@ def is_left_locked(folder: Path) -> bool:
     Raises:
         UserError: if the holder is alive, or may be: it is elsewhere, or not known.
     """
-    if not any((folder / LOCKS).glob("*")):
+    if not _is_locked(folder):
         return False
     holder = _read(folder / _HOLDER)
     if holder is None:
@@ -142,6 +144,10 @@ def _write(results: Path, folder: Path, run: Run) -> None:
     text = _adapter.dump_json(run, indent=1).decode() + "\n"
     for path in (_path(results, run.id), folder / _HOLDER):
         write_atomically(path, text)
+
+
+def _is_locked(folder: Path) -> bool:
+    return any((folder / LOCKS).glob("*"))
 
 
 def _refusal(holder: Run, results: Path) -> str:
