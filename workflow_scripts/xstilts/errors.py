@@ -94,9 +94,10 @@ def _number(error: Exception) -> int:
     """Return the number of an error of the system, 0 where it is none."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
-    found = _NUMBER.search(str(error))
-    if found:
+    if found := _NUMBER.search(str(error)):
         return int(found[1] or found[2])
+    if isinstance(error, FileNotFoundError):
+        return errno.ENOENT
     return errno.ENOSPC if isinstance(error, OSError) and _NOT_WHOLE.search(str(error)) else 0
 
 
