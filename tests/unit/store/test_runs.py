@@ -166,23 +166,23 @@ def test_the_oldest_run_comes_first(results, killed, tmp_path, monkeypatch):
 
 
 def test_without_a_lock_nothing_is_left_locked(results, folder, killed):
-    assert not runs.is_left_locked(folder)
+    assert not runs.is_left_locked(results, folder)
     killed(results, folder, elsewhere())
-    assert not runs.is_left_locked(folder)
+    assert not runs.is_left_locked(results, folder)
     (folder / runs.LOCKS).mkdir()
-    assert not runs.is_left_locked(folder)
+    assert not runs.is_left_locked(results, folder)
 
 
 def test_the_lock_of_a_killed_run_is_left(results, folder, killed):
     lock(folder)
     killed(results, folder, ended())
-    assert runs.is_left_locked(folder)
+    assert runs.is_left_locked(results, folder)
 
 
 def test_the_lock_of_a_live_run_stays(results, folder):
     lock(folder)
     with runs.registered(results, "a.yaml", folder), pytest.raises(UserError, match="a run is alive in this folder"):
-        runs.is_left_locked(folder)
+        runs.is_left_locked(results, folder)
 
 
 def test_who_held_a_lock_stays_known_after_its_run(results, folder):
@@ -194,28 +194,35 @@ def test_who_held_a_lock_stays_known_after_its_run(results, folder):
         child.kill()
         child.wait()
     assert runs.live(results) == []
-    assert runs.is_left_locked(folder)
+    assert runs.is_left_locked(results, folder)
 
 
-@pytest.mark.parametrize("seconds", [0, 360, 100_000])
+@pytest.mark.parametrize("seconds", [360, 100_000])
 def test_the_lock_of_a_run_elsewhere_stays_however_long_it_is_silent(results, folder, killed, seconds):
     lock(folder)
     silent(results, killed(results, folder, elsewhere()), seconds)
     with pytest.raises(UserError) as error:
-        runs.is_left_locked(folder)
+        runs.is_left_locked(results, folder)
     text = str(error.value)
     assert "process 4711 on node2, since " in text
     assert text.endswith("(ps -p 4711); if it has ended, run here: snakemake --unlock")
     assert "\n" not in text
 
 
+def test_a_lock_of_a_run_elsewhere_that_is_heard_of_stays(results, folder, killed):
+    lock(folder)
+    killed(results, folder, elsewhere())
+    with pytest.raises(UserError, match=r"a run is alive in this folder \(process 4711 on node2"):
+        runs.is_left_locked(results, folder)
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", '{"id": 1}'])
-def test_a_lock_of_whom_nobody_knows_stays(folder, content):
+def test_a_lock_of_whom_nobody_knows_stays(results, folder, content):
     lock(folder)
     if content is not None:
         (folder / ".snakemake/run.json").write_text(content)
     with pytest.raises(UserError, match="and not who holds it.*then run: snakemake --unlock"):
-        runs.is_left_locked(folder)
+        runs.is_left_locked(results, folder)
 
 
 def test_a_run_elsewhere_in_the_same_folder_is_refused_while_it_is_heard_of(results, folder, killed):

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     settings, folder = local(), Path.cwd()
     log.info("study: %s", settings.study)
-    left_locked = runs.is_left_locked(folder)
+    left_locked = runs.is_left_locked(settings.results, folder)
     with runs.registered(settings.results, str(settings.study), folder) as registered:
         _index(settings)
         _order_times(settings)

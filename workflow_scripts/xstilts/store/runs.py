@@ -92,8 +92,8 @@ def registered(results: Path, study: str, folder: Path, identity: str | None = N
     )
     with _alone(folder):
         holder = _read(folder / _HOLDER)
-        if holder is not None and holder.id != run.id and _is_alive(holder, _path(results, holder.id)):
-            raise UserError(_refusal(holder, results))
+        if holder is not None and holder.id != run.id:
+            _refuse_beside(holder, results)
         _forget_ended(results)
         _write(results, folder, run)
     ended = threading.Event()
@@ -115,8 +115,12 @@ def hand_over(results: Path, folder: Path, run: Run, number: int) -> None:
         _write(results, folder, replace(run, process=processes.process(number)))
 
 
-def is_left_locked(folder: Path) -> bool:
+def is_left_locked(results: Path, folder: Path) -> bool:
     """Tell whether a working directory has a lock of Snakemake's whose holder has ended.
+
+    Args:
+        results: the results folder.
+        folder: the working directory.
 
     Raises:
         UserError: if the holder is alive, or may be: it is elsewhere, or not known.
@@ -129,14 +133,12 @@ def is_left_locked(folder: Path) -> bool:
             f"{LOCKS}: Snakemake's lock is here, and not who holds it; make sure that no run is alive in this folder,"
             " on any machine, then run: snakemake --unlock"
         )
-    match holder.process.state:
-        case "alive":
-            raise UserError(f"a run is alive in this folder ({holder}); wait for it, or stop it first")
-        case "elsewhere":
-            raise UserError(
-                f"{LOCKS}: Snakemake's lock is that of a run which cannot be seen from here ({holder}); look there"
-                f" whether it is alive (ps -p {holder.process.number}); if it has ended, run here: snakemake --unlock"
-            )
+    _refuse_beside(holder, results)
+    if holder.process.state == "elsewhere":
+        raise UserError(
+            f"{LOCKS}: Snakemake's lock is that of a run which cannot be seen from here ({holder}); look there whether"
+            f" it is alive (ps -p {holder.process.number}); if it has ended, run here: snakemake --unlock"
+        )
     return True
 
 
@@ -150,12 +152,18 @@ def _is_locked(folder: Path) -> bool:
     return any((folder / LOCKS).glob("*"))
 
 
-def _refusal(holder: Run, results: Path) -> str:
-    line = f"a run is alive in this folder ({holder}); wait for it, or stop it first"
-    if holder.process.state == "elsewhere":
-        line += f"; if it was killed, it counts as alive for {_SILENCE // 60} minutes, or until you delete"
-        line += f" {_path(results, holder.id)}"
-    return line
+def _refuse_beside(holder: Run, results: Path) -> None:
+    """Refuse a second run in a working directory.
+
+    Raises:
+        UserError: if the one that has it is alive.
+    """
+    path = _path(results, holder.id)
+    if _is_alive(holder, path):
+        line = f"a run is alive in this folder ({holder}); wait for it, or stop it first"
+        if holder.process.state == "elsewhere":
+            line += f"; if it was killed, it counts as alive for {_SILENCE // 60} minutes, or until you delete {path}"
+        raise UserError(line)
 
 
 def _path(results: Path, identity: str) -> Path:
