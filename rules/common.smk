@@ -2,6 +2,8 @@
 #
 # Everything that decides a result is in a node's spec, one canonical JSON string. Folders, threads, memory and the
 # like are given by functions of `resources`, which Snakemake does not track: none of them can make a job run again.
+import atexit
+import contextlib
 import os
 import re
 import sys
@@ -11,6 +13,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from xstilts import errors
 from xstilts.errors import UserError
 from xstilts.planning import estimate, registry
 from xstilts.planning.gpu_types import GPU_TYPES
@@ -32,18 +35,29 @@ from xstilts.reporting.outputs import (
     STUDY_FILE,
     TABLE_FORMATS,
 )
-from xstilts.store import study_plan
+from xstilts.store import runs, study_plan
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
 from xstilts.warm import server
 
-try:
+
+@contextlib.contextmanager
+def in_one_line():
+    """Let Snakemake show an error that a user can fix as the line that it is."""
+    try:
+        yield
+    except Exception as error:
+        line = errors.line(error)
+        if line is None:
+            raise
+        raise WorkflowError(line) from None
+
+
+with in_one_line():
     settings = local(config)
     plan = plan_of(settings)
     options.check(plan.study.figures, str(settings.study))
-except UserError as error:
-    raise WorkflowError(str(error)) from None
 
 set_environment(settings)
 results = str(settings.results)
@@ -55,6 +69,8 @@ for note in plan.notes:
 
 
 NODE_GPUS = 8
+# `xstilts run` registers the run, shows how far it is, and prints its result
+by_xstilts_run = runs.VARIABLE in os.environ
 
 
 # Which nodes there are is for the plan to say: an expression that lists them all would be copied with every job's
@@ -191,7 +207,7 @@ def estimated(stage, wildcards):
 
 def show_summary():
     """Print the headline table, unless `xstilts run` does so itself."""
-    if "XSTILTS_RUN" not in os.environ:
+    if not by_xstilts_run:
         shell(f"python -m xstilts summary --plan {study_folder}/plan.json")
 
 
@@ -201,6 +217,20 @@ def write_plan():
     write_atomically(Path(f"{study_folder}/index.tsv"), plan.as_table())
     write_atomically(Path(f"{study_folder}/{STUDY_FILE}"), settings.study.read_text("utf-8"))
     link_nodes(plan, settings.results)
+
+
+def register_run():
+    """Register this process as the run, until it ends; jobs know by the environment which run is theirs."""
+    if not workflow.is_main_process:
+        return
+    ending = contextlib.ExitStack()
+    run = ending.enter_context(
+        runs.registered(
+            settings.results, str(settings.study), Path.cwd(), os.environ.get(runs.VARIABLE)
+        )
+    )
+    os.environ[runs.VARIABLE] = run.id
+    atexit.register(ending.close)
 
 
 def look_for_jobs_when_one_ends():
@@ -227,7 +257,9 @@ if os.path.exists(f"{study_folder}/scores.parquet"):
 
 
 onstart:
-    write_plan()
+    with in_one_line():
+        register_run()
+        write_plan()
     look_for_jobs_when_one_ends()
     start_warm_process()
 

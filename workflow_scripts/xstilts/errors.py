@@ -1,7 +1,33 @@
 """Errors for people: one line that names file, key or row, what was found and what to do."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_AGAIN = "then run the same command again"
+# what a person can do about an error of the system
+_REMEDIES = {
+    errno.ENOSPC: f"free some space (xstilts prune lists what no study needs), {_AGAIN}",
+    errno.EDQUOT: f"free some space (xstilts prune lists what no study needs), {_AGAIN}",
+    errno.EFBIG: f"raise the limit on the size of files (ulimit -f), {_AGAIN}",
+    errno.EROFS: "let it be written to, or name another folder",
+    errno.EACCES: f"check its owner and mode, and those of its folder, {_AGAIN}",
+    errno.EPERM: f"check its owner and mode, and those of its folder, {_AGAIN}",
+    errno.EIO: f"check the disk, {_AGAIN}",
+    errno.ESTALE: f"check the connection to the file system, {_AGAIN}",
+    errno.EMFILE: f"raise the limit on open files (ulimit -n), {_AGAIN}",
+    errno.ENFILE: f"raise the limit on open files (ulimit -n), {_AGAIN}",
+    errno.ENOENT: f"restore it, or run the study again to have it made, {_AGAIN}",
+    errno.EISDIR: f"a file is needed here; remove the folder, {_AGAIN}",
+    errno.ENOTDIR: f"a folder is needed here; remove the file, {_AGAIN}",
+}
+# how libraries in other languages write the number of such an error; numpy writes none where a disk is full
+_NUMBER = re.compile(r"os error (\d+)|errno (\d+)", re.IGNORECASE)
+_NOT_WHOLE = re.compile(r"\d+ requested and \d+ written")
 
 
 class UserError(Exception):
@@ -10,6 +36,49 @@ class UserError(Exception):
 
 class ExplodedError(UserError):
     """The loss of a training run is not a number, or far above what it was."""
+
+
+class TerminatedError(Exception):
+    """A training run was asked to end, and has saved where it stands."""
+
+
+def line(error: Exception) -> str | None:
+    """Return the line that an error is to people; None for one that is a fault of the program's."""
+    if isinstance(error, UserError):
+        return str(error)
+    number = _number(error)
+    if number not in _REMEDIES:
+        return None
+    file = getattr(error, "filename", None)
+    text = f"{file}: {os.strerror(number)}" if file is not None else _first_line(error)
+    return f"{text}; {_REMEDIES[number]}"
+
+
+@contextlib.contextmanager
+def reading(path: Path, remedy: str | None = None) -> Iterator[None]:
+    """Say which file it is that cannot be read in this context.
+
+    Args:
+        path: the file; nothing else is read here.
+        remedy: what to do if it is missing or damaged; None for a file of a node, whose folder is deleted.
+
+    Raises:
+        UserError: in place of whatever the reader of the file raises.
+    """
+    remedy = remedy or f"delete {path.parent} and run again"
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    # every library has exceptions of its own for what it cannot read, and some raise `Exception` itself
+    except Exception as error:
+        number = _number(error)
+        if number == errno.ENOENT:
+            raise UserError(f"{path}: missing; {remedy}") from None
+        if number in _REMEDIES:
+            raise UserError(f"{path}: {os.strerror(number)}; {_REMEDIES[number]}") from None
+        found = f"{type(error).__name__}: {_first_line(error)}"
+        raise UserError(f"{path}: damaged ({found}); {remedy}") from None
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
@@ -21,5 +90,16 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     return f"known: {', '.join(possible)}" if possible else "none is known"
 
 
-class TerminatedError(Exception):
-    """A training run was asked to end, and has saved where it stands."""
+def _number(error: Exception) -> int:
+    """Return the number of an error of the system, 0 where it is none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if found := _NUMBER.search(str(error)):
+        return int(found[1] or found[2])
+    if isinstance(error, FileNotFoundError):
+        return errno.ENOENT
+    return errno.ENOSPC if isinstance(error, OSError) and _NOT_WHOLE.search(str(error)) else 0
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")

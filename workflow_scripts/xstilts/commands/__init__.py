@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xstilts.errors import TerminatedError, UserError
+from xstilts.errors import TerminatedError, line
 from xstilts.store import node, retention, specs, study_plan
 from xstilts.store.study_plan import StudyPlan
 
@@ -59,7 +59,11 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; an error of the user's is one line on stderr and code 2."""
+    """Run a command and return its exit code.
+
+    An error of the user's, or of the machine's that a user can fix, is one line on stderr and code 2; any other one is
+    raised.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("httpx", "datasets", "filelock", "fsspec", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -77,14 +81,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             _make(module, parsed)
             return 0
         return module.run(parsed) or 0
-    except UserError as error:
-        logging.error("error: %s", error)
-        return 2
     except TerminatedError as interruption:
         logging.warning("%s", interruption)
         return TEMPORARY_FAILURE
     except BrokenPipeError:
         return 1
+    except Exception as error:
+        text = line(error)
+        if text is None:
+            raise
+        logging.error("error: %s", text)
+        return 2
 
 
 def _make(module: ModuleType, arguments: argparse.Namespace) -> None:

@@ -3,9 +3,8 @@
 import argparse
 import json
 
-import pyarrow.parquet
-
 from xstilts.commands import add_node_arguments, results_of
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.store import node
 from xstilts.store.specs.base import PREPARED
 from xstilts.tokenization import train_tokenizer
@@ -18,7 +17,7 @@ def run(arguments: argparse.Namespace) -> None:
     spec = arguments.spec
     rows = results_of(arguments.output) / spec.parents[PREPARED] / "train.parquet"
     with node.making(arguments.output, spec) as made:
-        texts = pyarrow.parquet.read_table(rows, columns=["text"])["text"].to_pylist()
+        texts = read_prepared(rows, ["text"])["text"].to_pylist()
         train_tokenizer.make(texts, spec.vocabulary_size, made.scratch)
         vocabulary_size = len(
             json.loads((made.scratch / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]

@@ -3,10 +3,9 @@
 import argparse
 from dataclasses import replace
 
-import pyarrow.parquet
-
 from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.errors import UserError
 from xstilts.evaluation import layers, predictions, retrieval
 from xstilts.store import manifest, node
@@ -25,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     form = forms.get(spec.form)
     settings = form.FORM.with_neutral(spec.settings)
     with node.making(arguments.output, spec) as made:
-        rows = {name: pyarrow.parquet.read_table(prepared / f"{name}.parquet").to_pylist() for name in described}
+        rows = {name: read_prepared(prepared / f"{name}.parquet").to_pylist() for name in described}
         vectors = layers.vectors_of(embeddings, list(described))
         predicted = retrieval.predictions_of(form, rows, vectors, settings)
         if predicted.empty:

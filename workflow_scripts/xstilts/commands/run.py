@@ -12,13 +12,16 @@ import time
 from pathlib import Path
 
 from xstilts.data import readers
-from xstilts.errors import UserError
+from xstilts.errors import TerminatedError, UserError
 from xstilts.planning import differences, index, registry, time_left
 from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import live_view, messages, summary
+from xstilts.store import runs
 from xstilts.store.manifest import path_of
+from xstilts.store.runs import Run
 from xstilts.training import devices
+from xstilts.training.interruption import Ending
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command and return Snakemake's exit code."""
-    settings = local()
+    """Run the command and return Snakemake's exit code.
+
+    Raises:
+        UserError: if another run is alive in this folder or may be, or Snakemake is ended by a signal.
+        TerminatedError: if this process was asked to end.
+    """
+    settings, folder = local(), Path.cwd()
     log.info("study: %s", settings.study)
-    _index(settings)
-    _refuse_second_run(Path.cwd())
-    _order_times(settings)
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
-    if any(Path(".snakemake/locks").glob("*")):
-        log.info("an earlier run was killed; unlocking and resuming")
-        unlocked = subprocess.run([*snakemake, "--unlock"], check=False).returncode
-        if unlocked:
-            return unlocked
+    left_locked = runs.is_left_locked(settings.results, folder)
+    with runs.registered(settings.results, str(settings.study), folder) as registered:
+        _index(settings)
+        _order_times(settings)
+        snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
+        if left_locked:
+            log.info("an earlier run was killed; unlocking and resuming")
+            unlocked = subprocess.run([*snakemake, "--unlock"], check=False).returncode
+            if unlocked:
+                return unlocked
+        return _run_snakemake(snakemake, arguments, settings, registered)
+
+
+def _run_snakemake(snakemake: list[str], arguments: argparse.Namespace, settings: Settings, registered: Run) -> int:
     gpus = devices.count_gpus()
     more = ["--resources", f"gpu={gpus}"] if gpus else []
     command = [*snakemake, "--rerun-incomplete", "--show-failed-logs", *more, *arguments.snakemake]
@@ -58,31 +71,51 @@ def run(arguments: argparse.Namespace) -> int:
     for line in [*(() if verbose else plan.notes), *differences.changes(plan, settings.results)]:
         log.info(line)
     began = time.time()
-    with tempfile.TemporaryFile() as output, live_view.View() if verbose else live_view.of_terminal() as view:
-        process = subprocess.Popen(command, env={**os.environ, "XSTILTS_RUN": "1"}, stderr=None if verbose else output)
-        # Ctrl-C reaches Snakemake too, which needs the time to end its jobs and to unlock
-        before = signal.signal(signal.SIGINT, lambda *_: view.interrupt())
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        try:
-            code = _follow(process, time_left.Watch(plan, settings), messages.Reader(output), view)
-        finally:
-            signal.signal(signal.SIGINT, before)
+    with (
+        tempfile.TemporaryFile() as output,
+        live_view.View() if verbose else live_view.of_terminal() as view,
+        Ending(view.interrupt) as ending,
+    ):
+        # in a group of its own, so that Ctrl-C on a terminal reaches it by this process alone, and once
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, runs.VARIABLE: registered.id},
+            stdin=subprocess.DEVNULL,
+            stderr=None if verbose else output,
+            process_group=0,
+        )
+        runs.hand_over(settings.results, Path.cwd(), registered, process.pid)
+        code = _follow(process, ending, time_left.Watch(plan, settings), messages.Reader(output), view)
     for path in () if verbose else sorted(Path(".snakemake/log").glob("*.log"))[-1:]:
         if path.stat().st_mtime >= began:
             log.info("Snakemake's log: %s", path)
+    if code and ending.received:
+        raise TerminatedError("interrupted; the same command continues")
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise UserError(
+            f"Snakemake was ended by {name}, often a lack of memory; run the same command again to continue"
+        )
     if code == 0 and not arguments.snakemake:
         sys.stdout.write(summary.text(plan.study_plan, settings.results / plan.folder))
     return code
 
 
-def _follow(process: subprocess.Popen, watch: time_left.Watch, reader: messages.Reader, view: live_view.View) -> int:
-    """Show how far Snakemake is and what it says until it ends, and return its exit code."""
+def _follow(
+    process: subprocess.Popen,
+    ending: Ending,
+    watch: time_left.Watch,
+    reader: messages.Reader,
+    view: live_view.View,
+) -> int:
+    """Show how far Snakemake is and what it says until it ends, pass signals on, and return its exit code."""
     names = watch.names()
     failed: set[str | None] = set()
     code, due = None, 0.0
     while code is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(_SECONDS)
+        ending.pass_on(process.pid)
         for message in reader.new(to_the_end=code is not None):
             name = names.get(message.output[0]) if message.output else None
             failed.add(name)
@@ -130,22 +163,3 @@ def _order_times(settings: Settings) -> None:
         for file in files:
             if file.exists():
                 os.utime(file, (first + place, first + place))
-
-
-def _refuse_second_run(folder: Path) -> None:
-    """Stop if a Snakemake is alive in this folder.
-
-    Raises:
-        UserError: naming its process.
-    """
-    import psutil
-
-    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-            alive = process.pid not in own and process.status() != psutil.STATUS_ZOMBIE
-            if alive and any(Path(word).name == "snakemake" for word in words[:3]) and Path(process.cwd()) == folder:
-                raise UserError(f"a run is alive in this folder (process {process.pid}); wait for it, or stop it first")
-        except psutil.Error:
-            continue

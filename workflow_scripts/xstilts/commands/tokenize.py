@@ -1,17 +1,15 @@
 """Turn prepared rows into token ids, a folder of arrays a split."""
 
 import argparse
-import json
 from pathlib import Path
-
-import pyarrow.parquet
 
 from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.errors import UserError
+from xstilts.data.prepared_rows import read_prepared
+from xstilts.errors import UserError, reading
 from xstilts.model_config import positions
 from xstilts.store import manifest, node
-from xstilts.store.files import digest, file_sha256
+from xstilts.store.files import digest, file_sha256, read_json
 from xstilts.store.manifest import TokensResults, TokensSplit
 from xstilts.store.specs.base import MODEL, PREPARED
 from xstilts.tokenization import tokens
@@ -34,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         splits = {}
         for name, file in files.items():
             split = name.removesuffix(".parquet")
-            rows = pyarrow.parquet.read_table(results / prepared / name).to_pylist()
+            rows = read_prepared(results / prepared / name).to_pylist()
             try:
                 arrays = form.encode(rows, tokenizer, lengths)
             except ValueError as error:
@@ -55,7 +53,8 @@ def _check_length(path: Path, max_length: float) -> None:
     Raises:
         UserError: naming the length and the model's.
     """
-    limit = positions(json.loads(path.read_text(encoding="utf-8")))
+    with reading(path):
+        limit = positions(read_json(path))
     if limit is not None and max_length > limit:
         raise UserError(
             f"max_length {max_length:g} is more than the {limit} tokens that the model of {path.parent.name} reads;"

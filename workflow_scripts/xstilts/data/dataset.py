@@ -6,8 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, TokensResults, path_of, results_of
 from xstilts.store.specs.base import PREPARED
@@ -30,7 +29,7 @@ class Split:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """The prepared rows, which tokens count by."""
-        return pyarrow.parquet.read_table(self.path).to_pylist()
+        return read_prepared(self.path).to_pylist()
 
 
 def splits(results: Path, tokens_id: str) -> dict[str, Split]:

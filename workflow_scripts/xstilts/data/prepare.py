@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow
-import pyarrow.parquet
 
 from xstilts import forms
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.data.rows import Row, check_count, label_counts, read_rows, refuse_placeholders, schema_of
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
@@ -61,7 +61,7 @@ def unite(
     splits: dict[str, list[Row]] = {"train": [], "dev": []}
     for member in spec.members:
         for split, rows in splits.items():
-            for row in pyarrow.parquet.read_table(members[member] / f"{split}.parquet").to_pylist():
+            for row in read_prepared(members[member] / f"{split}.parquet").to_pylist():
                 ids = {key: f"{member}.{row[key]}" for key in ("example_id", "cluster_id")}
                 rows.append({**row, **ids})
     left_out: Counter[str] = Counter()
@@ -237,7 +237,7 @@ def _normal(text: str) -> str:
 def _contexts(prepared: Iterable[Path]) -> set[str]:
     contexts: set[str] = set()
     for path in (path for folder in prepared for path in sorted(folder.glob("*.parquet"))):
-        texts = pyarrow.parquet.read_table(path, columns=["context"])["context"].drop_null().to_pylist()
+        texts = read_prepared(path, ["context"])["context"].drop_null().to_pylist()
         contexts.update(map(_normal, texts))
     return contexts - {""}
 

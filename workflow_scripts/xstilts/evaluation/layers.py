@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xstilts.errors import reading
 from xstilts.evaluation.table import Column, Table
 from xstilts.forms import scoring
 from xstilts.forms.interface import FormModule
@@ -31,9 +32,16 @@ def vectors_of(folder: Path, languages: Sequence[str], layer: int | None = None)
         folder: the node's folder.
         languages: the languages.
         layer: one of all layers; by default the one that the node is about.
+
+    Raises:
+        UserError: if a file is missing, unreadable or damaged.
     """
-    suffix = "" if layer is None else f".layer-{layer}"
-    return {language: np.load(folder / f"{language}{suffix}.npy", allow_pickle=False) for language in languages}
+    found = {}
+    for language in languages:
+        path = folder / (f"{language}.npy" if layer is None else f"{language}.layer-{layer}.npy")
+        with reading(path):
+            found[language] = np.load(path, allow_pickle=False)
+    return found
 
 
 def scores_of(form: FormModule, rows: Rows, embeddings: Path, settings: Mapping[str, Any]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from xstilts.errors import UserError
+from xstilts.errors import reading
 from xstilts.evaluation.table import Column, Table
 from xstilts.forms.interface import AnyForm
 
@@ -38,14 +38,11 @@ def read_columns(path: Path, columns: Sequence[str], ids: Collection[str] | None
         ids: of the examples; None for all.
 
     Raises:
-        UserError: if the file is not Parquet, or has not these columns.
+        UserError: if the file is unreadable or damaged, or has not these columns.
     """
     filters = None if ids is None else [("example_id", "in", list(ids))]
-    try:
+    with reading(path):
         return pd.read_parquet(path, columns=list(columns), filters=filters)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path}: not a table of predictions: {reason}; delete its folder and run again") from None
 
 
 def frame_of(

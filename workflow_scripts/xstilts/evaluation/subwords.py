@@ -16,8 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.evaluation import resampling
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Form, Role
@@ -119,7 +118,7 @@ def count(results: Path, rows: Rows, language: str) -> Counts:
         if not file.exists():
             raise FileNotFoundError(f"{node} is not there any more")
     tokenizer = _tokenizer(folder)
-    table = pyarrow.parquet.read_table(path, columns=list(rows.form.texts)).slice(0, ROWS)
+    table = read_prepared(path, list(rows.form.texts)).slice(0, ROWS)
     given = words_field(rows.form)
     if given is not None:
         sentences = table[given].to_pylist()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 from pandas.api import types
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, reading
 
 Type = Literal["text", "integer", "number", "flag"]
 _IS_OF_TYPE: Mapping[Type, Callable[[Any], bool]] = {
@@ -85,15 +85,12 @@ class Table:
         """Read a table.
 
         Raises:
-            UserError: if the file is missing, is not Parquet, or is another table.
+            UserError: if the file is missing, unreadable or damaged, or is another table.
         """
-        try:
+        if not path.exists():
+            raise UserError(f"{path}: missing; the stage that makes the table of {self.name} has not run")
+        with reading(path, "delete it and run again"):
             frame = pd.read_parquet(path)
-        except FileNotFoundError:
-            raise UserError(f"{path}: missing; the stage that makes the table of {self.name} has not run") from None
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"{path}: not a table of {self.name}: {reason}; delete it and run again") from None
         if (problem := self.problem(frame)) is not None:
             raise UserError(f"{path}: not a table of {self.name}: {problem}; delete it and run again")
         return frame

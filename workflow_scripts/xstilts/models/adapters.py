@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, reading
 from xstilts.forms.heads import LanguageHead
 from xstilts.models.backbone import Backbone, load_backbone
 from xstilts.store.specs.models import Method, Numerics
@@ -135,9 +135,12 @@ def load_adapter(backbone: Backbone, folder: Path) -> None:
     elif backbone.adapter is not None:
         # a later phase trained this one further
         backbone.transformer, backbone.virtual = backbone.transformer.get_base_model(), 0
-    _add_adapter(backbone, peft.PeftConfig.from_pretrained(str(folder)))
-    # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
-    weights = {name: value.clone() for name, value in load_file(folder / WEIGHTS).items()}
+    with reading(folder / "adapter_config.json"):
+        configuration = peft.PeftConfig.from_pretrained(str(folder))
+    _add_adapter(backbone, configuration)
+    with reading(folder / WEIGHTS):
+        # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
+        weights = {name: value.clone() for name, value in load_file(folder / WEIGHTS).items()}
     report: Any = peft.set_peft_model_state_dict(backbone.transformer, weights)
     foreign = sorted(set(report.unexpected_keys) - {_PROMPT})
     if foreign:

@@ -254,7 +254,7 @@ def _read(folder: Path, kind: str, dtype: str = "float32") -> Any:
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{folder}: not a model that can be loaded: {reason}") from None
+        raise UserError(f"{folder}: not a model that can be loaded: {reason}; delete it and run again") from None
     missing = sorted(key for key in report["missing_keys"] if "pooler." not in key)
     if missing:
         what = "no language-model head in them" if kind in _WITH_HEAD.values() else "not the right weights"

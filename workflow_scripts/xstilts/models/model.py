@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from xstilts import forms
+from xstilts.errors import reading
 from xstilts.forms import FORMS
 from xstilts.forms.heads import LanguageHead, with_initializer_range
 from xstilts.models import adapters, distributed
@@ -144,7 +145,9 @@ def load_head(model: Model, task: str, folder: Path, before: str) -> None:
 def _saved_heads(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    return load_file(folder / "heads.safetensors")
+    path = folder / "heads.safetensors"
+    with reading(path):
+        return load_file(path)
 
 
 def _own_weights(model: Model) -> set[str]:

@@ -5,7 +5,6 @@ the recipe allows; as many rows as are published; a training that does not stop 
 ``gpu_types.py``. Evaluations on dev rows during training are left out, and so is what the files of predictions take.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.model_size import CAUSAL, Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
+from xstilts.store.files import read_json
 from xstilts.store.sampling import TaskShare, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
@@ -97,8 +97,7 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
     base = base_of(node, plan)
     path = results / base.id / "config.json"
     if path.exists():
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
+        return read_json(path)
     if isinstance(base.spec, PretrainedSpec):
         shape, tokenizer = base.spec.shape, plan.nodes[base.spec.parents[TOKENIZER]].spec
         assert isinstance(tokenizer, TokenizerSpec)

@@ -86,7 +86,7 @@ class View:
     def interrupt(self) -> None:
         """Say that the run is being ended; jobs that fail from now on have been interrupted."""
         self._interrupted = True
-        self.warn("interrupted; the jobs that run are being ended")
+        self.warn("interrupted: trainings save, other jobs end; a second time kills them")
 
     def tell(self, message: Message, label: str | None) -> None:
         """Show a message of Snakemake; ``label`` is a failed job's."""

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, reading
 from xstilts.relative_path import RULE, is_inside
 
 
@@ -41,6 +41,23 @@ def target(folder: Path, name: str) -> Path:
             raise UserError(f"{step}: a link, through which nothing is written; put a file or a folder in its place")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def read_json(path: Path, remedy: str | None = None) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Args:
+        path: the file.
+        remedy: what to do if it is missing or damaged, as for ``errors.reading``.
+
+    Raises:
+        UserError: if it is missing, unreadable, or holds no object.
+    """
+    with reading(path, remedy):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"found {type(content).__name__}, not an object")
+        return content
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
-from xstilts.errors import UserError
+from xstilts.errors import reading
 from xstilts.tokenization import masking
 
 
@@ -35,13 +35,11 @@ class ModelTokenizer:
         """Read ``tokenizer.json`` of a model folder.
 
         Raises:
-            UserError: if it is missing or unreadable.
+            UserError: if it is missing, unreadable or damaged.
         """
         path = folder / "tokenizer.json"
-        try:
+        with reading(path):
             self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare exceptions
-            raise UserError(f"{path}: not a readable tokenizer ({error})") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         pair = self._tokenizer.encode("a", "a")
@@ -114,10 +112,10 @@ class ModelTokenizer:
 
 def _content(path: Path) -> dict[str, Any]:
     """Return what a JSON file of a model's folder says; nothing where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error})") from None
+    if not path.exists():
+        return {}
+    with reading(path):
+        return {**json.loads(path.read_text(encoding="utf-8"))}
 
 
 def _objective(config: Mapping[str, Any]) -> str:

@@ -20,6 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from xstilts.errors import reading
+
+# arrays of every form
+_COMMON = ("ids", "starts", "instances", "examples")
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -124,6 +129,14 @@ def save(arrays: Mapping[str, np.ndarray], folder: Path) -> None:
 
 
 def load(folder: Path, pad: int, segment_end: int | None) -> Tokens:
-    """Map the arrays of a folder into memory."""
-    arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
+    """Map the arrays of a folder into memory.
+
+    Raises:
+        UserError: if one is missing, unreadable or damaged.
+    """
+    remedy = f"delete {folder.parent} and run again"
+    arrays = {}
+    for path in sorted({*folder.glob("*.npy"), *(folder / f"{name}.npy" for name in _COMMON)}):
+        with reading(path, remedy):
+            arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
     return Tokens(arrays, pad, segment_end)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from xstilts.errors import ExplodedError, UserError
+from xstilts.errors import ExplodedError, UserError, reading
 from xstilts.models.model import Model
 from xstilts.store.manifest import LearningRatesResults, Trial
 from xstilts.store.specs.models import LearningRatesSpec
@@ -56,7 +56,8 @@ def _score(run: Run, rate: float) -> float:
             workplace.mkdir()
             done.write_text(json.dumps(score), encoding="utf-8")
         run.group.wait()
-    found: float = json.loads(done.read_text(encoding="utf-8"))
+    with reading(done):
+        found = float(done.read_text(encoding="utf-8"))
     log.info("learning rate %g: dev %.2f", rate, found)
     return found
 

@@ -167,7 +167,7 @@ def test_predictions_of_other_examples_are_refused(tmp_path):
 def test_a_damaged_file_of_predictions_is_named(study, tmp_path):
     path = tmp_path / "predictions/s.r.none.s2.t/predictions.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(UserError, match=r"s2.t/predictions.parquet: not a table of predictions") as error:
+    with pytest.raises(UserError, match=r"s2.t/predictions.parquet: damaged \(") as error:
         examples.collect(study, tmp_path)
     assert "\n" not in str(error.value)
 

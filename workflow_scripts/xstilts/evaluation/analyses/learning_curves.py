@@ -1,17 +1,18 @@
 """Learning curves: dev score and training loss by step of every training whose history is there."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from xstilts.errors import reading
 from xstilts.evaluation import trainings
 from xstilts.evaluation.analyses import measured
 from xstilts.evaluation.table import Column, Table
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
+from xstilts.store.files import read_json
 from xstilts.store.node import HISTORY
 from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.study_plan import Cell, StudyPlan
@@ -65,7 +66,8 @@ def collect(plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.
             described = {"node": node, "name": plan.nodes[node].names[0], "phase": phases[node], **_shared(cells[node])}
             spec = plan.nodes[node].spec
             assert isinstance(spec, TrainingSpec)
-            rows += [described | point for point in _points(json.loads(path.read_text(encoding="utf-8")), spec)]
+            with reading(path):
+                rows += [described | point for point in _points(read_json(path), spec)]
     return measured.table_of(rows, COLUMNS)
 
 

@@ -19,8 +19,11 @@ def embedded(svg: str, name: str) -> Markup:
     Args:
         svg: the text of the file.
         name: of the figure.
+
+    Raises:
+        ValueError: if there is no such element, from its beginning to its end.
     """
-    element = svg[svg.index("<svg") :]
+    element = svg[svg.index("<svg") : svg.rindex("</svg>") + len("</svg>")]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.S)
     element = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), element)
     element = re.sub(r"\s*\n\s*", "\n", element)

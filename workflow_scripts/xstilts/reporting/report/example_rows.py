@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-
 from xstilts.data.prepare import THRESHOLD
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.evaluation import changed_examples, predictions
 from xstilts.forms.declaration import Form, Notation
 from xstilts.reporting.report import example_texts
@@ -90,7 +89,7 @@ def _with_ids(path: Path, ids: Collection[str]) -> list[dict[str, Any]]:
     if not ids:
         return []
     filters = [("example_id", "in", sorted(ids)), ("split", "!=", THRESHOLD)]
-    return pyarrow.parquet.read_table(path, filters=filters).to_pylist()
+    return read_prepared(path, filters=filters).to_pylist()
 
 
 def _names(
@@ -114,7 +113,7 @@ def _by_index(form: Form, folder: Path, languages: Iterable[str], names: Names) 
     found = {}
     for language, of_language in names.items():
         ordered = sorted(of_language, key=int)
-        rows = pyarrow.parquet.read_table(folder / f"{language}.parquet").take([int(name) for name in ordered])
+        rows = read_prepared(folder / f"{language}.parquet").take([int(name) for name in ordered])
         found[language] = {
             name: example_texts.of_row(form, row) for name, row in zip(ordered, rows.to_pylist(), strict=True)
         }

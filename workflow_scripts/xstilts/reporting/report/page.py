@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from xstilts.errors import reading
 from xstilts.reporting.layout import Cells
 from xstilts.reporting.report.drawn import embedded
 from xstilts.reporting.report.evidence import Evidence
@@ -190,4 +191,7 @@ class Inputs:
     def figure(self, name: str) -> Markup:
         """Return a figure as an SVG element that is part of the page; nothing where it was not drawn."""
         path = self.folder / "figures" / f"{name}.svg"
-        return embedded(path.read_text(encoding="utf-8"), name) if path.exists() else Markup()
+        if not path.exists():
+            return Markup()
+        with reading(path, "delete it and run again"):
+            return embedded(path.read_text(encoding="utf-8"), name)
