@@ -13,6 +13,7 @@ from xstilts.commands import read_plan
 from xstilts.errors import UserError
 from xstilts.reporting import finished, report
 from xstilts.reporting.outputs import REPORT
+from xstilts.store import reading
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     if arguments.plan is not None:
         plan, results, folder = read_plan(arguments.plan)
+        reading.check_study(plan, results, rows=True)
         report.write(plan, results, folder)
         path = folder / REPORT
     else:
