@@ -49,6 +49,22 @@ def test_what_is_whole_meanwhile_stays(output):
     assert alone(output)
 
 
+def test_what_is_made_between_a_look_and_the_rename_stays(output, monkeypatch):
+    """As where there are no locks: it is put back."""
+    looks, is_whole = [], node.is_whole
+
+    def look(folder, spec):
+        found = is_whole(folder, spec)
+        looks.append(folder)
+        if len(looks) == 1:
+            write(output, "first")
+        return found
+
+    monkeypatch.setattr(node, "is_whole", look)
+    write(output, "late")
+    assert contents(output) == "first" and alone(output)
+
+
 def test_a_folder_that_is_not_whole_is_replaced(output):
     """A record without files, files without a record, another node's record."""
     write(output, "old")

@@ -51,6 +51,12 @@ FAULTS = {
     "a record of 0 bytes": ("tokens", "record.json", b"", "cannot be read"),
     "half of a record": ("tokens", "record.json", b'{"spec": {', "cannot be read"),
     "a record that is none": ("tokens", "record.json", b"[]", "cannot be read"),
+    "a record without parents": (
+        "tokens",
+        "record.json",
+        b'{"spec": {"stage": "data"}, "files": {}}',
+        "cannot be read",
+    ),
     "a record of no spec": ("tokens", "record.json", b'{"spec": null, "files": {}}', "cannot be read"),
 }
 

@@ -261,6 +261,7 @@ def read(path: Path) -> Manifest:
         raise UserError(f"{path}: not a readable manifest ({error}); delete its folder and run again") from None
     try:
         spec, files = content.pop("spec"), _adapter(dict[str, File]).validate_python(content.pop("files"))
+        _adapter(dict[str, str]).validate_python(spec["parents"])
         return Manifest(spec, files, _adapter(RESULTS[spec["stage"]]).validate_python(content))
     except (ValidationError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path}: not a manifest; delete its folder and run again") from None

@@ -80,15 +80,15 @@ def _is_complete(results: Path, name: str, users: Mapping[str, Collection[str]],
 def _is_needed_elsewhere(results: Path, name: str, may_go: Callable[[str], bool]) -> bool:
     """Tell whether the latest plan of a study has nodes that read this one and are not complete."""
     for path in _latest_plans(results):
-        text = path.read_text(encoding="utf-8")
-        # a plan may have thousands of nodes, and most plans not this one
-        if json.dumps(name) in text:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                nodes = json.loads(text)["nodes"]
-                users = _users({user: node["content"]["parents"] for user, node in nodes.items()})
-                if not _is_complete(results, name, users, may_go):
-                    log.info("%s: its weights stay, for %s needs them", name, path)
-                    return True
+        # one that cannot be read is of no study that runs
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            text = path.read_text(encoding="utf-8")
+            # a plan may have thousands of nodes, and most plans not this one
+            nodes = json.loads(text)["nodes"] if json.dumps(name, ensure_ascii=False) in text else {}
+            users = _users({user: node["content"]["parents"] for user, node in nodes.items()})
+            if not _is_complete(results, name, users, may_go):
+                log.info("%s: its weights stay, for %s needs them", name, path)
+                return True
     return False
 
 
