@@ -12,7 +12,6 @@ from xstilts.planning import registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.store import node, retention
-from xstilts.store.stages import STAGES
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     found, in_use = retention.unused(settings.results, current), 0
     for item in found:
         made_by = ", ".join(item.studies) or "an unknown study"
-        stays = arguments.delete and not _delete(item.path)
+        stays = arguments.delete and not _delete(item.path, settings.results)
         in_use += stays
         remark = "\tin use by another process, so it stays" * stays
         sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}{remark}\n")
@@ -51,9 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"{len(found)} unused, {total:.1f} MB{what}\n")
 
 
-def _delete(folder: Path) -> bool:
+def _delete(folder: Path, results: Path) -> bool:
     """Delete a node or the outputs of a study, and tell whether it is gone."""
-    if folder.parent.name in STAGES:
+    if folder.parents[1] == results:
         return node.remove(folder)
     shutil.rmtree(folder)
     return True
