@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xstilts.store import address, lineage, manifest, node
-from xstilts.store.manifest import EvaluationResults, PreparedResults, Results, TokensResults, TrainingResults
+from xstilts.store.files import file_sha256
+from xstilts.store.manifest import EvaluationResults, File, PreparedResults, Results, TokensResults, TrainingResults
 from xstilts.store.specs import to_json
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import TokensSpec
@@ -66,3 +67,11 @@ def predictions_of(made: Made) -> PredictionsSpec:
         version=1, parents={"model": model, "tokens": tokens}, form="classification", labels=None, trained_on="mnli",
         decoding={}, scoring=None, numerics=NUMERICS,
     )  # fmt: skip
+
+
+def restate(folder: Path) -> None:
+    """Have a node say of its files what they are now."""
+    made = manifest.of_node(folder)
+    files = {name: File(sha256=file_sha256(folder / name), bytes=(folder / name).stat().st_size) for name in made.files}
+    for name in (manifest.RECORD, manifest.MANIFEST):
+        (folder / name).write_text(manifest.text(made.spec, files, made.results))
