@@ -115,7 +115,6 @@ class Predicted:
             training[own] = run({task: {entry.metric: dev}}, collapsed)
             self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed, {"model": start})))
         parents = {"tokens": f"tokens/{target}{self.data_tag}", "model": own if dev is not None else start}
-        self.nodes[node] = PlannedNode("", (name,), {"parents": parents})
         folder = self.results / node
         folder.mkdir(parents=True)
         table.to_parquet(folder / "predictions.parquet", index=False)
@@ -123,6 +122,7 @@ class Predicted:
             version=1, parents=parents, form=entry.form, labels=None, trained_on=entry.task, decoding={}, scoring=None,
             numerics=NUMERICS,
         )  # fmt: skip
+        self.nodes[node] = PlannedNode("", (name,), to_json(spec))
         splits = {language: EvaluatedSplit(split="test", official=True, sample=False) for language in languages}
         stated = EvaluationResults(fingerprint={}, training=training, collapsed=collapsed, splits=splits)
         (folder / "manifest.json").write_text(manifest.text(spec, {}, stated))

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import fcntl
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from xstilts.planning.nodes import Plan
 from xstilts.planning.settings import from_config
 from xstilts.planning.settings import plan_of as plan_with
 from xstilts.planning.study import read_study
+from xstilts.store import lock
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "tests/studies/matrix.yaml"
@@ -119,12 +119,9 @@ def with_recipe_key(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def locked(results: Path, node: Path) -> Iterator[None]:
-    """Hold the lock of a node's training, which waits meanwhile."""
-    work = results / "work" / node.relative_to(results)
-    work.mkdir(parents=True)
-    with open(work / "lock", "a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def locked(node: Path) -> Iterator[None]:
+    """Hold the lock of a node, whose job waits meanwhile."""
+    with lock.held(node):
         yield
 
 

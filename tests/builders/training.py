@@ -13,6 +13,7 @@ from xstilts.models.distributed import Group
 from xstilts.training import loop
 from xstilts.training.step import Batches, take_step
 
+from tests.builders.nodes import restate
 from tests.builders.projects import ROOT
 
 QUICK = {
@@ -116,6 +117,7 @@ def without_dropout(trained, spec, folder):
     config = json.loads(path.read_text())
     dropouts = {key: 0.0 for key in config if key.endswith("dropout_prob")}
     path.write_text(json.dumps({**config, **dropouts}))
+    restate(path.parent)
     return (trained[0], folder)
 
 

@@ -13,6 +13,7 @@ import termios
 
 import pytest
 
+from tests.builders.nodes import restate
 from tests.builders.projects import checkout
 
 HEADLINE = "Study study (made-up data): zero-shot means"
@@ -32,8 +33,11 @@ def started(project):
 
 def break_embeddings(project, node):
     """Make the job fail that reads these embeddings, with an error of its own."""
-    for path in (project.results / node.spec.parents["embeddings"]).glob("*.npy"):
+    folder = project.results / node.spec.parents["embeddings"]
+    for path in folder.glob("*.npy"):
         path.write_bytes(b"broken")
+    # as if they had been made so: else they would be made again
+    restate(folder)
 
 
 def on_terminal(project, columns=100, rows=40, **environment):

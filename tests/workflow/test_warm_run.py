@@ -121,7 +121,7 @@ def test_an_arm_has_the_same_bytes_by_itself(project):
 
 def test_jobs_are_forked_from_the_server(run):
     spec, output = training(run.project)
-    with locked(run.project.results, output.parent):
+    with locked(output.parent):
         client_of_job = run.start(*arguments("train", spec, output))
         job = run.job()
         assert os.getpgid(job.pid) == job.pid
@@ -148,7 +148,7 @@ def test_a_training_saves_when_it_is_asked_to_end(run, number):
 @pytest.mark.parametrize("victim", ["server", "starter"])
 def test_killed_it_leaves_nothing(run, victim):
     spec, output = training(run.project)
-    with locked(run.project.results, output.parent):
+    with locked(output.parent):
         client_of_job = run.start(*arguments("train", spec, output))
         job = run.job()
         run.server.kill() if victim == "server" else run.starter.kill()
@@ -167,7 +167,7 @@ def test_an_ended_snakemake_leaves_nothing(project, number):
     path = made(project, "targets", "full.mnli.s1-")
     shutil.rmtree(path.parent)
     goal = path.relative_to(project.folder)
-    with locked(project.results, path.parent):
+    with locked(path.parent):
         command = [sys.executable, "-m", "snakemake", "--cores", "1", str(goal)]
         process = subprocess.Popen(
             command, cwd=project.folder, env=project.environment(), stderr=subprocess.DEVNULL, start_new_session=True

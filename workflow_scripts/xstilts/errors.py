@@ -34,6 +34,15 @@ class UserError(Exception):
     """Something in the configuration, the data or the machine that its user can fix."""
 
 
+class DamagedError(UserError):
+    """A node is not as its maker left it."""
+
+    def __init__(self, folder: Path, found: str) -> None:
+        """Name the node's folder, and what was found."""
+        super().__init__(f"{folder}: {found}; to have it made again: xstilts verify --repair")
+        self.folder, self.found = folder, found
+
+
 class ExplodedError(UserError):
     """The loss of a training run is not a number, or far above what it was."""
 

@@ -43,6 +43,7 @@ def test_predictions_of_other_weights_are_not_whole(tmp_path):
     with node.making(path_of(tmp_path, predictions.id), predictions.spec) as made:
         made.results = stated
     assert node.is_whole(tmp_path / predictions.id, predictions.spec)
+    node.remove(tmp_path / target.id)
     train(b"two")
     assert not node.is_whole(tmp_path / predictions.id, predictions.spec)
     node.remove(tmp_path / target.id)

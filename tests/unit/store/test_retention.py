@@ -1,10 +1,12 @@
 """What is kept, and what is deleted once nobody needs it."""
 
 import json
+import os
 
-from xstilts.store import retention
+from xstilts.store import lock, retention
 from xstilts.store.specs import to_json
 from xstilts.store.study_plan import PlannedNode
+from xstilts.store.study_plan import text as study_plan_text
 
 from tests.builders.projects import STUDY, plan_of
 from tests.builders.study_plans import planned, study_plan
@@ -63,6 +65,43 @@ def test_the_intermediate_phase_goes_last(tmp_path):
     assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "none") == ["targets/x"]
     make(tmp_path, "targets/y", "predictions/y1")
     assert retention.delete_unneeded(tmp_path, PLAN, ["targets/y"], "none") == ["targets/y", "intermediate/a"]
+
+
+def of_another_study(results, folder, plan, started=0):
+    """Write the plan of another study on the same results."""
+    path = results / f"studies/other/{folder}/plan.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(study_plan_text(plan))
+    os.utime(path, (started, started))
+
+
+def test_weights_stay_while_another_study_needs_them(tmp_path):
+    """One that another checkout runs: until its own predictions are there, or it was started anew without them."""
+    make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
+    other = study_plan({"targets/x": trained(), "predictions/x3": planned(parents={"model": "targets/x"})})
+    of_another_study(tmp_path, "aaaa", other)
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+    make(tmp_path, "predictions/x3")
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+    # of its plans those count that its outputs are of, and that was started last
+    make(tmp_path, "targets/x", "predictions/x4")
+    for folder, started in (("bbbb", 1), ("cccc", 2)):
+        wanting = {"targets/x": trained(), f"predictions/{folder}": planned(parents={"model": "targets/x"})}
+        of_another_study(tmp_path, folder, study_plan(wanting), started)
+    make(tmp_path, "predictions/cccc")
+    (tmp_path / "studies/other/latest").symlink_to("bbbb")
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+    (tmp_path / "studies/other/latest").unlink()
+    (tmp_path / "studies/other/broken").mkdir()
+    (tmp_path / "studies/other/broken/plan.json").write_text('{"nodes": {"targets/x": ')
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+
+
+def test_weights_stay_while_a_job_reads_them(tmp_path):
+    make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
+    with lock.held(tmp_path / "targets/x", shared=True):
+        assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+    assert (tmp_path / "targets/x/manifest.json").exists()
 
 
 def test_unused(tmp_path):

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from safetensors.torch import save_file
 from xstilts import commands
 from xstilts.store.specs.models import EarlyStopping
 from xstilts.training import loop
@@ -76,20 +77,82 @@ def test_patience_is_counted_across_a_kill(trained, tmp_path, monkeypatch):
     assert run(trained, spec, tmp_path / "again", seconds=0) == (stated, whole)
 
 
-@pytest.mark.parametrize("damage", ["model.safetensors", "optimiser.safetensors", "state.json"])
-def test_truncated_checkpoint_is_refused_and_the_one_before_used(trained, tmp_path, monkeypatch, caplog, damage):
+@pytest.fixture(scope="module")
+def killed(trained, tmp_path_factory):
+    """A run's spec, what it gives, and the folder of one that was killed after seven steps, with two checkpoints."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
-    expected = run(trained, spec, tmp_path / "whole")
-    place = tmp_path / "again"
-    with monkeypatch.context() as patched:
+    folder = tmp_path_factory.mktemp("killed")
+    expected = run(trained, spec, folder / "whole")
+    with pytest.MonkeyPatch.context() as patched:
         killed_at(patched, 7)
         with pytest.raises(KilledError):
-            run(trained, spec, place, seconds=0)
-    before, last = checkpoints(place / "work")
-    assert [path.name for path in (before, last)] == ["checkpoint-000000006", "checkpoint-000000007"]
-    os.truncate(last / damage, (last / damage).stat().st_size // 2)
-    assert run(trained, spec, place) == expected
-    assert f"{last} is not readable" in caplog.text
+            run(trained, spec, folder / "again", seconds=0)
+    names = [path.name for path in checkpoints(folder / "again/work")]
+    assert names == ["checkpoint-000000006", "checkpoint-000000007"]
+    return spec, expected, folder / "again"
+
+
+def truncated(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 0x80
+    path.write_bytes(content)
+
+
+def of_the_step_before(path):
+    shutil.copyfile(path.parent.with_name("checkpoint-000000006") / path.name, path)
+
+
+def at_a_step_far_away(path):
+    stated = json.loads(path.read_text())
+    path.write_text(json.dumps({**stated, "state": {**stated["state"], "step": 10**9}}))
+
+
+DAMAGE = {
+    "half of the weights": ("model.safetensors", truncated),
+    "flipped weights": ("model.safetensors", flipped),
+    "weights of another step": ("model.safetensors", of_the_step_before),
+    "half of the moments": ("optimiser.safetensors", truncated),
+    "no moments": ("optimiser.safetensors", lambda path: save_file({}, path)),
+    "moments of another step": ("optimiser.safetensors", of_the_step_before),
+    "half of the state": ("state.json", truncated),
+    "an empty state": ("state.json", lambda path: path.write_text("{}")),
+    "state of another step": ("state.json", of_the_step_before),
+    "step 10^9": ("state.json", at_a_step_far_away),
+    "flipped best weights": ("../best-000000003/model.safetensors", flipped),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_checkpoint_is_refused_and_the_one_before_used(trained, killed, tmp_path, monkeypatch, caplog, damage):
+    spec, expected, before = killed
+    shutil.copytree(before, tmp_path / "again")
+    first, last = checkpoints(tmp_path / "again/work")
+    name, change = DAMAGE[damage]
+    change(last / name)
+    taken = killed_at(monkeypatch, None)
+    assert run(trained, spec, tmp_path / "again") == expected
+    # the best weights are those of both checkpoints, so none is left
+    anew = "best" in damage
+    assert taken[0] % 1_000_003 == (0 if anew else 6)
+    (line,) = [record.getMessage() for record in caplog.records if str(last) in record.getMessage()]
+    assert line.endswith("; trying the one before it")
+    assert (f"{first}: " in caplog.text and "; starting anew" in caplog.text) == anew
+
+
+def test_checkpoints_of_another_run_are_refused(trained, killed, tmp_path, monkeypatch, caplog):
+    """Of a spec that trains the same weights, but with another seed."""
+    spec, _, before = killed
+    spec = replace(spec, seed=2)
+    expected = run(trained, spec, tmp_path / "whole")
+    shutil.copytree(before, tmp_path / "again")
+    taken = killed_at(monkeypatch, None)
+    assert run(trained, spec, tmp_path / "again") == expected
+    assert taken[0] == 2 * 1_000_003 or taken[0] % 1_000_003 == 0
+    assert caplog.text.count("it is of another run") == 2 and "starting anew" in caplog.text
 
 
 def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
@@ -100,14 +163,14 @@ def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
     # a better evaluation at every step, the last of them after the last checkpoint
     save = save_checkpoint
-    monkeypatch.setattr(loop, "save_checkpoint", lambda place, step, *rest: step < 6 and save(place, step, *rest))
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: given[4]["step"] < 6 and save(*given))
     killed_at(monkeypatch, 6)
     with pytest.raises(KilledError):
         run(trained, spec, tmp_path, seconds=0)
     kept = checkpoints(tmp_path / "work")
     assert len(kept) == 2
     for checkpoint in kept:
-        evaluations = json.loads((checkpoint / "state.json").read_text())["evaluations"]
+        evaluations = json.loads((checkpoint / "state.json").read_text())["state"]["evaluations"]
         best = max(evaluations, key=lambda evaluation: evaluation["score"])["step"]
         assert (tmp_path / f"work/best-{best:09d}").exists()
 
@@ -150,5 +213,5 @@ def test_interrupted_it_saves_and_says_so(trained, tmp_path, number):
     assert os.waitstatus_to_exitcode(status) == commands.TEMPORARY_FAILURE == 75
     assert time.monotonic() - started < 5
     (checkpoint,) = checkpoints(tmp_path / "again/work")
-    assert 0 < json.loads((checkpoint / "state.json").read_text())["step"] < 400
+    assert 0 < json.loads((checkpoint / "state.json").read_text())["state"]["step"] < 400
     assert run(trained, spec, tmp_path / "again") == expected

@@ -5,6 +5,7 @@ The commands of rules take ``--spec`` (canonical JSON) and ``--output`` (the man
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import logging
@@ -15,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xstilts.errors import TerminatedError, line
-from xstilts.store import node, retention, specs, study_plan
+from xstilts.errors import DamagedError, TerminatedError, UserError, line
+from xstilts.store import node, reading, retention, specs, study_plan
 from xstilts.store.study_plan import StudyPlan
 
 # EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
@@ -48,6 +49,7 @@ COMMANDS = {
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "diff": "say what differs between the plans of two studies",
     "prune": "list what no registered study names; --delete removes it",
+    "verify": "check that results are as they were made; --repair has what fails made again",
     "index-mirror": "write the index of a mirror of raw data",
     "convert-model": "write a model with pickled weights into a new folder as safetensors",
     "index-model": "write the index of a local model folder",
@@ -81,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _make(module, parsed)
             return 0
         return module.run(parsed) or 0
+    except DamagedError as error:
+        logging.error("error: %s", reading.remedy(error))
+        return 2
     except TerminatedError as interruption:
         logging.warning("%s", interruption)
         return TEMPORARY_FAILURE
@@ -95,16 +100,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(module: ModuleType, arguments: argparse.Namespace) -> None:
-    """Run a command that makes a node, unless the node is whole already; then delete what nothing needs any more."""
-    arguments.spec = specs.from_json(arguments.spec)
-    if node.adopt(arguments.output, arguments.spec):
-        logging.info("%s is whole already; delete the folder to have it made again", arguments.output.parent)
+    """Run a command that makes a node, unless the node is whole already; then delete what nothing needs any more.
+
+    Several processes that train together have their ranks from the one that became their launcher, which goes on
+    holding the node. The first of them holds what they read.
+    """
+    spec = arguments.spec = specs.from_json(arguments.spec)
+    results = results_of(arguments.output)
+    several = getattr(arguments, "processes", 1) > 1
+    rank = os.environ.get("RANK") if several else "0"
+
+    def run() -> None:
+        with reading.parents(spec, results) if rank == "0" else contextlib.nullcontext():
+            module.run(arguments)
+
+    if several and rank is not None:
+        run()
     else:
-        module.run(arguments)
-    # of several processes the first one
-    if getattr(arguments, "plan", None) is not None and os.environ.get("RANK", "0") == "0":
-        results, parents = results_of(arguments.output), arguments.spec.parents.values()
-        retention.delete_unneeded(results, arguments.plan, parents, arguments.keep_models)
+        node.make(arguments.output, spec, run)
+    if getattr(arguments, "plan", None) is not None and rank in (None, "0"):
+        retention.delete_unneeded(results, arguments.plan, spec.parents.values(), arguments.keep_models)
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ import argparse
 from xstilts.commands import add_study_arguments, read_plan
 from xstilts.evaluation import estimates, scores
 from xstilts.reporting import analyses
+from xstilts.store import reading
 
 add_arguments = add_study_arguments
 
@@ -12,5 +13,6 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
+    reading.check_study(plan, results, rows=True)
     compared = estimates.read(folder / estimates.FILE)
     analyses.write(plan, results, folder, compared, scores.read(folder / scores.FILE))

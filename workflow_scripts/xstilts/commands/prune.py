@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -37,16 +38,24 @@ def run(arguments: argparse.Namespace) -> None:
             current += retention.named_by_plans(settings.results, path.stem)
     if arguments.delete:
         _refuse_while_running(Path(".snakemake/locks"))
-    found = retention.unused(settings.results, current)
+    found, in_use = retention.unused(settings.results, current), 0
     for item in found:
         made_by = ", ".join(item.studies) or "an unknown study"
-        sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}\n")
-        if arguments.delete:
-            node.remove(item.path)
+        stays = arguments.delete and not _delete(item.path, settings.results)
+        in_use += stays
+        remark = "\tin use by another process, so it stays" * stays
+        sys.stdout.write(f"{item.path}\t{item.size / 1e6:.1f} MB\t{item.age:.1f} days\tmade by {made_by}{remark}\n")
     total = sum(item.size for item in found) / 1e6
-    sys.stdout.write(
-        f"{len(found)} unused, {total:.1f} MB{' deleted' if arguments.delete else '; --delete removes them'}\n"
-    )
+    what = f"; {len(found) - in_use} deleted" if arguments.delete else "; --delete removes them"
+    sys.stdout.write(f"{len(found)} unused, {total:.1f} MB{what}\n")
+
+
+def _delete(folder: Path, results: Path) -> bool:
+    """Delete a node or the outputs of a study, and tell whether it is gone."""
+    if folder.parents[1] == results:
+        return node.remove(folder)
+    shutil.rmtree(folder)
+    return True
 
 
 def _refuse_while_running(locks: Path) -> None:

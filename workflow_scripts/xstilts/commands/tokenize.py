@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     tokenizer = ModelTokenizer(results / model)
     vocabulary = file_sha256(results / model / "tokenizer.json")
     _check_length(results / model / "config.json", spec.lengths["max_length"])
-    files = manifest.read(manifest.path_of(results, prepared)).files
+    files = manifest.of_node(results / prepared).files
     form = forms.get(spec.form)
     lengths = form.FORM.with_neutral(spec.lengths)
     with node.making(arguments.output, spec) as made:

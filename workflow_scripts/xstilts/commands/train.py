@@ -42,27 +42,23 @@ def run(arguments: argparse.Namespace) -> None:
     from xstilts.training import checkpoints, learning_rates, loop, pretraining
 
     torch.set_num_threads(arguments.threads)
-    with checkpoints.lock(workplace) if leads else contextlib.nullcontext():
-        group = distributed.join(arguments.processes)
-        hardware = Hardware(
-            arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds
-        )
-        trained = None
-        # another process may have finished the node while this one waited
-        if not group.any(leads and node.is_whole(arguments.output.parent, spec)):
-            with node.making(arguments.output, spec) if leads else contextlib.nullcontext() as made:
-                scratch: Path = group.share(made.scratch if made else None)
-                stated: Results
-                if isinstance(spec, PretrainedSpec):
-                    stated = pretraining.pretrain(spec, results, scratch, workplace, hardware, group)
-                elif isinstance(spec, LearningRatesSpec):
-                    stated = learning_rates.search(loop.prepare(spec, results, workplace, hardware, group), spec)
-                else:
-                    trained = loop.train(loop.prepare(spec, results, workplace, hardware, group), results, scratch)
-                    stated = trained.results
-                if made:
-                    made.results = stated
-        group.wait()
+    workplace.mkdir(parents=True, exist_ok=True)
+    group = distributed.join(arguments.processes)
+    hardware = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
+    trained = None
+    with node.making(arguments.output, spec) if leads else contextlib.nullcontext() as made:
+        scratch: Path = group.share(made.scratch if made else None)
+        stated: Results
+        if isinstance(spec, PretrainedSpec):
+            stated = pretraining.pretrain(spec, results, scratch, workplace, hardware, group)
+        elif isinstance(spec, LearningRatesSpec):
+            stated = learning_rates.search(loop.prepare(spec, results, workplace, hardware, group), spec)
+        else:
+            trained = loop.train(loop.prepare(spec, results, workplace, hardware, group), results, scratch)
+            stated = trained.results
+        if made:
+            made.results = stated
+    group.wait()
     if leads:
         checkpoints.remove(workplace)
     if trained is not None and arguments.plan is not None and arguments.processes == 1:

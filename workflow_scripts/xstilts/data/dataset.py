@@ -8,7 +8,7 @@ from typing import Any
 
 from xstilts.data.prepared_rows import read_prepared
 from xstilts.store import manifest
-from xstilts.store.manifest import PreparedResults, TokensResults, path_of, results_of
+from xstilts.store.manifest import PreparedResults, TokensResults, results_of
 from xstilts.store.specs.base import PREPARED
 from xstilts.tokenization import tokens
 from xstilts.tokenization.tokens import Tokens
@@ -39,7 +39,7 @@ def splits(results: Path, tokens_id: str) -> dict[str, Split]:
         results: the results folder.
         tokens_id: the node's id, ``tokens/<node>``.
     """
-    node = manifest.read(path_of(results, tokens_id))
+    node = manifest.of_node(results / tokens_id)
     prepared = node.parents[PREPARED]
     labels = results_of(results, prepared, PreparedResults).labels
     made = results_of(results, tokens_id, TokensResults)

@@ -44,7 +44,7 @@ def make_predictions(
     """
     fingerprint, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
     splits = dataset.splits(results, spec.parents[TOKENS])
-    prepared = manifest.read(manifest.path_of(results, spec.parents[TOKENS])).parents[PREPARED]
+    prepared = manifest.of_node(results / spec.parents[TOKENS]).parents[PREPARED]
     described = manifest.results_of(results, prepared, PreparedResults).splits
     with node.making(output, spec, ahead=load is not None) as made:
         frames = _predictions_of_siblings(output, spec, splits, fingerprint)

@@ -15,7 +15,7 @@ from xstilts.forms import FORMS, scoring
 from xstilts.forms.declaration import Columns
 from xstilts.references import parse_reference
 from xstilts.store import manifest, study_plan
-from xstilts.store.manifest import EvaluationResults, path_of
+from xstilts.store.manifest import EvaluationResults
 from xstilts.store.specs.evaluation import RetrievalSpec
 from xstilts.store.study_plan import NONE, WORLD, PlannedTarget, StudyPlan
 
@@ -66,7 +66,7 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
 
 
 def _node_scores(results: Path, node: str, target: PlannedTarget) -> list[dict[str, Any]]:
-    made = manifest.read(path_of(results, node))
+    made = manifest.of_node(results / node)
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
     direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
     frame = predictions.read(results / node / predictions.FILE)

@@ -11,8 +11,7 @@ from typing import Any
 from xstilts.errors import UserError
 from xstilts.planning.nodes import Plan
 from xstilts.store import study_plan
-from xstilts.store.manifest import MANIFEST
-from xstilts.store.node import RECORD
+from xstilts.store.manifest import MANIFEST, RECORD
 from xstilts.store.specs.models import IntermediateSpec, TargetSpec
 from xstilts.store.stages import STAGES
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.planning import labels
 from xstilts.planning.study import Study
-from xstilts.store import specs, study_plan
+from xstilts.store import address, specs, study_plan
 from xstilts.store.documentation import Documentation
 from xstilts.store.files import digest
 from xstilts.store.manifest import MANIFEST
@@ -17,8 +17,8 @@ from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
 from xstilts.store.study_plan import NONE, Cell, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
 
-# hex digits of a digest in a node's name, and in the name of a study's folder
-_DIGITS, _STUDY_DIGITS = 12, 8
+# hex digits of a digest in the name of a study's folder
+_STUDY_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Node:
     @property
     def node(self) -> str:
         """The wildcard: label and twelve hex digits."""
-        return f"{self.label}-{self.digest[:_DIGITS]}"
+        return f"{self.label}-{self.digest[: address.DIGITS]}"
 
     @property
     def id(self) -> str:
@@ -85,8 +85,9 @@ class Nodes:
         """
         parents = {role: self.by_id[node] for role, node in spec.parents.items()}
         content = specs.to_json(spec)
-        by_digest = {**content, "parents": {role: node.digest for role, node in parents.items()}}
-        return self.know(name, Node(labels.label(spec, parents), spec, digest(by_digest), content))
+        digests = {role: node.digest for role, node in parents.items()}
+        made = Node(labels.label(spec, parents), spec, address.spec_digest(content, digests), content)
+        return self.know(name, made)
 
     def know(self, name: str, node: Node) -> Node:
         """Return a node under a name, the one that is there for the same spec."""

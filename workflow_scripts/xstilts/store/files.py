@@ -1,9 +1,11 @@
 """JSON texts with one spelling, hashes of files, where named files are written, and files that are whole or absent."""
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,43 @@ def read_json(path: Path, remedy: str | None = None) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError(f"found {type(content).__name__}, not an object")
         return content
+
+
+def file_sha256_once(path: Path) -> str:
+    """Return the SHA-256 of a file; of one that has not changed since, the one that this process found before."""
+    status = path.stat()
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if key not in _HASHES:
+        found = file_sha256(path)
+        # one that is written now may change again without another file time
+        if time.time() - status.st_ctime < _SETTLED:
+            return found
+        _HASHES[key] = found
+    return _HASHES[key]
+
+
+# by device, inode, size and file times; and seconds after which a change shows in these
+_HASHES: dict[tuple[int, int, int, int, int], str] = {}
+_SETTLED = 2.0
+
+
+def sync(folder: Path) -> None:
+    """Have a folder with all that is in it on the disk, so that no later power cut takes anything of it."""
+    for path in (*folder.rglob("*"), folder):
+        sync_one(path)
+
+
+def sync_one(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # a file system that knows this of files alone
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, text: str) -> None:

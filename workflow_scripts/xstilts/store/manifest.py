@@ -1,7 +1,8 @@
 """Manifests: what a node that is made says of itself, one frozen dataclass a stage.
 
-``manifest.json`` states the spec that decided the result and the hash of every file; nothing volatile is in it, so that
-equal work gives an equal manifest. Results that are data in the manifest stand beside these two.
+``record.json`` states the spec that decided the result and the hash of every file; nothing volatile is in it, so that
+equal work gives an equal record. Results that are data in it stand beside these two. ``manifest.json``, which rules
+declare and Snakemake deletes before a job, is a copy.
 """
 
 import json
@@ -18,7 +19,7 @@ from xstilts.relative_path import RelativePath
 from xstilts.store import specs
 from xstilts.store.specs.base import Spec
 
-MANIFEST = "manifest.json"
+MANIFEST, RECORD = "manifest.json", "record.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +262,7 @@ def read(path: Path) -> Manifest:
         raise UserError(f"{path}: not a readable manifest ({error}); delete its folder and run again") from None
     try:
         spec, files = content.pop("spec"), _adapter(dict[RelativePath, File]).validate_python(content.pop("files"))
+        _adapter(dict[str, str]).validate_python(spec["parents"])
         return Manifest(spec, files, _adapter(RESULTS[spec["stage"]]).validate_python(content))
     except (ValidationError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path}: not a manifest; delete its folder and run again") from None
@@ -271,8 +273,21 @@ def path_of(results: Path | str, node_id: str) -> Path:
     return Path(results) / node_id / MANIFEST
 
 
+def of_node(folder: Path) -> Manifest:
+    """Return what a node says of itself: its record, and without one its manifest.
+
+    Args:
+        folder: of the node.
+
+    Raises:
+        UserError: as ``read``.
+    """
+    record = folder / RECORD
+    return read(record if record.exists() else folder / MANIFEST)
+
+
 def results_of(results: Path, node_id: str, kind: type[R]) -> R:
-    """Return what a node's manifest says beside spec and files.
+    """Return what a node says of itself beside spec and files.
 
     Args:
         results: the results folder.
@@ -282,7 +297,7 @@ def results_of(results: Path, node_id: str, kind: type[R]) -> R:
     Raises:
         UserError: as ``read``, or if the node is of another stage.
     """
-    found = read(path_of(results, node_id)).results
+    found = of_node(results / node_id).results
     if not isinstance(found, kind):
         raise UserError(f"{path_of(results, node_id)}: of another stage than expected; delete its folder and run again")
     return found

@@ -1,27 +1,35 @@
-"""How a node of the DAG is made: files, then its record and manifest, written last and atomically.
+"""The one writer of nodes: files, then record and manifest, in a scratch folder that becomes the node's by one rename.
 
 A node's folder is ``results/<stage>/<node>/``. ``record.json`` is the node's own; ``manifest.json``, which rules
-declare and Snakemake deletes before a job, is a copy of it. So a job that finds its node whole writes the copy again,
-and nothing else. Host, time, versions and cost go to ``provenance.json``. ``history.json`` is that of a training.
+declare and Snakemake deletes before a job, is a receipt, a copy of it. So a job that finds its node whole writes the
+copy again, and nothing else. Host, time, versions and cost go to ``provenance.json``. ``history.json`` is that of a
+training.
+
+Whoever makes a node holds its lock. Two that do not see each other's end with one whole node: what is whole is never
+replaced, so the later one's own work is discarded.
 """
 
 import contextlib
+import errno
+import logging
 import os
 import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+import uuid
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.store import lineage, manifest, provenance, specs
-from xstilts.store.files import file_sha256, write_atomically
-from xstilts.store.manifest import MANIFEST, File, Results
+from xstilts.store import lineage, lock, manifest, provenance, reading, specs
+from xstilts.store.files import file_sha256, sync, sync_one, write_atomically
+from xstilts.store.manifest import MANIFEST, RECORD, File, Results
 from xstilts.store.specs.base import Spec
 
-RECORD = "record.json"
+log = logging.getLogger(__name__)
+
 HISTORY = "history.json"
 
 
@@ -40,30 +48,51 @@ def is_whole(folder: Path, spec: Spec) -> bool:
     """
     try:
         record = manifest.read(folder / RECORD)
+        reading.check_sizes(folder, record.files)
     except UserError:
         return False
-    if record.spec_json != specs.to_json(spec) or lineage.uses_other_weights(spec, record.results, folder.parents[1]):
-        return False
-    return all(
-        (folder / name).is_file() and (folder / name).stat().st_size == file.bytes
-        for name, file in record.files.items()
+    return record.spec_json == specs.to_json(spec) and not lineage.uses_other_weights(
+        spec, record.results, folder.parents[1]
     )
 
 
 def adopt(output: Path, spec: Spec) -> bool:
-    """Write the manifest of a node that is whole, and tell whether it was."""
+    """Write the manifest of a node that is whole, and tell whether it was; one that is being deleted is not."""
+    with lock.held(output.parent, shared=True, wait=False) as is_held:
+        return is_held and _adopt(output, spec)
+
+
+def _adopt(output: Path, spec: Spec) -> bool:
     if not is_whole(output.parent, spec):
         return False
-    if not output.exists():
-        write_atomically(output, (output.parent / RECORD).read_text(encoding="utf-8"))
+    record = (output.parent / RECORD).read_text(encoding="utf-8")
+    if not output.exists() or output.read_text(encoding="utf-8") != record:
+        write_atomically(output, record)
+    log.info("%s is whole already; delete the folder to have it made again", output.parent)
     return True
+
+
+def make(output: Path, spec: Spec, action: Callable[[], None]) -> None:
+    """Make a node by a function that calls ``making``, unless it is whole; wait while another process does.
+
+    Args:
+        output: the manifest to write.
+        spec: the node's spec.
+        action: makes it.
+    """
+    if not adopt(output, spec):
+        with lock.held(output.parent):
+            # another process may have made it while this one waited
+            if not _adopt(output, spec):
+                action()
 
 
 @contextlib.contextmanager
 def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
-    """Give a scratch folder; on success, move what is in it into the node's folder, the manifest last.
+    """Give a scratch folder; on success it becomes the node's folder, by one rename.
 
-    Nothing of a failed run stays. Whatever an earlier run left in the node's folder is replaced.
+    Nothing of a failed run stays. Whatever an earlier run left in the node's folder is replaced, unless the node is
+    whole meanwhile: then that one stays.
 
     Args:
         output: the manifest to write.
@@ -90,35 +119,57 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
         write_atomically(scratch / RECORD, text)
         if not ahead:
             write_atomically(scratch / MANIFEST, text)
-        _move_into(scratch, target)
+        sync(scratch)
+        if not _put(scratch, target, spec):
+            log.info("%s: another process has made it meanwhile", target)
+            if not ahead:
+                _adopt(output, spec)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def remove(folder: Path, keep: Collection[str] = ()) -> None:
-    """Delete a node, its record first, so that an interrupted deletion leaves nothing that looks complete.
+def remove(folder: Path, keep: Collection[str] = ()) -> bool:
+    """Delete a node, and tell whether it is gone: one that a process makes or reads stays.
+
+    It is renamed first, so that an interrupted deletion leaves nothing that looks complete.
 
     Args:
         folder: of the node.
         keep: names of files that stay there.
     """
-    for name in (RECORD, MANIFEST):
-        (folder / name).unlink(missing_ok=True)
-    for path in [path for path in folder.iterdir() if path.name not in keep]:
-        _delete(path)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    with lock.held(folder, wait=False) as alone:
+        if not alone or not folder.is_dir():
+            return False
+        aside = _aside(folder)
+        kept = [name for name in keep if (folder / name).is_file()]
+        if kept:
+            copies = _aside(folder)
+            copies.mkdir()
+            for name in kept:
+                shutil.copy2(folder / name, copies / name)
+            os.rename(folder, aside)
+            os.rename(copies, folder)
+        else:
+            os.rename(folder, aside)
+        sync_one(folder.parent)
+        _delete(aside)
+    return True
 
 
 def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    if path.is_symlink():
         path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _scratch_prefix(target: Path, process: int | str) -> str:
     return f".{target.name}.{platform.node()}.{process}."
+
+
+def _aside(target: Path) -> Path:
+    """Return a new path beside a node's folder; what is left there of a killed process is deleted by the next maker."""
+    return target.with_name(f"{_scratch_prefix(target, os.getpid())}{uuid.uuid4().hex[:8]}")
 
 
 def _remove_left_over(target: Path) -> None:
@@ -133,17 +184,28 @@ def _remove_left_over(target: Path) -> None:
             continue
 
 
-def _move_into(scratch: Path, target: Path) -> None:
-    target.mkdir(exist_ok=True)
-    for name in (RECORD, MANIFEST):
-        (target / name).unlink(missing_ok=True)
-    kept = {path.name for path in scratch.iterdir()}
-    for stale in target.iterdir():
-        if stale.name not in kept:
-            _delete(stale)
-    order = {RECORD: 1, MANIFEST: 2}
-    for path in sorted(scratch.iterdir(), key=lambda path: order.get(path.name, 0)):
-        destination = target / path.name
-        if destination.is_dir() and not destination.is_symlink():
-            shutil.rmtree(destination)
-        os.replace(path, destination)
+def _put(scratch: Path, target: Path, spec: Spec) -> bool:
+    """Let a scratch folder become a node's folder; tell whether it has, for one that is whole meanwhile stays."""
+    while not is_whole(target, spec):
+        aside = _aside(target)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(target, aside)
+        # another process may have put its own there between the two: then that goes back
+        mine = not is_whole(aside, spec)
+        renamed = _rename(scratch if mine else aside, target)
+        _delete(aside)
+        if mine and renamed:
+            sync_one(target.parent)
+            return True
+    return False
+
+
+def _rename(folder: Path, target: Path) -> bool:
+    """Rename a folder, and tell whether it could be, for no other one had the name."""
+    try:
+        os.rename(folder, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True

@@ -3,9 +3,11 @@
 Of a training whose weights go there stays what it cost, and how it went.
 """
 
+import contextlib
+import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +25,11 @@ _KEPT = (provenance.FILE, HISTORY)
 
 
 def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep_models: str) -> list[str]:
-    """Delete those trained parents whose every user in the plan is complete, and return their ids.
+    """Delete those trained parents whose every user is complete, and return their ids.
 
-    The manifest goes too, so a job that comes to need the weights later makes them anew. Adapters stay.
+    That goes for the plan, and for the latest plan of every study whose results stand here, which another checkout may
+    run. What a job reads stays too. The manifest goes with the weights, so a job that comes to need them later makes
+    them anew. Adapters stay.
 
     Args:
         results: the results folder.
@@ -33,26 +37,68 @@ def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep
         parents: ids of nodes that a job which has just ended has read.
         keep_models: the setting of that name.
     """
-    users: dict[str, list[str]] = {}
-    for name, node in plan.nodes.items():
-        for parent in node.parents.values():
-            users.setdefault(parent, []).append(name)
+    users = _users({name: node.parents for name, node in plan.nodes.items()})
 
-    def complete(name: str) -> bool:
-        if (results / name / MANIFEST).exists():
-            return True
-        return _may_go(plan.nodes[name], name, keep_models) and all(map(complete, users.get(name, [""])))
+    def may_go(name: str) -> bool:
+        return _may_go(plan.nodes.get(name), name, keep_models)
 
     deleted = []
     for parent in parents:
-        trained = _may_go(plan.nodes.get(parent), parent, keep_models)
-        if trained and _has_more(results / parent) and all(map(complete, users.get(parent, []))):
-            log.info("%s: every node that reads it is complete; its weights are deleted", parent)
-            remove(results / parent, keep=_KEPT)
-            deleted.append(parent)
-            if parent in plan.nodes:
-                deleted += delete_unneeded(results, plan, plan.nodes[parent].parents.values(), keep_models)
+        unneeded = may_go(parent) and _has_more(results / parent) and _is_complete(results, parent, users, may_go)
+        if not unneeded or _is_needed_elsewhere(results, parent, may_go):
+            continue
+        if not remove(results / parent, keep=_KEPT):
+            log.info("%s: its weights stay, for another process reads them", parent)
+            continue
+        log.info("%s: every node that reads it is complete; its weights are deleted", parent)
+        deleted.append(parent)
+        if parent in plan.nodes:
+            deleted += delete_unneeded(results, plan, plan.nodes[parent].parents.values(), keep_models)
     return deleted
+
+
+def _users(parents: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return the nodes that read a node, by its id, from the parents of each by role."""
+    users: dict[str, list[str]] = {}
+    for name, of_node in parents.items():
+        for parent in of_node.values():
+            users.setdefault(parent, []).append(name)
+    return users
+
+
+def _is_complete(results: Path, name: str, users: Mapping[str, Collection[str]], may_go: Callable[[str], bool]) -> bool:
+    """Tell whether every node that reads one is there, or was deleted after all that reads it was."""
+
+    def is_done(user: str) -> bool:
+        if (results / user / MANIFEST).exists():
+            return True
+        return may_go(user) and user in users and all(map(is_done, users[user]))
+
+    return all(map(is_done, users.get(name, [])))
+
+
+def _is_needed_elsewhere(results: Path, name: str, may_go: Callable[[str], bool]) -> bool:
+    """Tell whether the latest plan of a study has nodes that read this one and are not complete."""
+    for path in _latest_plans(results):
+        # one that cannot be read is of no study that runs
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            text = path.read_text(encoding="utf-8")
+            # a plan may have thousands of nodes, and most plans not this one
+            nodes = json.loads(text)["nodes"] if json.dumps(name, ensure_ascii=False) in text else {}
+            users = _users({user: node["content"]["parents"] for user, node in nodes.items()})
+            if not _is_complete(results, name, users, may_go):
+                log.info("%s: its weights stay, for %s needs them", name, path)
+                return True
+    return False
+
+
+def _latest_plans(results: Path) -> Iterator[Path]:
+    """Yield the plan of each study that has made its outputs last, and the one that was started last."""
+    for study in (results / STUDIES).glob("*"):
+        plans = {path.resolve() for path in study.glob(f"latest/{FILE}")}
+        started = [path for path in study.glob(f"*/{FILE}") if not path.parent.is_symlink()]
+        plans |= set(sorted(started, key=lambda path: path.stat().st_mtime)[-1:])
+        yield from sorted(plans)
 
 
 def _has_more(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import nodes
 from xstilts.models.model import Model
-from xstilts.store import manifest, node
+from xstilts.store import lock, manifest, node, reading
 from xstilts.store.specs.base import MODEL, TOKENS
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import EvaluatedSpec, TrainingSpec
@@ -41,7 +41,10 @@ def predict(output: Path, spec: TrainingSpec, results: Path, model: Model, plan:
             if node.is_whole(path.parent, asked) or not manifest.path_of(results, asked.parents[TOKENS]).exists():
                 continue
             try:
-                _make(path, asked, spec, results, model)
+                with lock.held(path.parent, wait=False) as alone:
+                    # where another process makes it, this one does not wait for that
+                    if alone:
+                        _make(path, asked, spec, results, model)
             except (UserError, RuntimeError, OSError) as error:
                 # its own job says so again, and fails
                 log.warning("%s: %s", path.parent, error)
@@ -62,18 +65,19 @@ def _make(path: Path, asked: PredictionsSpec | EmbeddingsSpec, spec: TrainingSpe
     trained = {task.task for task in spec.tasks}
     if asked.numerics != spec.numerics:
         return
-    if isinstance(asked, EmbeddingsSpec):
-        if asked.pooling.head is None:
-            bare = Model(model.backbone, {}, spec.numerics.precision).eval()
-            nodes.make_embeddings(path, asked, results, lambda: bare)
-        elif asked.pooling.head in trained:
-            nodes.make_embeddings(path, asked, results, lambda: model)
-    elif asked.trained_on in trained:
-        task = EvaluatedSpec(
-            task=str(asked.trained_on),
-            form=asked.form,
-            labels=asked.labels,
-            decoding=asked.decoding,
-            scoring=asked.scoring,
-        )
-        nodes.make_predictions(path, asked, results, lambda: (model, task))
+    with reading.parents(asked, results, own=asked.parents[MODEL]):
+        if isinstance(asked, EmbeddingsSpec):
+            if asked.pooling.head is None:
+                bare = Model(model.backbone, {}, spec.numerics.precision).eval()
+                nodes.make_embeddings(path, asked, results, lambda: bare)
+            elif asked.pooling.head in trained:
+                nodes.make_embeddings(path, asked, results, lambda: model)
+        elif asked.trained_on in trained:
+            task = EvaluatedSpec(
+                task=str(asked.trained_on),
+                form=asked.form,
+                labels=asked.labels,
+                decoding=asked.decoding,
+                scoring=asked.scoring,
+            )
+            nodes.make_predictions(path, asked, results, lambda: (model, task))

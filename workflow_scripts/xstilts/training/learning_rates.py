@@ -4,11 +4,14 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from xstilts.errors import ExplodedError, UserError, reading
+from xstilts.errors import ExplodedError, UserError
 from xstilts.models.model import Model
+from xstilts.store.files import digest, write_atomically
 from xstilts.store.manifest import LearningRatesResults, Trial
+from xstilts.store.specs import to_json
 from xstilts.store.specs.models import LearningRatesSpec
 from xstilts.training import checkpoints
 from xstilts.training.loop import Run, dev_scores, fit, macro_score
@@ -43,23 +46,32 @@ def _score(run: Run, rate: float) -> float:
     """Return the dev score of a rate; what an earlier run found of it stands in the work directory."""
     workplace = run.workplace / f"rate-{rate:g}"
     done = workplace / "score.json"
-    if not done.exists():
+    identity = digest({"spec": to_json(run.spec), "rate": rate, "fingerprint": run.fingerprint})
+    found = run.group.share(_noted(done, identity) if run.group.leads else None)
+    if found is None:
         workplace.mkdir(exist_ok=True)
         try:
-            score = _dev_score(run, *fit(run, rate, workplace))
+            found = _dev_score(run, *fit(run, rate, workplace))
         except ExplodedError as error:
             # too high a rate is an answer, too
             log.warning("learning rate %g: %s", rate, error)
-            score = -math.inf
+            found = -math.inf
         if run.group.leads:
             checkpoints.remove(workplace)
             workplace.mkdir()
-            done.write_text(json.dumps(score), encoding="utf-8")
-        run.group.wait()
-    with reading(done):
-        found = float(done.read_text(encoding="utf-8"))
+            write_atomically(done, json.dumps({"run": identity, "score": found}))
+        found = run.group.share(found)
     log.info("learning rate %g: dev %.2f", rate, found)
     return found
+
+
+def _noted(path: Path, identity: str) -> float | None:
+    """Return the score that an earlier run has noted of a rate; None where it has not, or it is of another run."""
+    try:
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        return float(noted["score"]) if noted["run"] == identity else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:

@@ -31,9 +31,11 @@ from xstilts.hardware import Hardware
 from xstilts.models import adapters, distributed
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
+from xstilts.store.files import digest
 from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
 from xstilts.store.node import HISTORY
 from xstilts.store.sampling import TaskShare
+from xstilts.store.specs import to_json
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
@@ -66,6 +68,7 @@ class Run:
     Attributes:
         spec: the node's spec.
         folders: those of the model that it starts from, as ``lineage.folders`` gives them.
+        fingerprint: that of the model, where it is a parent.
         base: the folder of the pretrained model, where a task has its language-model head.
         tasks: what is trained on, with the labels that the data bring.
         data: the splits of each task.
@@ -78,6 +81,7 @@ class Run:
 
     spec: TrainingSpec
     folders: Sequence[Path]
+    fingerprint: Mapping[str, str]
     base: Path | None
     tasks: Sequence[TaskSpec]
     data: Sequence[Mapping[str, Split]]
@@ -123,7 +127,8 @@ def prepare(
     schedule = Schedule(shares, spec.sampling, spec.seed)
     folders = [start] if start is not None else lineage.folders(spec, results)
     base = start if start is not None else base_of(spec, results)
-    return Run(spec, folders, base, tasks, data, schedule, workplace, hardware, group, distributed.device())
+    weights, device = lineage.fingerprint(spec, results), distributed.device()
+    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, hardware, group, device)
 
 
 def _share(task: TaskSpec, tokens: Tokens) -> TaskShare:
@@ -202,7 +207,8 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     spec, schedule, group = run.spec, run.schedule, run.group
     model = _start(run)
     optimiser = make_optimiser(model, spec.optimisation)
-    state = resume(workplace, model, optimiser) or copy.deepcopy(_START)
+    identity = digest({"spec": to_json(spec), "peak": peak, "fingerprint": run.fingerprint})
+    state = resume(workplace, identity, model, optimiser, group) or copy.deepcopy(_START)
     stopping = spec.early_stopping
     batches = Batches(
         schedule, run.tasks, run.data, spec.seed, group, run.hardware.max_tokens_per_device, run.device.type == "cuda"
@@ -224,8 +230,10 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             interrupted = group.any(signals.received)
             due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
             if interrupted or (due and not last and not ended):
-                state["protected"] = [*state["protected"][-1:], _best_step(state)]
-                save_checkpoint(workplace, step + 1, model, optimiser, state, group)
+                best = _best_step(state)
+                state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
+                beside = [_best(workplace, best)] if best else []
+                save_checkpoint(workplace, identity, model, optimiser, state, beside, group)
                 saved_at = time.monotonic()
             if interrupted:
                 raise TerminatedError(f"interrupted; saved at step {step + 1}, from which the next run continues")
