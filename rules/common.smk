@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from xstilts.errors import UserError
-from xstilts.planning import estimate, registry
+from xstilts.planning import estimate, registry, slurm
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -142,24 +142,26 @@ def hardware(wildcards, resources):
 
 
 def memory(megabytes, stage=None):
-    """Ask for more memory at every new try; first for what a model needs, where its size is known."""
+    """Ask for the memory that a model needs, where its size is known; for twice as much after a try that lacked it."""
 
     def asked(wildcards, attempt):
         found = stage and estimated(stage, wildcards)
-        return (found.host_megabytes(gpu_type) if found else megabytes) * 2 ** (attempt - 1)
+        lacked = slurm.lacks(wildcards.node, attempt - 1).memory
+        return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
 
     return asked
 
 
 def minutes(first, stage=None):
-    """Ask for more time at every new try; on a known GPU first for twice what the operations need, and half an hour."""
+    """Ask on a known GPU for twice what the operations need, and half an hour; twice as long after a try that lacked it."""
 
     def asked(wildcards, attempt):
         known = stage and gpu_type and estimated(stage, wildcards)
         hours = known and estimate.hours_of_job(
             node(stage, wildcards), plan, tasks, settings.results, settings.hardware, gpu_type
         )
-        return round(30 + 120 * hours if known else first) * 2 ** (attempt - 1)
+        lacked = slurm.lacks(wildcards.node, attempt - 1).time
+        return round(30 + 120 * hours if known else first) * 2**lacked
 
     return asked
 
@@ -219,6 +221,17 @@ def look_for_jobs_when_one_ends():
         workflow.scheduler.job_rate_limiter = None
 
 
+def follow_jobs_without_accounting():
+    """Have the executor ask squeue how jobs are where sacct is installed, but Slurm keeps no accounts to ask for.
+
+    Version 2.8 of the executor asks sacct wherever it is installed, also where the profile says squeue, if the controller
+    happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
+    """
+    if workflow.non_local_exec and not slurm.keeps_accounts():
+        executor = sys.modules["snakemake_executor_plugin_slurm"]
+        executor.is_query_tool_available = lambda name: name != "sacct"
+
+
 def start_warm_process():
     """Start the process that jobs are forked from, unless they run elsewhere or in environments of their own."""
     elsewhere = workflow.non_local_exec or workflow.deployment_settings.deployment_method
@@ -234,6 +247,7 @@ if os.path.exists(f"{study_folder}/scores.parquet"):
 onstart:
     write_plan()
     look_for_jobs_when_one_ends()
+    follow_jobs_without_accounting()
     start_warm_process()
 
 

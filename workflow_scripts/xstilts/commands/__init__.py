@@ -47,6 +47,7 @@ COMMANDS = {
     "why": "say why a node has to be made: what differs from the nearest result",
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "diff": "say what differs between the plans of two studies",
+    "slurm-profile": "write the cluster's account and partitions beside slurm/config.yaml",
     "prune": "list what no registered study names; --delete removes it",
     "index-mirror": "write the index of a mirror of raw data",
     "convert-model": "write a model with pickled weights into a new folder as safetensors",
