@@ -9,15 +9,22 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import yaml
+from xstilts.store import manifest
+from xstilts.store.manifest import path_of
 
+from tests.builders.plans import node_of
 from tests.builders.projects import ROOT, Project, checkout
+from tests.builders.slurm import wait_for
 
 STUDY = ROOT / "tests/studies/slurm.yaml"
 COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
 # tests look often for jobs that have ended
-QUICK = {"slurm-init-seconds-before-status-checks": 1, "max-status-checks-per-second": 5, "latency-wait": 10}
-SECONDS = 600
+QUICK = {"slurm-init-seconds-before-status-checks": 1, "max-status-checks-per-second": 5}
+# a run that hangs is a failure; on a busy machine one job of Slurm's may take three minutes
+SECONDS = 1200
+NAME = "tiny.quick.none.s1.xnli"
 
 
 class ClusterProject(Project):
@@ -32,8 +39,7 @@ class ClusterProject(Project):
 
     def change_profile(self, **more: object) -> None:
         content = yaml.safe_load((self.folder / "slurm/config.yaml").read_text())
-        content |= {name.replace("_", "-"): value for name, value in more.items()}
-        (self.folder / "slurm/config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        (self.folder / "slurm/config.yaml").write_text(yaml.safe_dump(content | more, sort_keys=False))
 
     def scores(self) -> pd.DataFrame:
         return pd.read_parquet(self.results / "studies/study/latest/scores.parquet")
@@ -44,12 +50,45 @@ class ClusterProject(Project):
         return scratch + list((self.results / "work").glob("*/*/*"))
 
 
+class Training(ClusterProject):
+    """A copy of a finished project without one training and its predictions, which are one job of Slurm's."""
+
+    def __init__(self, finished: ClusterProject, folder: Path) -> None:
+        shutil.copytree(finished.folder, folder, symlinks=True)
+        super().__init__(folder)
+        self.training = node_of(self.plan(), "targets", NAME).id
+        self.predicted = node_of(self.plan(), "predictions", NAME).id
+        self.log = self.results / f"logs/{self.training}.log"
+        self.before = self.files()
+        for name in (self.training, self.predicted):
+            shutil.rmtree(self.results / name)
+        self.log.unlink()
+
+    def files(self) -> dict[str, str]:
+        """Return the SHA-256 of weights, history and predictions."""
+        found = {}
+        for name in (self.training, self.predicted):
+            files = manifest.read(path_of(self.results, name)).files
+            found |= {f"{name}/{file}": content.sha256 for file, content in files.items()}
+        return found
+
+    def run_literally(self, *arguments: str) -> "Run":
+        return Run(self, *arguments, str(path_of(Path("results"), self.predicted)))
+
+    def waits(self) -> bool:
+        """Tell whether the training waits for its lock, which a test holds."""
+        return self.log.exists() and "is in use by" in self.log.read_text()
+
+    def is_as_before(self) -> bool:
+        return self.files() == self.before and not self.half_written()
+
+
 class Run:
     """The literal command, running in a process group of its own."""
 
     def __init__(self, project: Project, *arguments: str) -> None:
-        self.log = project.folder / "run.log"
-        with open(self.log, "w", encoding="utf-8") as output:
+        self.folder, self.output = project.folder, project.folder / "run.log"
+        with open(self.output, "w", encoding="utf-8") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *COMMAND, *arguments],
                 cwd=project.folder, env=project.environment(), stdout=output, stderr=output, start_new_session=True,
@@ -57,20 +96,28 @@ class Run:
 
     @property
     def text(self) -> str:
-        return self.log.read_text(encoding="utf-8")
+        return self.output.read_text(encoding="utf-8")
 
-    def end(self, seconds: float = SECONDS) -> int:
+    def reaches(self, condition, what: str) -> None:
+        """Wait until something is so, while the run goes on."""
+        wait_for(lambda: condition() or self.process.poll() is not None, what, SECONDS)
+        assert self.process.poll() is None, self.text[-3000:]
+
+    def end(self) -> int:
         """Wait for the end and return the exit code; a run that hangs is killed."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"not at its end after {seconds} s\n{self.text[-3000:]}") from None
+            self.sweep()
+            raise AssertionError(f"not at its end after {SECONDS} s\n{self.text[-3000:]}") from None
 
     def signal(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
 
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(signal.SIGKILL)
+    def sweep(self) -> None:
+        """End what is left of the run and of its jobs, which work in its folder."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()) == self.folder:
+                    process.kill()
         self.process.wait()

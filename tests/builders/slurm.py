@@ -93,10 +93,8 @@ class Slurm:
     def stop(self) -> None:
         """End all jobs, then the daemons, then what is left of the jobs."""
         try:
-            if "slurmctld" in self._running:
-                self.ask("scancel", "--user", "root", check=False)
-                with contextlib.suppress(AssertionError):
-                    wait_for(lambda: not self.ask("squeue", "-h", check=False), "the end of all jobs", 10)
+            if "slurmd" in self._running:
+                self.clear()
         finally:
             for name in ("slurmd", "slurmctld", "munged"):
                 self.end(name)
@@ -125,6 +123,22 @@ class Slurm:
         """Return the numbers of the jobs, those in some states or all that Slurm knows of."""
         chosen = ",".join(states) or "all"
         return self.ask("squeue", "-h", "-o", "%i", "--states", chosen).split()
+
+    def asked(self, number: int) -> list[list[str]]:
+        """Return the memory and the time limit that the newest jobs asked for, the oldest first."""
+        lines = self.ask("squeue", "-h", "-o", "%i %m %l", "--states", "all").splitlines()
+        return [words[1:] for words in sorted((line.split() for line in lines), key=lambda words: int(words[0]))][
+            -number:
+        ]
+
+    def set_node(self, state: str) -> None:
+        """Tell the controller that the node is down, or there again (``resume``)."""
+        self.ask("scontrol", "update", f"NodeName={self.host}", f"State={state}", "Reason=test")
+
+    def clear(self) -> None:
+        """End all jobs."""
+        self.ask("scancel", "--user", "root", check=False)
+        wait_for(lambda: not self.ask("squeue", "-h", check=False).strip(), "the end of all jobs")
 
     def _run(self, *command: str) -> None:
         with open(self.folder / f"{command[0]}.out", "ab") as output:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-
 from tests.builders import slurm as builder
-from tests.builders.clusters import ClusterProject, Run
+from tests.builders.clusters import ClusterProject, Run, Training
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +24,17 @@ def slurm():
 
 
 @pytest.fixture(scope="session")
-def finished_on_slurm(slurm, tmp_path_factory):
-    """A project that the literal command has run to its end, with its run. Tests may not change it."""
+def finished_run(slurm, tmp_path_factory):
+    """A project that the literal command has run to its end, and the run. Tests may not change it."""
     project = ClusterProject(tmp_path_factory.mktemp("cluster"))
-    project.ended = Run(project)
-    code = project.ended.end()
-    assert code == 0, project.ended.text[-5000:]
-    return project
+    run = Run(project)
+    assert run.end() == 0, run.text[-5000:]
+    return project, run
+
+
+@pytest.fixture
+def training(slurm, finished_run, tmp_path):
+    """A project in which one training is to be made, as a job of Slurm's."""
+    yield (training := Training(finished_run[0], tmp_path / "project"))
+    slurm.clear()
+    training.sweep()

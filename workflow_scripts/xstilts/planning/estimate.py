@@ -80,9 +80,9 @@ class Estimate:
     def host_megabytes(self, gpu_type: GpuType | None) -> int:
         """Return what a job needs of the host's memory; all else is on the GPUs, of which it asks for one at least.
 
-        Weights are mapped from their file, once for all processes. A checkpoint gathers in the first process what is
-        trained, as many bytes as its gradients, and the moments, and copies the moments once more to write them
-        (``training/checkpoints.py``).
+        Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. A
+        checkpoint gathers in the first process what is trained, as many bytes as its gradients, and the moments, and
+        copies the moments once more to write them (``training/checkpoints.py``).
         """
         processes = 1 if gpu_type is None else self.gpus(gpu_type)
         return round((processes * _PROCESS + max(self.weights, self.gradients + 2 * self.optimiser)) / 1e6)

@@ -29,10 +29,14 @@ def write(folder: Path, account: str | None) -> list[str]:
     found = partitions(_ask("sinfo", "--exact", "--noheader", "--format", _COLUMNS),
                        _ask("scontrol", "--oneliner", "show", "partition"), account)  # fmt: skip
     if not found:
-        raise UserError(f"no partition of this Slurm takes jobs of account {account}; `scontrol show partition` has all")
+        raise UserError(
+            f"no partition of this Slurm takes jobs of account {account}; `scontrol show partition` has all"
+        )
     common = (folder / PROFILE).read_text(encoding="utf-8")
     (folder / SITE_PROFILE).write_text(site_profile(common, account), encoding="utf-8")
-    text = "# What a job of each partition may ask for, as sinfo said; a partition that is not to be used is left out.\n"
+    text = (
+        "# What a job of each partition may ask for, as sinfo said; a partition that is not to be used is left out.\n"
+    )
     (folder / PARTITIONS).write_text(text + yaml.safe_dump({"partitions": found}), encoding="utf-8")
     return sorted(found)
 
@@ -41,7 +45,7 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
     """Return the limits of the partitions that take an account's jobs, as the executor's partition file has them.
 
     The executor can write such a file, too (2.8): there a partition's GPUs are those of all nodes, which one job
-    cannot have, or none where Slurm does not count them.
+    cannot have, or none where Slurm does not count them; and it takes the limit 30:00, half an hour, for 30 hours.
 
     Args:
         sinfo: lines of ``_COLUMNS``, one for each kind of node in a partition.
@@ -56,7 +60,7 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
             continue
         node = {"max_threads": int(cpus.rstrip("+")), "max_mem_mb": int(megabytes.rstrip("+"))}
         node["max_gpu"] = sum(map(int, re.findall(r"\bgpu(?::[^:,()]+)?:(\d+)", resources)))
-        limits = found.setdefault(name, {} if limit in ("infinite", "n/a") else {"max_runtime": limit})
+        limits = found.setdefault(name, {} if limit in ("infinite", "n/a") else {"max_runtime": _minutes(limit)})
         # of the largest node of each kind
         for key, value in node.items():
             limits[key] = max(value, limits.get(key, 0))
@@ -66,11 +70,20 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
 def site_profile(common: str, account: str | None) -> str:
     """Return the common profile with an account and the partitions' file."""
     _, _, settings = common.partition("\n\n")
-    head = "# This site's profile, written by `make slurm-profile`; make it again after slurm/config.yaml has changed.\n"
+    head = (
+        "# This site's profile, written by `make slurm-profile`; make it again after slurm/config.yaml has changed.\n"
+    )
     lines = [f"slurm-partition-config: {PARTITIONS}\n"]
     if account is not None:
         settings = settings.replace("default-resources:\n", f"default-resources:\n  slurm_account: {account}\n")
     return "\n".join([head, *lines, settings])
+
+
+def _minutes(limit: str) -> int:
+    """Return a time limit of Slurm's, [days-][hours:]minutes:seconds, in whole minutes."""
+    days, _, rest = limit.rpartition("-")
+    hours, minutes, _ = ["0", *rest.split(":")][-3:]
+    return 1440 * int(days or 0) + 60 * int(hours) + int(minutes)
 
 
 def _pairs(line: str) -> Mapping[str, str]:
@@ -86,7 +99,9 @@ def _ask(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise UserError(f"{command[0]}: there is no such program; write the profile on the cluster's login node") from None
+        raise UserError(
+            f"{command[0]}: there is no such program; write the profile on the cluster's login node"
+        ) from None
     if done.returncode:
         raise UserError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
     return done.stdout
