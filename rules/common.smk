@@ -228,6 +228,7 @@ def follow_jobs_without_accounting():
     happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
     """
     if workflow.non_local_exec and not slurm.keeps_accounts():
+        workflow.executor_settings.status_command = "squeue"
         executor = sys.modules["snakemake_executor_plugin_slurm"]
         executor.is_query_tool_available = lambda name: name != "sacct"
 

@@ -1,8 +1,8 @@
 """A Slurm of one machine, for tests: munged, slurmctld and slurmd, and two GPUs that are none.
 
-Everything is its own: key, socket, ports, configuration, state and logs lie in one folder. Only ``/etc/slurm/slurm.conf``
-lies elsewhere, a link into that folder, because a job's step asks for no other file; where Slurm is configured already,
-nothing is touched.
+Everything is its own: key, socket, ports, configuration, state and logs lie in one folder. Only the file
+``/etc/slurm/slurm.conf`` lies elsewhere, a link into that folder, because a job's step reads no other; where Slurm is
+configured already, nothing is touched.
 """
 
 import contextlib

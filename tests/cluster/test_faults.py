@@ -1,4 +1,4 @@
-"""What goes wrong on a cluster: the run ends with the same files, nothing is left half made, and what happened is said."""
+"""What goes wrong on a cluster: the run ends with the same files, nothing is left half made, and a line says why."""
 
 import signal
 import time

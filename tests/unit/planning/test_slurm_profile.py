@@ -71,5 +71,5 @@ def test_without_accounts_none_is_named(folder):
 
 def test_on_a_machine_without_slurm(folder):
     os.remove(folder / "sinfo")
-    with pytest.raises(UserError, match="sinfo: there is no such program"):
+    with pytest.raises(UserError, match="sinfo: no such program"):
         slurm_profile.write(folder, None)

@@ -29,14 +29,10 @@ def write(folder: Path, account: str | None) -> list[str]:
     found = partitions(_ask("sinfo", "--exact", "--noheader", "--format", _COLUMNS),
                        _ask("scontrol", "--oneliner", "show", "partition"), account)  # fmt: skip
     if not found:
-        raise UserError(
-            f"no partition of this Slurm takes jobs of account {account}; `scontrol show partition` has all"
-        )
+        raise UserError(f"account {account}: no partition takes its jobs; `scontrol show partition` shows all of them")
     common = (folder / PROFILE).read_text(encoding="utf-8")
     (folder / SITE_PROFILE).write_text(site_profile(common, account), encoding="utf-8")
-    text = (
-        "# What a job of each partition may ask for, as sinfo said; a partition that is not to be used is left out.\n"
-    )
+    text = "# What a job may ask of each partition, as sinfo said; delete one that is not to be used.\n"
     (folder / PARTITIONS).write_text(text + yaml.safe_dump({"partitions": found}), encoding="utf-8")
     return sorted(found)
 
@@ -70,9 +66,7 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
 def site_profile(common: str, account: str | None) -> str:
     """Return the common profile with an account and the partitions' file."""
     _, _, settings = common.partition("\n\n")
-    head = (
-        "# This site's profile, written by `make slurm-profile`; make it again after slurm/config.yaml has changed.\n"
-    )
+    head = "# This site's profile, by `make slurm-profile`; make it again after slurm/config.yaml has changed.\n"
     lines = [f"slurm-partition-config: {PARTITIONS}\n"]
     if account is not None:
         settings = settings.replace("default-resources:\n", f"default-resources:\n  slurm_account: {account}\n")
@@ -99,9 +93,7 @@ def _ask(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise UserError(
-            f"{command[0]}: there is no such program; write the profile on the cluster's login node"
-        ) from None
+        raise UserError(f"{command[0]}: no such program; write the profile on the cluster's login node") from None
     if done.returncode:
         raise UserError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
     return done.stdout
