@@ -5,6 +5,7 @@
 import os
 import re
 import sys
+from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
@@ -36,6 +37,7 @@ from xstilts.store import study_plan
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
+from xstilts.store.specs.base import MODEL
 from xstilts.warm import server
 
 try:
@@ -156,14 +158,25 @@ def minutes(first, stage=None):
     """Ask on a known GPU for twice what the operations need, and half an hour; twice as long after a try that lacked it."""
 
     def asked(wildcards, attempt):
+        lacked = slurm.lacks(wildcards.node, attempt - 1).time
+        if stage and is_made_ahead(stage, wildcards):
+            return 10 * 2**lacked
         known = stage and gpu_type and estimated(stage, wildcards)
         hours = known and estimate.hours_of_job(
             node(stage, wildcards), plan, tasks, settings.results, settings.hardware, gpu_type
         )
-        lacked = slurm.lacks(wildcards.node, attempt - 1).time
         return round(30 + 120 * hours if known else first) * 2**lacked
 
     return asked
+
+
+def is_made_ahead(stage, wildcards):
+    """Tell whether a training that has yet to run makes a node too, so that its own job will find it; on one GPU it does."""
+    model = plan.nodes.get(node(stage, wildcards).spec.parents.get(MODEL))
+    if stage not in ("predictions", "embeddings") or model.stage not in ("intermediate", "targets"):
+        return False
+    training = SimpleNamespace(node=Path(model.id).name)
+    return not path_of(settings.results, model.id).exists() and gpus(model.stage)(training) == 1
 
 
 def gpus(stage):

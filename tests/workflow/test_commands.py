@@ -46,6 +46,11 @@ def test_cluster_profile(fresh):
     (training,) = [block for block in re.split("\n\\[", done.stdout) if "\nrule intermediate:" in block]
     assert "slurm_partition" not in training
     assert "gpu=1" in training and "nodes=1" in training
+    # a target training is one job with what it predicts, which is made ahead
+    plan = fresh.plan()
+    assert done.stdout.count("Group job target") == len(plan.stage("targets")) + len(plan.stage("embeddings"))
+    (predicted, *_) = re.findall(r"rule predict:.*?resources: ([^\n]*)", done.stdout, re.S)
+    assert "runtime=10" in predicted.split(", ")
 
 
 def test_what_needs_no_model_runs_where_snakemake_runs():
