@@ -24,7 +24,8 @@ COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
 QUICK = {"slurm-init-seconds-before-status-checks": 1, "max-status-checks-per-second": 5}
 # a run that hangs is a failure; on a busy machine one job of Slurm's may take three minutes
 SECONDS = 1200
-NAME = "tiny.quick.none.s1.xnli"
+# a training without an intermediate phase, and what is predicted with its model
+TRAINING, PREDICTIONS = "tiny.quick.none.s1.mnli", "tiny.quick.none.s1.xnli"
 
 
 class ClusterProject(Project):
@@ -56,8 +57,8 @@ class Training(ClusterProject):
     def __init__(self, finished: ClusterProject, folder: Path) -> None:
         shutil.copytree(finished.folder, folder, symlinks=True)
         super().__init__(folder)
-        self.training = node_of(self.plan(), "targets", NAME).id
-        self.predicted = node_of(self.plan(), "predictions", NAME).id
+        self.training = node_of(self.plan(), "targets", TRAINING).id
+        self.predicted = node_of(self.plan(), "predictions", PREDICTIONS).id
         self.log = self.results / f"logs/{self.training}.log"
         self.before = self.files()
         for name in (self.training, self.predicted):
