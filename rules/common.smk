@@ -240,9 +240,10 @@ def follow_jobs_without_accounting():
     Version 2.8 of the executor asks sacct wherever it is installed, also where the profile says squeue, if the controller
     happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
     """
-    if workflow.non_local_exec and not slurm.keeps_accounts():
+    executor = sys.modules.get("snakemake_executor_plugin_slurm")
+    is_used = executor and isinstance(workflow.executor_settings, executor.ExecutorSettings)
+    if is_used and not slurm.keeps_accounts():
         workflow.executor_settings.status_command = "squeue"
-        executor = sys.modules["snakemake_executor_plugin_slurm"]
         executor.is_query_tool_available = lambda name: name != "sacct"
 
 

@@ -57,13 +57,17 @@ class Training(ClusterProject):
     def __init__(self, finished: ClusterProject, folder: Path) -> None:
         shutil.copytree(finished.folder, folder, symlinks=True)
         super().__init__(folder)
-        self.training = node_of(self.plan(), "targets", TRAINING).id
-        self.predicted = node_of(self.plan(), "predictions", PREDICTIONS).id
-        self.log = self.results / f"logs/{self.training}.log"
+        self.locate()
         self.before = self.files()
         for name in (self.training, self.predicted):
             shutil.rmtree(self.results / name)
         self.log.unlink()
+
+    def locate(self) -> None:
+        """Find the nodes, which move when the study is changed."""
+        self.training = node_of(self.plan(), "targets", TRAINING).id
+        self.predicted = node_of(self.plan(), "predictions", PREDICTIONS).id
+        self.log = self.results / f"logs/{self.training}.log"
 
     def files(self) -> dict[str, str]:
         """Return the SHA-256 of weights, history and predictions."""
@@ -73,8 +77,19 @@ class Training(ClusterProject):
             found |= {f"{name}/{file}": content.sha256 for file, content in files.items()}
         return found
 
-    def run_literally(self, *arguments: str) -> "Run":
-        return Run(self, *arguments, str(path_of(Path("results"), self.predicted)))
+    def run_literally(self, **environment: str) -> "Run":
+        return Run(self, str(path_of(Path("results"), self.predicted)), **environment)
+
+    def change_rules(self, *changes: tuple[str, str]) -> None:
+        """Give the project rules of its own, with other texts in the place of some."""
+        rules = self.folder / "rules"
+        rules.unlink()
+        shutil.copytree(ROOT / "rules", rules)
+        text = (rules / "common.smk").read_text()
+        for before, after in changes:
+            assert text.count(before) == 1
+            text = text.replace(before, after)
+        (rules / "common.smk").write_text(text)
 
     def waits(self) -> bool:
         """Tell whether the training waits for its lock, which a test holds."""
@@ -87,12 +102,13 @@ class Training(ClusterProject):
 class Run:
     """The literal command, running in a process group of its own."""
 
-    def __init__(self, project: Project, *arguments: str) -> None:
+    def __init__(self, project: Project, *arguments: str, **environment: str) -> None:
         self.folder, self.output = project.folder, project.folder / "run.log"
         with open(self.output, "w", encoding="utf-8") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *COMMAND, *arguments],
-                cwd=project.folder, env=project.environment(), stdout=output, stderr=output, start_new_session=True,
+                cwd=project.folder, env=project.environment(**environment), stdout=output, stderr=output,
+                start_new_session=True,
             )  # fmt: skip
 
     @property

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+
 PACKAGES = ["slurmctld", "slurmd", "slurm-client", "munge"]
 PROGRAMS = ["slurmctld", "slurmd", "sbatch", "munged"]
 LINK = Path("/etc/slurm/slurm.conf")
@@ -30,8 +32,13 @@ def obstacle() -> str | None:
         return "a Slurm for tests is started by root alone"
     if (LINK.exists() or LINK.is_symlink()) and MARK not in os.path.realpath(LINK):
         return f"{LINK} is there: this machine's own Slurm is left alone"
-    if subprocess.run(["pgrep", "-x", "slurmctld|slurmd"], capture_output=True, check=False).returncode == 0:
-        return "a slurmctld or slurmd runs on this machine already"
+    for process in psutil.process_iter(["name", "cmdline", "ppid"]):
+        if process.info["name"] in ("slurmctld", "slurmd", "munged"):
+            if MARK in " ".join(process.info["cmdline"]) and process.info["ppid"] == 1:
+                # of a test that was killed
+                process.kill()
+            elif process.info["name"] != "munged":
+                return f"{process.info['name']} runs on this machine already (process {process.pid})"
     if all(shutil.which(program) for program in PROGRAMS):
         return None
     if shutil.which("apt-get") is None:
@@ -125,8 +132,8 @@ class Slurm:
         return self.ask("squeue", "-h", "-o", "%i", "--states", chosen).split()
 
     def asked(self, number: int) -> list[list[str]]:
-        """Return the memory and the time limit that the newest jobs asked for, the oldest first."""
-        lines = self.ask("squeue", "-h", "-o", "%i %m %l", "--states", "all").splitlines()
+        """Return the partition, memory and time limit that the newest jobs asked for, the oldest first."""
+        lines = self.ask("squeue", "-h", "-o", "%i %P %m %l", "--states", "all").splitlines()
         return [words[1:] for words in sorted((line.split() for line in lines), key=lambda words: int(words[0]))][
             -number:
         ]
@@ -176,6 +183,7 @@ class Slurm:
             f"NodeName={host} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY} Gres=gpu:{GPUS} State=UNKNOWN"
         )
         lines.append(f"PartitionName=long Nodes={host} Default=YES MaxTime=7-00:00:00 State=UP")
+        lines.append(f"PartitionName=day Nodes={host} MaxTime=1-00:00:00 State=UP")
         lines.append(f"PartitionName=short Nodes={host} MaxTime=01:00:00 State=UP")
         return "\n".join(lines) + "\n"
 

@@ -20,12 +20,50 @@ def test_cancelled_job_is_started_again(slurm, training):
         run = training.run_literally()
         run.reaches(training.waits, "the job waits for its lock")
         slurm.ask("scancel", *slurm.jobs("running"))
-        run.reaches(lambda: "SLURM status is: 'CANCELLED'" in run.text, "Snakemake sees it")
+        run.reaches(lambda: "Trying to restart job" in run.text, "Snakemake sees it")
     assert run.end() == 0, run.text
     assert training.is_as_before()
     # it lacked nothing, and asks for no more than before
     first, second = slurm.asked(2)
     assert first == second
+
+
+def test_job_that_lacks_memory_gets_twice_as_much(slurm, training):
+    training.change_rules(("found.host_megabytes(gpu_type) if found else megabytes", "600"))
+    run = training.run_literally()
+    assert run.end() == 0, run.text
+    assert training.is_as_before()
+    jobs = slurm.asked(run.text.count("has been submitted"))
+    assert [memory for _, memory, _ in jobs] == ["600M", "1200M", "2400M"][: len(jobs)] and len(jobs) > 1
+    assert len({time for _, _, time in jobs}) == 1
+
+
+def test_job_at_its_time_limit_gets_twice_as_long(slurm, training):
+    training.change_rules(("round(30 + 120 * hours if known else first)", "1"), ("return 10 *", "return 0 *"))
+    with held(training):
+        run = training.run_literally()
+        run.reaches(lambda: "Trying to restart job" in run.text, "the time limit")
+        run.reaches(lambda: len(slurm.jobs("running")) == 1, "the second try")
+        (_, memory, first), (_, memory_then, then) = slurm.asked(2)
+    assert memory == memory_then
+    assert (first, then) == ("1:00", "2:00")
+
+
+def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training):
+    """As Slurm does half a minute before it ends a job that is at its time limit."""
+
+    def longer(study):
+        study["recipes"]["quick"]["early_stopping"] = {"evaluate_every": 10, "patience": 100}
+        study["recipes"]["quick"]["target"]["epochs"] = 40
+
+    training.change(longer)
+    training.locate()
+    run = training.run_literally()
+    run.reaches(lambda: training.log.exists() and "dev accuracy" in training.log.read_text(), "a few steps")
+    slurm.ask("scancel", "--signal=TERM", *slurm.jobs("running"))
+    assert run.end() == 0, run.text
+    assert "resuming at step" in training.log.read_text()
+    assert not training.half_written()
 
 
 def test_job_of_a_lost_node_is_started_again_by_slurm(slurm, training):
