@@ -240,17 +240,26 @@ def follow_jobs_without_accounting():
     Version 2.8 of the executor asks sacct wherever it is installed, also where the profile says squeue, if the controller
     happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
     """
-    executor = sys.modules.get("snakemake_executor_plugin_slurm")
-    is_used = executor and isinstance(workflow.executor_settings, executor.ExecutorSettings)
-    if is_used and not slurm.keeps_accounts():
+    if slurm_executor() and not slurm.keeps_accounts():
         workflow.executor_settings.status_command = "squeue"
-        executor.is_query_tool_available = lambda name: name != "sacct"
+        slurm_executor().is_query_tool_available = lambda name: name != "sacct"
+
+
+def slurm_executor():
+    """Give the plugin that submits this run's jobs to Slurm; None where no job is one of Slurm's."""
+    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    is_used = plugin and isinstance(workflow.executor_settings, plugin.ExecutorSettings)
+    return plugin if is_used else None
 
 
 def start_warm_process():
-    """Start the process that jobs are forked from, unless they run elsewhere or in environments of their own."""
-    elsewhere = workflow.non_local_exec or workflow.deployment_settings.deployment_method
-    if workflow.is_main_process and not elsewhere:
+    """Start the process that jobs on this machine are forked from, unless they run in environments of their own.
+
+    Slurm's jobs do not ask it; of other executors that is not known.
+    """
+    elsewhere = workflow.non_local_exec and not slurm_executor()
+    of_their_own = workflow.deployment_settings.deployment_method
+    if workflow.is_main_process and not elsewhere and not of_their_own:
         server.start()
 
 

@@ -45,6 +45,13 @@ class ClusterProject(Project):
     def scores(self) -> pd.DataFrame:
         return pd.read_parquet(self.results / "studies/study/latest/scores.parquet")
 
+    def sweep(self) -> None:
+        """End what is left of runs and of their jobs, which work in this folder."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()) == self.folder:
+                    process.kill()
+
     def half_written(self) -> list[Path]:
         """Return what is left of nodes that were not finished."""
         scratch = [path for stage in self.results.iterdir() if stage.is_dir() for path in stage.glob(".*")]
@@ -102,8 +109,8 @@ class Training(ClusterProject):
 class Run:
     """The literal command, running in a process group of its own."""
 
-    def __init__(self, project: Project, *arguments: str, **environment: str) -> None:
-        self.folder, self.output = project.folder, project.folder / "run.log"
+    def __init__(self, project: ClusterProject, *arguments: str, **environment: str) -> None:
+        self.project, self.output = project, project.folder / "run.log"
         with open(self.output, "w", encoding="utf-8") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *COMMAND, *arguments],
@@ -125,16 +132,8 @@ class Run:
         try:
             return self.process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            self.sweep()
+            self.project.sweep()
             raise AssertionError(f"not at its end after {SECONDS} s\n{self.text[-3000:]}") from None
 
     def signal(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
-
-    def sweep(self) -> None:
-        """End what is left of the run and of its jobs, which work in its folder."""
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if Path(process.cwd()) == self.folder:
-                    process.kill()
-        self.process.wait()

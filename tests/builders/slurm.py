@@ -176,7 +176,9 @@ class Slurm:
             "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_Core_Memory",
             # more CPUs than the machine has
             "SlurmdParameters": "config_overrides", "GresTypes": "gpu",
-            "EnforcePartLimits": "ALL", "ReturnToService": 2, "KillWait": 10, "MinJobAge": 300,
+            "EnforcePartLimits": "ALL", "ReturnToService": 2, "KillWait": 10,
+            # tests ask what jobs were long after they have ended
+            "MinJobAge": 3600,
         }  # fmt: skip
         lines = [f"{name}={value}" for name, value in settings.items()]
         lines.append(
