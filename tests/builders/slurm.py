@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -57,6 +58,17 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job asked for."""
+
+    number: int
+    partition: str
+    memory: str
+    time: str
+    folder: str
 
 
 class Slurm:
@@ -126,17 +138,16 @@ class Slurm:
         assert not check or done.returncode == 0, (command, done.stderr)
         return done.stdout
 
-    def jobs(self, *states: str) -> list[str]:
-        """Return the numbers of the jobs, those in some states or all that Slurm knows of."""
+    def jobs(self, folder: Path, *states: str) -> list[Job]:
+        """Return the jobs that were submitted in a folder, those in some states or all, in their order."""
         chosen = ",".join(states) or "all"
-        return self.ask("squeue", "-h", "-o", "%i", "--states", chosen).split()
+        lines = self.ask("squeue", "-h", "-o", "%i|%P|%m|%l|%Z", "--states", chosen).splitlines()
+        found = [Job(int(number), *rest) for number, *rest in (line.split("|") for line in lines)]
+        return sorted((job for job in found if job.folder == str(folder)), key=lambda job: job.number)
 
-    def asked(self, number: int) -> list[list[str]]:
-        """Return the partition, memory and time limit that the newest jobs asked for, the oldest first."""
-        lines = self.ask("squeue", "-h", "-o", "%i %P %m %l", "--states", "all").splitlines()
-        return [words[1:] for words in sorted((line.split() for line in lines), key=lambda words: int(words[0]))][
-            -number:
-        ]
+    def signal(self, jobs: list[Job], *options: str) -> None:
+        """End jobs, or what else the options of scancel say."""
+        self.ask("scancel", *options, *(str(job.number) for job in jobs))
 
     def set_node(self, state: str) -> None:
         """Tell the controller that the node is down, or there again (``resume``)."""

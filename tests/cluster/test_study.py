@@ -39,4 +39,4 @@ def test_job_goes_to_the_partition_that_fits_it_best(slurm, training):
     run = training.run_literally()
     assert run.end() == 0, run.text
     # twelve hours are too long for `short`, and `long` is for a week
-    assert [partition for partition, *_ in slurm.asked(1)] == ["day"]
+    assert [job.partition for job in slurm.jobs(training.folder)] == ["day"]

@@ -5,7 +5,7 @@ from xstilts.planning.slurm import Lacks, keeps_accounts, lacks
 
 NODE = "tiny.full.mnli.s1-0123456789ab"
 # as slurmstepd of Slurm 22.05 and 23.11 writes them
-MEMORY_COUNTED = "slurmstepd: error: Job 7 exceeded memory limit (734003 > 524288), being killed"
+MEMORY_COUNTED = "slurmstepd-n1: error: StepId=1.0 exceeded memory limit (641712128 > 629145600), being killed"
 MEMORY_GROUP = (
     "slurmstepd: error: Detected 1 oom_kill event in StepId=8.batch. Some of the step tasks have been OOM Killed."
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 # where Snakemake's executor for Slurm keeps what a job printed; that of a job that ended well is deleted
 LOGS = Path(".snakemake/slurm_logs")
-# what slurmstepd writes: with control groups, and where it counts memory itself (OverMemoryKill)
-_MEMORY = re.compile(r"^slurmstepd: error: .*(oom.kill|memory limit)", re.M | re.I)
-_TIME = re.compile(r"^slurmstepd: error: .*DUE TO TIME LIMIT", re.M)
+# what slurmstepd writes, in a step with the machine's name: with control groups, and where it counts memory itself
+_MEMORY = re.compile(r"^slurmstepd(-\S+)?: error: .*(oom.kill|memory limit)", re.M | re.I)
+_TIME = re.compile(r"^slurmstepd(-\S+)?: error: .*DUE TO TIME LIMIT", re.M)
 
 
 @dataclass(frozen=True)
