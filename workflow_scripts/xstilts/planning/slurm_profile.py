@@ -65,12 +65,11 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
 
 def site_profile(common: str, account: str | None) -> str:
     """Return the common profile with an account and the partitions' file."""
-    _, _, settings = common.partition("\n\n")
-    head = "# This site's profile, by `make slurm-profile`; make it again after slurm/config.yaml has changed.\n"
-    lines = [f"slurm-partition-config: {PARTITIONS}\n"]
+    settings = yaml.safe_load(common) | {"slurm-partition-config": PARTITIONS}
     if account is not None:
-        settings = settings.replace("default-resources:\n", f"default-resources:\n  slurm_account: {account}\n")
-    return "\n".join([head, *lines, settings])
+        settings["default-resources"] = settings.get("default-resources", {}) | {"slurm_account": account}
+    head = "# This site's profile, by `make slurm-profile`; make it again after slurm/config.yaml, which says what each\n"
+    return f"{head}# key is for, has changed.\n{yaml.safe_dump(settings, sort_keys=False)}"
 
 
 def _minutes(limit: str) -> int:
