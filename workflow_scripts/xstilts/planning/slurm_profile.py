@@ -68,8 +68,8 @@ def site_profile(common: str, account: str | None) -> str:
     settings = yaml.safe_load(common) | {"slurm-partition-config": PARTITIONS}
     if account is not None:
         settings["default-resources"] = settings.get("default-resources", {}) | {"slurm_account": account}
-    head = "# This site's profile, by `make slurm-profile`; make it again after slurm/config.yaml, which says what each\n"
-    return f"{head}# key is for, has changed.\n{yaml.safe_dump(settings, sort_keys=False)}"
+    head = "# By `make slurm-profile`; make it again after config.yaml, which says what each key is for, has changed.\n"
+    return head + yaml.safe_dump(settings, sort_keys=False)
 
 
 def _minutes(limit: str) -> int:
