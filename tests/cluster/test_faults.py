@@ -54,7 +54,7 @@ def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training):
 
     def longer(study):
         study["recipes"]["quick"]["early_stopping"] = {"evaluate_every": 10, "patience": 100}
-        study["recipes"]["quick"]["target"]["epochs"] = 40
+        study["recipes"]["quick"]["target"]["epochs"] = 20
 
     training.change(longer)
     training.locate()
