@@ -1,5 +1,6 @@
 # make study      install, then run the configured study (STUDY=studies/pocket.yaml chooses another)
-# make test       install, then the tests; make test-all runs the long ones too
+# make test       install, then the tests; make test-all runs the long ones too, make test-cluster those on a Slurm
+# make slurm-profile ACCOUNT=name    write what the profile in slurm/ needs to know of this cluster
 # make pictures   draw the pictures of the documents again, from the scores that are committed
 PYTHON ?= python3
 CORES ?= all
@@ -8,16 +9,22 @@ ifdef STUDY
 export XSTILTS_STUDY := $(STUDY)
 endif
 
-.PHONY: study test test-all lint reference golden pictures
+.PHONY: study test test-all test-cluster slurm-profile lint reference golden pictures
 
 study: $(BIN)/.installed
 	@$(BIN)/python -m xstilts run --cores $(CORES)
 
 test: $(BIN)/.installed lint
-	$(BIN)/python -m pytest -n 2 -m "not long"
+	$(BIN)/python -m pytest -n 2 -m "not long and not cluster"
 
 test-all: $(BIN)/.installed lint
 	$(BIN)/python -m pytest -n 2
+
+test-cluster: $(BIN)/.installed
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
+slurm-profile: $(BIN)/.installed
+	@$(BIN)/python -m xstilts slurm-profile $(if $(ACCOUNT),--account $(ACCOUNT))
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import sys
+from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
@@ -15,7 +16,7 @@ from snakemake.logging import logger
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, registry
+from xstilts.planning import estimate, registry, slurm
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -39,6 +40,7 @@ from xstilts.store import runs, study_plan
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
 from xstilts.store.specs import to_json
+from xstilts.store.specs.base import MODEL
 from xstilts.warm import server
 
 
@@ -153,26 +155,39 @@ def hardware(wildcards, resources):
 
 
 def memory(megabytes, stage=None):
-    """Ask for more memory at every new try; first for what a model needs, where its size is known."""
+    """Ask for the memory that a model needs, where its size is known; for twice as much after a try that lacked it."""
 
     def asked(wildcards, attempt):
         found = stage and estimated(stage, wildcards)
-        return (found.host_megabytes(gpu_type) if found else megabytes) * 2 ** (attempt - 1)
+        lacked = slurm.lacks(wildcards.node, attempt - 1).memory
+        return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
 
     return asked
 
 
 def minutes(first, stage=None):
-    """Ask for more time at every new try; on a known GPU first for twice what the operations need, and half an hour."""
+    """Ask on a known GPU for twice what the operations need, and half an hour; twice as long after a try that lacked it."""
 
     def asked(wildcards, attempt):
+        lacked = slurm.lacks(wildcards.node, attempt - 1).time
+        if stage and is_made_ahead(stage, wildcards):
+            return 10 * 2**lacked
         known = stage and gpu_type and estimated(stage, wildcards)
         hours = known and estimate.hours_of_job(
             node(stage, wildcards), plan, tasks, settings.results, settings.hardware, gpu_type
         )
-        return round(30 + 120 * hours if known else first) * 2 ** (attempt - 1)
+        return round(30 + 120 * hours if known else first) * 2**lacked
 
     return asked
+
+
+def is_made_ahead(stage, wildcards):
+    """Tell whether a training that has yet to run makes a node too, so that its own job will find it; on one GPU it does."""
+    model = plan.nodes.get(node(stage, wildcards).spec.parents.get(MODEL))
+    if stage not in ("predictions", "embeddings") or model.stage not in ("intermediate", "targets"):
+        return False
+    training = SimpleNamespace(node=Path(model.id).name)
+    return not path_of(settings.results, model.id).exists() and gpus(model.stage)(training) == 1
 
 
 def gpus(stage):
@@ -244,10 +259,32 @@ def look_for_jobs_when_one_ends():
         workflow.scheduler.job_rate_limiter = None
 
 
+def follow_jobs_without_accounting():
+    """Have the executor ask squeue how jobs are where sacct is installed, but Slurm keeps no accounts to ask for.
+
+    Version 2.8 of the executor asks sacct wherever it is installed, also where the profile says squeue, if the controller
+    happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
+    """
+    if slurm_executor() and not slurm.keeps_accounts():
+        workflow.executor_settings.status_command = "squeue"
+        slurm_executor().is_query_tool_available = lambda name: name != "sacct"
+
+
+def slurm_executor():
+    """Give the plugin that submits this run's jobs to Slurm; None where no job is one of Slurm's."""
+    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    is_used = plugin and isinstance(workflow.executor_settings, plugin.ExecutorSettings)
+    return plugin if is_used else None
+
+
 def start_warm_process():
-    """Start the process that jobs are forked from, unless they run elsewhere or in environments of their own."""
-    elsewhere = workflow.non_local_exec or workflow.deployment_settings.deployment_method
-    if workflow.is_main_process and not elsewhere:
+    """Start the process that jobs on this machine are forked from, unless they run in environments of their own.
+
+    Slurm's jobs do not ask it; of other executors that is not known.
+    """
+    elsewhere = workflow.non_local_exec and not slurm_executor()
+    of_their_own = workflow.deployment_settings.deployment_method
+    if workflow.is_main_process and not elsewhere and not of_their_own:
         server.start()
 
 
@@ -261,6 +298,7 @@ onstart:
         register_run()
         write_plan()
     look_for_jobs_when_one_ends()
+    follow_jobs_without_accounting()
     start_warm_process()
 
 

@@ -48,6 +48,7 @@ rule prepare:
     benchmark:
         f"{results}/benchmarks/prepared/{{node}}.tsv"
     priority: 3
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     resources:
@@ -69,6 +70,7 @@ rule tokenize:
     benchmark:
         f"{results}/benchmarks/tokens/{{node}}.tsv"
     priority: 3
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     resources:
@@ -90,6 +92,7 @@ rule make_tokenizer:
     benchmark:
         f"{results}/benchmarks/tokenizers/{{node}}.tsv"
     priority: 3
+    localrule: True
     conda:
         "../envs/xstilts.yaml"
     resources:

@@ -15,6 +15,7 @@ rule predict:
     threads: 1
     resources:
         gpu=1,
+        nodes=1,
         cpus_per_task=1,
         mem_mb=memory(8000, "predictions"),
         runtime=minutes(240, "predictions"),
@@ -40,6 +41,7 @@ rule embed:
     threads: 1
     resources:
         gpu=1,
+        nodes=1,
         cpus_per_task=1,
         mem_mb=memory(8000, "embeddings"),
         runtime=minutes(240, "embeddings"),
@@ -63,6 +65,7 @@ rule retrieve:
     conda:
         "../envs/xstilts.yaml"
     resources:
+        nodes=1,
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:

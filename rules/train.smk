@@ -18,6 +18,7 @@ rule pretrain:
     threads: 1
     resources:
         gpu=gpus("pretrained"),
+        nodes=1,
         cpus_per_task=1,
         mem_mb=memory(16000, "pretrained"),
         runtime=minutes(1440, "pretrained"),
@@ -42,6 +43,7 @@ use rule pretrain as learning_rates with:
     priority: 1
     resources:
         gpu=gpus("learning_rates"),
+        nodes=1,
         cpus_per_task=1,
         mem_mb=memory(16000, "learning_rates"),
         runtime=minutes(1440, "learning_rates"),
@@ -63,6 +65,7 @@ use rule pretrain as intermediate with:
     priority: 1
     resources:
         gpu=gpus("intermediate"),
+        nodes=1,
         cpus_per_task=1,
         mem_mb=memory(16000, "intermediate"),
         runtime=minutes(1440, "intermediate"),
@@ -84,6 +87,7 @@ use rule pretrain as target with:
     priority: 0
     resources:
         gpu=gpus("targets"),
+        nodes=1,
         cpus_per_task=1,
         mem_mb=memory(16000, "targets"),
         runtime=minutes(720, "targets"),

@@ -44,16 +44,24 @@ def test_list(fresh):
 def test_cluster_profile(fresh):
     done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n")
     (training,) = [block for block in re.split("\n\\[", done.stdout) if "\nrule intermediate:" in block]
-    assert "slurm_partition=gpu" in training
-    assert "gpu=1" in training
+    assert "slurm_partition" not in training
+    assert "gpu=1" in training and "nodes=1" in training
+    # a target training is one job with what it predicts, which is made ahead
+    plan = fresh.plan()
+    assert done.stdout.count("Group job target") == len(plan.stage("targets")) + len(plan.stage("embeddings"))
+    (predicted, *_) = re.findall(r"rule predict:.*?resources: ([^\n]*)", done.stdout, re.S)
+    assert "runtime=10" in predicted.split(", ")
 
 
-def test_only_downloads_and_products_run_where_snakemake_runs():
+def test_what_needs_no_model_runs_where_snakemake_runs():
     rules = [rule for path in (ROOT / "rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     local = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" in rule}
     assert local == {
         "fetch_data",
         "fetch_model",
+        "prepare",
+        "tokenize",
+        "make_tokenizer",
         "scores",
         "estimates",
         "analyses",

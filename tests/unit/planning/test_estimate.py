@@ -144,11 +144,14 @@ def test_language_model_by_hand(tmp_path):
 
 
 def test_memory_of_the_host():
+    """Libraries of each process; weights, or what a checkpoint holds: what is trained, and its moments twice."""
     found = Estimate(0, 0, 2e9, 1e9, 2e9, 7e9, 0, 0, 0, "measured")
-    assert found.host_megabytes(None) == 13_500 and found.host_megabytes(GPU_TYPES["h100"]) == 11_000
+    assert found.host_megabytes(None) == found.host_megabytes(GPU_TYPES["h100"]) == 6_000 + 1_000 + 2 * 2_000
     assert found.gpus(GPU_TYPES["a100-40"]) == 1
     large = replace(found, activations=95e9)
-    assert large.gpus(GPU_TYPES["h100"]) == 2 and large.host_megabytes(GPU_TYPES["h100"]) == 2 * 8_000 + 3_000
+    assert large.gpus(GPU_TYPES["h100"]) == 2 and large.host_megabytes(GPU_TYPES["h100"]) == 2 * 6_000 + 5_000
+    adapter = replace(found, weights=52e9, gradients=1e7, optimiser=2e7)
+    assert adapter.host_megabytes(None) == 6_000 + 52_000
 
 
 def test_predictions_by_hand(scale):

@@ -186,3 +186,35 @@ def test_the_default_study_in_several_worlds_differs_from_it_in_nothing_else():
     )
     assert {key for key in one | several if one.get(key) != several.get(key)} == {"description", "world"}
     assert not {*several["world"]} & {0, 1, 2, 3, 4, 5, 6, 7, *range(11, 21)}
+
+
+GROUPED = {"targets", "predictions", "embeddings", "retrieval"}
+
+
+def submitted(plan, together=1):
+    """Count the jobs that the cluster profile submits: nodes of a group that need each other are one."""
+    groups = {name: name for name, node in plan.nodes.items() if node.stage in GROUPED}
+
+    def first(name):
+        while groups[name] != name:
+            name = groups[name]
+        return name
+
+    for name in list(groups):
+        for parent in plan.nodes[name].parents:
+            if parent in groups:
+                groups[first(name)] = first(parent)
+    bundles = math.ceil(len({first(name) for name in groups}) / together)
+    return bundles + sum(node.stage in ("pretrained", "learning_rates", "intermediate") for node in plan.nodes.values())
+
+
+@pytest.mark.parametrize("name", ["xtreme_r", "miniature", "pocket"])
+def test_jobs_that_a_study_submits(name, full_mirror):
+    """As docs/clusters.md has them."""
+    profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text(encoding="utf-8"))
+    assert set(profile["groups"]) == {"target", "predict", "embed", "retrieve"}
+    plan = plan_shipped(ROOT / f"studies/{name}.yaml", full_mirror)
+    fetched = sum(node.stage in ("data", "models") for node in plan.nodes.values())
+    counts = len(plan.nodes), len(plan.nodes) - fetched, submitted(plan), submitted(plan, together=8)
+    row = f"| `studies/{name}.yaml` | " + " | ".join(f"{count:,}" for count in counts) + " |"
+    assert row in (ROOT / "docs/clusters.md").read_text(encoding="utf-8")

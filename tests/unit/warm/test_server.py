@@ -284,3 +284,10 @@ def test_the_client_imports_little():
     code = "import sys; from xstilts.warm import client; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
     assert not {"argparse", "logging", "subprocess", "numpy", "pyarrow", "torch"} & set(done.stdout.split())
+
+
+def test_a_job_of_slurm_finds_no_process_outside_of_it():
+    environment = {"HOME": "/home/x"}
+    inside = environment | {"SLURM_JOB_ID": "7"}
+    assert client.address("/tmp/x", inside) != client.address("/tmp/x", environment)
+    assert client.address("/tmp/x", inside) != client.address("/tmp/x", inside | {"SLURM_JOB_ID": "8"})

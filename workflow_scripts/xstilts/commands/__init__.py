@@ -48,6 +48,7 @@ COMMANDS = {
     "why": "say why a node has to be made: what differs from the nearest result",
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "diff": "say what differs between the plans of two studies",
+    "slurm-profile": "write the cluster's account and partitions beside slurm/config.yaml",
     "prune": "list what no registered study names; --delete removes it",
     "verify": "check that results are as they were made; --repair has what fails made again",
     "index-mirror": "write the index of a mirror of raw data",

@@ -32,8 +32,8 @@ from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, Pret
 _PREDICTED = 16384
 # bytes for each score of a language-model head: the score, its float32 copy, and the gradient
 _SCORE = 12
-# what a process needs beside the model, in bytes
-_PROCESS, _WITH_CUDA = 1.5e9, 6e9
+# what a process needs of the host's memory beside the model, in bytes: libraries, CUDA, and a batch
+_PROCESS = 6e9
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ class Estimate:
         return max(1, math.ceil(self.memory / (0.9e9 * gpu_type.memory)))
 
     def host_megabytes(self, gpu_type: GpuType | None) -> int:
-        """Return what a job needs of the host's memory: all of it, or with GPUs what is read and written.
+        """Return what a job needs of the host's memory; all else is on the GPUs, of which it asks for one at least.
 
-        A process for each GPU reads all weights before it keeps its shard of them; one writes what is trained.
+        Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. A
+        checkpoint gathers in the first process what is trained, as many bytes as its gradients, and the moments, and
+        copies the moments once more to write them (``training/checkpoints.py``).
         """
-        if gpu_type is None:
-            return round((self.memory + _PROCESS) / 1e6)
-        states = self.gpus(gpu_type) * (self.weights + _WITH_CUDA) + self.gradients + self.optimiser
-        return round(states / 1e6)
+        processes = 1 if gpu_type is None else self.gpus(gpu_type)
+        return round((processes * _PROCESS + max(self.weights, self.gradients + 2 * self.optimiser)) / 1e6)
 
 
 def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapping[str, Any]:

@@ -34,9 +34,10 @@ _ENDED = 75
 _SECONDS = 120
 # the commands that make nodes; those of a study's outputs run once, and import other libraries
 _COMMANDS = {"fetch", "prepare", "tokenize", "make-tokenizer", "train", "predict", "embed", "retrieve"}
-# environment variables that libraries read while they are imported begin with one of these
+# environment variables that libraries read while they are imported begin with one of these; and a job of Slurm's stays
+# inside of what Slurm gave it, though a warm process of the run that submitted it is on the same machine
 _READ_AT_IMPORT = re.compile(
-    "HOME|LANG|PYTHON|TORCH|(ARROW|GOTO|HF|HUGGINGFACE|KMP|LC|LD|MALLOC|MKL|NUMEXPR|OMP|OPENBLAS|PYTORCH|TOKENIZERS"
+    "HOME|LANG|PYTHON|SLURM_JOB_ID|TORCH|(ARROW|GOTO|HF|HUGGINGFACE|KMP|LC|LD|MALLOC|MKL|NUMEXPR|OMP|OPENBLAS|PYTORCH|TOKENIZERS"
     "|TRANSFORMERS|VECLIB|XDG)_"
 )
 

@@ -1,0 +1,98 @@
+"""The profile of one site: the account, and what a job of each partition may ask for."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xstilts.errors import UserError
+from xstilts.planning import slurm
+
+PROFILE = "config.yaml"
+# Snakemake 9 reads this one of a profile's files where both are there
+SITE_PROFILE, PARTITIONS = "config.v9+.yaml", "partitions.yaml"
+# partition, whether it takes jobs, its time limit, and a node's CPUs, megabytes and GPUs
+_COLUMNS = "%R|%a|%l|%c|%m|%G"
+
+
+def write(folder: Path, account: str | None) -> list[str]:
+    """Write a site's profile and its partitions beside the common profile, and return the partitions' names.
+
+    Raises:
+        UserError: if there is no Slurm, or none of its partitions is for the account.
+    """
+    if account is not None and not slurm.keeps_accounts():
+        raise UserError("ACCOUNT: this Slurm keeps no accounts, and jobs cannot name one; leave it out")
+    found = partitions(_ask("sinfo", "--exact", "--noheader", "--format", _COLUMNS),
+                       _ask("scontrol", "--oneliner", "show", "partition"), account)  # fmt: skip
+    if not found:
+        raise UserError(f"account {account}: no partition takes its jobs; `scontrol show partition` shows all of them")
+    common = (folder / PROFILE).read_text(encoding="utf-8")
+    (folder / SITE_PROFILE).write_text(site_profile(common, account), encoding="utf-8")
+    text = "# What a job may ask of each partition, as sinfo said; delete one that is not to be used.\n"
+    (folder / PARTITIONS).write_text(text + yaml.safe_dump({"partitions": found}), encoding="utf-8")
+    return sorted(found)
+
+
+def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict[str, Any]]:
+    """Return the limits of the partitions that take an account's jobs, as the executor's partition file has them.
+
+    The executor can write such a file, too (2.8): there a partition's GPUs are those of all nodes, which one job
+    cannot have, or none where Slurm does not count them; and it takes the limit 30:00, half an hour, for 30 hours.
+
+    Args:
+        sinfo: lines of ``_COLUMNS``, one for each kind of node in a partition.
+        scontrol: a line for each partition.
+        account: that jobs name.
+    """
+    closed = {line["PartitionName"] for line in map(_pairs, scontrol.splitlines()) if not _is_open(line, account)}
+    found: dict[str, dict[str, Any]] = {}
+    for line in sinfo.splitlines():
+        name, state, limit, cpus, megabytes, resources = line.split("|")
+        if state != "up" or name in closed:
+            continue
+        node = {"max_threads": int(cpus.rstrip("+")), "max_mem_mb": int(megabytes.rstrip("+"))}
+        node["max_gpu"] = sum(map(int, re.findall(r"\bgpu(?::[^:,()]+)?:(\d+)", resources)))
+        limits = found.setdefault(name, {} if limit in ("infinite", "n/a") else {"max_runtime": _minutes(limit)})
+        # of the largest node of each kind
+        for key, value in node.items():
+            limits[key] = max(value, limits.get(key, 0))
+    return found
+
+
+def site_profile(common: str, account: str | None) -> str:
+    """Return the common profile with an account and the partitions' file."""
+    settings = yaml.safe_load(common) | {"slurm-partition-config": PARTITIONS}
+    if account is not None:
+        settings["default-resources"] = settings.get("default-resources", {}) | {"slurm_account": account}
+    head = "# By `make slurm-profile`; make it again after config.yaml, which says what each key is for, has changed.\n"
+    return head + yaml.safe_dump(settings, sort_keys=False)
+
+
+def _minutes(limit: str) -> int:
+    """Return a time limit of Slurm's, [days-][hours:]minutes:seconds, in whole minutes."""
+    days, _, rest = limit.rpartition("-")
+    hours, minutes, _ = ["0", *rest.split(":")][-3:]
+    return 1440 * int(days or 0) + 60 * int(hours) + int(minutes)
+
+
+def _pairs(line: str) -> Mapping[str, str]:
+    return dict(re.findall(r"(\w+)=(\S*)", line))
+
+
+def _is_open(partition: Mapping[str, str], account: str | None) -> bool:
+    allowed, denied = partition.get("AllowAccounts", "ALL"), partition.get("DenyAccounts", "")
+    return account is None or (allowed == "ALL" or account in allowed.split(",")) and account not in denied.split(",")
+
+
+def _ask(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError(f"{command[0]}: no such program; write the profile on the cluster's login node") from None
+    if done.returncode:
+        raise UserError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
+    return done.stdout
