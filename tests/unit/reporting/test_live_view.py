@@ -108,7 +108,8 @@ def test_jobs_that_ctrl_c_ends_have_not_failed(tmp_path, caplog):
     view.interrupt()
     view.tell(failed(tmp_path), "targets/a")
     view.tell(Message("error", "another error"), None)
-    assert "line 99" not in caplog.text
+    view.tell(Message("output", "KeyboardInterrupt"), None)
+    assert "line 99" not in caplog.text and "KeyboardInterrupt" not in caplog.text
     assert "interrupted" in caplog.text and "another error" in caplog.text
 
 

@@ -84,7 +84,7 @@ class View:
         log.info("%s%s", title, text)
 
     def interrupt(self) -> None:
-        """Say that the run is being ended; jobs that fail from now on have been interrupted."""
+        """Say that the run is being ended; what fails from now on, jobs or Snakemake itself, has been interrupted."""
         self._interrupted = True
         self.warn("interrupted: trainings save, other jobs end; a second time kills them")
 
@@ -92,7 +92,7 @@ class View:
         """Show a message of Snakemake; ``label`` is a failed job's."""
         if message.level == "warning":
             self.warn(message.text)
-        elif not (self._interrupted and message.rule):
+        elif not (self._interrupted and (message.rule or message.level == "output")):
             self.write("error: " if message.level == "error" else "", text_of(message, label))
 
 
