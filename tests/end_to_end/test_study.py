@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from xstilts.reporting.outputs import FIGURES
-from xstilts.store import manifest, provenance
+from xstilts.store import manifest, provenance, runs
 from xstilts.store import node as node_store
 from xstilts.store.files import digest, file_sha256
 from xstilts.store.manifest import path_of
@@ -146,7 +146,7 @@ def test_where(finished):
     assert "did you mean 'three'?" in wrong.stderr
 
 
-def test_prune(project):
+def test_prune(project, tmp_path):
     (trained,) = project.plan().stage("intermediate").values()
     project.change(lambda study: study["mixtures"].pop("three"))
     (project.folder / "studies").mkdir()
@@ -160,6 +160,8 @@ def test_prune(project):
     lock.write_text("x")
     assert "a run holds Snakemake's lock" in project.xstilts("prune", "--delete", check=False).stderr
     lock.unlink()
+    with runs.registered(project.results, "another.yaml", tmp_path):
+        assert "a run is alive" in project.xstilts("prune", "--delete", check=False).stderr
     project.xstilts("prune", "--delete")
     assert not list((project.results / "intermediate").iterdir())
     assert project.jobs() == set()

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
-from xstilts.store import node, retention
+from xstilts.store import node, retention, runs
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
             log.warning("%s cannot be planned here, so all that its earlier plans name is kept: %s", path, error)
             current += retention.named_by_plans(settings.results, path.stem)
     if arguments.delete:
-        _refuse_while_running(Path(".snakemake/locks"))
+        _refuse_while_running(settings.results)
     found, in_use = retention.unused(settings.results, current), 0
     for item in found:
         made_by = ", ".join(item.studies) or "an unknown study"
@@ -58,6 +57,16 @@ def _delete(folder: Path, results: Path) -> bool:
     return True
 
 
-def _refuse_while_running(locks: Path) -> None:
-    if locks.is_dir() and os.listdir(locks):
-        raise UserError(f"{locks}: a run holds Snakemake's lock; wait for it, or after a crash run: snakemake --unlock")
+def _refuse_while_running(results: Path) -> None:
+    """Refuse to delete while a run in the results folder may want what no study of this folder names.
+
+    Raises:
+        UserError: if one is alive, or Snakemake's lock is held here.
+    """
+    alive = runs.live(results)
+    if alive:
+        raise UserError(f"{results}: a run is alive ({alive[0]}); wait for it, or stop it first")
+    if runs.LOCKS.is_dir() and any(runs.LOCKS.iterdir()):
+        raise UserError(
+            f"{runs.LOCKS}: a run holds Snakemake's lock; wait for it, or after a crash run: snakemake --unlock"
+        )
