@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch):
         predictions.write(predicted(answers), tmp_path / "results" / node / predictions.FILE)
         files = {predictions.FILE: {"sha256": "", "bytes": 7}}
         content = {
-            "spec": {"stage": "predictions"},
+            "spec": {"stage": "predictions", "parents": {}},
             "files": files,
             "fingerprint": {},
             "training": {target: RUN},
@@ -58,7 +58,7 @@ def folder(tmp_path, monkeypatch):
     trained = tmp_path / "results/targets/mini.full.0tasks.xnli.s1-000000000000"
     trained.mkdir(parents=True)
     files = {name: {"sha256": "", "bytes": 21} for name in ("model.safetensors", "heads.safetensors")}
-    content = {"spec": {"stage": "targets"}, "files": files, "run": RUN}
+    content = {"spec": {"stage": "targets", "parents": {}}, "files": files, "run": RUN}
     (trained / "manifest.json").write_text(json.dumps(content))
     provenance.leave(trained, wall_seconds=1.5)
     outputs = tmp_path / "results/studies/tiny/01234567"
