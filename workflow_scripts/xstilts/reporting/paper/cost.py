@@ -20,8 +20,8 @@ class Cost:
 
     Attributes:
         gpu_hours: by the name of the GPU: hours of work times GPUs.
-        cpu_hours: hours of work without a GPU, by processor and number of its cores, if known; of earlier versions, which
-            did not note what they ran on, by nothing.
+        cpu_hours: hours of work without a GPU, by processor and number of its cores, if known; of earlier versions,
+            which did not note what they ran on, by nothing.
         jobs: nodes that were measured.
         lacking: nodes without such a file.
         versions: of each package, the versions with which nodes were made.
