@@ -57,13 +57,14 @@ def leave(results: Path) -> Path:
     shutil.copyfile(ROOT / f"studies/{REPORTED}.yaml", folder / STUDY_FILE)
     of_scores, compared = scores.read(found / scores.FILE), estimates.read(found / estimates.FILE)
     leave_manifests(study, results, of_scores)
+    others: dict[str, pd.DataFrame] = {}
     for name in ANALYSES:
-        file = f"{analyses.FOLDER}/{name}.parquet"
+        file, table = f"{analyses.FOLDER}/{name}.parquet", analyses.module_of(name).TABLE
         if (found / file).exists():
-            shutil.copyfile(found / file, folder / file)
+            others[name] = table.read(found / file)
         else:
-            module = analyses.module_of(name)
-            module.TABLE.write(module.collect(study, results, compared, of_scores), folder / file)
+            others[name] = analyses.made(name, study, results, compared, of_scores, others)
+        table.write(others[name], folder / file)
     (folder / "index.tsv").write_text(plan.as_table(), encoding="utf-8")
     (folder / study_plan.FILE).write_text(study_plan.text(study), encoding="utf-8")
     return folder / study_plan.FILE

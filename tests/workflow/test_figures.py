@@ -17,6 +17,7 @@ def test_changed_palette(project):
     folder = (project.results / "studies/study/latest").resolve()
     before = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
     project.change(lambda study: study.update(figures={"palette": "coolwarm"}))
+    assert project.jobs("figures") == {"figure gain_matrix"}
     project.snakemake("figures", "--cores", "1")
     assert (project.results / "studies/study/latest").resolve() == folder
     changed = {path.name for path in (folder / "figures").iterdir() if path.read_bytes() != before[path.name]}

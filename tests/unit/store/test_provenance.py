@@ -51,3 +51,6 @@ def test_what_is_no_provenance_is_refused_in_one_line(tmp_path):
     leave(tmp_path, wall_seconds="long")
     with pytest.raises(UserError, match=r"provenance\.json: not the provenance of a node \(wall_seconds: .*delete the"):
         provenance.read(tmp_path)
+    (tmp_path / "provenance.json").write_text("{")
+    with pytest.raises(UserError, match=r"not the provenance of a node \(Invalid JSON: .*\); delete the file"):
+        provenance.read(tmp_path)

@@ -1,6 +1,7 @@
 """The analyses of a study: made, written and read by the names that ``outputs.py`` has for them."""
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -36,12 +37,30 @@ def write(plan: StudyPlan, results: Path, folder: Path, estimates: pd.DataFrame,
         scores: the table of scores.
     """
     (folder / FOLDER).mkdir(exist_ok=True)
-    made: dict[str, pd.DataFrame] = {}
+    found: dict[str, pd.DataFrame] = {}
     for name in ANALYSES:
-        module = module_of(name)
-        others = (made[other] for other in getattr(module, "MADE_FROM", ()))
-        made[name] = module.collect(plan, results, estimates, scores, *others)
-        module.TABLE.write(made[name], _path(folder, name))
+        found[name] = made(name, plan, results, estimates, scores, found)
+        module_of(name).TABLE.write(found[name], _path(folder, name))
+
+
+def made(
+    name: str, plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.DataFrame,
+    others: Mapping[str, pd.DataFrame],
+) -> pd.DataFrame:  # fmt: skip
+    """Return an analysis of a study, made anew.
+
+    Args:
+        name: of the analysis.
+        plan: the study's plan.
+        results: the results folder.
+        estimates: the table of estimates.
+        scores: the table of scores.
+        others: by name the analyses that stand before it, from some of which it may be made.
+    """
+    module = module_of(name)
+    needed = (others[other] for other in getattr(module, "MADE_FROM", ()))
+    frame: pd.DataFrame = module.collect(plan, results, estimates, scores, *needed)
+    return frame
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:

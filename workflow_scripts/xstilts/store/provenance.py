@@ -84,8 +84,9 @@ def read(folder: Path) -> Provenance | None:
         return None
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not the provenance of a node ({key}: {first['msg']}); delete the file") from None
+        # a text that is no JSON has no key
+        found = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        raise UserError(f"{path}: not the provenance of a node ({found}); delete the file") from None
 
 
 def of_nodes(results: Path, nodes: Iterable[str]) -> dict[str, Provenance]:

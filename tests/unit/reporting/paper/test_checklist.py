@@ -62,6 +62,11 @@ def test_hardware_that_was_not_recorded(trainings):
     assert "1.0 hours on hardware that was not recorded" in answers(trainings)["C1"]
 
 
+def test_a_processor_whose_cores_are_not_known(trainings):
+    leave_provenance(trainings.plan, trainings.results, "intermediate", gpu=None, gpus=0, processors=None)
+    assert "1.0 hours on processors alone (a processor)" in answers(trainings)["C1"]
+
+
 def test_nothing_measured(trainings):
     assert "Nothing was measured." in answers(trainings)["C1"]
 

@@ -24,7 +24,11 @@ COLUMNS = (
     Column("collapsed", "integer", "runs of these that collapsed", True),
     Column("n", "integer", "examples, each once", True),
     Column("clusters", "integer", "independent clusters of these", True),
-    Column("verdict", "text", "exploratory: higher, lower, equivalent or undecided, not corrected; empty with one run"),
+    Column(
+        "verdict",
+        "text",
+        "higher, lower, equivalent or undecided; not corrected but where the difference is primary; empty with one run",
+    ),
 )
 _NUMBERS = [column.name for column in COLUMNS if column.optional]
 _TEXTS = [column.name for column in COLUMNS if not column.optional]

@@ -39,13 +39,14 @@ def collect(plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.
         scores: the table of scores.
     """
     found = layers.collect(plan, results) if plan.swept else pd.DataFrame()
+    examples = measured.rows_of(plan, scores)
     rows: list[dict[str, Any]] = []
     for target, of_target in found.groupby("target", sort=False) if len(found) else ():
         metric = plan.targets[str(target)].metric
         # of a table of scores it has what an outcome is computed from
         by_layer = of_target.assign(metric=metric, collapsed=False)
-        for outcome in outcomes.zero_shot(plan, measured.rows_of(plan, scores), [str(target)]):
-            rows += _of_target(by_layer, outcome, scores, _chance(plan, measured.rows_of(plan, scores), outcome))
+        for outcome in outcomes.zero_shot(plan, examples, [str(target)]):
+            rows += _of_target(by_layer, outcome, scores, _chance(plan, examples, outcome))
     return measured.table_of(rows, COLUMNS)
 
 

@@ -20,8 +20,8 @@ class Cost:
 
     Attributes:
         gpu_hours: by the name of the GPU: hours of work times GPUs.
-        cpu_hours: hours of work without a GPU, by processor and number of its cores; of earlier versions, which did not
-            note what they ran on, by nothing.
+        cpu_hours: hours of work without a GPU, by processor and number of its cores, if known; of earlier versions,
+            which did not note what they ran on, by nothing.
         jobs: nodes that were measured.
         lacking: nodes without such a file.
         versions: of each package, the versions with which nodes were made.
@@ -69,7 +69,9 @@ def _add_hours(cost: Cost, stated: Provenance) -> None:
     if stated.gpu:
         cost.gpu_hours[stated.gpu] += stated.gpu_seconds / _SECONDS
     else:
-        on = f"{stated.processor}, {counted(stated.processors or 0, 'core')}" if stated.processor else ""
+        on = stated.processor or ""
+        if on and stated.processors is not None:
+            on += f", {counted(stated.processors, 'core')}"
         cost.cpu_hours[on] += stated.wall_seconds / _SECONDS
 
 

@@ -62,13 +62,14 @@ class Evidence:
     def of_analysis(self, row: Mapping[str, Any]) -> Markup:
         """Return links from a row of an analysis to its arms; nothing where it is not of an arm.
 
-        A row that is no row of estimates is of an arm alone, or in an analysis without any of its gain over ``none``.
+        A row that is no row of estimates is of an arm alone, or where it has a ``baseline`` or the ``slope`` of gains,
+        of the arm and of the same one with ``none``.
         """
         if not pd.isna(row.get("row")):
             return self.links(int(row["row"]))
         if not {"model", "recipe", "mixture"} <= set(row):
             return Markup()
-        mixtures = [row["mixture"]] if "row" in row else [row["mixture"], NONE]
+        mixtures = [row["mixture"], NONE] if {"baseline", "slope"} & set(row) else [row["mixture"]]
         return self._links(".".join((row["model"], row["recipe"], mixture)) for mixture in mixtures)
 
     def row(self, number: str) -> str:

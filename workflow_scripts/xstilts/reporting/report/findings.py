@@ -117,8 +117,8 @@ def analyses(inputs: Inputs) -> Section | None:
     if not grids and not long:
         return None
     intro = Markup(
-        "Differences here are exploratory: their verdicts are not corrected for each other. On the right of a row stand"
-        " the arms behind it."
+        "Differences here are exploratory, and their verdicts not corrected, but where a difference is primary. Where a"
+        " row is of arms, they stand at its right."
     )
     if long:
         intro += Markup(" Too long for a page: {}.").format(Markup(", ").join(long))
