@@ -24,8 +24,8 @@ from xstilts.store.answer import Answer
 from xstilts.store.study_plan import PlannedLanguage, PlannedTarget
 
 from tests.builders.estimates import estimates
+from tests.builders.figure_analyses import learning, mixture_sizes
 from tests.builders.figure_inputs import answer_of, gains_of, inputs_of, plan_of
-from tests.builders.sizes_and_curves import learning, mixture_sizes
 from tests.builders.study_plans import study_plan
 
 MIXTURES = ["none", "mnli", "squad_v1", "nine"]
