@@ -72,11 +72,11 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
 
 def _lines(frame: pd.DataFrame, options: Options) -> list[Line]:
     """Return the lines of a panel, named by recipe, model and mixture of their arms."""
-    names = style.arm_names(frame, options)
     lines = []
-    for arm, rows in frame.groupby(["recipe", "model"], sort=False):
-        lines.append(Line(names[arm], weight="bold"))
-        lines += [Line(options.mixture(one), (*arm, one)) for one in dict.fromkeys(rows["mixture"])]
+    for (recipe, model), name in style.arm_names(frame, options).items():
+        mixtures = frame.loc[(frame["recipe"] == recipe) & (frame["model"] == model), "mixture"]
+        lines.append(Line(name, weight="bold"))
+        lines += [Line(options.mixture(one), (recipe, model, one)) for one in dict.fromkeys(mixtures)]
     return lines
 
 
