@@ -166,10 +166,10 @@ def test_equal_input_gives_equal_files(tmp_path, inputs_at, name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_labels_stand_in_place_of_names(inputs_at, name):
+def test_labels_stand_in_place_of_names(name):
     names = {"models": {"small": "Small One"}, "mixtures": {"nine": "All $9$"}, "targets": {"xnli": "NLI"}}
-    inputs = inputs_at("one seed", "page")
-    found = texts(drawn(name, replace(inputs, options=replace(inputs.options, labels=FigureLabels(**names)))))
+    plan = plan_of(["small", "large"], ["none", "mnli", "nine"], [1, 2])
+    found = texts(drawn(name, inputs_of(plan, labels=FigureLabels(**names))))
     words = {line for text in found for line in text.get_text().splitlines()}
     shown = " ".join(words)
     assert not words & {"small", "nine", "xnli"}
