@@ -1,13 +1,14 @@
-"""Analyses, and planted effects, of plans of any size, made by formulas for figures."""
+"""Analyses, and planted effects, for figures: of plans of any size by formulas, and tables by hand."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from xstilts.evaluation.analyses import cost, layer_sweep
+from xstilts.evaluation.analyses import cost, layer_sweep, learning_curves, mixture_size
 from xstilts.evaluation.analyses.measured import arms_of, table_of
 from xstilts.store.specs import to_json
 from xstilts.store.specs.data import TrainingFile
@@ -16,6 +17,17 @@ from xstilts.store.study_plan import NONE, PlannedNode, StudyPlan
 from tests.builders.predicted import training_data
 
 VERDICTS = ("higher", "undecided", "lower", "equivalent")
+_SIZE: dict[str, Any] = {
+    "kind": "size", "model": "small", "recipe": "r", "mixture": "mnli", "whole": "nine", "tasks": 1, "left_out": "",
+    "outcome": "zero-shot", "target": "", "score": 50.0, "runs": 2, "row": 1, "scale": "points", "estimate": 1.5,
+    "low": -0.5, "high": 3.5, "interval": "runs and examples", "runs_a": 2, "runs_b": 2, "collapsed": 0, "n": 100,
+    "clusters": 100, "verdict": "undecided",
+}  # fmt: skip
+_POINT: dict[str, Any] = {
+    "node": "targets/1", "name": "small.r.none.s1.xnli", "phase": "target", "worlds": "", "models": "small",
+    "recipes": "r", "mixtures": "none", "seeds": "1", "targets": "xnli", "curve": "dev score", "task": "xnli",
+    "metric": "accuracy", "step": 10, "value": 50.0,
+}  # fmt: skip
 
 
 def layer_sweep_of(plan: StudyPlan) -> pd.DataFrame:
@@ -93,3 +105,68 @@ def planted_of(plan: StudyPlan, **changes: Any) -> list[dict[str, Any]]:
         rows.append({**same, **estimate})
         rows += [{**same, **estimate, "estimate": value + world % 2, "world": float(world)} for world in plan.worlds]
     return rows
+
+
+def language_gains_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the analysis of gains by language, with intervals of six points; the first language is the source."""
+    keys = ["model", "recipe", "target", "metric", "language"]
+    means = scores.groupby([*keys, "mixture"], sort=False, as_index=False)["score"].mean()
+    baselines = means[means["mixture"] == NONE].set_index(keys)["score"].rename("baseline")
+    found = means[means["mixture"] != NONE].join(baselines, on=keys)
+    gain, several = found["score"] - found["baseline"], scores["seed"].nunique() > 1
+    return found.assign(
+        world=math.nan,
+        role=np.where(found["language"] == scores["language"].iloc[0], "source", "other"),
+        chance=found["target"].map({"xnli": 100 / 3}),
+        gain=gain,
+        low=gain - 3,
+        high=gain + 3,
+        interval="runs and examples" if several else "examples only",
+        verdict=np.where(gain > 3, "higher", "undecided") if several else "",
+    )
+
+
+def mixture_sizes(*rows: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table of mixture sizes: rows by what differs from the gain of a single task, which is undecided."""
+    return table_of([{**_SIZE, **row} for row in rows], mixture_size.COLUMNS)
+
+
+def learning(*rows: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table of learning curves: rows by what differs from a point of a dev score of the target phase."""
+    return table_of([{**_POINT, **row} for row in rows], learning_curves.COLUMNS)
+
+
+def mixture_sizes_of(plan: StudyPlan, **changes: Any) -> pd.DataFrame:
+    """Return the sizes of a study whose last mixture has all tasks and whose others have one, and what it loses."""
+    *singles, whole = [mixture for mixture in plan.mixtures if mixture != NONE] or [NONE]
+    rows = []
+    for model in dict.fromkeys(cell.model for cell in plan.cells) if singles else ():
+        for number, mixture in enumerate([*singles, whole]):
+            tasks = len(singles) if mixture == whole else 1
+            parts = [{"mixture": mixture, "tasks": tasks, "whole": whole}]
+            if mixture != whole:
+                lacking = {"kind": "leave one out", "left_out": f"task_{number}", "tasks": len(singles) - 1}
+                parts.append({"mixture": f"without {mixture}", "whole": whole, **lacking})
+            for part, target in ((part, target) for part in parts for target in ("", *plan.targets)):
+                place = {"estimate": 2.0 * number - 3, "low": 2.0 * number - 6.3, "high": 2.0 * number + 0.3}
+                rows.append(
+                    {"model": model, **part, "target": target, **place, "verdict": VERDICTS[number % 4], **changes}
+                )
+    return mixture_sizes(*rows)
+
+
+def learning_of(plan: StudyPlan, steps: Sequence[int] = (10, 20, 30)) -> pd.DataFrame:
+    """Return dev scores of a study's first target, and of the first model's intermediate phase, by a formula."""
+    rng = np.random.default_rng(1)
+    first, target = plan.cells[0].model, next(iter(plan.targets))
+    points = []
+    for number, cell in enumerate(cell for cell in plan.cells if cell.target == target):
+        both = cell.model == first and cell.mixture != NONE
+        for phase in ("intermediate", "target") if both else ("target",):
+            same = {
+                "node": f"{phase}/{number}", "phase": phase, "models": cell.model, "mixtures": cell.mixture,
+                "targets": cell.target if phase == "target" else ", ".join(plan.targets),
+            }  # fmt: skip
+            values = 50 + list(plan.mixtures).index(cell.mixture) + np.sqrt(steps) + rng.normal(size=len(steps))
+            points += [{**same, "step": step, "value": value} for step, value in zip(steps, values, strict=True)]
+    return learning(*points)

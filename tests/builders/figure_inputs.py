@@ -13,8 +13,16 @@ from xstilts.store.answer import Answer, Budget, Family
 from xstilts.store.study_plan import NONE, Cell, PlannedTarget, StudyPlan
 
 from tests.builders.estimates import estimates
-from tests.builders.figure_analyses import cost_of, layer_sweep_of, planted_nodes, planted_of
-from tests.builders.sizes_and_curves import learning_of, mixture_sizes_of
+from tests.builders.figure_analyses import (
+    VERDICTS,
+    cost_of,
+    language_gains_of,
+    layer_sweep_of,
+    learning_of,
+    mixture_sizes_of,
+    planted_nodes,
+    planted_of,
+)
 from tests.builders.study_plans import planned, study_plan
 
 LANGUAGES = (
@@ -79,38 +87,18 @@ def scores_of(plan: StudyPlan, languages: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def language_gains_of(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the analysis of gains by language, with intervals of six points; the first language is the source."""
-    keys = ["model", "recipe", "target", "metric", "language"]
-    means = scores.groupby([*keys, "mixture"], sort=False, as_index=False)["score"].mean()
-    baselines = means[means["mixture"] == NONE].set_index(keys)["score"].rename("baseline")
-    found = means[means["mixture"] != NONE].join(baselines, on=keys)
-    gain, several = found["score"] - found["baseline"], scores["seed"].nunique() > 1
-    return found.assign(
-        world=math.nan,
-        role=np.where(found["language"] == scores["language"].iloc[0], "source", "other"),
-        chance=found["target"].map({"xnli": 100 / 3}),
-        gain=gain,
-        low=gain - 3,
-        high=gain + 3,
-        interval="runs and examples" if several else "examples only",
-        verdict=np.where(gain > 3, "higher", "undecided") if several else "",
-    )
-
-
 def gains_of(plan: StudyPlan, **changes: Any) -> list[dict[str, Any]]:
     """Return rows of estimates: the gain of every mixture in every model, on all targets and on each."""
     models = dict.fromkeys(cell.model for cell in plan.cells)
     mixtures = [mixture for mixture in plan.mixtures if mixture != NONE]
-    verdicts = ("higher", "undecided", "lower", "equivalent")
     rows = []
     for number, (model, mixture, target) in enumerate(product(models, mixtures, ("", *plan.targets))):
-        value = {"higher": 12.3, "lower": -11.1, "equivalent": 0.0, "undecided": 1.5}[verdicts[number % 4]]
+        value = {"higher": 12.3, "lower": -11.1, "equivalent": 0.0, "undecided": 1.5}[VERDICTS[number % 4]]
         rows.append(
             {
                 "name": "gain over none", "primary": False, "budget": "", "family": "", "size": "", "model": model,
                 "a": mixture, "b": NONE, "target": target, "targets": 1 if target else len(plan.targets),
-                "estimate": value, "low": value - 3.3, "high": value + 3.3, "verdict": verdicts[number % 4], **changes,
+                "estimate": value, "low": value - 3.3, "high": value + 3.3, "verdict": VERDICTS[number % 4], **changes,
             }
         )  # fmt: skip
     return rows

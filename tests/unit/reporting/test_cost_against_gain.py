@@ -67,3 +67,14 @@ def test_times_are_read_in_seconds_minutes_and_hours():
     ]  # fmt: skip
     assert [duration(time) for time in ticks_of_logarithms(20, 8000)] == ["20 s", "2 min", "20 min", "2 h"]
     assert pd.Series(ticks_of_logarithms(0.01, 3600e6)).between(0.01, 3600e6).all()
+
+
+def test_the_legend_names_arms_that_have_a_point():
+    inputs = inputs_of(plan_of(["small", "large", "huge"], MIXTURES, [1, 2]))
+    cost = inputs.analyses("cost")
+    # no mixture of the third model has a time
+    table = cost.assign(unit="GPU-seconds", intermediate=9.0, target=cost["model"].map({"small": 3.0, "large": 6.0}))
+    with matplotlib.rc_context(style.SETTINGS):
+        figure = drawing.draw(cost_against_gain, replace(inputs, analyses={"cost": table}.__getitem__))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["small", "large"]
+    assert style.FILLED in figure.get_supxlabel().replace("\n", " ")

@@ -25,7 +25,6 @@ from xstilts.store.study_plan import PlannedLanguage, PlannedTarget
 
 from tests.builders.estimates import estimates
 from tests.builders.figure_inputs import answer_of, gains_of, inputs_of, plan_of
-from tests.builders.sizes_and_curves import learning, mixture_sizes
 from tests.builders.study_plans import study_plan
 
 MIXTURES = ["none", "mnli", "squad_v1", "nine"]
@@ -248,124 +247,6 @@ def test_a_run_that_collapsed_is_marked():
     marked = frame[frame["collapsed"]]
     assert marked[["mixture", "seed"]].drop_duplicates().values.tolist() == [["nine", 1]]
     assert marked["target"].tolist() == ["mean", "xnli"]
-
-
-# -- mixture size
-
-
-def sizes(*rows) -> pd.DataFrame:
-    inputs = replace(hand_inputs(["small"]), analyses={"mixture_size": mixture_sizes(*rows)}.__getitem__)
-    return mixture_size.frame(inputs)
-
-
-LOST = {"kind": "leave one out", "mixture": "squad_v1", "left_out": "mnli", "tasks": 1, "estimate": 4.0}
-
-
-def test_sizes_are_gains_in_points_and_a_baseline_has_none():
-    none = {"mixture": "none", "tasks": 0, "row": math.nan, "estimate": math.nan, "verdict": ""}
-    frame = sizes(none, {}, {"mixture": "nine", "tasks": 2, "estimate": 7.0, "verdict": "higher"}, LOST)
-    columns = ["kind", "mixture", "tasks", "left_out", "target", "estimate", "verdict"]
-    assert frame[columns].values.tolist() == [
-        ["size", "mnli", 1, "", "mean", 1.5, "undecided"],
-        ["size", "nine", 2, "", "mean", 7.0, "higher"],
-        ["leave one out", "squad_v1", 1, "mnli", "mean", 4.0, "undecided"],
-    ]
-    assert frame.loc[0, ["low", "high", "interval"]].tolist() == [-0.5, 3.5, "runs and examples"]
-
-
-def test_sizes_in_nats_are_not_drawn_and_the_mean_of_a_benchmark_is_named():
-    frame = sizes({"outcome": "benchmark"}, {}, {"target": "xnli"}, {"target": "lm_loss", "scale": "nats"})
-    assert frame["target"].tolist() == ["benchmark", "mean", "xnli"]
-
-
-def drawn_sizes(*rows, **options):
-    inputs = inputs_of(plan_of(["small"], MIXTURES, [1, 2]), **options)
-    with matplotlib.rc_context(style.SETTINGS):
-        return drawing.draw(mixture_size, replace(inputs, analyses={"mixture_size": mixture_sizes(*rows)}.__getitem__))
-
-
-def test_steps_go_from_the_mean_of_one_size_to_that_of_the_next():
-    single = {"mixture": "squad_v1", "estimate": 2.5}
-    figure = drawn_sizes({}, single, {"mixture": "nine", "tasks": 3, "estimate": 6.0, "verdict": "higher"}, LOST)
-    _, steps, *marks = figure.axes[0].lines
-    # lines: a heading, two single tasks, a heading, nine, and a heading with what nine loses
-    assert steps.get_xydata().tolist() == [[0, 0.5], [2, 0.5], [2, 3.5], [6, 3.5], [6, 5]]
-    found = {mark.get_marker(): [] for mark in marks}
-    for mark in marks:
-        found[mark.get_marker()].append((mark.get_xydata().tolist(), to_hex(mark.get_markerfacecolor())))
-    assert found == {
-        "D": [([[4, 6.5]], "#ffffff")],
-        "o": [([[1.5, 1.5], [2.5, 2.5]], "#ffffff"), ([[6, 4.5]], style.FIRST)],
-    }
-
-
-def test_targets_have_panels_of_their_own_where_a_page_has_room_for_them():
-    targets = [{"target": f"target_{number}"} for number in range(8)]
-    assert len(drawn_sizes({}, *targets).axes) >= 9
-    singles = [{"mixture": f"mixture_{number}"} for number in range(40)]
-    figure = drawn_sizes(*({**single, **target} for single in singles for target in ({}, *targets)))
-    (axes,) = figure.axes
-    assert axes.get_title(loc="left") == "small\nmean"
-    assert figure.get_supxlabel().replace("\n", " ").endswith("Targets alone: in the table mixture_size.")
-
-
-# -- learning curves
-
-
-def curves(*rows, mixtures=("none", "mnli")) -> pd.DataFrame:
-    inputs = replace(
-        inputs_of(plan_of(["small"], mixtures, [1, 2])), analyses={"learning_curves": learning(*rows)}.__getitem__
-    )
-    return learning_curves.frame(inputs)
-
-
-def test_a_point_of_a_curve_is_the_mean_over_runs_that_went_so_far():
-    first = [{"step": 10, "value": 40.0}, {"step": 40, "value": 60.0}]
-    second = [{"node": "targets/2", "seeds": "2", **point} for point in ({"step": 10, "value": 50.0}, {"step": 20})]
-    frame = curves(*first, *second)
-    assert frame[["step", "share", "value", "low", "high", "runs"]].values.tolist() == [
-        [10, 25, 45, 40, 50, 2], [20, 50, 50, 50, 50, 1], [40, 100, 60, 60, 60, 1],
-    ]  # fmt: skip
-    assert frame[["phase", "targets", "unit", "mixtures"]].drop_duplicates().values.tolist() == [
-        ["target", "xnli", "percent", "none"]
-    ]
-
-
-def test_a_dev_score_at_one_step_and_a_training_loss_are_no_curves():
-    loss = [{"node": "targets/2", "curve": "training loss", "metric": "loss", "step": step} for step in (10, 20)]
-    assert curves({}, *loss).empty
-
-
-def test_curves_of_a_phase_that_serves_several_arms_are_one():
-    rows = []
-    for step in (10, 20):
-        pretraining = {"phase": "pretraining", "node": "pretrained/1", "mixtures": "none, mnli", "metric": "loss"}
-        rows.append({"targets": "xnli, xquad", **pretraining, "step": step})
-        intermediate = {"phase": "intermediate", "node": "intermediate/1", "mixtures": "mnli"}
-        rows.append({"targets": "xnli, xquad", **intermediate, "metric": "accuracy, f1", "step": step})
-        rows += [{"node": f"targets/{mixture}", "mixtures": mixture, "step": step} for mixture in ("mnli", "none")]
-    frame = curves(*rows)
-    found = frame[["phase", "targets", "unit", "mixtures"]].drop_duplicates()
-    # phases one after the other, mixtures in the order of the study
-    assert found.values.tolist() == [
-        ["pretraining", "", "nats", ""], ["intermediate", "", "percent", "mnli"],
-        ["target", "xnli", "percent", "none"], ["target", "xnli", "percent", "mnli"],
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("wished", "found"),
-    [
-        ([3.0, 1.0, 5.0], [3.0, 1.0, 5.0]),
-        # as far above as below
-        ([5.0, 5.0], [4.5, 5.5]),
-        # 5.0, 4.2 and 3.9 for the first of them: 4.3667 on average
-        ([5.0, 5.2, 5.9], [13.1 / 3, 16.1 / 3, 19.1 / 3]),
-        ([0.0, 0.0, 9.9, 10.0], [0.0, 1.0, 9.0, 10.0]),
-    ],
-)
-def test_labels_stand_apart_as_near_as_possible(wished, found):
-    assert style.apart(wished, 1.0, 0.0, 10.0) == pytest.approx(found)
 
 
 def test_frames_have_no_missing_value_but_where_nothing_is_to_say():

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 import matplotlib
 import numpy as np
@@ -46,6 +47,28 @@ def analysis_of_nothing(name):
     return measured.table_of([], analyses.module_of(name).COLUMNS)
 
 
+@pytest.fixture(scope="module")
+def inputs_at():
+    """Return the inputs of a study of ``STUDIES`` at a width; those of a study are made once."""
+
+    @cache
+    def of_study(study):
+        *sizes, languages = STUDIES[study]
+        return inputs_of(plan_of(*sizes), languages)
+
+    def at(study, width):
+        found = of_study(study)
+        return replace(found, options=replace(found.options, width=WIDTHS[width]))
+
+    return at
+
+
+@pytest.fixture(scope="module")
+def drawn_at(inputs_at):
+    """Return a figure of a study of ``STUDIES`` at a width, drawn once."""
+    return cache(lambda name, study, width: drawn(name, inputs_at(study, width)))
+
+
 def drawn(name, inputs) -> Figure:
     figure = drawing.draw(module(name), inputs)
     figure.draw_without_rendering()
@@ -75,8 +98,8 @@ def boxes(figure: Figure) -> np.ndarray:
     return np.array([text.get_window_extent().extents for text in texts(figure)])
 
 
-def overlapping(figure: Figure) -> list[tuple[str, str]]:
-    found = boxes(figure)
+def overlapping(figure: Figure, found: np.ndarray) -> list[tuple[str, str]]:
+    """Return the texts of a figure that overlap, by their boxes."""
     # a hair's breadth of the empty border of letters is no overlap
     low, high = found[:, :2] + 1, found[:, 2:] - 1
     common = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
@@ -95,12 +118,11 @@ BY_LANGUAGE = ("gains_by_language",)
     ("name", "study", "width"),
     [(name, *case) for name in FIGURES for case in CASES if name in BY_LANGUAGE or case[0] != "languages"],
 )
-def test_labels_overlap_in_no_study(name, study, width):
-    *sizes, languages = STUDIES[study]
-    figure = drawn(name, inputs_of(plan_of(*sizes), languages, WIDTHS[width]))
+def test_labels_overlap_in_no_study(drawn_at, name, study, width):
+    figure = drawn_at(name, study, width)
     assert figure.get_figwidth() == WIDTHS[width]
-    assert overlapping(figure) == []
     found = boxes(figure)
+    assert overlapping(figure, found) == []
     assert (found[:, :2] > -1).all() and (found[:, 2:] < np.array(figure.bbox.size) + 1).all()
 
 
@@ -109,14 +131,13 @@ def test_an_overlap_is_seen():
     axes[0, 0].text(0.5, 0.5, "one")
     axes[0, 0].text(0.51, 0.5, "two")
     figure.draw_without_rendering()
-    assert overlapping(figure) == [("one", "two")]
+    assert overlapping(figure, boxes(figure)) == [("one", "two")]
 
 
 @pytest.mark.parametrize("study", ["one seed", "one language"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_missing_value_is_drawn(name, study):
-    *sizes, languages = STUDIES[study]
-    figure = drawn(name, inputs_of(plan_of(*sizes), languages))
+def test_no_missing_value_is_drawn(drawn_at, name, study):
+    figure = drawn_at(name, study, "page")
     assert not any("nan" in text.get_text() for text in texts(figure))
     for axes in figure.axes:
         assert all(np.isfinite(line.get_xydata()).all() for line in axes.lines)
@@ -132,8 +153,8 @@ def test_a_figure_of_nothing_says_so(name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_equal_input_gives_equal_files(tmp_path, name):
-    inputs = inputs_of(plan_of(["small"], ["none", "mnli", "nine"], [1, 2]), ("en", "de"), WIDTHS["column"])
+def test_equal_input_gives_equal_files(tmp_path, inputs_at, name):
+    inputs = inputs_at("ten seeds", "column")
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         drawing.write(name, inputs, tmp_path / folder)

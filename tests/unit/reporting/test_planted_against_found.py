@@ -66,3 +66,11 @@ def test_where_nothing_is_planted_the_note_says_what_is_true():
     for row, says in ((half, False), ({**half, "a": "zero"}, True)):
         drawn = drawing.draw(planted_against_found, replace(inputs, estimates=estimates({**row, "world": math.nan})))
         assert ("the true difference is 0" in drawn._supxlabel.get_text().replace("\n", " ")) == says
+
+
+def test_a_difference_that_one_world_alone_has_is_a_circle_without_a_name():
+    alone = [row for row in rows_of((1, 2)) if row.get("world") == 1]
+    inputs = inputs_of(plan_of(["small"], MIXTURES, [1, 2], (1, 2)))
+    (axes,) = drawing.draw(planted_against_found, replace(inputs, estimates=estimates(*alone))).axes
+    (circles,) = [line for line in axes.lines if line.get_marker() == "o"]
+    assert not axes.texts and len(circles.get_xdata()) == len(alone) == 2

@@ -52,11 +52,9 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return one panel for each unit of time, of many arms one for each model."""
-    arms = list(dict.fromkeys(zip(frame["recipe"], frame["model"], strict=True)))
-    several = frame["recipe"].nunique() > 1
-    names = {arm: options.model(arm[1]) + (f", {arm[0]}" if several else "") for arm in arms}
-    looks = dict(zip(arms, style.series(map(str, arms)).values(), strict=True))
     shown = frame.dropna(subset=["seconds"])
+    names = style.arm_names(shown, options)
+    looks = style.series(names)
     parts = _parts(shown)
     height = point_labels.height_for(max(len(part) for part in parts), _HEIGHT)
     least = _WIDTH + style.width_of(map(options.mixture, shown["mixture"]), SMALL)
@@ -65,20 +63,16 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     figure, grid = style.panels(options, total, len(bands), len(bands[0]), note=_note(frame, plan))
     ends = [0.0, *shown["low"].dropna(), *shown["high"].dropna(), *shown["estimate"]]
     room = 0.06 * (max(ends) - min(ends)) or 1.0
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for band, row in zip(bands, grid, strict=True):
-        for part, axes in zip(band, row, strict=False):
-            axes.set_axis_on()
-            there = list(dict.fromkeys(zip(part["recipe"], part["model"], strict=True)))
-            axes.set_title(names[there[0]] if len(there) == 1 else "")
-            unit = part["unit"].iloc[0]
-            _time_axis(axes, shown[shown["unit"] == unit])
-            axes.set_xlabel("GPU time of a run" if unit == GPU_SECONDS else "CPU time of a run")
-            axes.set_ylim(min(ends) - room, max(ends) + room)
-            axes.tick_params(labelleft=axes is row[0])
-            _panel(axes, part, looks, options, height)
-        row[0].set_ylabel(f"gain over none ({frame['scale'].iloc[0]})")
+    for part, axes, is_first in style.in_rows(bands, grid):
+        there = list(style.arm_names(part, options))
+        axes.set_title(names[there[0]] if len(there) == 1 else "")
+        unit = part["unit"].iloc[0]
+        _time_axis(axes, shown[shown["unit"] == unit])
+        axes.set_xlabel("GPU time of a run" if unit == GPU_SECONDS else "CPU time of a run")
+        axes.set_ylabel(f"gain over none ({frame['scale'].iloc[0]})" if is_first else "")
+        axes.set_ylim(min(ends) - room, max(ends) + room)
+        axes.tick_params(labelleft=is_first)
+        _panel(axes, part, looks, options, height)
     if any(len(part[_ARM].drop_duplicates()) > 1 for part in parts):
         style.legend(figure, {names[arm]: look for arm, look in looks.items()}, options)
     return figure
@@ -153,7 +147,7 @@ def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     first, left_out = frame.iloc[0], int(frame["seconds"].isna().sum())
     parts = [f"Gains on the outcome {first['outcome']} with their {style.over(frame['interval'])}."]
     if frame["verdict"].isin(DECIDED).any():
-        parts.append("Filled: decided, not corrected for their number.")
+        parts.append(style.FILLED)
     parts.append("Time: both phases of a run, as measured.")
     if frame["none"].notna().any():
         parts.append("Dotted: the time of none.")

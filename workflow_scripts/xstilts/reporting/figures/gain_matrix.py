@@ -3,7 +3,6 @@
 A cell has a colour only where the gain is decided: higher or lower. What is undecided is grey on white.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,21 +75,18 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     room = options.width - style.width_of(map(options.mixture, mixtures), SMALL) - 0.2
     columns = min(len(targets), max(1, int(room / _CELL)))
     blocks = [targets[start : start + columns] for start in range(0, len(targets), columns)]
-    models = list(dict.fromkeys(zip(frame["recipe"], frame["model"], strict=True)))
-    panels = [(model, block) for model in models for block in blocks]
+    names = style.arm_names(frame, options)
+    panels = [(arm, block) for arm in names for block in blocks]
     beside = min(len(panels), max(1, int(room / (columns * _CELL + 0.1)))) if len(blocks) == 1 else 1
-    rows = math.ceil(len(panels) / beside)
-    height = rows * (len(mixtures) * _ROW + _AROUND)
-    figure, grid = style.panels(options, height, rows, beside, note=_note(frame, plan))
+    rows = [panels[start : start + beside] for start in range(0, len(panels), beside)]
+    height = len(rows) * (len(mixtures) * _ROW + _AROUND)
+    figure, grid = style.panels(options, height, len(rows), beside, note=_note(frame, plan))
     colours, largest = style.diverging(options), _largest(frame)
     # the same range on both sides, so that no gain is the colour in the middle
     scale = Normalize(-largest, largest)
-    several = frame["recipe"].nunique() > 1
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for index, (((recipe, model), block), axes) in enumerate(zip(panels, grid.flat, strict=False)):
-        _table(axes, block, mixtures, options, columns, index % beside == 0)
-        axes.set_title(options.model(model) + (f", {recipe}" if several else ""))
+    for ((recipe, model), block), axes, is_first in style.in_rows(rows, grid):
+        _table(axes, block, mixtures, options, columns, is_first)
+        axes.set_title(names[recipe, model])
         cells = frame[(frame["recipe"] == recipe) & (frame["model"] == model) & frame["target"].isin(block)]
         for cell in records(cells):
             _cell(axes, cell, block.index(cell["target"]), mixtures.index(cell["mixture"]), colours, scale)
@@ -122,7 +118,6 @@ def _table(
     axes: Axes, targets: Sequence[str], mixtures: Sequence[str], options: Options, columns: int, labelled: bool
 ) -> None:
     """Lay out the cells of a panel, with the names of targets above and those of mixtures at the left."""
-    axes.set_axis_on()
     axes.spines[:].set_visible(False)
     axes.set(xlim=(0, columns), ylim=(len(mixtures), 0))
     names = [MEAN if target == MEAN else options.target(target) for target in targets]

@@ -44,34 +44,28 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return the panels of all targets below each other, the models in colours."""
-    arms = list(dict.fromkeys(zip(frame["recipe"], frame["model"], strict=True)))
-    several = frame["recipe"].nunique() > 1
-    names = {arm: options.model(arm[1]) + (f", {arm[0]}" if several else "") for arm in arms}
-    looks = dict(zip(arms, style.series(map(str, arms)).values(), strict=True))
+    names = style.arm_names(frame, options)
+    looks = style.series(names)
     by_target = {str(target): cells for target, cells in frame.groupby("target", sort=False)}
     # a language has room for all models
-    tall = max(1.0, _OFFSET * (len(arms) + 1))
+    tall = max(1.0, _OFFSET * (len(names) + 1))
     lines = {target: _lines(target, cells, plan, options, tall) for target, cells in by_target.items()}
     label = style.width_of([line.text for one in lines.values() for line in one], SMALL)
     bands = style.bands(list(dict.fromkeys(frame["mixture"])), options.width - label - 0.2, _PANEL)
-    rows = [(target, band) for target in lines for band in bands]
-    heights = [_LINE * sum(line.height for line in lines[target]) + _AROUND for target, _ in rows]
+    rows = [[(target, mixture) for mixture in band] for target in lines for band in bands]
+    heights = [_LINE * sum(line.height for line in lines[row[0][0]]) + _AROUND for row in rows]
     figure, grid = style.panels(
         options, sum(heights), len(rows), len(bands[0]), note=_note(frame, plan), height_ratios=heights
     )
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for (target, band), row in zip(rows, grid, strict=True):
+    for (target, mixture), axes, is_first in style.in_rows(rows, grid):
         cells = by_target[target]
         low, high = style.limits(cells[["low", "high"]])
-        for index, (mixture, axes) in enumerate(zip(band, row, strict=False)):
-            axes.set_axis_on()
-            axes.set_title(options.mixture(mixture))
-            axes.set_xlim(low, high)
-            axes.set_xticks(style.ticks(low, high))
-            places = style.set_lines(axes, lines[target], shown=index == 0)
-            _panel(axes, cells[cells["mixture"] == mixture], places, looks)
-    if len(arms) > 1:
+        axes.set_title(options.mixture(mixture))
+        axes.set_xlim(low, high)
+        axes.set_xticks(style.ticks(low, high))
+        places = style.set_lines(axes, lines[target], shown=is_first)
+        _panel(axes, cells[cells["mixture"] == mixture], places, looks)
+    if len(names) > 1:
         style.legend(figure, {names[arm]: look for arm, look in looks.items()}, options)
     return figure
 
@@ -94,7 +88,7 @@ def _panel(axes: Axes, cells: pd.DataFrame, places: Mapping[str, float], looks: 
     for index, (arm, look) in enumerate(looks.items()):
         found = cells[(cells["recipe"] == arm[0]) & (cells["model"] == arm[1])]
         y = found["language"].map(places) + (index - (len(looks) - 1) / 2) * _OFFSET
-        style.bars(axes, y, found["low"], found["high"], color=look.colour, linewidth=0.8, zorder=2)
+        style.segments(axes, y, found["low"], found["high"], color=look.colour, linewidth=0.8, zorder=2)
         for decided, face in ((True, look.colour), (False, "white")):
             rows = found["verdict"].isin(DECIDED) == decided
             of_mark: dict[str, Any] = {

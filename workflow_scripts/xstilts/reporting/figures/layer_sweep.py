@@ -1,6 +1,6 @@
 """Scores by the vectors of every layer: a panel for each target and model, a line for each arm, named at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,8 +10,8 @@ from xstilts.reporting.figures import point_labels, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
 from xstilts.reporting.figures.point_labels import Point
-from xstilts.reporting.figures.style import MUTED, RULE, SMALL, TEXT, Look
-from xstilts.store.study_plan import NONE, StudyPlan
+from xstilts.reporting.figures.style import MUTED, RULE, SMALL, Look
+from xstilts.store.study_plan import StudyPlan
 
 NOTHING = "No recipe of this study scores all layers (bitext: sweep: true), so there is no score by layer to show."
 # inches: least width and height of a panel, and what it has above and below
@@ -26,29 +26,25 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return the panels, the models of a target beside each other."""
     mixtures = list(dict.fromkeys(frame["mixture"]))
-    looks = style.series(one for one in mixtures if one != NONE) | {NONE: Look(TEXT, "o")}
+    looks, names = style.mixtures(plan.mixtures), style.arm_names(frame, options)
     height = point_labels.height_for(len(mixtures), _HEIGHT)
     least = _WIDTH + style.width_of(map(options.mixture, mixtures), SMALL)
-    rows: list[tuple[str, Sequence[tuple[str, str]]]] = []
+    rows = []
     for target, of_target in frame.groupby("target", sort=False):
-        models = list(dict.fromkeys(zip(of_target["recipe"], of_target["model"], strict=True)))
-        rows += [(str(target), band) for band in style.bands(models, options.width - 0.4, least)]
-    columns = max(len(band) for _, band in rows)
+        arms = list(style.arm_names(of_target, options))
+        rows += [[(str(target), arm) for arm in band] for band in style.bands(arms, options.width - 0.4, least)]
+    columns = max(map(len, rows))
     figure, grid = style.panels(options, len(rows) * (height + _AROUND), len(rows), columns, note=_note(frame, plan))
-    several = frame["recipe"].nunique() > 1
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for (target, band), row in zip(rows, grid, strict=True):
+    for (target, (recipe, model)), axes, is_first in style.in_rows(rows, grid):
         of_target = frame[frame["target"] == target]
-        for (recipe, model), axes in zip(band, row, strict=False):
-            cells = of_target[(of_target["recipe"] == recipe) & (of_target["model"] == model)]
-            axes.set_axis_on()
-            axes.set_title(options.model(model) + (f", {recipe}" if several else ""))
-            axes.set(xlim=(0, cells["layer"].max()), ylim=(0, 1.05 * of_target["high"].max() or 1))
-            axes.locator_params(integer=True, nbins=4)
-            axes.tick_params(labelleft=axes is row[0])
-            _panel(axes, cells, looks, options, height)
-        row[0].set_ylabel(f"{options.target(target)} (percent)")
+        cells = of_target[(of_target["recipe"] == recipe) & (of_target["model"] == model)]
+        axes.set_title(names[recipe, model])
+        top = of_target[["high", "chance"]].max().max()
+        axes.set(xlim=(0, cells["layer"].max()), ylim=(0, 1.05 * top or 1))
+        axes.locator_params(integer=True, nbins=4)
+        axes.set_ylabel(f"{options.target(target)} (percent)" if is_first else "")
+        axes.tick_params(labelleft=is_first)
+        _panel(axes, cells, looks, options, height)
     for axes in grid[-1]:
         axes.set_xlabel("layer")
     return figure
@@ -64,8 +60,7 @@ def _panel(axes: Axes, cells: pd.DataFrame, looks: Mapping[str, Look], options: 
     for mixture, arm in cells.groupby("mixture", sort=False):
         look = looks[str(mixture)]
         axes.fill_between(arm["layer"], arm["low"], arm["high"], color=look.colour, alpha=0.12, linewidth=0)
-        style_of_line = "--" if mixture == NONE else "-"
-        axes.plot(arm["layer"], arm["score"], style_of_line, color=look.colour, linewidth=1)
+        axes.plot(arm["layer"], arm["score"], look.line, color=look.colour, linewidth=1)
         scored = arm[arm["scored"]]
         axes.plot(scored["layer"], scored["score"], look.mark, color=look.colour, clip_on=False)
         last = arm.iloc[-1]

@@ -11,10 +11,11 @@ from xstilts.evaluation.analyses.learning_curves import DEV_SCORE
 from xstilts.evaluation.trainings import INTERMEDIATE, PRETRAINING, TARGET
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import NATS
-from xstilts.reporting.figures import style
+from xstilts.reporting.figures import point_labels, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import LINE, MEDIUM, SMALL, Look
+from xstilts.reporting.figures.point_labels import Point
+from xstilts.reporting.figures.style import MEDIUM, SMALL, Look
 from xstilts.store.study_plan import StudyPlan
 
 NOTHING = (
@@ -27,8 +28,6 @@ _CURVE = [*_PANEL, "mixtures"]
 _PHASES = (PRETRAINING, INTERMEDIATE, TARGET)
 # inches: least width and height of what is drawn in a panel, what it has beside and above and below
 _WIDTH, _HEIGHT, _BESIDE, _AROUND = 0.95, 0.95, 0.65, 0.68
-# percent of the steps at which a label's line bends, at which it ends, and at which its text begins
-_BEND, _END, _TEXT = 103, 109, 112
 
 
 def frame(inputs: FigureInputs) -> pd.DataFrame:
@@ -68,28 +67,22 @@ def _places(names: pd.Series, order: Iterable[str]) -> pd.Series:
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return a panel for each phase and target of each model, the mixtures in colours with their names beside."""
-    in_order = _places(frame["mixtures"], plan.mixtures).sort_values(kind="stable").index
-    looks = style.series(frame.loc[in_order, "mixtures"])
-    names = {mixtures: ", ".join(map(options.mixture, mixtures.split(", "))) for mixtures in looks}
+    shown = list(dict.fromkeys(frame["mixtures"]))
+    looks = style.mixtures([*plan.mixtures, *shown])
+    names = {mixtures: ", ".join(map(options.mixture, mixtures.split(", "))) for mixtures in shown}
     several = frame["recipes"].nunique() > 1
     panels = [(_title(curves.iloc[0], several, options), curves) for _, curves in frame.groupby(_PANEL, sort=False)]
     beside = style.width_of(names.values(), SMALL) + _BESIDE
     titles = [line for title, _ in panels for line in title.splitlines()]
     least = max(_WIDTH + beside, style.width_of(titles, MEDIUM) + 0.2)
     bands = style.bands(panels, options.width, least)
-    # room for all names
-    inner = max(_HEIGHT, LINE * max(curves["mixtures"].nunique() for _, curves in panels))
+    inner = point_labels.height_for(max(curves["mixtures"].nunique() for _, curves in panels), _HEIGHT)
     figure, grid = style.panels(
         options, len(bands) * (inner + _AROUND), len(bands), len(bands[0]), note=_note(frame, plan)
     )
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for band, row in zip(bands, grid, strict=True):
-        for (title, curves), axes in zip(band, row, strict=False):
-            axes.set_axis_on()
-            axes.set_title(title)
-            _panel(axes, curves, looks)
-            _label(axes, curves, looks, names, LINE / inner)
+    for (title, curves), axes, _ in style.in_rows(bands, grid):
+        axes.set_title(title)
+        _panel(axes, curves, looks, names, inner)
     return figure
 
 
@@ -101,34 +94,28 @@ def _title(point: pd.Series, several: bool, options: Options) -> str:
     return f"{model}{recipes}\n{of}{loss}"
 
 
-def _panel(axes: Axes, curves: pd.DataFrame, looks: Mapping[str, Look]) -> None:
-    """Draw the curves of a panel, and behind those of several runs their range."""
+def _panel(
+    axes: Axes, curves: pd.DataFrame, looks: Mapping[str, Look], names: Mapping[str, str], height: float
+) -> None:
+    """Draw the curves of a panel with the names of their mixtures, and behind those of several runs their range."""
+    ends = []
     for mixtures, points in curves.groupby("mixtures", sort=False):
         look = looks[str(mixtures)]
         if points["runs"].max() > 1:
-            ends = (points["low"].to_numpy(), points["high"].to_numpy())
-            axes.fill_between(points["share"].to_numpy(), *ends, color=look.colour, alpha=0.12, linewidth=0, zorder=1)
-        axes.plot(points["share"], points["value"], color=look.colour, linewidth=1)
+            span = (points["low"].to_numpy(), points["high"].to_numpy())
+            axes.fill_between(points["share"].to_numpy(), *span, color=look.colour, alpha=0.12, linewidth=0, zorder=1)
+        axes.plot(points["share"], points["value"], look.line, color=look.colour, linewidth=1)
         end = points.iloc[-1]
         axes.plot(end["share"], end["value"], look.mark, color=look.colour, markersize=3, clip_on=False, zorder=3)
+        if mixtures:
+            ends.append(Point(end["share"], end["value"], names[str(mixtures)], look.colour))
     axes.margins(y=0.08)
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 50, 100])
     axes.yaxis.set_major_locator(MaxNLocator(4))
-
-
-def _label(axes: Axes, curves: pd.DataFrame, looks: Mapping[str, Look], names: Mapping[str, str], gap: float) -> None:
-    """Write the mixture beside the end of its curve; a gap, in heights of the panel, keeps names apart."""
-    ends = {str(mixtures): float(points["value"].iloc[-1]) for mixtures, points in curves.groupby("mixtures")}
-    low, high = axes.get_ylim()
-    wished = [(end - low) / (high - low) for end in ends.values()]
-    for place, (mixtures, end) in zip(style.apart(wished, gap, gap / 2, 1 - gap / 2), ends.items(), strict=True):
-        if not mixtures:
-            continue
-        height = low + place * (high - low)
-        x, y = [100, _BEND, _END], [end, height, height]
-        axes.plot(x, y, color=looks[mixtures].colour, linewidth=0.5, clip_on=False)
-        axes.text(_TEXT, height, names[mixtures], fontsize=SMALL, va="center")
+    # so that no name moves them
+    axes.set_ylim(axes.get_ylim())
+    point_labels.write(axes, ends, height)
 
 
 def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:

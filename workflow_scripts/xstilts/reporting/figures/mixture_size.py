@@ -47,9 +47,7 @@ def frame(inputs: FigureInputs) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return a panel for each arm and target; of targets alone only where a page has room for all of them."""
-    several = frame["recipe"].nunique() > 1
-    arms = list(dict.fromkeys(zip(map(str, frame["recipe"]), map(str, frame["model"]), strict=True)))
-    names = {arm: options.model(arm[1]) + (f", {arm[0]}" if several else "") for arm in arms}
+    names = style.arm_names(frame, options)
     targets = list(dict.fromkeys(map(str, frame["target"])))
     titles = {target: target if target in (MEAN, BENCHMARK) else options.target(target) for target in targets}
     lines = _lines(frame, options)
@@ -59,8 +57,8 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     def arranged(targets: Sequence[str]) -> list[list[tuple[str, tuple[str, str]]]]:
         return [
             [(target, arm) for target in together for arm in beside]
-            for together in style.bands(targets, room, least * len(arms))
-            for beside in style.bands(arms, room, least)
+            for together in style.bands(targets, room, least * len(names))
+            for beside in style.bands(list(names), room, least)
         ]
 
     tall = len(lines) * _ROW + _AROUND
@@ -70,18 +68,14 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
         rows = arranged(targets[:1])
     note = _note(frame, left_out)
     figure, grid = style.panels(options, len(rows) * tall, len(rows), max(map(len, rows)), note=note)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for row, beside in zip(rows, grid, strict=True):
-        for index, ((target, arm), axes) in enumerate(zip(row, beside, strict=False)):
-            of_target = frame[frame["target"] == target]
-            axes.set_axis_on()
-            axes.set_title(f"{names[arm]}\n{titles[target]}")
-            low, high = style.limits(of_target[["estimate", "low", "high"]])
-            axes.set_xlim(low, high)
-            axes.set_xticks(style.ticks(low, high))
-            of_arm = of_target[(of_target["recipe"] == arm[0]) & (of_target["model"] == arm[1])]
-            _panel(axes, of_arm, style.set_lines(axes, lines, shown=index == 0))
+    for (target, arm), axes, is_first in style.in_rows(rows, grid):
+        of_target = frame[frame["target"] == target]
+        axes.set_title(f"{names[arm]}\n{titles[target]}")
+        low, high = style.limits(of_target[["estimate", "low", "high"]])
+        axes.set_xlim(low, high)
+        axes.set_xticks(style.ticks(low, high))
+        of_arm = of_target[(of_target["recipe"] == arm[0]) & (of_target["model"] == arm[1])]
+        _panel(axes, of_arm, style.set_lines(axes, lines, shown=is_first))
     return figure
 
 
@@ -128,6 +122,9 @@ def _note(frame: pd.DataFrame, left_out: bool) -> str:
     if LEAVE_ONE_OUT in kinds:
         parts.append("Diamonds: points that the mixture loses without the task.")
     parts.append(f"Lines: the {style.over(frame['interval'])}.")
-    parts.append("Filled where it is decided." if frame["verdict"].any() else "Open: no verdict with one run an arm.")
+    if frame["verdict"].isin(DECIDED).any():
+        parts.append(style.FILLED)
+    if not frame["verdict"].any():
+        parts.append("Open: no verdict with one run an arm.")
     parts += ["Targets alone: in the table mixture_size."] if left_out else []
     return " ".join(parts)

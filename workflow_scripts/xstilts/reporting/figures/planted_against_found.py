@@ -69,29 +69,23 @@ def _doses(plan: StudyPlan) -> dict[str, int]:
 
 def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return a panel for each model: what was found by what was planted."""
-    parts = {arm: part for arm, part in frame.groupby(_ARM, sort=False)}
+    names = style.arm_names(frame, options)
     texts = _texts(frame, options)
     height = point_labels.height_for(len(texts), _HEIGHT)
-    bands = style.bands(list(parts), options.width - 0.4, _WIDTH + style.width_of(texts.values(), SMALL))
+    bands = style.bands(list(names), options.width - 0.4, _WIDTH + style.width_of(texts.values(), SMALL))
     total = len(bands) * (height + _AROUND)
     figure, grid = style.panels(options, total, len(bands), len(bands[0]), note=_note(frame, options))
-    several = frame["recipe"].nunique() > 1
     ends = [0.0, *frame["low"].dropna(), *frame["high"].dropna(), *frame["estimate"]]
     room = 0.06 * (max(ends) - min(ends)) or 1.0
     low, high = min(0.0, frame["planted"].min()), max(0.0, frame["planted"].max())
     side = 0.1 * (high - low) or 10.0
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for band, row in zip(bands, grid, strict=True):
-        for arm, axes in zip(band, row, strict=False):
-            recipe, model = map(str, arm)
-            axes.set_axis_on()
-            axes.set_title(options.model(model) + (f", {recipe}" if several else ""))
-            axes.set(xlim=(low - side, high + side), ylim=(min(ends) - room, max(ends) + room))
-            axes.set_xticks([dose for dose in (-100, -50, 0, 50, 100) if low <= dose <= high])
-            axes.tick_params(labelleft=axes is row[0])
-            _panel(axes, parts[arm], texts, height)
-        row[0].set_ylabel(f"found ({frame['scale'].iloc[0]})")
+    for (recipe, model), axes, is_first in style.in_rows(bands, grid):
+        axes.set_title(names[recipe, model])
+        axes.set(xlim=(low - side, high + side), ylim=(min(ends) - room, max(ends) + room))
+        axes.set_xticks([dose for dose in (-100, -50, 0, 50, 100) if low <= dose <= high])
+        axes.set_ylabel(f"found ({frame['scale'].iloc[0]})" if is_first else "")
+        axes.tick_params(labelleft=is_first)
+        _panel(axes, frame[(frame["recipe"] == recipe) & (frame["model"] == model)], texts, height)
     for axes in grid[-1]:
         axes.set_xlabel("planted (percent of rows)")
     return figure
@@ -126,11 +120,11 @@ def _note(frame: pd.DataFrame, options: Options) -> str:
     """Return how the figure is read, of what is in it."""
     second = options.mixture(frame["b"].iloc[0]) if frame["b"].nunique() == 1 else "the mixture that is subtracted"
     parts = [
-        f"Across: in how many more of its rows a mixture has the right answer than {second} has.",
+        f"Across: the share of rows with the right answer, minus that of {second} (percent).",
         f"Upwards: the difference between the two and its {style.over(frame['interval'])}.",
     ]
     if frame["verdict"].isin(DECIDED).any():
-        parts.append("Filled: decided, primary ones corrected for their number.")
+        parts.append(style.FILLED)
     if frame["world"].notna().any():
         parts.append("Circles: single worlds.")
     if (frame["planted"] == 0).any():

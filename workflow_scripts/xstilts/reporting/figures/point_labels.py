@@ -47,6 +47,8 @@ def write(axes: Axes, points: Iterable[Point], height: float) -> None:
         height: of the panel in inches, with room for as many lines.
     """
     in_order = sorted(points, key=lambda point: point.y)
+    if not in_order:
+        return
     low, high = axes.get_ylim()
     heights = spaced([(point.y - low) / (high - low) for point in in_order], LINE / height)
     figure = axes.get_figure(root=True)
@@ -65,7 +67,7 @@ def spaced(heights: Iterable[float], step: float) -> np.ndarray:
     under Order Restrictions).
 
     Args:
-        heights: from 0 to 1, the lowest first; shape (points,).
+        heights: one or more from 0 to 1, the lowest first; shape (points,).
         step: at most 1 / (points - 1).
     """
     near = np.asarray(list(heights), dtype=float)

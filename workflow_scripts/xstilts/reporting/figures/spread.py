@@ -61,27 +61,22 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     height = len(bands) * (len(lines) * _ROW + _AROUND)
     figure, grid = style.panels(options, height, len(bands), len(bands[0]), note=_note(frame, plan), sharex=True)
     reach = 1.1 * frame["deviation"].abs().max() or 1.0
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for band, row in zip(bands, grid, strict=True):
-        for index, (target, axes) in enumerate(zip(band, row, strict=False)):
-            axes.set_axis_on()
-            axes.set_title(MEAN if target == MEAN else options.target(target))
-            # at the right, room for the standard deviations
-            axes.set_xlim(-reach, 1.55 * reach)
-            axes.set_xticks(style.ticks(-reach, reach))
-            _panel(axes, frame[frame["target"] == target], style.set_lines(axes, lines, shown=index == 0))
+    for target, axes, is_first in style.in_rows(bands, grid):
+        axes.set_title(MEAN if target == MEAN else options.target(target))
+        # at the right, room for the standard deviations
+        axes.set_xlim(-reach, 1.55 * reach)
+        axes.set_xticks(style.ticks(-reach, reach))
+        _panel(axes, frame[frame["target"] == target], style.set_lines(axes, lines, shown=is_first))
     return figure
 
 
 def _lines(frame: pd.DataFrame, options: Options) -> list[Line]:
     """Return the lines of a panel, named by recipe, model and mixture of their arms."""
-    several = frame["recipe"].nunique() > 1
     lines = []
-    for (recipe, model), arms in frame.groupby(["recipe", "model"], sort=False):
-        heading = options.model(str(model)) + (f", {recipe}" if several else "")
-        lines.append(Line(heading, weight="bold"))
-        lines += [Line(options.mixture(one), (recipe, model, one)) for one in dict.fromkeys(arms["mixture"])]
+    for (recipe, model), name in style.arm_names(frame, options).items():
+        mixtures = frame.loc[(frame["recipe"] == recipe) & (frame["model"] == model), "mixture"]
+        lines.append(Line(name, weight="bold"))
+        lines += [Line(options.mixture(one), (recipe, model, one)) for one in dict.fromkeys(mixtures)]
     return lines
 
 

@@ -7,7 +7,7 @@ printed in grey says the same.
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,15 +26,19 @@ from xstilts.errors import UserError
 from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, HIGHER, LOWER
 from xstilts.reporting import wording
 from xstilts.reporting.figures.options import Options
+from xstilts.store.study_plan import NONE
 
 # sizes of text in points, and the height of a line of small text in inches
 SMALL, MEDIUM, LINE = 6.5, 7.5, 0.125
 TEXT, MUTED, RULE, BAND = "#1a1a1a", "#6b6b6b", "#c8c8c8", "#e9e9e9"
-_COLOURS = ("#0072b2", "#e69f00", "#222222", "#56b4e9", "#d55e00", "#009e73", "#cc79a7")
+_BLACK = "#222222"
+_COLOURS = ("#0072b2", "#e69f00", _BLACK, "#56b4e9", "#d55e00", "#009e73", "#cc79a7")
 # of two series that are compared
 FIRST, SECOND = _COLOURS[0], _COLOURS[4]
 # what is filled or coloured; all else is drawn open or grey
 DECIDED = (HIGHER, LOWER, EQUIVALENT)
+# how a note says so of differences, whose verdicts are corrected where they are primary
+FILLED = "Filled: decided, primary ones corrected for their number."
 _to_path = TextToPath()
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 # text stays text, and its font stands in the file; the same input gives the same ids
@@ -82,16 +86,18 @@ SETTINGS: dict[Any, Any] = {
 }
 
 Panel = TypeVar("Panel")
+Name = TypeVar("Name", bound=Hashable)
 # places on an axis
 Places = Sequence[float] | pd.Series
 
 
 @dataclass(frozen=True)
 class Look:
-    """Colour and mark of a series."""
+    """Colour, mark and style of line of a series."""
 
     colour: str
     mark: str
+    line: str = "-"
 
 
 @dataclass(frozen=True)
@@ -113,12 +119,30 @@ class Line:
     height: float = 1.0
 
 
-def series(names: Iterable[str]) -> dict[str, Look]:
-    """Return a look for each name; no two are alike among 77."""
+def series(names: Iterable[Name], colours: Sequence[str] = _COLOURS) -> dict[Name, Look]:
+    """Return a look for each name; of seven colours no two looks are alike among 77."""
     return {
-        name: Look(_COLOURS[index % len(_COLOURS)], _MARKS[index % len(_MARKS)])
+        name: Look(colours[index % len(colours)], _MARKS[index % len(_MARKS)])
         for index, name in enumerate(dict.fromkeys(names))
     }
+
+
+def mixtures(names: Iterable[str]) -> dict[str, Look]:
+    """Return the looks of mixtures, alike in all figures: ``none`` is dark and dashed, the empty name is muted.
+
+    Args:
+        names: the plan's mixtures in its order, then any others.
+    """
+    apart = {NONE: Look(TEXT, "o", "--"), "": Look(MUTED, "o")}
+    # no other line is dark
+    return series((name for name in names if name not in apart), [one for one in _COLOURS if one != _BLACK]) | apart
+
+
+def arm_names(frame: pd.DataFrame, options: Options) -> dict[tuple[str, str], str]:
+    """Return the name of each recipe and model of a frame, in its order; with the recipe where there are several."""
+    arms = dict.fromkeys(zip(map(str, frame["recipe"]), map(str, frame["model"]), strict=True))
+    several = len({recipe for recipe, _ in arms}) > 1
+    return {(recipe, model): options.model(model) + (f", {recipe}" if several else "") for recipe, model in arms}
 
 
 def panels(
@@ -163,6 +187,21 @@ def bands(names: Sequence[Panel], room: float, least: float) -> list[Sequence[Pa
     return [names[start : start + in_row] for start in range(0, len(names), in_row)]
 
 
+def in_rows(rows: Iterable[Sequence[Panel]], grid: np.ndarray) -> Iterator[tuple[Panel, Axes, bool]]:
+    """Yield each panel with its axes, and whether it is the first in its row; what is left of a row is switched off.
+
+    Args:
+        rows: panels, a sequence for each row.
+        grid: axes, of shape (rows, columns).
+    """
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row, of_row in zip(rows, grid, strict=True):
+        for panel, axes in zip(row, of_row, strict=False):
+            axes.set_axis_on()
+            yield panel, axes, axes is of_row[0]
+
+
 def width_of(texts: Iterable[str], size: float) -> float:
     """Return the width in inches of the widest of some texts, at a size in points; 0 without any."""
     font = FontProperties(family=SETTINGS["font.sans-serif"], size=size)
@@ -187,8 +226,8 @@ def zero_line(axes: Axes) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
 
 
-def bars(axes: Axes, y: Places, low: Places, high: Places, **look: Any) -> None:
-    """Draw horizontal lines of one look, as one path: in a file each has a few bytes, not a hundred.
+def segments(axes: Axes, y: Places, low: Places, high: Places, **look: Any) -> None:
+    """Draw horizontal lines of one look as one path: in a file each has a few bytes, not a hundred.
 
     Args:
         axes: where to.
@@ -219,8 +258,8 @@ def set_lines(axes: Axes, lines: Sequence[Line], shown: bool) -> dict[Any, float
     for tick, line in zip(axes.yaxis.get_major_ticks(), lines, strict=False):
         tick.label1.set(fontweight=line.weight, color=line.colour)
     places = {line.name: middle for line, middle in zip(lines, middles, strict=True) if line.name is not None}
-    low, high = axes.get_xlim()
-    bars(axes, list(places.values()), [low] * len(places), [high] * len(places), color=BAND, linewidth=0.6, zorder=0)
+    low, high = ([end] * len(places) for end in axes.get_xlim())
+    segments(axes, list(places.values()), low, high, color=BAND, linewidth=0.6, zorder=0)
     return places
 
 
@@ -235,30 +274,6 @@ def limits(values: pd.DataFrame) -> tuple[float, float]:
     """Return the ends of an axis of differences: all values and 0 are within, and some room on both sides of 0."""
     low, high = 1.06 * float(values.min().min()), 1.06 * float(values.max().max())
     return min(low, -0.3 * high, -0.1), max(high, -0.3 * low, 0.1)
-
-
-def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return places on an axis that are at least a gap apart and as near as possible to those given.
-
-    Args:
-        places: where labels should stand.
-        gap: the least distance of two of them.
-        low: end of the axis.
-        high: its other end; there is room for all labels between them.
-    """
-    # blocks of labels that touch, each as the sum of the first label's places that its labels ask for, and their number
-    blocks: list[tuple[float, int]] = []
-    order = sorted(range(len(places)), key=lambda index: places[index])
-    for index in order:
-        total, number = places[index], 1
-        while blocks and blocks[-1][0] / blocks[-1][1] + blocks[-1][1] * gap > total / number:
-            before, members = blocks.pop()
-            total, number = before + total - number * members * gap, number + members
-        blocks.append((total, number))
-    found = [total / number + rank * gap for total, number in blocks for rank in range(number)]
-    found = [max(place, low + rank * gap) for rank, place in enumerate(found)]
-    found = [min(place, high - (len(found) - 1 - rank) * gap) for rank, place in enumerate(found)]
-    return [found[order.index(index)] for index in range(len(places))]
 
 
 def ticks(low: float, high: float) -> list[float]:
