@@ -18,7 +18,7 @@ from xstilts.store.specs.evaluation import PredictionsSpec
 from xstilts.store.study_plan import Cell, PlannedTarget
 
 from tests.builders.models import numerics
-from tests.builders.study_plans import study_plan
+from tests.builders.study_plans import planned, study_plan
 from tests.builders.xtreme import TARGETS, scored
 
 LANGUAGES = ["en", "de", "zh"]
@@ -81,7 +81,8 @@ def study(tmp_path) -> Path:
     plan = results / "studies/mine/0123/plan.json"
     plan.parent.mkdir(parents=True)
     targets = {name: PlannedTarget(**target) for name, target in targets.items()}
-    made = study_plan(study="mine", targets=targets, cells=tuple(Cell(**cell) for cell in cells))
+    nodes = {cell["node"]: planned(cell["node"]) for cell in cells}
+    made = study_plan(nodes, study="mine", targets=targets, cells=tuple(Cell(**cell) for cell in cells))
     plan.write_text(plan_json.text(made))
     return plan
 
