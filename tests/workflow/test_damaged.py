@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from xstilts.commands import main
+from xstilts.store.manifest import MANIFEST, RECORD
+from xstilts.store.reading import WITHDRAWN
 
 STUDY = "studies/study/latest"
 
@@ -39,7 +41,7 @@ CASES = {
     "estimates": Case(f"{STUDY}/estimates.parquet", "tables"),
     "analysis": Case(f"{STUDY}/analyses/learning_curves.parquet", "report"),
     "drawing": Case(f"{STUDY}/figures/spread.svg", "report"),
-    "manifest": Case("predictions/*.on.xnli-*/manifest.json", "scores"),
+    "record": Case("predictions/*.on.xnli-*/record.json", "scores"),
     "predictions": Case("predictions/*.on.xnli-*/predictions.parquet", "scores"),
     "history": Case("targets/*.mnli.s1-*/history.json", "analyses"),
     "rows": Case("prepared/mnli.training-*/train.parquet", "tokenize", "tokens", "mnli.training.*"),
@@ -70,10 +72,16 @@ def results(finished, tmp_path_factory) -> Path:
 
 @contextlib.contextmanager
 def damaged(path: Path, damage: Callable[[bytes], bytes]):
-    content = path.read_bytes()
+    """Damage a file; then have it, and its node, as they were before."""
+    content, record = path.read_bytes(), path.with_name(RECORD)
     path.write_bytes(damage(content))
     yield
+    withdrawn = path.with_name(WITHDRAWN)
+    if withdrawn.exists():
+        withdrawn.replace(record)
     path.write_bytes(content)
+    if record.exists():
+        shutil.copyfile(record, path.with_name(MANIFEST))
 
 
 def line_of(argv: list[str], caplog) -> str:
