@@ -50,5 +50,5 @@ def test_accuracy_and_scikit_learn(record_property):
         differences.append(abs(summed(classification, predicted, right)["accuracy"] - expected))
         words = summed(tagging, [" ".join(predicted)], [" ".join(right)])
         differences.append(abs(words["accuracy"] - expected))
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-10

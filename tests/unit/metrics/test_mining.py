@@ -145,7 +145,7 @@ def test_mining_f1_and_scikit_learn(record_property):
         found, gold = rng.random((2, 50)) < 0.3
         expected = sklearn.f1_score(gold, found)
         differences.append(abs(pair_f1(np.flatnonzero(found).tolist(), np.flatnonzero(gold).tolist()) - expected))
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-12
 
 
@@ -160,7 +160,7 @@ def test_mining_threshold_and_scikit_learn(record_property):
         threshold = mining.best_threshold(scores, right, int(right.sum()))
         kept = np.flatnonzero(scores >= threshold).tolist()
         differences.append(abs(pair_f1(kept, np.flatnonzero(right).tolist()) - expected))
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-12
 
 

@@ -105,7 +105,7 @@ def test_average_precision_and_scikit_learn(record_property):
         relevant[rng.integers(len(relevant))] = True
         expected = sklearn.average_precision_score(relevant, -np.arange(len(relevant)))
         differences.append(abs(retrieval.average_precision(relevant.tolist(), int(relevant.sum())) - expected))
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-12
 
 
@@ -117,7 +117,7 @@ def test_reciprocal_rank_and_torchmetrics(record_property):
         relevant = torch.arange(40) == place
         expected = torchmetrics.retrieval_reciprocal_rank(torch.arange(40.0, 0, -1), relevant, top_k=20).item()
         differences.append(abs(retrieval.average_precision(relevant.tolist(), 1) - expected))
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-7  # float32 there
 
 
@@ -136,5 +136,5 @@ def test_neighbours_and_faiss(neighbourhoods, record_property):
         cosines, places = search(*pair, 4)
         assert found[1].tolist() == places.tolist()
         differences.append(float(np.abs(found[0] - cosines).max()))
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-6

@@ -80,7 +80,7 @@ def test_tags_and_seqeval(record_property):
         assert max(differences[-2:]) < 1e-12
 
     compare()
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
 
 
 def test_seqeval_takes_parts_of_speech_for_spans_of_no_letter():

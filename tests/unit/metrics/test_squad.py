@@ -122,5 +122,5 @@ def test_answers_and_torchmetrics(record_property):
         )
         scores = summed(span, predictions, [json.dumps(texts) for texts in answers])
         differences += [abs(scores[name] - expected[name].item()) for name in ("f1", "exact_match")]
-    record_property("largest_difference", max(differences))
+    record_property("largest_difference", float(max(differences)))
     assert max(differences) < 1e-4  # float32 there, in percent
