@@ -70,18 +70,23 @@ def results(finished, tmp_path_factory) -> Path:
     return folder
 
 
+def folder_of(results: Path, path: Path) -> Path:
+    """Return the folder of a file: of a node's file the node's."""
+    stage, node, *_ = path.relative_to(results).parts
+    return path.parent if stage == "studies" else results / stage / node
+
+
 @contextlib.contextmanager
-def damaged(path: Path, damage: Callable[[bytes], bytes]):
+def damaged(path: Path, folder: Path, damage: Callable[[bytes], bytes]):
     """Damage a file; then have it, and its node, as they were before."""
-    content, record = path.read_bytes(), path.with_name(RECORD)
+    content, record = path.read_bytes(), folder / RECORD
     path.write_bytes(damage(content))
     yield
-    withdrawn = path.with_name(WITHDRAWN)
-    if withdrawn.exists():
-        withdrawn.replace(record)
+    if (folder / WITHDRAWN).exists():
+        (folder / WITHDRAWN).replace(record)
     path.write_bytes(content)
     if record.exists():
-        shutil.copyfile(record, path.with_name(MANIFEST))
+        shutil.copyfile(record, folder / MANIFEST)
 
 
 def line_of(argv: list[str], caplog) -> str:
@@ -98,11 +103,10 @@ def line_of(argv: list[str], caplog) -> str:
 def test_a_damaged_file_is_named_with_its_remedy(results, caplog, name, damage):
     case = CASES[name]
     path = next(results.glob(case.file))
-    argv = case.argv(results)
-    with damaged(path, DAMAGES[damage]):
+    argv, folder = case.argv(results), folder_of(results, path)
+    with damaged(path, folder, DAMAGES[damage]):
         line = line_of(argv, caplog)
-    # the file, or its node
-    assert str(path.parent) in line
+    assert str(folder) in line
     assert any(remedy in line for remedy in ("run again", "run the study again", "next run makes it again"))
     assert not list(results.glob("*/again-0*")) + list(results.glob("*/.again-0*"))
 
