@@ -37,9 +37,12 @@ def start(tmp_path):
         return started[-1]
 
     # where these tests run in the background, Ctrl-C is ignored, and what they start would ignore it too
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # these may be ignored, as under `nohup`
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield start
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def end(process, *numbers):

@@ -159,8 +159,15 @@ def results_of(output: Path) -> Path:
 
 
 def read_plan(path: Path) -> tuple[StudyPlan, Path, Path]:
-    """Return the plan of a study, the results folder, and the folder of the study's outputs."""
-    return study_plan.read(path), path.parents[3], path.parent
+    """Return the plan of a study, the results folder, and the folder of the study's outputs.
+
+    Raises:
+        UserError: if the file is not a plan, or has nothing that can be scored.
+    """
+    plan = study_plan.read(path)
+    if not plan.cells or not all(cell.node in plan.nodes for cell in plan.cells):
+        raise UserError(f"{path}: not the plan of a study (cells without nodes, or none); run the study again")
+    return plan, path.parents[3], path.parent
 
 
 def configured_plan() -> Path:

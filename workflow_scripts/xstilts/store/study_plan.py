@@ -305,13 +305,10 @@ def read(path: Path) -> StudyPlan:
         UserError: if it cannot be read, or is not the plan of a study.
     """
     try:
-        plan = _adapter.validate_python(json.loads(path.read_text(encoding="utf-8")))
+        return _adapter.validate_python(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"{path}: not the plan of a study ({key}: {first['msg']}); run the study again") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); run the study again") from None
-    if not all(cell.node in plan.nodes for cell in plan.cells) or not plan.cells:
-        raise UserError(f"{path}: not the plan of a study (cells without nodes, or none); run the study again")
-    return plan
