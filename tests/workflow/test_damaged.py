@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from xstilts.commands import main
 from xstilts.store.manifest import MANIFEST, RECORD
-from xstilts.store.reading import WITHDRAWN
+from xstilts.store.opening import WITHDRAWN
 
 STUDY = "studies/study/latest"
 

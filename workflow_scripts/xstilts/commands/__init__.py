@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from xstilts.errors import DamagedError, TerminatedError, UserError, line
-from xstilts.store import node, reading, retention, specs, study_plan
+from xstilts.store import node, opening, retention, specs, study_plan
 from xstilts.store.study_plan import StudyPlan
 
 # EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         return module.run(parsed) or 0
     except DamagedError as error:
-        logging.error("error: %s", reading.remedy(error))
+        logging.error("error: %s", opening.remedy(error))
         return 2
     except TerminatedError as interruption:
         logging.warning("%s", interruption)
@@ -112,7 +112,7 @@ def _make(module: ModuleType, arguments: argparse.Namespace) -> None:
     rank = os.environ.get("RANK") if several else "0"
 
     def run() -> None:
-        with reading.parents(spec, results) if rank == "0" else contextlib.nullcontext():
+        with opening.parents(spec, results) if rank == "0" else contextlib.nullcontext():
             module.run(arguments)
 
     if several and rank is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from xstilts.commands import outputs_of, read_plan
 from xstilts.reporting import finished, report
 from xstilts.reporting.outputs import REPORT
-from xstilts.store import reading
+from xstilts.store import opening
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     if arguments.plan is not None:
         plan, results, folder = read_plan(arguments.plan)
-        reading.check_study(plan, results, rows=True)
+        opening.check_study(plan, results, rows=True)
         report.write(plan, results, folder)
         path = folder / REPORT
     else:

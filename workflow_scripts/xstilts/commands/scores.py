@@ -4,7 +4,7 @@ import argparse
 
 from xstilts.commands import add_study_arguments, read_plan
 from xstilts.evaluation import scores
-from xstilts.store import reading
+from xstilts.store import opening
 from xstilts.store.study_plan import point_latest
 
 add_arguments = add_study_arguments
@@ -13,6 +13,6 @@ add_arguments = add_study_arguments
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, folder = read_plan(arguments.plan)
-    reading.check_study(plan, results)
+    opening.check_study(plan, results)
     scores.write(scores.collect(plan, results), folder / scores.FILE)
     point_latest(folder)

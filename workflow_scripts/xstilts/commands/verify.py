@@ -12,7 +12,7 @@ from xstilts.errors import DamagedError, UserError
 from xstilts.planning import registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
-from xstilts.store import lineage, manifest, reading, study_plan
+from xstilts.store import lineage, manifest, opening, study_plan
 from xstilts.store.manifest import MANIFEST, RECORD
 from xstilts.store.stages import STAGES
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             size += sum(file.bytes for file in _check(results, node, known).files.values())
             continue
         except DamagedError as error:
-            withdrawn = arguments.repair and reading.withdraw(error.folder)
+            withdrawn = arguments.repair and opening.withdraw(error.folder)
             remark = "the next run makes it again" if withdrawn else "in use, so it stays"
             line = f"{error.folder}: {error.found}" + f"; {remark}" * arguments.repair
         except OSError as error:
@@ -72,7 +72,7 @@ def _nodes(place: Path | None) -> tuple[Path, list[str]]:
             raise UserError(f"{results}: neither a results folder nor a study; name one, such as results")
         folders = (folder for stage in STAGES for folder in sorted((results / stage).glob("*")))
         named = [folder.relative_to(results).as_posix() for folder in folders if not folder.name.startswith(".")]
-    return results, [node for node in named if reading.is_there(results / node)]
+    return results, [node for node in named if opening.is_there(results / node)]
 
 
 def _check(results: Path, node: str, known: dict[str, str | None]) -> manifest.Manifest:
@@ -81,7 +81,7 @@ def _check(results: Path, node: str, known: dict[str, str | None]) -> manifest.M
     Raises:
         DamagedError: if it is not as its maker left it.
     """
-    found, folder = reading.checked(results, node, known=known), results / node
+    found, folder = opening.checked(results, node, known=known), results / node
     try:
         spec = found.spec
     except UserError as error:

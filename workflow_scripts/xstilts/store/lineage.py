@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.store import lock, manifest, reading, specs
+from xstilts.store import lock, manifest, opening, specs
 from xstilts.store.files import file_sha256_once
 from xstilts.store.manifest import EvaluationResults, Results, Run, TrainingResults
-from xstilts.store.reading import is_weights
+from xstilts.store.opening import is_weights
 from xstilts.store.specs.base import EMBEDDINGS, MODEL, Spec
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def _same_but_parents(folder: Path, spec: Spec, fingerprint: Mapping[str, str]) 
         if not same or not isinstance(other.results, EvaluationResults) or other.results.fingerprint != fingerprint:
             return None
         results = folder.parents[1]
-        reading.checked(results, folder.relative_to(results).as_posix())
+        opening.checked(results, folder.relative_to(results).as_posix())
     except UserError as error:
         log.warning("nothing is taken over from %s", error)
         return None

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.store import lineage, lock, manifest, provenance, reading, specs
+from xstilts.store import lineage, lock, manifest, opening, provenance, specs
 from xstilts.store.files import file_sha256, sync, sync_one, write_atomically
 from xstilts.store.manifest import MANIFEST, RECORD, File, Results
 from xstilts.store.specs.base import Spec
@@ -48,7 +48,7 @@ def is_whole(folder: Path, spec: Spec) -> bool:
     """
     try:
         record = manifest.read(folder / RECORD)
-        reading.check_sizes(folder, record.files)
+        opening.check_sizes(folder, record.files)
     except UserError:
         return False
     return record.spec_json == specs.to_json(spec) and not lineage.uses_other_weights(

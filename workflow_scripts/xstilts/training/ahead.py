@@ -11,7 +11,7 @@ from pathlib import Path
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import nodes
 from xstilts.models.model import Model
-from xstilts.store import lock, manifest, node, reading
+from xstilts.store import lock, manifest, node, opening
 from xstilts.store.specs.base import MODEL, TOKENS
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import EvaluatedSpec, TrainingSpec
@@ -65,7 +65,7 @@ def _make(path: Path, asked: PredictionsSpec | EmbeddingsSpec, spec: TrainingSpe
     trained = {task.task for task in spec.tasks}
     if asked.numerics != spec.numerics:
         return
-    with reading.parents(asked, results, own=asked.parents[MODEL]):
+    with opening.parents(asked, results, own=asked.parents[MODEL]):
         if isinstance(asked, EmbeddingsSpec):
             if asked.pooling.head is None:
                 bare = Model(model.backbone, {}, spec.numerics.precision).eval()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from xstilts.errors import DamagedError, UserError
-from xstilts.store import files, lock, manifest, node, reading
+from xstilts.store import files, lock, manifest, node, opening
 from xstilts.store.specs import to_json
 from xstilts.store.study_plan import Cell
 
@@ -26,7 +26,7 @@ def spec(made):
 
 
 def read(made, spec):
-    with reading.parents(spec, made.results):
+    with opening.parents(spec, made.results):
         pass
 
 
@@ -75,9 +75,9 @@ def test_damage_is_named_and_made_again(made, spec, fault):
         read(made, spec)
     assert str(folder(made, stage)) in str(error.value) and "\n" not in str(error.value)
     # all is released, so that it can be withdrawn; the files stay until it is made again
-    line = reading.remedy(error.value)
+    line = opening.remedy(error.value)
     assert line.endswith("the next run makes it again (xstilts verify looks for others)")
-    assert not reading.is_there(folder(made, stage)) and (folder(made, stage) / reading.WITHDRAWN).exists()
+    assert not opening.is_there(folder(made, stage)) and (folder(made, stage) / opening.WITHDRAWN).exists()
     with pytest.raises(UserError, match="missing; the stage that makes it has not run"):
         read(made, spec)
     predictions_of(made)
@@ -97,7 +97,7 @@ def test_a_record_of_another_spec_is_not_that_of_its_path(made, spec):
         with pytest.raises(DamagedError, match="record.json is that of another node"):
             read(made, spec)
         # no reason to doubt what was made from it
-        reading.checked(made.results, f"intermediate/{model.name}")
+        opening.checked(made.results, f"intermediate/{model.name}")
 
 
 @pytest.mark.parametrize("content", [b"", b'{"spec": {}, "files": {}}', None])
@@ -123,7 +123,7 @@ def test_weights_are_hashed_for_jobs_that_compute(made, spec):
 
 def test_what_is_read_is_held(made, spec):
     """Its rows, too, which are no parent."""
-    with reading.parents(spec, made.results):
+    with opening.parents(spec, made.results):
         for stage in ("prepared", "tokens", "intermediate"):
             assert not node.remove(folder(made, stage))
     assert node.remove(folder(made, "prepared"))
@@ -135,8 +135,8 @@ def test_what_is_in_use_is_not_withdrawn(made, spec):
     with lock.held(model, shared=True):
         with pytest.raises(DamagedError) as error:
             read(made, spec)
-        assert "it is in use: run again once that has ended" in reading.remedy(error.value)
-        assert reading.is_there(model)
+        assert "it is in use: run again once that has ended" in opening.remedy(error.value)
+        assert opening.is_there(model)
 
 
 def test_what_another_process_has_made_again_meanwhile_stays(made, spec):
@@ -145,7 +145,7 @@ def test_what_another_process_has_made_again_meanwhile_stays(made, spec):
     with pytest.raises(DamagedError) as error:
         read(made, spec)
     change(model / "model.safetensors", b"weights")
-    reading.remedy(error.value)
+    opening.remedy(error.value)
     assert node.is_whole(model, manifest.of_node(model).spec)
 
 
@@ -155,13 +155,13 @@ def test_predictions_are_those_of_the_plan(made, spec):
     plan = study_plan({node_id: planned(**to_json(spec))}, cells=(cell,))
     # the model is deleted by now, so that the path alone does not tell
     node.remove(folder(made, "intermediate"))
-    reading.check_study(plan, made.results)
+    opening.check_study(plan, made.results)
     other = study_plan({node_id: planned(**to_json(replace(spec, scoring="other")))}, cells=(cell,))
     with pytest.raises(DamagedError, match="is that of another node"):
-        reading.check_study(other, made.results)
+        opening.check_study(other, made.results)
     (made.results / node_id / "predictions.parquet").write_text("Predictions")
     with pytest.raises(DamagedError, match="predictions.parquet has SHA-256"):
-        reading.check_study(plan, made.results)
+        opening.check_study(plan, made.results)
 
 
 def test_a_file_is_hashed_once_unless_it_has_changed(tmp_path, monkeypatch):
