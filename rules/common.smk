@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import sys
-from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
@@ -158,7 +157,7 @@ def memory(megabytes, stage=None):
     """Ask for the memory that a model needs, where its size is known; for twice as much after a try that lacked it."""
 
     def asked(wildcards, attempt):
-        found = stage and estimated(stage, wildcards)
+        found = stage and estimated(node(stage, wildcards))
         lacked = slurm.lacks(wildcards.node, attempt - 1).memory
         return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
 
@@ -170,52 +169,50 @@ def minutes(first, stage=None):
 
     def asked(wildcards, attempt):
         lacked = slurm.lacks(wildcards.node, attempt - 1).time
-        if stage and is_made_ahead(stage, wildcards):
+        one = stage and node(stage, wildcards)
+        if one and is_made_ahead(one):
             return 10 * 2**lacked
-        known = stage and gpu_type and estimated(stage, wildcards)
+        known = one and gpu_type and estimated(one)
         hours = known and estimate.hours_of_job(
-            node(stage, wildcards), plan, tasks, settings.results, settings.hardware, gpu_type
+            one, plan, tasks, settings.results, settings.hardware, gpu_type
         )
         return round(30 + 120 * hours if known else first) * 2**lacked
 
     return asked
 
 
-def is_made_ahead(stage, wildcards):
+def is_made_ahead(one):
     """Tell whether a training that has yet to run makes a node too, so that its own job will find it; on one GPU it does."""
-    model = plan.nodes.get(node(stage, wildcards).spec.parents.get(MODEL))
-    if stage not in ("predictions", "embeddings") or model.stage not in ("intermediate", "targets"):
+    model = plan.nodes.get(one.spec.parents.get(MODEL))
+    if one.stage not in ("predictions", "embeddings") or model.stage not in (
+        "intermediate",
+        "targets",
+    ):
         return False
-    training = SimpleNamespace(node=Path(model.id).name)
-    return not path_of(settings.results, model.id).exists() and gpus(model.stage)(training) == 1
+    return not path_of(settings.results, model.id).exists() and number_of_gpus(model) == 1
 
 
 def gpus(stage):
     """Ask for as many GPUs as the model and its training fit on."""
-
-    def asked(wildcards):
-        found = gpu_type and estimated(stage, wildcards)
-        number = found.gpus(gpu_type) if found else 1
-        if number > NODE_GPUS:
-            raise WorkflowError(
-                f"{stage}/{wildcards.node} needs {number} GPUs of type {settings.gpu_type}, and a job has those of one"
-                f" node, at most {NODE_GPUS}; set max_tokens_per_device or gradient_checkpointing in config.yaml, or a larger gpu_type"
-            )
-        return number
-
-    return asked
+    return lambda wildcards: number_of_gpus(node(stage, wildcards))
 
 
-def estimated(stage, wildcards):
+def number_of_gpus(one):
+    """Give the number of GPUs that a node's job needs: one where the model's size or the type of GPU is not known."""
+    found = gpu_type and estimated(one)
+    number = found.gpus(gpu_type) if found else 1
+    if number > NODE_GPUS:
+        raise WorkflowError(
+            f"{one.id} needs {number} GPUs of type {settings.gpu_type}, and a job has those of one"
+            f" node, at most {NODE_GPUS}; set max_tokens_per_device or gradient_checkpointing in config.yaml, or a larger gpu_type"
+        )
+    return number
+
+
+def estimated(one):
     """Estimate what a node costs; None where the model's size is not known."""
     try:
-        return estimate.of_node(
-            node(stage, wildcards),
-            plan,
-            tasks,
-            settings.results,
-            settings.hardware,
-        )
+        return estimate.of_node(one, plan, tasks, settings.results, settings.hardware)
     except UserError:
         return None
 
