@@ -5,6 +5,8 @@ from typing import Any
 
 # the padding token of models of the RoBERTa family, where their config.json does not name one
 _PADDING = 1
+# the architecture of the models that are made here
+MADE_HERE = "xlm-roberta"
 
 
 def positions(config: Mapping[str, Any]) -> int | None:

@@ -5,6 +5,7 @@ import json
 
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.prepared_rows import read_prepared
+from xstilts.model_config import MADE_HERE
 from xstilts.store import node
 from xstilts.store.specs.base import PREPARED
 from xstilts.tokenization import train_tokenizer
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         # what is the same for all models with this tokenizer
         config = {
-            "model_type": "xlm-roberta",
+            "model_type": MADE_HERE,
             "vocab_size": vocabulary_size,
             "max_position_embeddings": spec.positions,
             "type_vocab_size": 1,

@@ -16,6 +16,7 @@ import numpy as np
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
+from xstilts.model_config import MADE_HERE
 from xstilts.planning import model_size
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
@@ -102,7 +103,7 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
         shape, tokenizer = base.spec.shape, plan.nodes[base.spec.parents[TOKENIZER]].spec
         assert isinstance(tokenizer, TokenizerSpec)
         return {
-            "model_type": "xlm-roberta",
+            "model_type": MADE_HERE,
             "num_hidden_layers": shape.layers,
             "type_vocab_size": 1,
             "hidden_size": shape.hidden_size,

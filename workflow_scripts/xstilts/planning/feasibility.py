@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.model_config import positions
+from xstilts.model_config import MADE_HERE, positions
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store.specs.base import MODEL, PREPARED
@@ -51,5 +51,5 @@ def _name(model: Node, plan: Plan) -> str:
 def _config(model: Node, plan: Plan, registry: Registry) -> Mapping[str, Any]:
     """Return what is known of a model's config.json, or will be of one whose tokenizer is made here."""
     if isinstance(model.spec, TokenizerSpec):
-        return {"model_type": "xlm-roberta", "max_position_embeddings": model.spec.positions}
+        return {"model_type": MADE_HERE, "max_position_embeddings": model.spec.positions}
     return registry.models[plan.made.names[model.id][0]]["shape"] or {}
