@@ -59,8 +59,7 @@ def _panel(axes: Axes, cells: pd.DataFrame, looks: Mapping[str, Look], options: 
     ends = []
     for mixture, arm in cells.groupby("mixture", sort=False):
         look = looks[str(mixture)]
-        axes.fill_between(arm["layer"], arm["low"], arm["high"], color=look.colour, alpha=0.12, linewidth=0)
-        axes.plot(arm["layer"], arm["score"], look.line, color=look.colour, linewidth=1)
+        style.curve(axes, arm["layer"], arm["score"], arm, look)
         scored = arm[arm["scored"]]
         axes.plot(scored["layer"], scored["score"], look.mark, color=look.colour, clip_on=False)
         last = arm.iloc[-1]

@@ -97,14 +97,11 @@ def _title(point: pd.Series, several: bool, options: Options) -> str:
 def _panel(
     axes: Axes, curves: pd.DataFrame, looks: Mapping[str, Look], names: Mapping[str, str], height: float
 ) -> None:
-    """Draw the curves of a panel with the names of their mixtures, and behind those of several runs their range."""
+    """Draw the curves of a panel with the names of their mixtures, and behind each the range of its runs."""
     ends = []
     for mixtures, points in curves.groupby("mixtures", sort=False):
         look = looks[str(mixtures)]
-        if points["runs"].max() > 1:
-            span = (points["low"].to_numpy(), points["high"].to_numpy())
-            axes.fill_between(points["share"].to_numpy(), *span, color=look.colour, alpha=0.12, linewidth=0, zorder=1)
-        axes.plot(points["share"], points["value"], look.line, color=look.colour, linewidth=1)
+        style.curve(axes, points["share"], points["value"], points, look)
         end = points.iloc[-1]
         axes.plot(end["share"], end["value"], look.mark, color=look.colour, markersize=3, clip_on=False, zorder=3)
         if mixtures:

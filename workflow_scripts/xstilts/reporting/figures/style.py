@@ -241,6 +241,21 @@ def segments(axes: Axes, y: Places, low: Places, high: Places, **look: Any) -> N
     axes.add_patch(PathPatch(Path(ends, codes), fill=False, capstyle="butt", **look))
 
 
+def curve(axes: Axes, x: pd.Series, middle: pd.Series, ends: pd.DataFrame, look: Look) -> None:
+    """Draw a curve, and behind it a range.
+
+    Args:
+        axes: where to.
+        x: places of its points.
+        middle: their heights.
+        ends: the ends of the range there, ``low`` and ``high``.
+        look: of the curve.
+    """
+    span = (ends["low"].to_numpy(), ends["high"].to_numpy())
+    axes.fill_between(x.to_numpy(), *span, color=look.colour, alpha=0.12, linewidth=0, zorder=1)
+    axes.plot(x, middle, look.line, color=look.colour, linewidth=1)
+
+
 def set_lines(axes: Axes, lines: Sequence[Line], shown: bool) -> dict[Any, float]:
     """Give a panel lines from top to bottom, with their names at its left; return the middle of each by its name.
 
