@@ -1,5 +1,6 @@
 """What goes wrong on a cluster: the run ends with the same files, nothing is left half made, and a line says why."""
 
+import contextlib
 import signal
 import time
 
@@ -15,10 +16,17 @@ def held(training):
     return locked(training.results, training.results / training.training)
 
 
-def test_cancelled_job_is_started_again(slurm, training):
+@contextlib.contextmanager
+def waiting_run(training):
+    """Hold the lock, and give a run whose job waits for it."""
     with held(training):
         run = training.run_literally()
         run.reaches(training.waits, "the job waits for its lock")
+        yield run
+
+
+def test_cancelled_job_is_started_again(slurm, training):
+    with waiting_run(training) as run:
         slurm.signal(slurm.jobs(training.folder, "running"))
         run.reaches(lambda: "Trying to restart job" in run.text, "Snakemake sees it")
     assert run.end() == 0, run.text
@@ -67,9 +75,7 @@ def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training):
 
 
 def test_job_of_a_lost_node_is_started_again_by_slurm(slurm, training):
-    with held(training):
-        run = training.run_literally()
-        run.reaches(training.waits, "the job waits for its lock")
+    with waiting_run(training) as run:
         slurm.set_node("down")
         wait = time.monotonic() + 3
         run.reaches(lambda: time.monotonic() > wait, "the node is down for a while")
@@ -81,9 +87,7 @@ def test_job_of_a_lost_node_is_started_again_by_slurm(slurm, training):
 
 
 def test_controller_away_for_half_a_minute(slurm, training):
-    with held(training):
-        run = training.run_literally()
-        run.reaches(training.waits, "the job waits for its lock")
+    with waiting_run(training) as run:
         slurm.end("slurmctld")
         wait = time.monotonic() + 30
         run.reaches(lambda: time.monotonic() > wait, "half a minute without the controller")
@@ -93,9 +97,7 @@ def test_controller_away_for_half_a_minute(slurm, training):
 
 
 def test_interrupted_run_cancels_its_jobs(slurm, training):
-    with held(training):
-        run = training.run_literally()
-        run.reaches(training.waits, "the job waits for its lock")
+    with waiting_run(training) as run:
         run.signal(signal.SIGINT)
         assert run.end() != 0
         assert not slurm.jobs(training.folder, "running", "pending")
@@ -107,9 +109,7 @@ def test_interrupted_run_cancels_its_jobs(slurm, training):
 
 def test_second_copy_of_a_running_job_waits_for_the_first(slurm, training):
     """Snakemake is killed, its job goes on, and the same command submits the job once more."""
-    with held(training):
-        run = training.run_literally()
-        run.reaches(training.waits, "the job waits for its lock")
+    with waiting_run(training) as run:
         run.signal(signal.SIGKILL)
         run.process.wait()
         training.snakemake("--unlock")
