@@ -40,7 +40,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process, told apart from all others of all machines.
+    """A process, by what no other one has, on this machine or another.
 
     Attributes:
         machine: where it runs.

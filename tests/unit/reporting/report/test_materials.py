@@ -1,4 +1,4 @@
-"""Where everything comes from: training rows that are test rows are told of."""
+"""Where everything comes from: training rows that are test rows are counted."""
 
 import pandas as pd
 import pyarrow

@@ -249,25 +249,25 @@ def _rate(rate: float | None) -> str:
 def provenance(inputs: Inputs) -> Section:
     """Return with what the study was made: commit, versions, hardware, hashes; its arms, and its file."""
     found = list(inputs.provenance.values())
-    facts: dict[str, str] = {}
+    metadata: dict[str, str] = {}
     if found:
         commits = Counter(one.commit or "outside a checkout" for one in found)
-        facts["commit"] = _counted(commits)
-        facts["made"] = f"{min(one.started for one in found)} to {max(one.started for one in found)}"
-        facts["machines"] = _counted(Counter(f"{one.host}, {one.platform}" for one in found))
+        metadata["commit"] = _counted(commits)
+        metadata["made"] = f"{min(one.started for one in found)} to {max(one.started for one in found)}"
+        metadata["machines"] = _counted(Counter(f"{one.host}, {one.platform}" for one in found))
         processors = Counter(one.processor for one in found if one.processor)
         if processors:
-            facts["processors"] = _counted(processors)
+            metadata["processors"] = _counted(processors)
         gpus = Counter(one.gpu for one in found if one.gpu)
-        facts["GPUs"] = _counted(gpus) if gpus else "none used"
-        facts["Python"] = _counted(Counter(one.python for one in found))
+        metadata["GPUs"] = _counted(gpus) if gpus else "none used"
+        metadata["Python"] = _counted(Counter(one.python for one in found))
         versions = {f"{name} {version}" for one in found for name, version in one.versions.items() if version}
-        facts["versions"] = ", ".join(sorted(versions))
+        metadata["versions"] = ", ".join(sorted(versions))
     files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, estimates.FILE)}
     hashes = {name: file_sha256(path) for name, path in files.items() if path.exists()}
     study = inputs.folder / STUDY_FILE
     values = {
-        "facts": facts,
+        "metadata": metadata,
         "hashes": hashes,
         "folder": inputs.folder.relative_to(inputs.results).as_posix(),
         "tables": [arms.grid(inputs)],
