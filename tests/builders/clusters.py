@@ -1,6 +1,5 @@
 """Projects that run on a Slurm by the literal command, and the processes of their runs."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import yaml
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
@@ -44,18 +42,6 @@ class ClusterProject(Project):
 
     def scores(self) -> pd.DataFrame:
         return pd.read_parquet(self.results / "studies/study/latest/scores.parquet")
-
-    def sweep(self) -> None:
-        """End what is left of runs and of their jobs, which work in this folder."""
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if Path(process.cwd()) == self.folder:
-                    process.kill()
-
-    def half_written(self) -> list[Path]:
-        """Return what is left of nodes that were not finished."""
-        scratch = [path for stage in self.results.iterdir() if stage.is_dir() for path in stage.glob(".*")]
-        return scratch + list((self.results / "work").glob("*/*/*"))
 
 
 class Training(ClusterProject):
@@ -116,6 +102,8 @@ class Run:
                 [sys.executable, "-m", *COMMAND, *arguments],
                 cwd=project.folder, env=project.environment(**environment), stdout=output, stderr=output,
                 start_new_session=True,
+                # tests that run in the background have Ctrl-C ignored, and what they start inherits that
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
 
     @property

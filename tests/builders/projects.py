@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import yaml
 from xstilts.planning import registry
 from xstilts.planning.nodes import Plan
@@ -86,6 +87,26 @@ class Project:
 
     def plan(self) -> Plan:
         return plan_of(self.study_file)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return what runs in this folder: runs, and their jobs."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()) == self.folder:
+                    found.append(process)
+        return found
+
+    def sweep(self) -> None:
+        """End what is left of runs and of their jobs."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def half_written(self) -> list[Path]:
+        """Return what is left of nodes that were not finished."""
+        scratch = [path for stage in self.results.iterdir() if stage.is_dir() for path in stage.glob(".*")]
+        return scratch + list((self.results / "work").glob("*/*/*"))
 
 
 def checkout(folder: Path) -> None:

@@ -107,7 +107,7 @@ class Slurm:
 
     def start_node(self) -> None:
         self._run("slurmd", "-D", "-f", str(self.configuration))
-        wait_for(lambda: self.ask("sinfo", "-h", "-o", "%T").split()[:1] in (["idle"], ["mixed"]), "an idle node")
+        self._wait_for_node()
 
     def stop(self) -> None:
         """End all jobs, then the daemons, then what is left of the jobs."""
@@ -149,9 +149,17 @@ class Slurm:
         """End jobs, or what else the options of scancel say."""
         self.ask("scancel", *options, *(str(job.number) for job in jobs))
 
-    def set_node(self, state: str) -> None:
-        """Tell the controller that the node is down, or there again (``resume``)."""
-        self.ask("scontrol", "update", f"NodeName={self.host}", f"State={state}", "Reason=test")
+    def lose_node(self) -> None:
+        """Tell the controller that the node is down."""
+        self.ask("scontrol", "update", f"NodeName={self.host}", "State=down", "Reason=test")
+
+    def find_node(self) -> None:
+        """Tell the controller that the node is there again, which it may know from the node."""
+        self.ask("scontrol", "update", f"NodeName={self.host}", "State=resume", check=False)
+        self._wait_for_node()
+
+    def _wait_for_node(self) -> None:
+        wait_for(lambda: self.ask("sinfo", "-h", "-o", "%T").split()[:1] in (["idle"], ["mixed"]), "an idle node")
 
     def clear(self) -> None:
         """End all jobs."""

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.cluster
 
 def held(training):
     """Hold the lock of the training, whose job then runs until the test lets it go on."""
-    return locked(training.results, training.results / training.training)
+    return locked(training.results / training.training)
 
 
 @contextlib.contextmanager
@@ -76,10 +76,10 @@ def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training):
 
 def test_job_of_a_lost_node_is_started_again_by_slurm(slurm, training):
     with waiting_run(training) as run:
-        slurm.set_node("down")
+        slurm.lose_node()
         wait = time.monotonic() + 3
         run.reaches(lambda: time.monotonic() > wait, "the node is down for a while")
-        slurm.set_node("resume")
+        slurm.find_node()
     assert run.end() == 0, run.text
     assert training.is_as_before()
     # the same job, which ran twice

@@ -1,5 +1,6 @@
 """Killed runs resume: the training process, and Snakemake itself."""
 
+import contextlib
 import json
 import os
 import random
@@ -10,12 +11,13 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
 
 from tests.builders.plans import node_of, spec_text
-from tests.builders.projects import checkout, locked
+from tests.builders.projects import Project, checkout, locked
 
 SECONDS = 120
 
@@ -124,16 +126,57 @@ def test_killed_snakemake_is_unlocked_and_resumed(project):
 
 
 @pytest.mark.long
-def test_killed_ten_times(project):
-    """Ten SIGKILLs at random moments of one run leave the outputs of the run that was not interrupted."""
+def test_training_killed_thirty_times(project):
+    """SIGKILL at random moments of a training with a checkpoint every step: the weights are those of one left alone."""
     node = target_node(project, "tiny.quick.three.s1.squad_v1")
     reference = outputs(path_of(project.results, node.id))
     output = project.results / "targets/again-00000000/manifest.json"
-    rng = random.Random(0)
-    for _ in range(10):
+    rng, kills = random.Random(0), 0
+    while kills < 30:
         process = start(project, *train_command(project, node, output))
         time.sleep(rng.uniform(4, 9))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        else:
+            # it came to its end: the rest of the kills are of a new one
+            assert outputs(output) == reference
+            shutil.rmtree(output.parent)
+        process.communicate()
     project.run(*train_command(project, node, output))
     assert outputs(output) == reference
+
+
+def all_outputs(project):
+    """Return the SHA-256 of every file of every node, and the scores."""
+    nodes = {node.id: outputs(path_of(project.results, node.id)) for node in project.plan().nodes.values()}
+    return nodes, (project.results / "studies/study/latest/scores.parquet").read_bytes()
+
+
+@pytest.mark.long
+def test_run_killed_sixty_times(finished, tmp_path):
+    """SIGKILL of a whole run or of one of its processes, at random moments: the outputs are those of one left alone."""
+    reference = all_outputs(finished)
+    project = Project(tmp_path / "project", keep_models="all")
+    checkout(project.folder)
+    rng, kills, code = random.Random(0), 0, None
+    while code != 0 or kills < 60:
+        if code == 0:
+            # it came to its end: the rest of the kills are of a new one
+            shutil.rmtree(project.results)
+        with open(project.folder / "run.log", "w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "xstilts", "run", "--cores", "2"], cwd=project.folder,
+                env=project.environment(), stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        time.sleep(rng.uniform(2, 14))
+        if kills < 60 and process.poll() is None:
+            alive = project.processes()
+            for victim in alive if rng.random() < 0.5 else [rng.choice(alive)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    victim.kill()
+            kills += 1
+        code = process.wait(SECONDS * 5)
+        if code == 0:
+            assert all_outputs(project) == reference
+            assert not project.half_written()
