@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
@@ -38,6 +39,7 @@ from xstilts.reporting.outputs import (
 from xstilts.store import runs, study_plan
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
+from xstilts.store.retention import delete_left
 from xstilts.store.specs import to_json
 from xstilts.store.specs.base import MODEL
 from xstilts.warm import server
@@ -232,7 +234,10 @@ def write_plan():
 
 
 def register_run():
-    """Register this process as the run, until it ends; jobs know by the environment which run is theirs."""
+    """Register this process as the run, until it ends; jobs know by the environment which run is theirs.
+
+    At its end, weights go that had to stay for another run which has ended since.
+    """
     if not workflow.is_main_process:
         return
     ending = contextlib.ExitStack()
@@ -242,6 +247,10 @@ def register_run():
         )
     )
     os.environ[runs.VARIABLE] = run.id
+    # the last thing that is done: by then the run is no longer one of those that may read weights
+    atexit.register(
+        delete_left, settings.results, plan.study_plan, time.time(), settings.keep_models
+    )
     atexit.register(ending.close)
 
 

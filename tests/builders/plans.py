@@ -167,6 +167,17 @@ def file_groups(task: Task) -> Iterator[tuple[Source, tuple[str, ...], str, str]
                         yield source, tuple(task.file(template, language) for template in templates), split, language
 
 
+def index_of_all() -> dict[str, Any]:
+    """Return an index of a mirror with every file that the registry names, without the files."""
+    files = {}
+    for task in registry.load().tasks.values():
+        for _, names, split, _ in file_groups(task):
+            for name in names:
+                entry = files.setdefault(name, {"sha256": hashlib.sha256(name.encode()).hexdigest(), "tasks": {}})
+                entry["tasks"].setdefault(task.name, {"split": split, "rows": None, "sample": False})
+    return files
+
+
 def plan_shipped(path: Path, mirror: Mapping[str, Any] | None = None) -> Plan:
     """Plan a study file on the index of a mirror, as if all models were here, without any file."""
     entries = registry.load()

@@ -2,8 +2,9 @@
 
 import json
 import os
+import time
 
-from xstilts.store import lock, retention
+from xstilts.store import lock, retention, runs
 from xstilts.store.specs import to_json
 from xstilts.store.study_plan import PlannedNode
 from xstilts.store.study_plan import text as study_plan_text
@@ -102,6 +103,29 @@ def test_weights_stay_while_a_job_reads_them(tmp_path):
     with lock.held(tmp_path / "targets/x", shared=True):
         assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
     assert (tmp_path / "targets/x/manifest.json").exists()
+
+
+def test_weights_stay_for_another_run_until_it_ends(tmp_path, monkeypatch):
+    """A run has planned jobs that read them, and expects them to be there, even where another has done those jobs."""
+    make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
+    of_another_study(tmp_path, "shared", PLAN)
+    with runs.registered(tmp_path, "studies/other.yaml", tmp_path) as run:
+        assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+        monkeypatch.setenv(runs.VARIABLE, run.id)
+        assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+    make(tmp_path, "targets/x")
+    retention.delete_left(tmp_path, PLAN, time.time() + 60, "intermediate")
+    assert (tmp_path / "targets/x").exists()
+    # what it has left goes when it has ended, if its jobs have read it
+    retention.delete_left(tmp_path, PLAN, time.time() - 60, "intermediate")
+    assert not (tmp_path / "targets/x").exists()
+
+
+def test_weights_do_not_wait_for_a_run_of_a_study_without_them(tmp_path):
+    make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
+    of_another_study(tmp_path, "shared", PLAN)
+    with runs.registered(tmp_path, "studies/third.yaml", tmp_path):
+        assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
 
 
 def test_unused(tmp_path):

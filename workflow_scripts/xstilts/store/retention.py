@@ -6,12 +6,13 @@ Of a training whose weights go there stays what it cost, and how it went.
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.store import provenance, study_plan
+from xstilts.store import provenance, runs, study_plan
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import HISTORY, remove
 from xstilts.store.specs.models import TrainingSpec
@@ -28,8 +29,9 @@ def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep
     """Delete those trained parents whose every user is complete, and return their ids.
 
     That goes for the plan, and for the latest plan of every study whose results stand here, which another checkout may
-    run. What a job reads stays too. The manifest goes with the weights, so a job that comes to need them later makes
-    them anew. Adapters stay.
+    run. What a job reads stays too, and what another run has in its plan, for that run has counted on it when it began
+    (``delete_left``). The manifest goes with the weights, so a job that comes to need them later makes them anew.
+    Adapters stay.
 
     Args:
         results: the results folder.
@@ -57,6 +59,32 @@ def delete_unneeded(results: Path, plan: StudyPlan, parents: Iterable[str], keep
     return deleted
 
 
+def delete_left(results: Path, plan: StudyPlan, began: float, keep_models: str) -> None:
+    """Delete, when a run has ended, the weights that its jobs have read and had to leave for another run.
+
+    Args:
+        results: the results folder.
+        plan: the study's plan.
+        began: when the run did, in seconds since the epoch.
+        keep_models: the setting of that name.
+    """
+    read = [
+        parent
+        for name, node in plan.nodes.items()
+        if _written(results / name / MANIFEST) >= began
+        for parent in node.parents.values()
+    ]
+    delete_unneeded(results, plan, dict.fromkeys(read), keep_models)
+
+
+def _written(path: Path) -> float:
+    """Return when a file was written; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _users(parents: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
     """Return the nodes that read a node, by its id, from the parents of each by role."""
     users: dict[str, list[str]] = {}
@@ -78,27 +106,29 @@ def _is_complete(results: Path, name: str, users: Mapping[str, Collection[str]],
 
 
 def _is_needed_elsewhere(results: Path, name: str, may_go: Callable[[str], bool]) -> bool:
-    """Tell whether the latest plan of a study has nodes that read this one and are not complete."""
-    for path in _latest_plans(results):
+    """Tell whether nodes that read this one are in the latest plan of a study and not complete, or in another run's."""
+    others = {Path(run.study).stem for run in runs.live(results) if run.id != os.environ.get(runs.VARIABLE)}
+    for study, path in _latest_plans(results):
         # one that cannot be read is of no study that runs
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             text = path.read_text(encoding="utf-8")
             # a plan may have thousands of nodes, and most plans not this one
-            nodes = json.loads(text)["nodes"] if json.dumps(name, ensure_ascii=False) in text else {}
-            users = _users({user: node["content"]["parents"] for user, node in nodes.items()})
-            if not _is_complete(results, name, users, may_go):
+            if json.dumps(name, ensure_ascii=False) not in text:
+                continue
+            users = _users({user: node["content"]["parents"] for user, node in json.loads(text)["nodes"].items()})
+            if study in others or not _is_complete(results, name, users, may_go):
                 log.info("%s: its weights stay, for %s needs them", name, path)
                 return True
     return False
 
 
-def _latest_plans(results: Path) -> Iterator[Path]:
+def _latest_plans(results: Path) -> Iterator[tuple[str, Path]]:
     """Yield the plan of each study that has made its outputs last, and the one that was started last."""
     for study in (results / STUDIES).glob("*"):
         plans = {path.resolve() for path in study.glob(f"latest/{FILE}")}
         started = [path for path in study.glob(f"*/{FILE}") if not path.parent.is_symlink()]
         plans |= set(sorted(started, key=lambda path: path.stat().st_mtime)[-1:])
-        yield from sorted(plans)
+        yield from ((study.name, path) for path in sorted(plans))
 
 
 def _has_more(folder: Path) -> bool:
