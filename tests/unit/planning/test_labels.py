@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -110,6 +111,16 @@ def test_every_name_stands_in_the_index(twins):
     both = [row["path"] for row in rows if row["name"] in ("mini-micro.fast.three.s1", "mini-micro.fast.twin.s1")]
     assert len(both) == 2
     assert len(set(both)) == 1
+
+
+def test_another_checkout_may_write_the_same_links(twins, tmp_path, monkeypatch):
+    settings.link_nodes(twins, tmp_path)
+    # as it looks to one that writes them at the same time
+    monkeypatch.setattr(Path, "is_symlink", lambda path: False)
+    settings.link_nodes(twins, tmp_path)
+    assert {link.readlink().name for link in (tmp_path / twins.folder / "nodes").glob("*/*")} == {
+        node.node for node in twins.nodes.values()
+    }
 
 
 def test_every_name_is_a_link(twins, tmp_path):

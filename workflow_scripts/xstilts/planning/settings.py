@@ -1,5 +1,6 @@
 """Settings of this machine (config.yaml), and the plan of the study that they name."""
 
+import contextlib
 import os
 import re
 import sys
@@ -160,7 +161,9 @@ def link_nodes(plan: Plan, results: Path) -> None:
         link = folder / node.stage / (f"{name}-{node.node.rpartition('-')[2]}" if several else name)
         if not link.is_symlink():
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(f"{up}{node.id}")
+            # another checkout may write the same ones
+            with contextlib.suppress(FileExistsError):
+                link.symlink_to(f"{up}{node.id}")
 
 
 def unknown_node(plan: Plan, stage: str, node: str) -> str:
