@@ -31,6 +31,8 @@ localrules:
 rule all:
     default_target: True
     input:
+        rules.scores.output,
+        rules.estimates.output,
         rules.tables.output,
         rules.analyses.output,
         figure_files(),

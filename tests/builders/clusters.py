@@ -18,8 +18,8 @@ from tests.builders.slurm import wait_for
 
 STUDY = ROOT / "tests/studies/slurm.yaml"
 COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
-# tests look often for jobs that have ended
-QUICK = {"slurm-init-seconds-before-status-checks": 1, "max-status-checks-per-second": 5}
+# tests look often for jobs that have ended, and on one machine no file takes long
+QUICK = {"slurm-init-seconds-before-status-checks": 1, "max-status-checks-per-second": 5, "latency-wait": 3}
 # a run that hangs is a failure; on a busy machine one job of Slurm's may take three minutes
 SECONDS = 1200
 # a training without an intermediate phase, and what is predicted with its model

@@ -2,10 +2,13 @@
 
 import contextlib
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+from tests.builders.clusters import Run
 from tests.builders.projects import locked
 
 pytestmark = pytest.mark.cluster
@@ -119,3 +122,74 @@ def test_second_copy_of_a_running_job_waits_for_the_first(slurm, training):
         assert len(slurm.jobs(training.folder, "running")) == 2
     assert run.end() == 0, run.text
     assert training.is_as_before()
+
+
+@pytest.mark.parametrize(
+    ("file", "log"),
+    [
+        ("tokens/mnli.training.*/train/ids.npy", "targets"),
+        ("models/*/model.safetensors", "targets"),
+        ("predictions/*.mnli.mnli.*/predictions.parquet", "scores"),
+    ],
+    ids=["tokens", "model", "predictions"],
+)
+def test_damaged_file_ends_its_job_and_is_made_again(training, file, log):
+    scores = training.scores()
+    (path,) = training.results.glob(file)
+    path.write_bytes(path.read_bytes()[:-20])
+    next(training.results.glob("studies/study/*/scores.parquet")).unlink()
+    run = Run(training, "scores")
+    assert run.end() != 0
+    said = training.log if log == "targets" else next(training.results.glob("studies/study/*/logs/scores.log"))
+    assert str(path.relative_to(training.results)) in said.read_text().splitlines()[-1]
+    again = Run(training, "scores")
+    assert again.end() == 0, again.text
+    assert training.is_as_before()
+    assert training.scores().equals(scores)
+
+
+def test_damaged_checkpoint_is_passed_over(training):
+    checkpoint = training.results / "work" / training.training / "checkpoint-000000003"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "model.safetensors").write_bytes(b"cut")
+    (checkpoint / "state.json").write_text("{}")
+    run = training.run_literally()
+    assert run.end() == 0, run.text
+    assert "starting anew" in training.log.read_text()
+    assert training.is_as_before()
+
+
+@contextlib.contextmanager
+def disk_of_its_own(results: Path):
+    """Let the results lie on a file system without free space, which a function mounts anew with other options."""
+
+    def mount(*options: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", results], check=True)
+
+    aside = results.rename(results.with_name("aside"))
+    results.mkdir()
+    mount("size=1g")
+    try:
+        subprocess.run(["cp", "-a", f"{aside}/.", results], check=True)
+        yield lambda *options: mount("remount", *options)
+    finally:
+        subprocess.run(["umount", "--lazy", results], check=True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "remedy"),
+    [(("size={used}k",), "free some space"), (("ro",), "let it be written to")],
+    ids=["full", "read-only"],
+)
+def test_disk_that_takes_nothing(training, broken, remedy):
+    with disk_of_its_own(training.results) as remount:
+        # room for logs, not for weights
+        used = sum(path.lstat().st_blocks for path in training.results.rglob("*")) // 2 + 300
+        remount(*(option.format(used=used) for option in broken))
+        run = training.run_literally()
+        assert run.end() != 0
+        remount("rw", "size=1g")
+        assert remedy in run.text + (training.log.read_text() if training.log.exists() else "")
+        again = training.run_literally()
+        assert again.end() == 0, again.text
+        assert training.is_as_before()

@@ -101,5 +101,11 @@ def test_wrong_study_is_one_clear_line(fresh, tmp_path):
         assert "Traceback" not in done.stderr
 
 
+def test_study_is_no_argument_of_a_run(fresh):
+    done = fresh.xstilts("run", "study.yaml", check=False)
+    assert done.returncode == 2
+    assert "XSTILTS_STUDY=study.yaml xstilts run" in done.stderr.splitlines()[-1]
+
+
 def test_summary_before_anything_ran(fresh):
-    assert "has no scores yet" in fresh.xstilts("summary").stdout
+    assert "has no scores" in fresh.xstilts("summary").stdout

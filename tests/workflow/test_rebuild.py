@@ -389,6 +389,16 @@ def test_deleted_models(project, why):
     assert why(project, PREDICTIONS).startswith("languages of prepared is en, de, tr, was en, de; ")
 
 
+@pytest.mark.parametrize("table", ["scores", "estimates"])
+def test_deleted_table_is_made_again(project, table, capsys):
+    """And with it what is made of it; until then the summary says what is missing."""
+    (project.results / f"studies/study/latest/{table}.parquet").unlink()
+    assert project.jobs() == STUDY - {"scores", "estimates"} | {table}
+    with contextlib.chdir(project.folder):
+        assert main(["summary"]) == 0
+    assert f"The study has no {table}" in capsys.readouterr().out
+
+
 def test_unknown_node(project):
     done = project.snakemake("-n", "results/targets/nope-123456789abc/manifest.json", check=False)
     assert done.returncode

@@ -146,7 +146,7 @@ def test_made_mixtures_can_be_contained_and_written_in_any_order(tmp_path):
         ({"nine": ["mnli", "qqp"]}, r"mixtures\.nine: 'nine' means other tasks in the registry"),
         ({"mnli": ["mnli", "qqp"]}, r"mixtures\.mnli: 'mnli' means other tasks in the registry"),
         ({"mnli": [{"task": "mnli", "languages": ["en", "de"]}]}, r"'mnli' means other tasks in the registry"),
-        ({"mine": None}, r"mixtures\.mine: has no tasks, and the registry has no task or mixture of this name"),
+        ({"mine": None}, r"mixtures\.mine: has no tasks, and no task or mixture has this name; did you mean 'nine'"),
         (["xnli"], r"mixtures\.xnli: 'xnli' has no training data of its own"),
         (["mnli", "mnli"], r"mixtures: has something twice: \['mnli', 'mnli'\]"),
         (["mnli@de"], r"mixtures\.0: 'mnli@de' is not of the form letters, digits"),

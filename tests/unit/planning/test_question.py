@@ -64,7 +64,10 @@ def test_mixtures_with_settings_of_their_own_are_candidates_by_their_tasks_name(
     ("answer", "words"),
     [
         ({"budgets": {"equal epochs": {"multi": "pairs"}}}, "budgets.equal epochs.multi: unknown mixture 'pairs'"),
-        ({"budgets": {"equal epochs": {"multi": "pair", "single": "qqp"}}}, "single: unknown mixture 'qqp'"),
+        (
+            {"budgets": {"equal epochs": {"multi": "pair", "single": "qqp"}}},
+            "single: unknown mixture 'qqp'; known: best, mean, ",
+        ),
         ({"budgets": {"equal epochs": {"multi": "pair", "single": "pair"}}}, "'pair' is `multi` already"),
         (
             {"budgets": {"equal epochs": {"multi": "pair", "single": "mnli", "singles": ["mnli", "squad_v1"]}}},

@@ -42,9 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command and return Snakemake's exit code.
 
     Raises:
-        UserError: if another run is alive in this folder or may be, or Snakemake is ended by a signal.
+        UserError: if Snakemake is given a study, if another run is alive in this folder or may be, or if Snakemake is
+            ended by a signal.
         TerminatedError: if this process was asked to end.
     """
+    for name in arguments.snakemake[:1]:
+        if name.endswith(".yaml"):
+            raise UserError(f"{name}: a study is named by the environment; run: XSTILTS_STUDY={name} xstilts run")
     settings, folder = local(), Path.cwd()
     log.info("study: %s", settings.study)
     left_locked = runs.is_left_locked(settings.results, folder)

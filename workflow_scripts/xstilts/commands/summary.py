@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.plan}: no such plan; give the path of a study's plan.json")
     path = arguments.plan or configured_plan()
     if not (path.parent / scores.FILE).exists():
-        sys.stdout.write("The study has no scores yet; make study, or snakemake --cores all, makes them.\n")
+        sys.stdout.write("The study has no scores; make study, or snakemake --cores all, makes them.\n")
         return
     plan, _, folder = read_plan(path)
     sys.stdout.write(summary.text(plan, folder))

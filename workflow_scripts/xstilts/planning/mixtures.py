@@ -164,7 +164,9 @@ class _Scope:
             raise UserError(f"{location}: stands in more than {_DEEPEST} mixtures, one inside the other; name tasks")
         if definition is None:
             if not self.has_outer(key):
-                raise UserError(f"{location}: has no tasks, and the registry has no task or mixture of this name")
+                names = {*self.registry.tasks, *self.mixture_names()} - {key}
+                hint = suggestion(key, names)
+                raise UserError(f"{location}: has no tasks, and no task or mixture has this name; {hint}")
             definition = [key]
         if isinstance(definition, list):
             definition = schema.check({"tasks": definition}, "mixture.yaml", location)

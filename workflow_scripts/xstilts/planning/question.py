@@ -174,7 +174,8 @@ def _budget(entry: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], he
         singles = [single]
     key = "singles" if single in (BEST, MEAN) else "single"
     for name in singles:
-        check_known(name, mixtures, f"{here}.{key}", "mixture")
+        possible = mixtures if key == "singles" else {**mixtures, BEST: None, MEAN: None}
+        check_known(name, possible, f"{here}.{key}", "mixture")
         if name == multi:
             raise UserError(f"{here}.{key}: {name!r} is `multi` already; name another mixture")
         if _tasks(mixtures[name]) != 1:

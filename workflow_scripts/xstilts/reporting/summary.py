@@ -14,7 +14,7 @@ _WIDTH = 100
 
 
 def text(plan: StudyPlan, folder: Path) -> str:
-    """Return the headline table and the plan's notes; then the first paragraph and the path of the report, if there.
+    """Return the headline table and the plan's notes; then the first paragraph and the path of the report.
 
     Args:
         plan: the study's plan.
@@ -28,6 +28,8 @@ def text(plan: StudyPlan, folder: Path) -> str:
     if path.exists():
         said = _wrapped(paragraph.text(plan, compared))
         lines.append(f"\n{said}\n\nSingle numbers in brackets are rows of the report's tables.\n")
+    else:
+        lines.append("\nThe study has no estimates; make study, or snakemake --cores all, makes them.\n")
     if (folder / REPORT).exists():
         lines.append(f"Report: {folder / REPORT}\n")
     return "\n" + "".join(lines)
