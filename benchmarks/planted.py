@@ -1,11 +1,12 @@
 """Planted effects: what the pipeline says in many worlds of differences that are known (docs/miniature.md).
 
-Run:  python benchmarks/planted.py --worlds 100..139 --folder <folder> [--at-once 2] [--output docs/miniature/planted]
+Run:  python benchmarks/planted.py --worlds 100..139 --folder <folder> [--runs 5] [--at-once 2]
+          [--output docs/miniature/planted]
 
-Runs studies/planted.yaml in each of these worlds as `make study` does, on one core, with the results of all worlds in
-one folder. Worlds whose estimates are there are not run again, so a second call goes on where the first one ended. Then
-it reads their tables of estimates and writes what was found (worlds.csv, claims.csv) and how often that is right
-(planted.md).
+Runs studies/planted.yaml in each of these worlds as `make study` does, up to its estimates, on one core, with the
+results of all worlds in one folder. Worlds whose estimates are there are not run again, so a second call goes on where
+the first one ended. Then it reads their tables of estimates and writes what was found (worlds.csv, claims.csv) and how
+often that is right (planted.md).
 """
 
 import argparse
@@ -61,14 +62,14 @@ def worlds_in(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def project(folder: Path, world: int) -> Path:
+def project(folder: Path, seeds: Mapping[str, list[int]], world: int) -> Path:
     """Make the folder in which a world's study runs, a checkout but for its settings, and return it."""
     made = folder / f"world-{world}"
     made.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "rules", "envs", "workflow_scripts"):
         if not (made / name).exists():
             os.symlink(ROOT / name, made / name)
-    study = yaml.safe_load(STUDY.read_text(encoding="utf-8")) | {"world": world}
+    study = yaml.safe_load(STUDY.read_text(encoding="utf-8")) | {"world": world} | seeds
     (made / STUDY.name).write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
     settings = {"study": STUDY.name, "results": str(folder / "results")}
     (made / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -82,16 +83,16 @@ def estimates_of(made: Path) -> Path:
     return Path(settings["results"]) / plan.folder / estimates.FILE
 
 
-def run(folder: Path, world: int) -> Path | None:
+def run(folder: Path, seeds: Mapping[str, list[int]], world: int) -> Path | None:
     """Run the study in a world unless it has been run, and return its table of estimates; None if the run failed."""
-    made = project(folder, world)
+    made = project(folder, seeds, world)
     found, log, began = estimates_of(made), made / "run.log", time.monotonic()
     if found.exists():
         return found
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XSTILTS_")}
     environment |= {"PYTHONPATH": str(ROOT / "workflow_scripts")}
     with open(log, "w", encoding="utf-8") as output:
-        command = [sys.executable, "-m", "xstilts", "run", "--cores", "1"]
+        command = [sys.executable, "-m", "xstilts", "run", "--cores", "1", "--", "estimates"]
         code = subprocess.run(command, cwd=made, env=environment, stdout=output, stderr=output, check=False).returncode
     said = f"failed; see {log}" if code else f"{time.monotonic() - began:.0f} s"
     sys.stderr.write(f"world {world}: {said}\n")
@@ -181,12 +182,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--worlds", type=worlds_in, required=True, help="first..last")
     parser.add_argument("--folder", type=Path, required=True, help="where the studies run and their results are")
+    parser.add_argument("--runs", type=int, help="runs an arm; by default those of the study")
     parser.add_argument("--at-once", type=int, default=1, help="studies that run at the same time, each on one core")
     parser.add_argument("--output", type=Path, help="where the tables are written; by default the folder")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
+    seeds = {"seeds": list(range(1, arguments.runs + 1))} if arguments.runs else {}
     with ThreadPoolExecutor(arguments.at_once) as pool:
-        found = dict(zip(arguments.worlds, pool.map(partial(run, folder), arguments.worlds), strict=True))
+        found = dict(zip(arguments.worlds, pool.map(partial(run, folder, seeds), arguments.worlds), strict=True))
     frames = {world: estimates.read(path) for world, path in found.items() if path}
     if frames:
         sys.stdout.write(write(frames, arguments.output or folder))

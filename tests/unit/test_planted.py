@@ -118,25 +118,27 @@ def test_ranges_of_worlds():
 
 
 def test_a_world_is_the_study_with_another_seed(tmp_path):
-    made = planted.project(tmp_path, 123)
+    made = planted.project(tmp_path, {}, 123)
     shipped = yaml.safe_load(planted.STUDY.read_text())
     assert yaml.safe_load((made / "planted.yaml").read_text()) == shipped | {"world": 123}
+    more = planted.project(tmp_path, {"seeds": [1, 2, 3, 4]}, 125)
+    assert yaml.safe_load((more / "planted.yaml").read_text()) == shipped | {"world": 125, "seeds": [1, 2, 3, 4]}
     path = planted.estimates_of(made)
     assert path.is_relative_to(tmp_path / "results/studies/planted")
-    assert path != planted.estimates_of(planted.project(tmp_path, 124))
+    assert path != planted.estimates_of(planted.project(tmp_path, {}, 124))
 
 
 def test_a_world_that_is_done_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(planted.subprocess, "run", None)
-    path = planted.estimates_of(planted.project(tmp_path, 123))
+    path = planted.estimates_of(planted.project(tmp_path, {}, 123))
     path.parent.mkdir(parents=True)
     path.touch()
-    assert planted.run(tmp_path, 123) == path
+    assert planted.run(tmp_path, {}, 123) == path
 
 
 def test_a_failed_world_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(planted.sys, "executable", "false")
-    assert planted.run(tmp_path, 123) is None
+    assert planted.run(tmp_path, {}, 123) is None
     assert "world 123: failed; see" in capsys.readouterr().err
 
 
