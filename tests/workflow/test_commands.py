@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
@@ -51,6 +52,18 @@ def test_cluster_profile(fresh):
     assert done.stdout.count("Group job target") == len(plan.stage("targets")) + len(plan.stage("embeddings"))
     (predicted, *_) = re.findall(r"rule predict:.*?resources: ([^\n]*)", done.stdout, re.S)
     assert "runtime=10" in predicted.split(", ")
+
+
+def test_job_has_the_gpus_of_one_node(tmp_path):
+    """A model that needs more is refused before anything runs; here a node has none."""
+    project = Project(tmp_path / "project", gpu_type="h100")
+    shutil.copytree(ROOT / "rules", project.folder / "rules")
+    checkout(project.folder)
+    rules = project.folder / "rules/common.smk"
+    rules.write_text(rules.read_text().replace("NODE_GPUS = 8", "NODE_GPUS = 0"))
+    done = project.run("snakemake", "-n", "--cores", "1", check=False)
+    assert done.returncode
+    assert "needs 1 GPUs of type h100, and a job has those of one node, at most 0" in done.stdout + done.stderr
 
 
 def test_what_needs_no_model_runs_where_snakemake_runs():
