@@ -142,7 +142,8 @@ def test_a_failed_world_is_told(tmp_path, monkeypatch, capsys):
     assert "world 123: failed; see" in capsys.readouterr().err
 
 
-def test_the_table_of_the_documents_is_that_of_its_worlds():
-    folder = planted.ROOT / "docs/miniature/planted"
+@pytest.mark.parametrize("name", ["planted", "planted_5_runs"])
+def test_the_table_of_the_documents_is_that_of_its_worlds(name):
+    folder = planted.ROOT / "docs/miniature" / name
     worlds, claims = (pd.read_csv(folder / f"{name}.csv") for name in ("worlds", "claims"))
     assert (folder / "planted.md").read_text(encoding="utf-8") == planted.text(worlds, claims)
