@@ -12,9 +12,9 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.trainings import models_behind
-from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper.trainings import Trainings
 from xstilts.store import manifest, study_plan
+from xstilts.store.figures import FIGURES
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, PreparedSplit, Results, Run
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import EvaluationDataSpec, PreparedSpec

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from xstilts.reporting.outputs import FIGURES
 from xstilts.store import manifest, provenance, runs
 from xstilts.store import node as node_store
+from xstilts.store.figures import FIGURES
 from xstilts.store.files import digest, file_sha256
 from xstilts.store.manifest import path_of
 from xstilts.store.stages import STAGES

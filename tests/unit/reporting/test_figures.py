@@ -16,7 +16,8 @@ from xstilts.evaluation.analyses import measured
 from xstilts.reporting import analyses
 from xstilts.reporting.figures import drawing, style
 from xstilts.reporting.figures.options import WIDTHS
-from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES
+from xstilts.reporting.outputs import FIGURE_FORMATS
+from xstilts.store.figures import FIGURES
 from xstilts.store.study_plan import FigureLabels
 
 from tests.builders.figure_inputs import LANGUAGES, inputs_of, plan_of
@@ -178,12 +179,7 @@ def test_labels_stand_in_place_of_names(name):
     assert ("NLI" in shown) == (name not in of_no_target)
 
 
-def test_an_unknown_figure_and_an_unknown_palette(tmp_path):
+def test_an_unknown_figure(tmp_path):
     inputs = inputs_of(plan_of(["m"], ["none", "mnli"], [1, 2]))
     with pytest.raises(UserError, match=r"figure 'spraed': there is none of that name; did you mean 'spread'\?"):
         drawing.write("spraed", inputs, tmp_path)
-    for palette in ("vlga", "deep"):
-        other = inputs_of(plan_of(["m"], ["none", "mnli"], [1, 2]))
-        object.__setattr__(other, "options", style.Options(palette=palette))
-        with pytest.raises(UserError, match=rf"figures\.palette: '{palette}' is no colour map"):
-            drawing.write("gain_matrix", other, tmp_path)

@@ -9,9 +9,9 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates, scores
 from xstilts.reporting.layout import Shown
-from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper import document, fitted
 from xstilts.reporting.paper.works import of_plan
+from xstilts.store.figures import FIGURES
 
 from tests.builders.papers import leave, leave_figures, leave_provenance
 from tests.builders.plans import plan_of_study

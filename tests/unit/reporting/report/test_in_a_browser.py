@@ -1,7 +1,7 @@
 """The page in chromium: it asks for nothing, and is read, sorted and filtered by mouse and keyboard, on any screen."""
 
 import pytest
-from xstilts.reporting.outputs import FIGURES
+from xstilts.store.figures import FIGURES
 
 from tests.builders.browser import CHROMIUM, tab
 from tests.builders.reported import reported

@@ -4,13 +4,12 @@ Every start of Snakemake reads this module, so it imports no library that draws.
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
 
-from xstilts.errors import UserError, suggestion
-from xstilts.reporting.outputs import DIVERGING, FIGURES
+from xstilts.errors import UserError
+from xstilts.store.figures import DIVERGING, FIGURES
 from xstilts.store.files import canonical
 from xstilts.store.study_plan import FigureLabels, FigureOptions
 
@@ -52,26 +51,6 @@ class Options:
 def names(figures: FigureOptions) -> list[str]:
     """Return the names of the figures that a study makes."""
     return [name for name in FIGURES if figures.only is None or name in figures.only]
-
-
-def check(figures: FigureOptions, location: str) -> None:
-    """Refuse the name of a figure that there is not.
-
-    Args:
-        figures: the study's options.
-        location: the study file.
-
-    Raises:
-        UserError: with the name that is most like it.
-    """
-
-    def check_names(key: str, asked: Iterable[str]) -> None:
-        for name in asked:
-            if name not in FIGURES:
-                raise UserError(f"{location}: figures.{key}: unknown figure {name!r}; {suggestion(name, FIGURES)}")
-
-    check_names("only", figures.only or ())
-    check_names("widths", figures.widths)
 
 
 def of_figure(figures: FigureOptions, name: str) -> Options:
