@@ -76,11 +76,12 @@ def leave_study(folder: Path, found: Path, plan: StudyPlan) -> Path:
 
 
 def leave_figures(folder: Path) -> None:
-    """Draw an empty figure for each name."""
+    """Draw a blank figure for each name."""
     folder.mkdir()
     figure = plt.figure(figsize=(2, 1))
     for name in FIGURES:
-        figure.savefig(folder / f"{name}.pdf")
+        for kind in ("pdf", "svg"):
+            figure.savefig(folder / f"{name}.{kind}")
     plt.close(figure)
 
 

@@ -15,6 +15,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation.analyses import measured
 from xstilts.reporting import analyses
 from xstilts.reporting.figures import drawing, style
+from xstilts.reporting.figures.empty import is_empty
 from xstilts.reporting.figures.options import WIDTHS
 from xstilts.reporting.outputs import FIGURE_FORMATS
 from xstilts.store.figures import FIGURES
@@ -151,6 +152,14 @@ def test_a_figure_of_nothing_says_so(name):
     assert module(name).frame(inputs).empty
     (text,) = texts(drawn(name, inputs))
     assert text.get_text().replace("\n", " ") == module(name).NOTHING
+
+
+@pytest.mark.parametrize(
+    ("study", "without_data"), [(plan_of(["m"], ["none"], [1]), True), (plan_of(["m"], ["none"], [1, 2]), False)]
+)
+def test_the_file_of_a_figure_says_whether_it_has_data(tmp_path, study, without_data):
+    drawing.write("spread", inputs_of(study), tmp_path)
+    assert is_empty((tmp_path / "spread.svg").read_text(encoding="utf-8")) == without_data
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,6 +1,7 @@
 """The page in chromium: it asks for nothing, and is read, sorted and filtered by mouse and keyboard, on any screen."""
 
 import pytest
+from xstilts.reporting.figures import empty
 from xstilts.store.figures import FIGURES
 
 from tests.builders.browser import CHROMIUM, tab
@@ -17,7 +18,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    figures = dict.fromkeys(FIGURES, SVG)
+    figures = dict.fromkeys(FIGURES, SVG) | {"layer_sweep": SVG.replace('id="a"', f'id="{empty.ID}"')}
     study = reported(tmp_path_factory.mktemp("study"), languages=40, rows=3, figures=figures)
     return study.folder / "report.html"
 

@@ -24,6 +24,7 @@ from matplotlib.textpath import TextToPath
 
 from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, HIGHER, LOWER
 from xstilts.reporting import wording
+from xstilts.reporting.figures import empty
 from xstilts.reporting.figures.options import Options
 from xstilts.store.study_plan import NONE
 
@@ -166,8 +167,9 @@ def panels(
 
 
 def sentence(text: str, options: Options) -> Figure:
-    """Return a figure that says a sentence."""
+    """Return a figure that says a sentence in place of data."""
     figure, axes = panels(options, 0.2, note=text)
+    figure.set_gid(empty.ID)
     axes[0, 0].set_axis_off()
     return figure
 
