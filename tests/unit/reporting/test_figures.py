@@ -35,6 +35,16 @@ STUDIES = {
 }
 
 
+LONG = FigureLabels(
+    models={
+        "small": "a multilingual model whose label is rather long",
+        "large": "another multilingual-model of that kind",
+    },
+    mixtures={"mnli": "natural language inference, in English", "squad_v1": "question_answering_in_several_styles"},
+    targets={"xnli": "inference in fifteen languages of the world"},
+)
+
+
 @pytest.fixture(autouse=True)
 def look():
     with matplotlib.rc_context(style.SETTINGS):
@@ -123,6 +133,16 @@ BY_LANGUAGE = ("gains_by_language",)
 def test_labels_overlap_in_no_study(drawn_at, name, study, width):
     figure = drawn_at(name, study, width)
     assert figure.get_figwidth() == WIDTHS[width]
+    found = boxes(figure)
+    assert overlapping(figure, found) == []
+    assert (found[:, :2] > -1).all() and (found[:, 2:] < np.array(figure.bbox.size) + 1).all()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_long_labels_are_wrapped_and_overlap_nowhere(name, width):
+    plan = plan_of(["small", "large"], ["none", "mnli", "squad_v1", "nine"], [1, 2])
+    figure = drawn(name, inputs_of(plan, width=WIDTHS[width], labels=LONG))
     found = boxes(figure)
     assert overlapping(figure, found) == []
     assert (found[:, :2] > -1).all() and (found[:, 2:] < np.array(figure.bbox.size) + 1).all()

@@ -4,6 +4,7 @@ Every start of Snakemake reads this module, so it imports no library that draws.
 """
 
 import json
+import textwrap
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +16,8 @@ from xstilts.store.study_plan import FigureLabels, FigureOptions
 
 # widths in inches of a column and of a page of a paper, as those of ACL have them
 WIDTHS = {"column": 3.3, "page": 6.9}
+# characters of a line of a label: what a panel of a column has room for beside its data
+_LABEL = 18
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,25 @@ class Options:
     labels: FigureLabels = field(default_factory=FigureLabels)
 
     def model(self, name: str) -> str:
-        """Return the label of a model."""
-        return self.labels.models.get(name, name)
+        """Return the label of a model, in short lines."""
+        return wrapped(self.labels.models.get(name, name))
 
     def mixture(self, name: str) -> str:
-        """Return the label of a mixture."""
-        return self.labels.mixtures.get(name, name)
+        """Return the label of a mixture, in short lines."""
+        return wrapped(self.labels.mixtures.get(name, name))
 
     def target(self, name: str) -> str:
-        """Return the label of a target."""
-        return self.labels.targets.get(name, name)
+        """Return the label of a target, in short lines."""
+        return wrapped(self.labels.targets.get(name, name))
 
     def language(self, code: str) -> str:
         """Return the label of a language."""
         return self.labels.languages.get(code, code)
+
+
+def wrapped(label: str) -> str:
+    """Return a label whose lines are short, with line breaks in it."""
+    return textwrap.fill(label, _LABEL)
 
 
 def names(figures: FigureOptions) -> list[str]:
