@@ -12,9 +12,9 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from xstilts.evaluation import estimates, scores
 from xstilts.evaluation.trainings import models_behind
-from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.paper.trainings import Trainings
 from xstilts.store import manifest, study_plan
+from xstilts.store.figures import FIGURES
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, PreparedSplit, Results, Run
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import EvaluationDataSpec, PreparedSpec
@@ -76,11 +76,12 @@ def leave_study(folder: Path, found: Path, plan: StudyPlan) -> Path:
 
 
 def leave_figures(folder: Path) -> None:
-    """Draw an empty figure for each name."""
+    """Draw a blank figure for each name."""
     folder.mkdir()
     figure = plt.figure(figsize=(2, 1))
     for name in FIGURES:
-        figure.savefig(folder / f"{name}.pdf")
+        for kind in ("pdf", "svg"):
+            figure.savefig(folder / f"{name}.{kind}")
     plt.close(figure)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xstilts.reporting.figures.options import as_text, of_figure
-from xstilts.reporting.outputs import FIGURES
+from xstilts.store.figures import FIGURES
 from xstilts.store.study_plan import FigureOptions, PlannedNode, PlannedTarget, StudyPlan
 
 XNLI = PlannedTarget("xnli", "classification", "accuracy", "en", "tiny")

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from scipy import stats
-from xstilts.reporting.outputs import FIGURES
+from xstilts.store.figures import FIGURES
 from xstilts.store.manifest import path_of
 
 from tests.builders.projects import ROOT, Project

@@ -5,7 +5,7 @@ import runpy
 from pathlib import Path
 
 from xstilts.forms import NAMES
-from xstilts.reporting.outputs import FIGURES
+from xstilts.store.figures import FIGURES
 from xstilts.store.stages import STAGES
 
 ROOT = Path(__file__).parents[2]

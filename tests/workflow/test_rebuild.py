@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from xstilts.commands import main
-from xstilts.reporting.outputs import FIGURES
+from xstilts.store.figures import FIGURES
 from xstilts.store.files import canonical
 
 from tests.builders.projects import Project, checkout, with_recipe_key

@@ -6,9 +6,10 @@ import sys
 
 import pandas as pd
 import pytest
-from xstilts.reporting.outputs import ANALYSES, FIGURES
+from xstilts.reporting.outputs import ANALYSES
 from xstilts.store import study_plan as study_plans
 from xstilts.store.answer import Answer, Budget, Contrast, Family
+from xstilts.store.figures import FIGURES
 from xstilts.store.study_plan import PlannedTarget
 
 from tests.builders.pages import Page

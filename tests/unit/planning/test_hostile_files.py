@@ -21,7 +21,6 @@ from xstilts.planning.plan import make_plan
 from xstilts.planning.settings import from_config
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
-from xstilts.reporting.figures import options
 from xstilts.store import study_plan
 
 from tests.builders.hostile import changed, ends
@@ -61,7 +60,6 @@ def written(folder: Path, content) -> Path:
 def plan(path: Path, entries: registry.Registry) -> None:
     """Do what every command does that reads a study."""
     study = read_study(path, entries)
-    options.check(study.figures, str(path))
     made = make_plan(study, entries, Indexes({}, {}))
     feasibility.check(made, entries, str(path))
     study_plan.text(made.study_plan)

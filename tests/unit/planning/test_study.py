@@ -215,6 +215,22 @@ BAD = {
         set_at("figures", {"widths": {"spread": 0}}),
         r"figures\.widths\.spread: must be >= 1, found 0",
     ),
+    "unknown figure": (
+        set_at("figures", {"only": ["spraed"]}),
+        r"figures\.only: unknown figure 'spraed'; did you mean 'spread'\?",
+    ),
+    "width of an unknown figure": (
+        set_at("figures", {"widths": {"spraed": 3}}),
+        r"figures\.widths: unknown figure 'spraed'; did you mean 'spread'\?",
+    ),
+    "palette that does not exist": (
+        set_at("figures", {"palette": "vlga"}),
+        r"figures\.palette: 'vlga' is no diverging colour map of seaborn or matplotlib; did you mean 'vlag'\?",
+    ),
+    "palette without a middle": (
+        set_at("figures", {"palette": "viridis"}),
+        r"figures\.palette: 'viridis' is no diverging colour map of seaborn or matplotlib; known: BrBG, ",
+    ),
     "override of an unknown task": (
         set_at("recipes", "quick", "target", "overrides", {"udpso": {"epochs": 1}}),
         r"overrides: unknown form or task 'udpso'; did you mean 'udpos'\?",

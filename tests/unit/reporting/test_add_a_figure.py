@@ -37,13 +37,13 @@ def test_steps_of_the_page(tmp_path):
     package = tmp_path / "workflow_scripts/xstilts"
     shutil.copytree(ROOT / "workflow_scripts/xstilts", package, ignore=shutil.ignore_patterns("__pycache__"))
     new, table = (
-        re.search(rf"`workflow_scripts/xstilts/(reporting/{name}\.py)`", text)[1]
-        for name in ("figures/source_scores", "outputs")
+        re.search(rf"`workflow_scripts/xstilts/({name}\.py)`", text)[1]
+        for name in ("reporting/figures/source_scores", "store/figures")
     )
     (package / new).write_text(module)
-    outputs = (package / table).read_text()
-    assert "FIGURES = {\n" in outputs
-    (package / table).write_text(outputs.replace("FIGURES = {\n", f"FIGURES = {{\n{line}"))
+    names = (package / table).read_text()
+    assert "FIGURES = {\n" in names
+    (package / table).write_text(names.replace("FIGURES = {\n", f"FIGURES = {{\n{line}"))
     (tmp_path / "figures").mkdir()
     (tmp_path / "plan.json").write_text(study_plans.text(study_plan()))
     command = [sys.executable, "-W", "ignore", "-c", DRAW, str(tmp_path / "figures"), str(tmp_path / "plan.json")]

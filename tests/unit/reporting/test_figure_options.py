@@ -5,7 +5,7 @@ import json
 import pytest
 from xstilts.errors import UserError
 from xstilts.reporting.figures import options
-from xstilts.reporting.outputs import DIVERGING, FIGURES
+from xstilts.store.figures import DIVERGING, FIGURES
 from xstilts.store.study_plan import FigureLabels, FigureOptions
 
 
@@ -30,14 +30,6 @@ def test_options_as_text():
     for wrong in ("", "[]", '{"width": "wide"}'):
         with pytest.raises(UserError, match="--options: not the options of a figure"):
             options.from_text(wrong)
-
-
-def test_names_of_figures_are_checked():
-    options.check(FigureOptions(only=("spread",), widths={"headline": "page"}), "study.yaml")
-    for key, wrong in {"only": FigureOptions(only=("spraed",)), "widths": FigureOptions(widths={"spraed": 3})}.items():
-        message = rf"^study\.yaml: figures\.{key}: unknown figure 'spraed'; did you mean 'spread'\?$"
-        with pytest.raises(UserError, match=message):
-            options.check(wrong, "study.yaml")
 
 
 def test_a_study_may_make_some_of_the_figures():

@@ -15,8 +15,10 @@ from xstilts.errors import UserError
 from xstilts.evaluation.analyses import measured
 from xstilts.reporting import analyses
 from xstilts.reporting.figures import drawing, style
+from xstilts.reporting.figures.empty import is_empty
 from xstilts.reporting.figures.options import WIDTHS
-from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES
+from xstilts.reporting.outputs import FIGURE_FORMATS
+from xstilts.store.figures import FIGURES
 from xstilts.store.study_plan import FigureLabels
 
 from tests.builders.figure_inputs import LANGUAGES, inputs_of, plan_of
@@ -31,6 +33,16 @@ STUDIES = {
     "ten seeds": (["small"], ["none", "mnli", "nine"], list(range(10)), ("en", "de")),
     "one language": (["small"], ["none", "mnli"], [1, 2], ("en",)),
 }
+
+
+LONG = FigureLabels(
+    models={
+        "small": "a multilingual model whose label is rather long",
+        "large": "another multilingual-model of that kind",
+    },
+    mixtures={"mnli": "natural language inference, in English", "squad_v1": "question_answering_in_several_styles"},
+    targets={"xnli": "inference in fifteen languages of the world"},
+)
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +138,16 @@ def test_labels_overlap_in_no_study(drawn_at, name, study, width):
     assert (found[:, :2] > -1).all() and (found[:, 2:] < np.array(figure.bbox.size) + 1).all()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_long_labels_are_wrapped_and_overlap_nowhere(name, width):
+    plan = plan_of(["small", "large"], ["none", "mnli", "squad_v1", "nine"], [1, 2])
+    figure = drawn(name, inputs_of(plan, width=WIDTHS[width], labels=LONG))
+    found = boxes(figure)
+    assert overlapping(figure, found) == []
+    assert (found[:, :2] > -1).all() and (found[:, 2:] < np.array(figure.bbox.size) + 1).all()
+
+
 def test_an_overlap_is_seen():
     figure, axes = style.panels(inputs_of(plan_of(["m"], ["none"], [1])).options, 1)
     axes[0, 0].text(0.5, 0.5, "one")
@@ -150,6 +172,14 @@ def test_a_figure_of_nothing_says_so(name):
     assert module(name).frame(inputs).empty
     (text,) = texts(drawn(name, inputs))
     assert text.get_text().replace("\n", " ") == module(name).NOTHING
+
+
+@pytest.mark.parametrize(
+    ("study", "without_data"), [(plan_of(["m"], ["none"], [1]), True), (plan_of(["m"], ["none"], [1, 2]), False)]
+)
+def test_the_file_of_a_figure_says_whether_it_has_data(tmp_path, study, without_data):
+    drawing.write("spread", inputs_of(study), tmp_path)
+    assert is_empty((tmp_path / "spread.svg").read_text(encoding="utf-8")) == without_data
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -178,12 +208,7 @@ def test_labels_stand_in_place_of_names(name):
     assert ("NLI" in shown) == (name not in of_no_target)
 
 
-def test_an_unknown_figure_and_an_unknown_palette(tmp_path):
+def test_an_unknown_figure(tmp_path):
     inputs = inputs_of(plan_of(["m"], ["none", "mnli"], [1, 2]))
     with pytest.raises(UserError, match=r"figure 'spraed': there is none of that name; did you mean 'spread'\?"):
         drawing.write("spraed", inputs, tmp_path)
-    for palette in ("vlga", "deep"):
-        other = inputs_of(plan_of(["m"], ["none", "mnli"], [1, 2]))
-        object.__setattr__(other, "options", style.Options(palette=palette))
-        with pytest.raises(UserError, match=rf"figures\.palette: '{palette}' is no colour map"):
-            drawing.write("gain_matrix", other, tmp_path)

@@ -4,8 +4,11 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
+from matplotlib.colors import Colormap
 from xstilts.reporting.figures import style
 from xstilts.reporting.figures.options import Options
+from xstilts.store.figures import PALETTES
 from xstilts.store.study_plan import FigureLabels
 
 
@@ -38,3 +41,8 @@ def test_segments_may_be_none():
     assert [np.asarray(one.get_path().vertices).tolist() for one in grid[0, 0].patches] == [[], [[1, 2], [4, 2]]]
     for kind in ("svg", "png", "pdf"):
         figure.savefig(io.BytesIO(), format=kind)
+
+
+@pytest.mark.parametrize("name", PALETTES)
+def test_every_palette_that_a_study_may_have_is_a_colour_map(name):
+    assert isinstance(style.diverging(Options(palette=name)), Colormap)

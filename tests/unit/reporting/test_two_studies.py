@@ -13,6 +13,7 @@ from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 
 from tests.builders.compared import XNLI
 from tests.builders.estimates import CONTRAST, LOWER, ONE_RUN, UNDECIDED
+from tests.builders.pages import Page
 from tests.builders.two_studies import ARM, outputs, study
 
 GAIN = {**CONTRAST, "name": "multi", "model": "s", "a": "nine", "b": "none"}
@@ -105,6 +106,12 @@ def test_page_loads_nothing_and_has_all_rows(tmp_path):
             assert all(re.search(rf">{re.escape(cell)}(</td>|</strong>|<svg)", page) for cell in row[1:])
     assert page.count('class="interval"') == 1 and "<strong>opposite</strong>" in page
     assert 'data-model="s" data-mixture="mnli" data-target="xnli"' in page
+
+
+def test_what_matters_stands_first_on_the_page(tmp_path):
+    tables = Page(html(found(tmp_path, [GAIN], [GAIN]))).tables
+    assert tables["differences-table"].header[:4] == ["arm", "B − A", "95 % interval", "verdict"]
+    assert tables["verdicts"].header == ["comparison", "agreement", "in", "on", "A", "verdict", "B", "verdict"]
 
 
 def test_filters_have_whole_names(tmp_path):

@@ -23,6 +23,7 @@ from xstilts.planning.tasks import Task
 from xstilts.references import in_language, parse_reference
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
+from xstilts.store.figures import FIGURES, PALETTES
 from xstilts.store.study_plan import Benchmark, FigureLabels, FigureOptions
 
 PHASES = ("intermediate", "target")
@@ -177,7 +178,15 @@ def _figures(
     targets: Mapping[str, Target],
     location: str,
 ) -> FigureOptions:
-    """Return the options of figures; which figures there are, ``reporting`` says and checks."""
+    """Return the options of figures."""
+    for key in ("only", "widths"):
+        for name in value[key] or ():
+            check_known(name, FIGURES, f"{location}: figures.{key}", "figure")
+    if value["palette"] not in PALETTES:
+        raise UserError(
+            f"{location}: figures.palette: {value['palette']!r} is no diverging colour map of seaborn or matplotlib;"
+            f" {suggestion(value['palette'], PALETTES)}"
+        )
     languages = dict.fromkeys(language for target in targets.values() for language in target.languages)
     named = {"models": models, "mixtures": mixtures, "targets": targets, "languages": languages}
     for kind, labels in value["labels"].items():

@@ -22,17 +22,3 @@ ANALYSES = {
     "language_features": "language_features",
     "language_regression": "language_regression",
 }
-# name of the figure: its module in reporting/figures/
-FIGURES = {
-    "headline": "headline",
-    "gain_matrix": "gain_matrix",
-    "gains_by_language": "gains_by_language",
-    "spread": "spread",
-    "mixture_size": "mixture_size",
-    "learning_curves": "learning_curves",
-    "layer_sweep": "layer_sweep",
-    "cost_against_gain": "cost_against_gain",
-    "planted_against_found": "planted_against_found",
-}
-# the figures whose colours are the study's palette
-DIVERGING = ("gain_matrix",)

@@ -79,7 +79,7 @@ def _values(axes: Iterable[Mapping[str, Iterable[str]]], name: str) -> list[str]
 
 
 def _differences(found: TwoStudies, cells: Cells) -> Grid:
-    header, texts = cells
+    header, texts = _ordered(cells, ("arm", "B − A", "95 % interval", "verdict"))
     place = header.index("95 % interval")
     rows = []
     for one, row, picture in zip(texts, records(found.differences), pictures(found.differences), strict=True):
@@ -92,7 +92,7 @@ def _differences(found: TwoStudies, cells: Cells) -> Grid:
 
 
 def _verdicts(found: TwoStudies) -> Grid:
-    header, cells = two_studies.verdict_cells(found.verdicts)
+    header, cells = _ordered(two_studies.verdict_cells(found.verdicts), ("comparison", "agreement"))
     rows = []
     for texts, row in zip(cells, records(two_studies.of_both(found.verdicts)), strict=True):
         # mixtures are compared in a model, or models on a mixture
@@ -103,6 +103,14 @@ def _verdicts(found: TwoStudies) -> Grid:
         axes = _about(model=models, mixture=mixtures, target=row["target"].split(" minus "))
         rows.append(Row(cells=_marked(texts, row["agreement"]), axes=axes))
     return Grid(id="verdicts", caption="Estimates of both studies", columns=columns(header), rows=rows)
+
+
+def _ordered(cells: Cells, first: Sequence[str]) -> Cells:
+    """Return header and rows with some columns first: those that a narrow screen has room for."""
+    header, rows = cells
+    places = [header.index(title) for title in first]
+    places += [place for place in range(len(header)) if place not in places]
+    return [header[place] for place in places], [[row[place] for place in places] for row in rows]
 
 
 def _claims(found: TwoStudies) -> Grid:

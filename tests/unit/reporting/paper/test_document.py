@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import estimates, scores
+from xstilts.reporting.figures import empty
 from xstilts.reporting.layout import Shown
-from xstilts.reporting.outputs import FIGURES
-from xstilts.reporting.paper import document, fitted
+from xstilts.reporting.paper import document, figures, fitted
 from xstilts.reporting.paper.works import of_plan
+from xstilts.store.figures import FIGURES
 
 from tests.builders.papers import leave, leave_figures, leave_provenance
 from tests.builders.plans import plan_of_study
@@ -61,6 +62,14 @@ def test_files(paper, plan):
         *(f"tables/{name}.tex" for name in (*plan.tables, "settings", "data")),
         *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("tex", "pdf")),
     }  # fmt: skip
+
+
+def test_figures_without_data_are_left_out(plan, tmp_path):
+    leave_figures(tmp_path / "figures")
+    (tmp_path / "figures/spread.svg").write_text(f'<svg><g id="{empty.ID}"></g></svg>', encoding="utf-8")
+    names = figures.write(plan, scores.read(FOUND / scores.FILE), tmp_path / "figures", tmp_path / "paper")
+    assert names == [f"figures/{name}" for name in FIGURES if name != "spread"]
+    assert not (tmp_path / "paper/figures/spread.pdf").exists()
 
 
 def test_every_file_is_put_in(sources, paper):

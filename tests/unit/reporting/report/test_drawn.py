@@ -1,7 +1,7 @@
 """Figures within a page, by hand: ids, references, looks and coordinates."""
 
-from xstilts.reporting.outputs import FIGURES
 from xstilts.reporting.report.drawn import embedded
+from xstilts.store.figures import FIGURES
 
 NAME = "gain_matrix"
 # before all names that the figure has of its own

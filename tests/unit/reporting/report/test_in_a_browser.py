@@ -1,7 +1,8 @@
 """The page in chromium: it asks for nothing, and is read, sorted and filtered by mouse and keyboard, on any screen."""
 
 import pytest
-from xstilts.reporting.outputs import FIGURES
+from xstilts.reporting.figures import empty
+from xstilts.store.figures import FIGURES
 
 from tests.builders.browser import CHROMIUM, tab
 from tests.builders.reported import reported
@@ -17,7 +18,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    figures = dict.fromkeys(FIGURES, SVG)
+    figures = dict.fromkeys(FIGURES, SVG) | {"layer_sweep": SVG.replace('id="a"', f'id="{empty.ID}"')}
     study = reported(tmp_path_factory.mktemp("study"), languages=40, rows=3, figures=figures)
     return study.folder / "report.html"
 
@@ -48,6 +49,24 @@ def test_nothing_is_wider_than_the_screen(browser, path, width, scheme):
     assert browser.value("innerWidth") == width
     assert browser.value("document.documentElement.scrollWidth") <= width
     assert browser.value("document.querySelector('#scores-by-language .scroll').scrollWidth") > width / 2
+
+
+def test_a_phone_shows_what_matters_without_scrolling_aside(browser, path):
+    browser.go(path, 390)
+    for name in ("answer", "contrasts", "claims-judged", "claims-compared"):
+        head = f"[...document.querySelectorAll('#{name} thead th')].find(head => head.textContent == 'verdict')"
+        assert browser.value(f"{head}.getBoundingClientRect().right") <= 390, name
+    boxes = "[...document.querySelectorAll('.scroll')]"
+    assert browser.value(f"{boxes}.every(box => getComputedStyle(box).maxHeight == 'none')")
+    assert browser.value("[...document.querySelectorAll('.card')].every(card => card.scrollWidth <= card.clientWidth)")
+
+
+def test_the_first_paragraph_is_several(browser, path):
+    browser.go(path)
+    words = browser.value(
+        "[...document.querySelectorAll('#paragraph p')].map(part => part.innerText.split(/\\s+/).length)"
+    )
+    assert len(words) > 2 and max(words) < 120
 
 
 def test_schemes_differ(browser, path):

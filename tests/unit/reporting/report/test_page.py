@@ -9,6 +9,7 @@ from xstilts.evaluation.scores import headline, with_gain
 from xstilts.evaluation.table import records
 from xstilts.evaluation.unasked import GAIN, is_of_analysis
 from xstilts.reporting import analyses, wording
+from xstilts.reporting.figures import empty
 from xstilts.reporting.outputs import ANALYSES
 
 from tests.builders.reported import MIXTURES, reported
@@ -26,6 +27,13 @@ COMPARED = ("answer", "contrasts", "gains", "claims-compared")
 @pytest.fixture(scope="module", params=SIZES)
 def study(request, tmp_path_factory):
     return reported(tmp_path_factory.mktemp("study"), **SIZES[request.param])
+
+
+def test_a_figure_without_data_is_left_out(tmp_path):
+    svg = '<svg><g id="{}"><text>a</text></g></svg>'
+    figures = {"spread": svg.format("figure_1"), "layer_sweep": svg.format(empty.ID)}
+    html = reported(tmp_path, languages=3, seeds=1, rows=2, figures=figures).html
+    assert html.count("<svg") == 1 and "figures/spread.pdf" in html and "layer_sweep.pdf" not in html
 
 
 def numbers_of(row):

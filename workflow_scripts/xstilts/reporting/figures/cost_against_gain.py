@@ -56,10 +56,12 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     names = style.arm_names(shown, options)
     looks = style.series(names)
     parts = _parts(shown)
-    height = point_labels.height_for(max(len(part) for part in parts), _HEIGHT)
-    least = _WIDTH + style.width_of(map(options.mixture, shown["mixture"]), SMALL)
+    texts = [options.mixture(mixture) for mixture in shown["mixture"]]
+    height = point_labels.height_for(max(map(len, parts)) * style.lines_of(texts), _HEIGHT)
+    least = _WIDTH + style.width_of(texts, SMALL)
     bands = style.bands(parts, options.width - 0.4, least)
-    total = len(bands) * (height + _AROUND)
+    above = style.LINE * (style.lines_of(names.values()) - 1)
+    total = len(bands) * (height + _AROUND + above)
     figure, grid = style.panels(options, total, len(bands), len(bands[0]), note=_note(frame, plan))
     ends = [0.0, *shown["low"].dropna(), *shown["high"].dropna(), *shown["estimate"]]
     room = 0.06 * (max(ends) - min(ends)) or 1.0

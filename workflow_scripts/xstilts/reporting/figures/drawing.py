@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from xstilts.errors import UserError, suggestion
 from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
-from xstilts.reporting.outputs import FIGURE_FORMATS, FIGURES
+from xstilts.reporting.outputs import FIGURE_FORMATS
+from xstilts.store.figures import FIGURES
 
 # no dates
 _METADATA: Mapping[str, dict[str, Any]] = {
@@ -31,7 +32,7 @@ def write(name: str, inputs: FigureInputs, folder: Path) -> None:
         folder: where to.
 
     Raises:
-        UserError: if there is no figure of that name, or the palette does not exist.
+        UserError: if there is no figure of that name.
     """
     module = _module(name)
     with matplotlib.rc_context(style.SETTINGS):

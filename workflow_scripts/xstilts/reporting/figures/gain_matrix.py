@@ -3,7 +3,7 @@
 A cell has a colour only where the gain is decided: higher or lower. What is undecided is grey on white.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from xstilts.reporting import wording
 from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import MUTED, RULE, SMALL, TEXT
+from xstilts.reporting.figures.style import LINE, MUTED, RULE, SMALL, TEXT
 from xstilts.reporting.main_table import MEAN
 from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import NONE, StudyPlan
@@ -79,7 +79,9 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     panels = [(arm, block) for arm in names for block in blocks]
     beside = min(len(panels), max(1, int(room / (columns * _CELL + 0.1)))) if len(blocks) == 1 else 1
     rows = [panels[start : start + beside] for start in range(0, len(panels), beside)]
-    height = len(rows) * (len(mixtures) * _ROW + _AROUND)
+    row = max(_ROW, LINE * style.lines_of(map(options.mixture, mixtures)) + 0.02)
+    above = LINE * (style.lines_of(names.values()) - 1) + _above(targets, options)
+    height = len(rows) * (len(mixtures) * row + _AROUND + above)
     figure, grid = style.panels(options, height, len(rows), beside, note=_note(frame, plan))
     colours, largest = style.diverging(options), _largest(frame)
     # the same range on both sides, so that no gain is the colour in the middle
@@ -91,6 +93,20 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
         for cell in records(cells):
             _cell(axes, cell, block.index(cell["target"]), mixtures.index(cell["mixture"]), colours, scale)
     return figure
+
+
+def _targets(targets: Iterable[str], options: Options) -> tuple[list[str], bool]:
+    """Return the labels of targets, and whether they are slanted, because one is wider than a cell."""
+    names = [MEAN if target == MEAN else options.target(target) for target in targets]
+    return names, style.width_of(names, SMALL) > _CELL
+
+
+def _above(targets: Iterable[str], options: Options) -> float:
+    """Return the height in inches that labels of targets take, beyond that of a line as wide as a cell."""
+    names, slanted = _targets(targets, options)
+    lines = LINE * (style.lines_of(names) - 1)
+    # at 30 degrees, half the width stands upright
+    return lines + (style.width_of(names, SMALL) - _CELL) / 2 if slanted else lines
 
 
 def _largest(frame: pd.DataFrame) -> float:
@@ -120,8 +136,7 @@ def _table(
     """Lay out the cells of a panel, with the names of targets above and those of mixtures at the left."""
     axes.spines[:].set_visible(False)
     axes.set(xlim=(0, columns), ylim=(len(mixtures), 0))
-    names = [MEAN if target == MEAN else options.target(target) for target in targets]
-    slanted = style.width_of(names, SMALL) > _CELL
+    names, slanted = _targets(targets, options)
     rotation: dict[str, Any] = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks([index + 0.5 for index in range(len(names))], names, **rotation)
     rows = list(enumerate(mixtures)) if labelled else []

@@ -17,7 +17,7 @@ from xstilts.reporting import wording
 from xstilts.reporting.figures import languages, style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import DECIDED, MUTED, SMALL, TEXT, Line, Look
+from xstilts.reporting.figures.style import BOLD, DECIDED, MEDIUM, MUTED, SMALL, TEXT, Line, Look
 from xstilts.reporting.main_table import in_percent
 from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
@@ -51,9 +51,12 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     tall = max(1.0, _OFFSET * (len(names) + 1))
     lines = {target: _lines(target, cells, plan, options, tall) for target, cells in by_target.items()}
     label = style.width_of([line.text for one in lines.values() for line in one], SMALL)
-    bands = style.bands(list(dict.fromkeys(frame["mixture"])), options.width - label - 0.2, _PANEL)
+    mixtures = list(dict.fromkeys(frame["mixture"]))
+    least = max(_PANEL, style.width_of(map(options.mixture, mixtures), MEDIUM * BOLD) + 0.1)
+    bands = style.bands(mixtures, options.width - label - 0.2, least)
     rows = [[(target, mixture) for mixture in band] for target in lines for band in bands]
-    heights = [_LINE * sum(line.height for line in lines[row[0][0]]) + _AROUND for row in rows]
+    above = style.LINE * (style.lines_of(map(options.mixture, mixtures)) - 1)
+    heights = [_LINE * sum(line.room for line in lines[row[0][0]]) + _AROUND + above for row in rows]
     figure, grid = style.panels(
         options, sum(heights), len(rows), len(bands[0]), note=_note(frame, plan), height_ratios=heights
     )

@@ -18,8 +18,8 @@ from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
-from xstilts.reporting.figures.options import Options
-from xstilts.reporting.figures.style import BAND, DECIDED, FIRST, MUTED, SECOND, SMALL, TEXT
+from xstilts.reporting.figures.options import Options, wrapped
+from xstilts.reporting.figures.style import BAND, BOLD, DECIDED, FIRST, MUTED, SECOND, SMALL, TEXT
 from xstilts.store.answer import ANSWER, SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
@@ -34,6 +34,8 @@ _NOT_SAID = {"mixture": "", "interval": "", "verdict": "", "collapsed": False}
 _ROW, _AROUND = 0.56, 0.42
 # a width in inches from which the interaction stands beside the differences, not below
 _WIDE = 5.0
+# of which they have these shares
+_SHARES = (1.7, 1.0)
 # within a row, from its top: the text, the estimate, the runs of several tasks and of a single one
 _HEAD, _BAR, _UPPER, _LOWER = 0.14, 0.4, 0.64, 0.84
 
@@ -105,15 +107,21 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     interacts = any(len(second) for _, second in parts)
     wide = options.width >= _WIDE and interacts
     lines = parts if wide else [[part] for pair in parts for part in pair if len(part)]
-    heights = [max(map(_height, line)) for line in lines]
+    dots = frame[frame["what"].isin([MULTI, SINGLE])]
+    # the names of two arms stand below each other, in small letters
+    tall = _ROW * max(1, 0.85 * style.lines_of(map(options.mixture, [*dots["mixture"], *dots["b"]])))
+    head = _head(frame, options, wide) / tall
+    heights = [max(_height(part, head) for part in line) for line in lines]
+    titles = [_title(part.iloc[0], options, len(groups) > 1) for line in lines for part in line if len(part)]
+    above = style.LINE * (style.lines_of(titles) - 1)
     figure, grid = style.panels(
         options,
-        _ROW * sum(heights) + _AROUND * len(heights),
+        tall * sum(heights) + (_AROUND + above) * len(heights),
         len(lines),
         len(lines[0]),
         note=_note(frame, plan),
         height_ratios=heights,
-        width_ratios=(1.7, 1) if wide else (1,),
+        width_ratios=_SHARES if wide else (1,),
         sharex="col",
     )
     for line, height, row in zip(lines, heights, grid, strict=True):
@@ -122,53 +130,77 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
                 axes.set_axis_off()
                 continue
             axes.set(ylim=(height, 0), xlabel="points" if line is lines[-1] else "")
-            _panel(axes, part, plan, options, height / int((part["what"] == ESTIMATE).sum()), len(groups) > 1)
+            axes.set_title(_title(part.iloc[0], options, len(groups) > 1))
+            _panel(axes, part, plan, options, height / int((part["what"] == ESTIMATE).sum()), head)
     return figure
 
 
-def _tall(part: pd.DataFrame) -> float:
+def _head(frame: pd.DataFrame, options: Options, wide: bool) -> float:
+    """Return the height in inches that names of rows take above what was found, where a line has no room for both."""
+    arms = style.width_of(map(options.mixture, [*frame["mixture"], *frame["b"]]), SMALL - 1)
+    differences, interactions = (share / sum(_SHARES) if wide else 1.0 for share in _SHARES)
+    lines = 0
+    for row in records(frame[frame["what"] == ESTIMATE]):
+        name, share = _name(row, options), differences if row["kind"] == DIFFERENCE else interactions
+        room = share * (options.width - arms - 0.2)
+        if "\n" in name or style.width_of([name], SMALL * BOLD) + style.width_of([_said(row)], SMALL) > room:
+            lines = max(lines, style.lines_of([name]))
+    return style.LINE * lines
+
+
+def _title(first: pd.Series, options: Options, several: bool) -> str:
+    """Return what stands above a panel, by its first row."""
+    title = f"{options.mixture(first['a'])} \N{MINUS SIGN} {options.mixture(first['b'])}"
+    title = title if first["kind"] == DIFFERENCE else "large \N{MINUS SIGN} small"
+    return f"{title}, {first['budget']}, {first['recipe']}" if several else title
+
+
+def _tall(part: pd.DataFrame, head: float) -> float:
     """Return the height that a row of a panel takes: less where no dots stand below the estimates."""
-    return 1.0 if (part["what"] != ESTIMATE).any() else _UPPER - 0.06
+    return head + (1.0 if (part["what"] != ESTIMATE).any() else _UPPER - 0.06)
 
 
-def _height(part: pd.DataFrame) -> float:
-    return _tall(part) * int((part["what"] == ESTIMATE).sum())
+def _height(part: pd.DataFrame, head: float) -> float:
+    return _tall(part, head) * int((part["what"] == ESTIMATE).sum())
 
 
-def _panel(axes: Axes, part: pd.DataFrame, plan: StudyPlan, options: Options, step: float, several: bool) -> None:
-    """Draw the rows of a panel, each with its text above it, in the middle of the step from one to the next."""
+def _panel(axes: Axes, part: pd.DataFrame, plan: StudyPlan, options: Options, step: float, head: float) -> None:
+    """Draw the rows of a panel, each with its text above it, in the middle of the step from one to the next.
+
+    A name has ``head`` rows of its own above the text, or stands in its line where that is 0.
+    """
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     axes.spines["left"].set_visible(False)
     ticks: list[tuple[float, str, str]] = []
     for index, (_, row) in enumerate(part.groupby(["family", "size"], sort=False)):
-        top = index * step + (step - _tall(part)) / 2
+        above = index * step + (step - _tall(part, head)) / 2
+        top = above + head
         # the text stands on white
-        begin, end = top + 0.24, top + _tall(part)
+        begin, end = top + 0.24, above + _tall(part, head)
         axes.fill_betweenx([begin, end], -smallest, smallest, color=BAND, linewidth=0, zorder=0)
         axes.vlines(0, begin, end, color=MUTED, linewidth=0.8, zorder=1)
-        _text(axes, top, row, options)
+        estimate = row[row["what"] == ESTIMATE].iloc[0]
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL}
+        axes.text(0, above + (head / 2 or _HEAD), _name(estimate, options), fontweight="bold", **place)
+        axes.text(1, top + _HEAD, _said(estimate), ha="right", **place)
         ticks += _row(axes, top, row, options)
     axes.set_yticks([height for height, _, _ in ticks], [text for _, text, _ in ticks])
     axes.tick_params(axis="y", length=0, pad=2, labelsize=SMALL - 1)
     for tick, (_, _, colour) in zip(axes.yaxis.get_major_ticks(), ticks, strict=True):
         tick.label1.set_color(colour)
-    first = part.iloc[0]
-    title = f"{options.mixture(first['a'])} \N{MINUS SIGN} {options.mixture(first['b'])}"
-    title = title if first["kind"] == DIFFERENCE else "large \N{MINUS SIGN} small"
-    axes.set_title(f"{title}, {first['budget']}, {first['recipe']}" if several else title)
     axes.margins(x=0.06)
 
 
-def _text(axes: Axes, top: float, row: pd.DataFrame, options: Options) -> None:
-    """Write above a row of which models it is, and what was found."""
-    estimate = row[row["what"] == ESTIMATE].iloc[0]
+def _name(estimate: Mapping[str, Any] | pd.Series, options: Options) -> str:
+    """Return of which models a row is."""
     name = f"{estimate['family']} {estimate['size']}".strip()
-    name = options.labels.models.get(estimate["model"], name)
+    return wrapped(options.labels.models.get(estimate["model"], name))
+
+
+def _said(estimate: Mapping[str, Any] | pd.Series) -> str:
+    """Return what was found."""
     ends = f"[{style.points(estimate['low'])}, {style.points(estimate['high'])}]"
-    said = f"{style.points(estimate['value'])} {ends} {estimate['verdict'] or 'no verdict'}"
-    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL}
-    axes.text(0, top + _HEAD, name, fontweight="bold", **place)
-    axes.text(1, top + _HEAD, said, ha="right", **place)
+    return f"{style.points(estimate['value'])} {ends} {estimate['verdict'] or 'no verdict'}"
 
 
 def _row(axes: Axes, top: float, row: pd.DataFrame, options: Options) -> Iterator[tuple[float, str, str]]:

@@ -27,14 +27,16 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return the panels, the models of a target beside each other."""
     mixtures = list(dict.fromkeys(frame["mixture"]))
     looks, names = style.mixtures(plan.mixtures), style.arm_names(frame, options)
-    height = point_labels.height_for(len(mixtures), _HEIGHT)
+    height = point_labels.height_for(len(mixtures) * style.lines_of(map(options.mixture, mixtures)), _HEIGHT)
+    above = style.LINE * (style.lines_of(names.values()) - 1)
     least = _WIDTH + style.width_of(map(options.mixture, mixtures), SMALL)
     rows = []
     for target, of_target in frame.groupby("target", sort=False):
         arms = list(style.arm_names(of_target, options))
         rows += [[(str(target), arm) for arm in band] for band in style.bands(arms, options.width - 0.4, least)]
     columns = max(map(len, rows))
-    figure, grid = style.panels(options, len(rows) * (height + _AROUND), len(rows), columns, note=_note(frame, plan))
+    total = len(rows) * (height + _AROUND + above)
+    figure, grid = style.panels(options, total, len(rows), columns, note=_note(frame, plan))
     for (target, (recipe, model)), axes, is_first in style.in_rows(rows, grid):
         of_target = frame[frame["target"] == target]
         cells = of_target[(of_target["recipe"] == recipe) & (of_target["model"] == model)]

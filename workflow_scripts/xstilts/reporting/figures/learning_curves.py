@@ -76,10 +76,12 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     titles = [line for title, _ in panels for line in title.splitlines()]
     least = max(_WIDTH + beside, style.width_of(titles, MEDIUM) + 0.2)
     bands = style.bands(panels, options.width, least)
-    inner = point_labels.height_for(max(curves["mixtures"].nunique() for _, curves in panels), _HEIGHT)
-    figure, grid = style.panels(
-        options, len(bands) * (inner + _AROUND), len(bands), len(bands[0]), note=_note(frame, plan)
-    )
+    most = max(curves["mixtures"].nunique() for _, curves in panels)
+    inner = point_labels.height_for(most * style.lines_of(names.values()), _HEIGHT)
+    # titles have two lines where all names are short
+    above = style.LINE * (style.lines_of(title for title, _ in panels) - 2)
+    total = len(bands) * (inner + _AROUND + above)
+    figure, grid = style.panels(options, total, len(bands), len(bands[0]), note=_note(frame, plan))
     for (title, curves), axes, _ in style.in_rows(bands, grid):
         axes.set_title(title)
         _panel(axes, curves, looks, names, inner)

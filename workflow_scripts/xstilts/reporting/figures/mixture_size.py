@@ -61,7 +61,8 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
             for beside in style.bands(list(names), room, least)
         ]
 
-    tall = len(lines) * _ROW + _AROUND
+    above = style.LINE * (style.lines_of(names.values()) + style.lines_of(titles.values()) - 2)
+    tall = sum(line.room for line in lines) * _ROW + _AROUND + above
     rows = arranged(targets)
     left_out = len(rows) * tall > _PAGE and len(targets) > 1
     if left_out:

@@ -4,18 +4,20 @@ Every start of Snakemake reads this module, so it imports no library that draws.
 """
 
 import json
-from collections.abc import Iterable
+import textwrap
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
 
-from xstilts.errors import UserError, suggestion
-from xstilts.reporting.outputs import DIVERGING, FIGURES
+from xstilts.errors import UserError
+from xstilts.store.figures import DIVERGING, FIGURES
 from xstilts.store.files import canonical
 from xstilts.store.study_plan import FigureLabels, FigureOptions
 
 # widths in inches of a column and of a page of a paper, as those of ACL have them
 WIDTHS = {"column": 3.3, "page": 6.9}
+# characters of a line of a label: what a panel of a column has room for beside its data
+_LABEL = 18
 
 
 @dataclass(frozen=True)
@@ -33,45 +35,30 @@ class Options:
     labels: FigureLabels = field(default_factory=FigureLabels)
 
     def model(self, name: str) -> str:
-        """Return the label of a model."""
-        return self.labels.models.get(name, name)
+        """Return the label of a model, in short lines."""
+        return wrapped(self.labels.models.get(name, name))
 
     def mixture(self, name: str) -> str:
-        """Return the label of a mixture."""
-        return self.labels.mixtures.get(name, name)
+        """Return the label of a mixture, in short lines."""
+        return wrapped(self.labels.mixtures.get(name, name))
 
     def target(self, name: str) -> str:
-        """Return the label of a target."""
-        return self.labels.targets.get(name, name)
+        """Return the label of a target, in short lines."""
+        return wrapped(self.labels.targets.get(name, name))
 
     def language(self, code: str) -> str:
         """Return the label of a language."""
         return self.labels.languages.get(code, code)
 
 
+def wrapped(label: str) -> str:
+    """Return a label whose lines are short, with line breaks in it."""
+    return textwrap.fill(label, _LABEL)
+
+
 def names(figures: FigureOptions) -> list[str]:
     """Return the names of the figures that a study makes."""
     return [name for name in FIGURES if figures.only is None or name in figures.only]
-
-
-def check(figures: FigureOptions, location: str) -> None:
-    """Refuse the name of a figure that there is not.
-
-    Args:
-        figures: the study's options.
-        location: the study file.
-
-    Raises:
-        UserError: with the name that is most like it.
-    """
-
-    def check_names(key: str, asked: Iterable[str]) -> None:
-        for name in asked:
-            if name not in FIGURES:
-                raise UserError(f"{location}: figures.{key}: unknown figure {name!r}; {suggestion(name, FIGURES)}")
-
-    check_names("only", figures.only or ())
-    check_names("widths", figures.widths)
 
 
 def of_figure(figures: FigureOptions, name: str) -> Options:

@@ -71,9 +71,10 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     """Return a panel for each model: what was found by what was planted."""
     names = style.arm_names(frame, options)
     texts = _texts(frame, options)
-    height = point_labels.height_for(len(texts), _HEIGHT)
+    height = point_labels.height_for(len(texts) * style.lines_of(texts.values()), _HEIGHT)
     bands = style.bands(list(names), options.width - 0.4, _WIDTH + style.width_of(texts.values(), SMALL))
-    total = len(bands) * (height + _AROUND)
+    above = style.LINE * (style.lines_of(names.values()) - 1)
+    total = len(bands) * (height + _AROUND + above)
     figure, grid = style.panels(options, total, len(bands), len(bands[0]), note=_note(frame, options))
     ends = [0.0, *frame["low"].dropna(), *frame["high"].dropna(), *frame["estimate"]]
     room = 0.06 * (max(ends) - min(ends)) or 1.0

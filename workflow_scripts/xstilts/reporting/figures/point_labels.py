@@ -10,7 +10,7 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.transforms import offset_copy
 from scipy import optimize
 
-from xstilts.reporting.figures.style import LINE, SMALL
+from xstilts.reporting.figures.style import LINE, SMALL, lines_of
 
 # inches from the right of the panel to the end of the lines, and to the names
 _END, _BEGIN = 0.1, 0.12
@@ -33,9 +33,9 @@ class Point:
     colour: str
 
 
-def height_for(names: int, least: float) -> float:
-    """Return the height in inches of a panel beside which so many names have room, and at least the least."""
-    return max(least, names * LINE)
+def height_for(lines: int, least: float) -> float:
+    """Return the height in inches of a panel beside which so many lines of names have room, and at least the least."""
+    return max(least, lines * LINE)
 
 
 def write(axes: Axes, points: Iterable[Point], height: float) -> None:
@@ -44,13 +44,14 @@ def write(axes: Axes, points: Iterable[Point], height: float) -> None:
     Args:
         axes: the panel, whose limits are set.
         points: that are named.
-        height: of the panel in inches, with room for as many lines.
+        height: of the panel in inches, with room for the lines of all names, if each had as many as the longest.
     """
     in_order = sorted(points, key=lambda point: point.y)
     if not in_order:
         return
     low, high = axes.get_ylim()
-    heights = spaced([(point.y - low) / (high - low) for point in in_order], LINE / height)
+    step = LINE * lines_of(point.text for point in in_order) / height
+    heights = spaced([(point.y - low) / (high - low) for point in in_order], step)
     figure = axes.get_figure(root=True)
     end, begin = (offset_copy(axes.transAxes, figure, x=inches, units="inches") for inches in (_END, _BEGIN))
     look: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "zorder": 1, "clip_on": False, "in_layout": False}

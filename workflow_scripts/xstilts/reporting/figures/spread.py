@@ -57,12 +57,14 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     targets = list(dict.fromkeys(frame["target"]))
     lines = _lines(frame, options)
     label = style.width_of([line.text for line in lines], SMALL)
+    titles = {target: MEAN if target == MEAN else options.target(target) for target in targets}
+    above = style.LINE * (style.lines_of(titles.values()) - 1)
     bands = style.bands(targets, options.width - label - 0.2, _PANEL)
-    height = len(bands) * (len(lines) * _ROW + _AROUND)
+    height = len(bands) * (sum(line.room for line in lines) * _ROW + _AROUND + above)
     figure, grid = style.panels(options, height, len(bands), len(bands[0]), note=_note(frame, plan), sharex=True)
     reach = 1.1 * frame["deviation"].abs().max() or 1.0
     for target, axes, is_first in style.in_rows(bands, grid):
-        axes.set_title(MEAN if target == MEAN else options.target(target))
+        axes.set_title(titles[target])
         # at the right, room for the standard deviations
         axes.set_xlim(-reach, 1.55 * reach)
         axes.set_xticks(style.ticks(-reach, reach))

@@ -22,14 +22,16 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextToPath
 
-from xstilts.errors import UserError
 from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, HIGHER, LOWER
 from xstilts.reporting import wording
+from xstilts.reporting.figures import empty
 from xstilts.reporting.figures.options import Options
 from xstilts.store.study_plan import NONE
 
 # sizes of text in points, and the height of a line of small text in inches
 SMALL, MEDIUM, LINE = 6.5, 7.5, 0.125
+# how much wider bold letters are
+BOLD = 1.15
 TEXT, MUTED, RULE, BAND = "#1a1a1a", "#6b6b6b", "#c8c8c8", "#e9e9e9"
 _BLACK = "#222222"
 _COLOURS = ("#0072b2", "#e69f00", _BLACK, "#56b4e9", "#d55e00", "#009e73", "#cc79a7")
@@ -118,6 +120,11 @@ class Line:
     colour: str = TEXT
     height: float = 1.0
 
+    @property
+    def room(self) -> float:
+        """Its height, and at least what the lines of its text take."""
+        return max(self.height, float(lines_of([self.text])))
+
 
 def series(names: Iterable[Name], colours: Sequence[str] = _COLOURS) -> dict[Name, Look]:
     """Return a look for each name; of seven colours no two looks are alike among 77."""
@@ -167,8 +174,9 @@ def panels(
 
 
 def sentence(text: str, options: Options) -> Figure:
-    """Return a figure that says a sentence."""
+    """Return a figure that says a sentence in place of data."""
     figure, axes = panels(options, 0.2, note=text)
+    figure.set_gid(empty.ID)
     axes[0, 0].set_axis_off()
     return figure
 
@@ -205,8 +213,14 @@ def in_rows(rows: Iterable[Sequence[Panel]], grid: np.ndarray) -> Iterator[tuple
 def width_of(texts: Iterable[str], size: float) -> float:
     """Return the width in inches of the widest of some texts, at a size in points; 0 without any."""
     font = FontProperties(family=SETTINGS["font.sans-serif"], size=size)
-    widths = [_to_path.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts]
+    lines = [line for text in texts for line in text.splitlines()]
+    widths = [_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in lines]
     return max(widths, default=0.0) / 72
+
+
+def lines_of(texts: Iterable[str]) -> int:
+    """Return the number of lines of the text that has most of them, at least one."""
+    return max((1 + text.count("\n") for text in texts), default=1)
 
 
 def wrapped(text: str, width: float, size: float = SMALL) -> list[str]:
@@ -264,8 +278,8 @@ def set_lines(axes: Axes, lines: Sequence[Line], shown: bool) -> dict[Any, float
         lines: the lines.
         shown: whether this panel has the names, or one at its left.
     """
-    ends = list(itertools.accumulate(line.height for line in lines))
-    middles = [end - line.height / 2 for line, end in zip(lines, ends, strict=True)]
+    ends = list(itertools.accumulate(line.room for line in lines))
+    middles = [end - line.room / 2 for line, end in zip(lines, ends, strict=True)]
     axes.set_ylim(ends[-1], 0)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, pad=2)
@@ -282,6 +296,9 @@ def legend(figure: Figure, looks: Mapping[str, Look], options: Options) -> None:
     """Name series above the panels."""
     handles = [Line2D([], [], color=look.colour, marker=look.mark, linewidth=0.8) for look in looks.values()]
     columns = max(1, int(options.width / (width_of(looks, SMALL) + 0.45)))
+    # panels have room for one line above them
+    more = math.ceil(len(looks) / columns) * lines_of(looks) - 1
+    figure.set_figheight(figure.get_figheight() + more * LINE)
     figure.legend(handles, list(looks), loc="outside upper left", ncols=columns, borderaxespad=0.2)
 
 
@@ -321,18 +338,8 @@ def ink_on(colour: Any) -> str:
 
 
 def diverging(options: Options) -> Colormap:
-    """Return the colour map of gains and losses.
-
-    Raises:
-        UserError: if there is none of that name.
-    """
+    """Return the colour map of gains and losses."""
     # half the time of a job, for those figures only that need it
     import seaborn
 
-    try:
-        colours = seaborn.color_palette(options.palette, as_cmap=True)
-    except (ValueError, KeyError):
-        colours = None
-    if not isinstance(colours, Colormap):
-        raise UserError(f"figures.palette: {options.palette!r} is no colour map of seaborn or matplotlib; try vlag")
-    return colours
+    return seaborn.color_palette(options.palette, as_cmap=True)

@@ -16,10 +16,13 @@ from xstilts.reporting.figures import options
 from xstilts.reporting.outputs import PARAGRAPH, REPORT
 from xstilts.reporting.report import examples, findings, limits, materials, training
 from xstilts.reporting.report.page import AXES, Grid, Inputs, Section
+from xstilts.reporting.wording import Sentence
 from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import StudyPlan
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# a part of the first paragraph has at least so many words, but for the last one
+_WORDS = 50
 # figures that stand above all sections or in one of them; all others have one of their own
 _IN_SECTION = {
     "headline": "head",
@@ -82,7 +85,7 @@ def html(inputs: Inputs) -> str:
         plan=plan,
         notice=paragraph.notice(plan),
         features=materials.features(inputs),
-        paragraph=wording.in_html(paragraph.sentences(plan, inputs.estimates)),
+        paragraphs=[wording.in_html(part) for part in _parts(paragraph.sentences(plan, inputs.estimates))],
         headline=_drawn(inputs, names.get("head", ())),
         sections=sections,
         figures_of={section.id: _drawn(inputs, names.get(section.id, ())) for section in sections},
@@ -90,6 +93,16 @@ def html(inputs: Inputs) -> str:
         style=_texts("*.css"),
         script=_texts("*.js"),
     )
+
+
+def _parts(sentences: Sequence[Sentence]) -> list[list[Sentence]]:
+    """Return the sentences of the first paragraph as several, each of which a reader sees at a glance."""
+    parts: list[list[Sentence]] = []
+    for sentence in sentences:
+        if not parts or len(wording.text(parts[-1]).split()) >= _WORDS:
+            parts.append([])
+        parts[-1].append(sentence)
+    return parts
 
 
 def _texts(pattern: str) -> Markup:

@@ -4,7 +4,7 @@ import re
 
 from markupsafe import Markup
 
-from xstilts.reporting.outputs import FIGURES
+from xstilts.store.figures import FIGURES
 
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(href="#|url\(#)([^")]+)')

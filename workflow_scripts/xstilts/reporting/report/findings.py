@@ -20,8 +20,9 @@ from xstilts.store.study_plan import StudyPlan
 
 # an analysis of more rows is for a figure, and its file
 _LARGEST = 300
-# of a table of estimates, the columns from the difference on
-_LAST = ("difference", "95 % interval", "verdict", "runs", "n", "expected", "outcome")
+# columns of tables of claims and of estimates, those first that a narrow screen has room for
+_OF_CLAIMS = ("claim", "verdict", "model", "in words", "found", "needs", "*", "reported (unverified)")
+_OF_ESTIMATES = ("row", "contrast", "family", "size", "difference", "95 % interval", "verdict", "*", "runs", "n")
 
 
 def claims(inputs: Inputs) -> Section | None:
@@ -29,8 +30,7 @@ def claims(inputs: Inputs) -> Section | None:
     if not inputs.plan.claims:
         return None
     found = claim_table.rows(inputs.plan, inputs.estimates)
-    order = ("claim", "in words", "verdict", "found", "needs", "*", "reported (unverified)")
-    (header, rows), said = arranged(claim_table.cells(found, wording.in_html), order, ("recipe",))
+    (header, rows), said = arranged(claim_table.cells(found, wording.in_html), _OF_CLAIMS, ("recipe",))
     judged = [
         Row(cells=[claim_table.named(cells[0]), *cells[1:]], axes={"model": [row.model]} if row.model else {})
         for row, cells in zip(found, rows, strict=True)
@@ -239,9 +239,7 @@ def _compared(
         file: the file with the same numbers.
     """
     evidence = inputs.evidence
-    behind = cells[0][cells[0].index("difference") :]
-    last = [title for title in _LAST if title in behind]
-    (header, rows), said = arranged(cells, ("row", "*", *last), ("recipe", "equal"))
+    (header, rows), said = arranged(cells, _OF_ESTIMATES, ("recipe", "equal"))
     found = [
         Row(
             cells=[*row, evidence.links(int(row[0]))],

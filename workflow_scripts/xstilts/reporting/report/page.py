@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.errors import reading
+from xstilts.reporting.figures.empty import is_empty
 from xstilts.reporting.layout import Cells
 from xstilts.reporting.report.drawn import embedded
 from xstilts.reporting.report.evidence import Evidence
@@ -189,9 +190,10 @@ class Inputs:
         return Markup('<a href="{}">{}</a>').format(self.href(node), text)
 
     def figure(self, name: str) -> Markup:
-        """Return a figure as an SVG element that is part of the page; nothing where it was not drawn."""
+        """Return a figure as an SVG element that is part of the page; nothing where it was not drawn or has no data."""
         path = self.folder / "figures" / f"{name}.svg"
         if not path.exists():
             return Markup()
         with reading(path, "delete it and run again"):
-            return embedded(path.read_text(encoding="utf-8"), name)
+            svg = path.read_text(encoding="utf-8")
+            return Markup() if is_empty(svg) else embedded(svg, name)
