@@ -56,6 +56,12 @@ def is_whole(folder: Path, spec: Spec) -> bool:
     )
 
 
+def workplace(output: Path) -> Path:
+    """Return the folder of a node's checkpoints while it is being made, by its manifest."""
+    results = output.parents[2]
+    return results / "work" / output.parent.relative_to(results)
+
+
 def adopt(output: Path, spec: Spec) -> bool:
     """Write the manifest of a node that is whole, and tell whether it was; one that is being deleted is not."""
     with lock.held(output.parent, shared=True, wait=False) as is_held:
@@ -68,6 +74,8 @@ def _adopt(output: Path, spec: Spec) -> bool:
     record = (output.parent / RECORD).read_text(encoding="utf-8")
     if not output.exists() or output.read_text(encoding="utf-8") != record:
         write_atomically(output, record)
+    # of a process that was killed when it had just made the node
+    shutil.rmtree(workplace(output), ignore_errors=True)
     log.info("%s is whole already; delete the folder to have it made again", output.parent)
     return True
 
