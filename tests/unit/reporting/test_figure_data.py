@@ -134,6 +134,18 @@ def test_only_decided_cells_have_a_colour_and_no_gain_would_be_that_in_the_middl
     assert found["lower"] == to_hex(colours((1 - 11.1 / 12.3) / 2))
 
 
+def test_colours_have_a_legend_where_there_are_some():
+    of_all, of_one_run = (inputs_of(plan_of(["small"], MIXTURES, seeds)) for seeds in ([1, 2], [1]))
+    with matplotlib.rc_context(style.SETTINGS):
+        (legend,) = drawing.draw(gain_matrix, of_all).legends
+        colours = style.diverging(of_all.options)
+        assert drawing.draw(gain_matrix, of_one_run).legends == []
+    minus = "\N{MINUS SIGN}"
+    assert [text.get_text() for text in legend.get_texts()] == [f"{minus}12.3", f"{minus}6.2", "+6.2", "+12.3"]
+    shown = [to_hex(patch.get_facecolor()) for patch in legend.get_patches()]
+    assert shown == [to_hex(colours(share)) for share in (0.0, 0.25, 0.75, 1.0)]
+
+
 # -- gains by language
 
 

@@ -52,6 +52,13 @@ def test_what_was_measured(trainings):
     assert "PyTorch [@paszke2019pytorch]" in found["B1"]
 
 
+def test_a_short_time_is_in_minutes_or_seconds(trainings):
+    leave_provenance(trainings.plan, trainings.results, "intermediate", wall_seconds=90.0)
+    assert "3.0 GPU-minutes on NVIDIA H100" in answers(trainings)["C1"]
+    leave_provenance(trainings.plan, trainings.results, "intermediate", gpu=None, gpus=0, wall_seconds=0.1)
+    assert "0.20 seconds on processors alone" in answers(trainings)["C1"]
+
+
 def test_hours_of_several_gpus_count_several_times(trainings):
     leave_provenance(trainings.plan, trainings.results, "intermediate", gpus=4)
     assert "4.0 GPU-hours" in answers(trainings)["C1"]

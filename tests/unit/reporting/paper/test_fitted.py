@@ -52,6 +52,8 @@ def test_long_texts_are_wrapped():
     text = latex(["claim", "in words"], [["1", "word " * 40], ["2", "short"]])
     (width,) = re.findall(r"p\{([\d.]+)em\}", text)
     assert 20 < float(width) < fitted.LINE / 2
+    # and told apart
+    assert text.count("\\addlinespace") == 1 and "addlinespace" not in latex(["model", "n"], [["a", "1"], ["b", "2"]])
 
 
 def test_a_wide_table_is_split_by_columns_and_each_names_its_rows():

@@ -11,6 +11,7 @@ from xstilts.evaluation.unasked import GAIN, is_of_analysis
 from xstilts.reporting import analyses, wording
 from xstilts.reporting.figures import empty
 from xstilts.reporting.outputs import ANALYSES
+from xstilts.reporting.report.page import NOTHING
 
 from tests.builders.reported import MIXTURES, reported
 
@@ -73,8 +74,19 @@ def test_every_analysis_is_there_with_its_numbers(study):
             for title in set(cells) & {"row", "n", "runs a", "clusters"}:
                 number = row[title.replace(" ", "_")]
                 assert cells[title] == ("–" if pd.isna(number) else f"{number:.0f}"), (name, title)
+            if row.get("scale") == "points":
+                assert [cells[name] for name in ("estimate", "low", "high")] == [
+                    NOTHING if pd.isna(row[name]) else wording.number(row[name], "points")
+                    for name in ("estimate", "low", "high")
+                ]
         shown += 1
     assert shown >= 3
+
+
+def test_what_the_columns_of_an_analysis_are_is_folded_away(study):
+    section = study.html[study.html.index('id="analyses"') : study.html.index('id="examples"')]
+    assert section.count("<summary>What the columns are</summary>") == section.count('id="analysis-')
+    assert "<dt>outcome</dt><dd>what is compared: <code>zero-shot</code>" in section and "`" not in section
 
 
 def test_every_score_is_the_mean_of_its_rows(study):

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS
@@ -31,6 +31,8 @@ _COLUMNS = ["model", "recipe", "mixture", "target", "estimate", "low", "high", "
 _DECIDED = (HIGHER, LOWER)
 # inches: width and height of a cell, and of a panel what is above its cells
 _CELL, _ROW, _AROUND = 0.56, 0.27, 0.42
+# inches: what the legend of colours takes
+_LEGEND = 0.2
 
 
 def frame(inputs: FigureInputs) -> pd.DataFrame:
@@ -82,7 +84,8 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
     row = max(_ROW, LINE * style.lines_of(map(options.mixture, mixtures)) + 0.02)
     above = LINE * (style.lines_of(names.values()) - 1) + _above(targets, options)
     height = len(rows) * (len(mixtures) * row + _AROUND + above)
-    figure, grid = style.panels(options, height, len(rows), beside, note=_note(frame, plan))
+    has_colours = bool(frame["verdict"].isin(_DECIDED).any())
+    figure, grid = style.panels(options, height + _LEGEND * has_colours, len(rows), beside, note=_note(frame, plan))
     colours, largest = style.diverging(options), _largest(frame)
     # the same range on both sides, so that no gain is the colour in the middle
     scale = Normalize(-largest, largest)
@@ -92,7 +95,16 @@ def draw(frame: pd.DataFrame, plan: StudyPlan, options: Options) -> Figure:
         cells = frame[(frame["recipe"] == recipe) & (frame["model"] == model) & frame["target"].isin(block)]
         for cell in records(cells):
             _cell(axes, cell, block.index(cell["target"]), mixtures.index(cell["mixture"]), colours, scale)
+    if has_colours:
+        _legend(figure, largest, colours, scale)
     return figure
+
+
+def _legend(figure: Figure, largest: float, colours: Colormap, scale: Normalize) -> None:
+    """Say above the panels which colour is which gain."""
+    steps = [share * largest for share in (-1.0, -0.5, 0.5, 1.0)]
+    patches = [Patch(facecolor=colours(scale(step)), edgecolor=RULE, label=style.points(step)) for step in steps]
+    figure.legend(handles=patches, loc="outside upper left", ncols=len(patches), borderaxespad=0.2)
 
 
 def _targets(targets: Iterable[str], options: Options) -> tuple[list[str], bool]:

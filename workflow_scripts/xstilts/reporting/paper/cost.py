@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xstilts.reporting import durations
 from xstilts.reporting.wording import counted, listed
 from xstilts.store import provenance
 from xstilts.store.provenance import Provenance
 from xstilts.store.stages import STAGES
 from xstilts.store.study_plan import StudyPlan
-
-_SECONDS = 3600
 
 
 @dataclass
@@ -19,8 +18,8 @@ class Cost:
     """What the nodes of a study that compute with a model have cost.
 
     Attributes:
-        gpu_hours: by the name of the GPU: hours of work times GPUs.
-        cpu_hours: hours of work without a GPU, by processor and number of its cores, if known; of earlier versions,
+        gpu_seconds: by the name of the GPU: seconds of work times GPUs.
+        cpu_seconds: seconds of work without a GPU, by processor and number of its cores, if known; of earlier versions,
             which did not note what they ran on, by nothing.
         jobs: nodes that were measured.
         lacking: nodes without such a file.
@@ -28,8 +27,8 @@ class Cost:
         commits: of this library.
     """
 
-    gpu_hours: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    cpu_hours: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    gpu_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    cpu_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     jobs: int = 0
     lacking: int = 0
     versions: dict[str, set[str]] = field(default_factory=dict)
@@ -52,7 +51,7 @@ def measured(plan: StudyPlan, results: Path) -> Cost:
             continue
         _add_versions(cost, made[node])
         if computes:
-            _add_hours(cost, made[node])
+            _add_time(cost, made[node])
     return cost
 
 
@@ -64,23 +63,23 @@ def _add_versions(cost: Cost, stated: Provenance) -> None:
         cost.commits.add(stated.commit)
 
 
-def _add_hours(cost: Cost, stated: Provenance) -> None:
+def _add_time(cost: Cost, stated: Provenance) -> None:
     cost.jobs += 1
     if stated.gpu:
-        cost.gpu_hours[stated.gpu] += stated.gpu_seconds / _SECONDS
+        cost.gpu_seconds[stated.gpu] += stated.gpu_seconds
     else:
         on = stated.processor or ""
         if on and stated.processors is not None:
             on += f", {counted(stated.processors, 'core')}"
-        cost.cpu_hours[on] += stated.wall_seconds / _SECONDS
+        cost.cpu_seconds[on] += stated.wall_seconds
 
 
 def budget(cost: Cost) -> str:
     """Return the computing time in a sentence or two, and of how many nodes it is not known."""
-    said = [f"{_hours(hours)} GPU-hours on {gpu}" for gpu, hours in cost.gpu_hours.items()]
-    for processor, hours in cost.cpu_hours.items():
+    said = [f"{_time(seconds, 'GPU-')} on {gpu}" for gpu, seconds in cost.gpu_seconds.items()]
+    for processor, seconds in cost.cpu_seconds.items():
         on = f"on processors alone ({processor})" if processor else "on hardware that was not recorded"
-        said.append(f"{_hours(hours)} hours {on}")
+        said.append(f"{_time(seconds)} {on}")
     if not said:
         return "Nothing was measured."
     lacking = ""
@@ -90,8 +89,10 @@ def budget(cost: Cost) -> str:
     return f"{measured}{lacking} What other studies or attempts cost is not in it."
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2f}"
+def _time(seconds: float, of: str = "") -> str:
+    """Return a time with its unit, such as ``1.5 GPU-hours``."""
+    unit = durations.unit(seconds)
+    return f"{durations.number(seconds, unit)} {of}{unit}"
 
 
 def versions(cost: Cost) -> str:

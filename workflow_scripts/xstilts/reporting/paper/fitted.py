@@ -87,8 +87,10 @@ def _tabular(cells: Cells, columns: Sequence[_Column], comments: Sequence[str]) 
     header, rows = cells
     kinds = "".join(column.kind for column in columns)
     lines = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", _line(header), r"\midrule"]
-    lines += [_line(row) + comment for row, comment in zip(rows, comments, strict=True)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    of_rows = [_line(row) + comment for row, comment in zip(rows, comments, strict=True)]
+    # rows of several lines are told apart by some space
+    between = "\n\\addlinespace\n" if any(column.wrapped for column in columns) else "\n"
+    return "\n".join([*lines, between.join(of_rows), r"\bottomrule", r"\end{tabular}", ""])
 
 
 def _line(row: Sequence[str]) -> str:
@@ -172,8 +174,9 @@ def _column_groups(columns: Sequence[_Column]) -> list[list[int]]:
 
 def _row_groups(rows: Sequence[Sequence[str]], columns: Sequence[_Column]) -> list[list[int]]:
     """Return the rows of each table, by number: a page at most, where possible whole groups of the first column."""
+    space = 0.5 if any(column.wrapped for column in columns) else 0
     heights = [
-        max([1, *(ceil(len(cell) / c.width) for cell, c in zip(row, columns, strict=True) if c.wrapped)])
+        space + max([1, *(ceil(len(cell) / c.width) for cell, c in zip(row, columns, strict=True) if c.wrapped)])
         for row in rows
     ]
     blocks: list[list[int]] = []

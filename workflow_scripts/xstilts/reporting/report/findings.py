@@ -8,7 +8,9 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from xstilts.evaluation import worlds
+from xstilts.evaluation.comparisons import POINTS, SCALES
 from xstilts.evaluation.table import Column, Table, records
+from xstilts.forms import metric_named
 from xstilts.reporting import analyses as analysis_files
 from xstilts.reporting import claims as claim_table
 from xstilts.reporting import tables, verdict_tables, wording
@@ -18,6 +20,8 @@ from xstilts.reporting.report.page import AXES, NOTHING, Grid, Inputs, Row, Sect
 from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
 
+# columns of analyses: differences, scores, and the ends of the intervals or ranges of either
+_DIFFERENCES, _SCORES, _ENDS = ("estimate", "gain"), ("score", "baseline", "chance"), ("low", "high")
 # an analysis of more rows is for a figure, and its file
 _LARGEST = 300
 # columns of tables of claims and of estimates, those first that a narrow screen has room for
@@ -138,7 +142,7 @@ def _analysis(inputs: Inputs, name: str, frame: pd.DataFrame) -> Grid:
     behind = [inputs.evidence.of_analysis(row) for row in records(frame)]
     rows = []
     for row, arms in zip(records(frame), behind, strict=True):
-        cells = [linked.get(column.name, str)(_value(row[column.name], column)) for column in shown]
+        cells = [linked.get(column.name, str)(_value(row, column)) for column in shown]
         rows.append(
             Row(
                 cells=[*cells, arms or NOTHING] if any(behind) else cells,
@@ -151,20 +155,44 @@ def _analysis(inputs: Inputs, name: str, frame: pd.DataFrame) -> Grid:
         caption=words,
         columns=columns([*titles, "arms"] if any(behind) else titles),
         rows=rows,
-        about=" ".join(f"{column.name.replace('_', ' ')}: {column.meaning}." for column in shown),
+        meanings={title: _in_code(column.meaning) for title, column in zip(titles, shown, strict=True)},
         file=f"analyses/{name}.parquet",
     )
 
 
-def _value(value: Any, column: Column) -> str:
-    """Return a value of an analysis as a cell: integers whole, other numbers to four digits."""
+def _in_code(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code."""
+    return Markup(re.sub("`(.*?)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _value(row: Mapping[str, Any], column: Column) -> str:
+    """Return a value of a row of an analysis as a cell.
+
+    Integers are whole, scores and differences have the digits of all other tables, other numbers four digits.
+    """
+    value = row[column.name]
     if value is None or value == "" or (isinstance(value, float) and pd.isna(value)):
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if column.type == "integer":
         return f"{value:.0f}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    shown, scale = column.name, _scale(row)
+    if scale and shown in (*_DIFFERENCES, *_SCORES, *_ENDS):
+        is_score = shown in _SCORES or (shown in _ENDS and not any(name in row for name in _DIFFERENCES))
+        return wording.number(value, scale).removeprefix("+" if is_score else "")
+    return f"{value:.4g}"
+
+
+def _scale(row: Mapping[str, Any]) -> str:
+    """Return the scale of the scores and differences of a row of an analysis; empty where it has none."""
+    if "scale" in row:
+        return str(row["scale"])
+    if "score" not in row:
+        return ""
+    return SCALES[metric_named(row["metric"]).unit] if "metric" in row else POINTS
 
 
 def _main(inputs: Inputs, shown: Shown) -> Grid:

@@ -59,6 +59,7 @@ class Grid:
         columns: its columns.
         rows: its rows.
         about: what its cells are, in sentences.
+        meanings: what its columns are, by their titles, where that takes many words; it is folded away.
         note: what its marks mean.
         file: the file with the same numbers, below the folder of the study's outputs.
     """
@@ -68,6 +69,7 @@ class Grid:
     columns: Sequence[Column]
     rows: Sequence[Row]
     about: str = ""
+    meanings: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     file: str = ""
 

@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from xstilts.evaluation.trainings import models_behind
+from xstilts.reporting import durations
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
 from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.study_plan import PlannedNode, StudyPlan
-
-_HOUR = 3600
 
 
 def training(inputs: Inputs) -> Section | None:
@@ -69,17 +68,18 @@ def cost(inputs: Inputs) -> Section | None:
     for node in inputs.plan.nodes:
         planned[node.partition("/")[0]] += 1
     jobs = {stage: [made for node, made in found.items() if node.partition("/")[0] == stage] for stage in planned}
-    rows = [[stage, str(number), *_cost(jobs[stage])] for stage, number in planned.items() if jobs[stage]]
-    rows.append(["all", str(len(inputs.plan.nodes)), *_cost(list(found.values()))])
+    unit = durations.unit(sum(made.wall_seconds for made in found.values()))
+    rows = [[stage, str(number), *_cost(jobs[stage], unit)] for stage, number in planned.items() if jobs[stage]]
+    rows.append(["all", str(len(inputs.plan.nodes)), *_cost(list(found.values()), unit)])
     has_gpus = any(made.gpus for made in found.values())
     lacking = len(inputs.plan.nodes) - len(found)
     said = [
-        "Hours that the jobs of this study's nodes took, one after the other; other studies may share them.",
+        "Time that the jobs of this study's nodes took, one after the other; other studies may share them.",
         f"Of {lacking} nodes nothing is recorded, for they are not there." if lacking else "",
-        "GPU-hours are wall-clock hours times the GPUs that a job used." if has_gpus else "No job used a GPU.",
+        f"GPU-{unit} are {unit} times the GPUs that a job used." if has_gpus else "No job used a GPU.",
         "Energy was not measured.",
     ]
-    titles = ["stage", "nodes", "recorded", "hours", "CPU-hours", "GPU-hours", "largest memory, GB"]
+    titles = ["stage", "nodes", "recorded", unit, f"CPU-{unit}", f"GPU-{unit}", "largest memory, GB"]
     (header, cells), _ = arranged((titles, rows))
     shown = [Row(cells=row) for row in cells]
     about = " ".join(filter(None, said))
@@ -87,14 +87,10 @@ def cost(inputs: Inputs) -> Section | None:
     return Section(id="cost", title="Cost", values={"tables": [grid]})
 
 
-def _cost(jobs: Sequence[Provenance]) -> list[str]:
-    wall = sum(job.wall_seconds for job in jobs) / _HOUR
-    cpu = sum(job.cpu_seconds for job in jobs) / _HOUR
-    gpu = sum(job.gpu_seconds for job in jobs) / _HOUR
+def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:
+    wall = sum(job.wall_seconds for job in jobs)
+    cpu = sum(job.cpu_seconds for job in jobs)
+    gpu = sum(job.gpu_seconds for job in jobs)
     memory = max(job.peak_memory_mb for job in jobs) / 1024
-    return [str(len(jobs)), _hours(wall), _hours(cpu), _hours(gpu) if gpu else NOTHING, f"{memory:.1f}"]
-
-
-def _hours(hours: float) -> str:
-    """Return hours to two digits, or to a tenth where there are more of them."""
-    return f"{hours:.1f}" if hours >= 1 else f"{hours:.2g}"
+    times = [durations.number(wall, unit), durations.number(cpu, unit), durations.number(gpu, unit) if gpu else NOTHING]
+    return [str(len(jobs)), *times, f"{memory:.1f}"]
