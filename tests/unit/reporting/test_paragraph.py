@@ -82,7 +82,7 @@ def test_equivalence_names_the_smallest_difference_that_matters():
 def test_one_run_an_arm_has_no_verdict():
     text = said(ONE_RUN)
     assert "[+0.2, +2.2], one run an arm: a range over examples, no verdict [1]" in text
-    assert "without a verdict, for want of a second run: mini small [1]" in text
+    assert "without a verdict, for an arm has one run: mini small [1]" in text
     assert not re.search(r"is higher|is lower|equivalent|undecided", text)
     assert "Random in these intervals are the test examples alone" in text
     assert "in brackets stand ranges over 95 % of draws of test examples." in text
@@ -102,9 +102,15 @@ def test_one_cluster_of_examples_is_the_reason():
     assert "second run" not in text and "one run" not in text and "Nothing is random in these ranges" in text
     both = said(ONE_RUN, {**LARGE, **one_cluster}, {**INTERACTION, **UNDECIDED})
     assert (
-        "undecided: mini interaction [3]; without a verdict, for want of a second run: mini small [1]; without a"
+        "undecided: mini interaction [3]; without a verdict, for an arm has one run: mini small [1]; without a"
         " verdict, for all examples are one cluster: mini large [2]." in both
     )
+
+
+def test_collapse_of_all_runs_is_the_reason():
+    text = said({**ONE_RUN, "runs_a": 3, "runs_b": 3, "run_sd": 0.0, "collapsed": 6})
+    assert "3 runs an arm: no verdict, for all runs of an arm collapsed, or nothing varies [1]" in text
+    assert "without a verdict, for all runs of an arm collapsed, or nothing varies: mini small [1]" in text
 
 
 def test_only_what_was_said_says_what_is_random():

@@ -284,7 +284,7 @@ def _are_same_predictions(pair: _Pair, arm: Arm, targets: Sequence[str], used: t
 def _estimate(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) -> Estimate:
     """Return B minus A on an outcome, over the runs that are used."""
     first, second = (
-        {**arms.without_collapsed(of_arms), arm: _of_seeds(of_arms[arm], one.seeds)}
+        {**arms.without_collapsed(of_arms), arm: arms.of_seeds(of_arms[arm], one.seeds)}
         for of_arms, one in zip(pair.runs(outcome), used, strict=True)
     )
     found = _parts(pair, outcome.targets, first, second)
@@ -327,7 +327,7 @@ def _parts(
         if runs is None or not seeds:
             return None
         pool = runs.pool if runs.pool in joint else f"{letter}: {runs.pool}"
-        return replace(_of_seeds(runs, seeds), pool=pool)
+        return replace(arms.of_seeds(runs, seeds), pool=pool)
 
     return {
         arm: (
@@ -344,10 +344,3 @@ def _shared_seeds(pair: _Pair, arm: Arm, targets: Iterable[str], used: tuple[Run
     seeds = [seed for seed in used[0].seeds if seed in used[1].seeds]
     nodes = {seed: [side.nodes(arm, seed, targets) for side in pair.sides] for seed in seeds}
     return [seed for seed in seeds if nodes[seed][0] == nodes[seed][1] and pair.same.issuperset(nodes[seed][0])]
-
-
-def _of_seeds(runs: Runs, seeds: Sequence[int]) -> Runs:
-    """Return the runs of these seeds."""
-    kept = [runs.seeds.index(seed) for seed in seeds]
-    collapsed = tuple(runs.collapsed[index] for index in kept)
-    return replace(runs, seeds=tuple(seeds), values=runs.values[kept], collapsed=collapsed)

@@ -11,7 +11,6 @@ from xstilts.evaluation import claims
 from xstilts.evaluation.claims import HOLDS, HOLDS_NOT, NOT_TESTABLE, UNDECIDED, Judgement
 from xstilts.evaluation.comparisons import CLAIM
 from xstilts.evaluation.estimates import ALL_RUNS
-from xstilts.evaluation.intervals import EXAMPLES_ONLY
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
@@ -25,6 +24,13 @@ VERDICTS = (
     " corrected for each other, Holm); contradicted: one went the other way; undecided: neither; not testable: the"
     " study lacks what a claim needs. Numbers in square brackets are rows of the table of estimates."
 )
+
+# what a comparison without a verdict needs, by the reason
+_REMEDIES = {
+    wording.ONE_RUN: "a second run (seed) of every arm",
+    wording.ONE_CLUSTER: "a second cluster of test examples",
+    wording.NO_VARIANCE: "runs that do not all collapse",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +117,9 @@ def _found(of_model: Sequence[Row], judged: Judgement) -> Sentence:
 def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smallest: float) -> str:
     """Return what a study would need to decide a claim that this one has not decided."""
     if judged.verdict == NOT_TESTABLE:
-        reasons = {wording.of_one_cluster(row) for row in of_model if row["interval"] == EXAMPLES_ONLY}
-        seeds = "a second run (seed) of every arm" if False in reasons else ""
-        clusters = "a second cluster of test examples" if True in reasons else ""
-        return "; ".join(filter(None, [_needs(lacking), seeds, clusters]))
+        reasons = {wording.without_verdict(row) for row in of_model if not row["verdict"]}
+        remedies = [remedy for reason, remedy in _REMEDIES.items() if reason in reasons]
+        return "; ".join(filter(None, [_needs(lacking), *remedies]))
     if judged.verdict != UNDECIDED:
         return ""
     if math.isnan(judged.runs_needed):

@@ -37,7 +37,7 @@ _UNEQUAL = {
 }
 _RANDOM = {
     RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
-    EXAMPLES_ONLY: "the test examples alone where an arm has one run",
+    EXAMPLES_ONLY: "the test examples alone where there is no verdict",
     WORLDS: "the worlds, each with its own data, pretrained models and runs",
 }
 _NO_QUESTION = ("This study states no question: it has neither `answer` nor primary contrasts.",)
@@ -222,8 +222,10 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     said: list[Part] = [f"{head}, all else is exploratory; "]
     groups = {
         "undecided": undecided,
-        "without a verdict, for want of a second run": [row for row in unjudged if not wording.of_one_cluster(row)],
-        "without a verdict, for all examples are one cluster": [row for row in unjudged if wording.of_one_cluster(row)],
+        **{
+            f"without a verdict, for {reason}": [row for row in unjudged if wording.without_verdict(row) == reason]
+            for reason in (wording.ONE_RUN, wording.ONE_CLUSTER, wording.NO_VARIANCE)
+        },
     }
     there = {words: rows for words, rows in groups.items() if rows}
     for number, (words, rows) in enumerate(there.items()):
@@ -234,7 +236,7 @@ def _correction(primary: Sequence[Row]) -> Sentence:
 def _random(said: Sequence[Row]) -> Sentence:
     """Return what is random in the intervals of what was said."""
     # nothing is random in a range without width
-    there = {row["interval"] for row in said if not wording.of_one_cluster(row)}
+    there = {row["interval"] for row in said if row["low"] < row["high"]}
     if not there:
         return ("Nothing is random in these ranges, which say nothing of other runs or examples.",)
     random = wording.listed(words for kind, words in _RANDOM.items() if kind in there)

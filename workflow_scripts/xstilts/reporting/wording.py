@@ -19,6 +19,9 @@ from xstilts.forms.declaration import NATS
 Row = Mapping[str, Any]
 # nobody makes more runs; an estimate of how many more says nothing
 MANY = 1000
+# why a row has no verdict
+ONE_RUN, ONE_CLUSTER = "an arm has one run", "all examples are one cluster"
+NO_VARIANCE = "all runs of an arm collapsed, or nothing varies"
 _DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 
 
@@ -102,11 +105,8 @@ def verdict(row: Row, subject: str, smallest: float) -> str:
     """
     found = row["verdict"]
     if not found:
-        return (
-            "no verdict, for all examples are one cluster"
-            if of_one_cluster(row)
-            else "a range over examples, no verdict"
-        )
+        reason = without_verdict(row)
+        return "a range over examples, no verdict" if reason == ONE_RUN else f"no verdict, for {reason}"
     if found == EQUIVALENT:
         return f"equivalent within {counted(smallest, 'point')}"
     return f"undecided, {decidable(row)}" if found == UNDECIDED else f"{subject} is {found}"
@@ -135,9 +135,11 @@ def about(number: float) -> str:
     return f"about {math.ceil(number)}" if number <= MANY else f"more than {MANY}"
 
 
-def of_one_cluster(row: Row) -> bool:
-    """Tell whether all examples of a row are one cluster, which says nothing of other examples."""
-    return bool(row["interval"] == EXAMPLES_ONLY and row["clusters"] < 2)
+def without_verdict(row: Row) -> str:
+    """Return why a row has no verdict: what it is over says nothing of other runs, or of other examples."""
+    if row["interval"] == EXAMPLES_ONLY and row["clusters"] < 2:
+        return ONE_CLUSTER
+    return ONE_RUN if row["interval"] == EXAMPLES_ONLY and math.isnan(row["run_sd"]) else NO_VARIANCE
 
 
 def expectation(row: Row) -> str:
