@@ -67,7 +67,7 @@ COLUMNS = (
     Column("shared_runs", "integer", "runs that are the same nodes in both"),
     Column("runs", "text", "same run, same predictions, or other runs"),
     Column("runs_used", "text", "all, or without collapsed: the same without these runs"),
-    Column("collapsed", "integer", "runs that collapsed, of those used"),
+    Column("collapsed", "integer", "runs that collapsed, of those used; one that is shared counts once"),
     Column("n_a", "integer", "test examples of A in the outcome, each once"),
     Column("n_b", "integer", "test examples of B"),
     Column("same_examples", "integer", "targets in the outcome whose test examples are the same in both"),
@@ -245,7 +245,7 @@ def _row(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], small
         **{"runs_a": used[0].number, "runs_b": used[1].number, "n_a": sizes[0].n, "n_b": sizes[1].n},
         "shared_runs": min(len(shared), used[0].number, used[1].number),
         "same_examples": sum(target in pair.alike for target in outcome.targets),
-        "collapsed": sum(sum(one.collapsed[: one.number]) for one in used),
+        "collapsed": _collapsed(used, shared),
     }
     if not targets or _are_same_predictions(pair, arm, targets, used):
         none = {"low": np.nan, "high": np.nan, "interval": "", "verdict": ""}
@@ -257,6 +257,13 @@ def _row(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], small
         **{"interval": found.interval, "standard_error": found.standard_error, "degrees": found.degrees},
         **{"p": found.p, "verdict": intervals.verdict(found, smallest_on(scale, smallest))},
     }
+
+
+def _collapsed(used: tuple[Runs, Runs], shared: Sequence[int]) -> int:
+    """Return how many different runs collapsed."""
+    first, second = (dict(zip(one.seeds[: one.number], one.collapsed, strict=False)) for one in used)
+    own = {seed: collapsed for seed, collapsed in second.items() if seed not in shared}
+    return sum(first.values()) + sum(own.values())
 
 
 def _cancels(pair: _Pair, arm: Arm, target: str, used: tuple[Runs, Runs]) -> bool:
@@ -297,8 +304,9 @@ def _estimate(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) 
         *([own_of_b.as_arm(len(own_of_b.seeds) / b)] if own_of_b else []),
     ]
     clusters = min(estimates.size_of(outcome, side.examples).clusters for side in pair.sides)
-    if clusters < 2:
-        # one cluster says nothing of others: a range without width, and no verdict
+    has_one_run = any(len(one.seeds) < 2 and not one.deterministic for one in used)
+    if clusters < 2 or has_one_run:
+        # one cluster, or one run of a study, says nothing of others: a range over examples, and no verdict
         parts, pools = [replace(part, deterministic=False) for part in parts], {}
     return intervals.estimate(parts, pools, max(clusters, 2))
 
