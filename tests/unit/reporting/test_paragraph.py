@@ -188,7 +188,8 @@ def test_the_oracle_stands_beside_and_has_no_verdict():
 def test_without_collapsed_runs():
     kept = {**UNDECIDED, "runs_used": "without collapsed", "runs_a": 2, "primary": False}
     text = said({"collapsed": 1}, kept, {**ORACLE, "collapsed": 1})
-    assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +0.4 points" in text
+    assert "Runs that collapsed, in intermediate or target training, are counted in: mini small 1 run [1]" in text
+    assert "; without them, mini small +0.4 points" in text
     assert (
         "[-0.9, +1.7], 2 runs against 3: undecided, about 17 runs an arm would likely decide it, exploratory [2]."
         in text
@@ -208,7 +209,8 @@ def test_only_what_was_said_counts_its_collapsed_runs():
     beside = {**SCARCE, "name": "beside", "primary": False, "collapsed": 2}
     kept = {"runs_used": "without collapsed", "primary": False}
     text = said({"collapsed": 1}, kept, LARGE, beside, {**beside, **kept})
-    assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +1.2 points" in text
+    assert "Runs that collapsed, in intermediate or target training, are counted in: mini small 1 run [1]" in text
+    assert "; without them, mini small +1.2 points" in text
     assert "mini large 0 runs" not in text and "beside" not in text
 
 

@@ -206,7 +206,8 @@ def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> lis
     kept = [row for row in _select(rows, runs_used=WITHOUT_COLLAPSED) if tuple(row[name] for name in SAME) in same]
     counts = _each(collapsed, lambda row: Stated(wording.counted(row["collapsed"], "run"), row["row"]))
     without = _each(kept, lambda row: _finding(row, smallest)) or ["nothing is left to compare"]
-    return [("Collapsed runs are counted in: ", *counts, "; without them, ", *without, ".")]
+    head = "Runs that collapsed, in intermediate or target training, are counted in: "
+    return [(head, *counts, "; without them, ", *without, ".")]
 
 
 def _correction(primary: Sequence[Row]) -> Sentence:
