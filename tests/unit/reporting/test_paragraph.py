@@ -361,3 +361,9 @@ def test_the_example_of_the_documents():
     page = (ROOT / "docs/question.md").read_text(encoding="utf-8")
     shown = page.split("<!-- paragraph -->\n")[1].split("\n<!-- end of paragraph -->")[0]
     assert shown == "\n".join(f"> {line}" for line in textwrap.wrap(paragraph.text(*example()), 118))
+
+
+def test_runs_that_would_decide_are_for_a_difference():
+    assert "So many runs would likely decide it if the true difference is the one seen, or the" in said(UNDECIDED)
+    assert "So many worlds would" in said({**UNDECIDED, "interval": "worlds", "worlds": 6})
+    assert "So many" not in said({**UNDECIDED, "runs_needed": math.inf}) + said({})

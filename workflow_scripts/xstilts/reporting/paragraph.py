@@ -5,6 +5,7 @@ in it, but for what belongs to the answer: the sizes of every family, the oracle
 stand on the terminal and in the report.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -83,7 +84,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
     used = [row for row in rows if row["row"] in stated]
     said += _collapsed(used, rows, smallest)
-    return [*said, _correction(primary), _random(used)]
+    return [*said, _correction(primary), *_deciding(used), _random(used)]
 
 
 def _answer(plan: StudyPlan, answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
@@ -232,6 +233,15 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     for number, (words, rows) in enumerate(there.items()):
         said += [f"{'; ' if number else ''}{words}: ", *_names(rows)]
     return (*said, "." if there else "none is undecided.")
+
+
+def _deciding(said: Sequence[Row]) -> list[Sentence]:
+    """Return for which difference the runs are that would decide what was said."""
+    undecided = [row for row in said if row["verdict"] == UNDECIDED and math.isfinite(row["runs_needed"])]
+    if not undecided:
+        return []
+    replicates = "worlds" if undecided[0]["interval"] == WORLDS else "runs"
+    return [(f"So many {replicates} would likely decide it {wording.IF_TRUE}.",)]
 
 
 def _random(said: Sequence[Row]) -> Sentence:

@@ -20,11 +20,12 @@ from xstilts.store.study_plan import StudyPlan
 INTERVALS = (
     "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run"
     " or only collapsed ones, or all examples are one cluster: that carries no verdict. Undecided: in brackets the runs"
-    " of each arm that would likely decide it."
+    f" of each arm that would likely decide it {wording.IF_TRUE}."
 )
 _INTERVALS_OVER_WORLDS = (
     "Means over worlds with 95 % intervals (t), over all that differs between worlds: data, pretrained models, runs."
-    " Runs are those in each world. Undecided: in brackets the worlds that would likely decide it."
+    " Runs are those in each world. Undecided: in brackets the worlds that would likely decide it"
+    f" {wording.IF_TRUE}."
 )
 LEGEND = "* primary: its verdict is corrected for the other primary comparisons (Holm); all else is exploratory."
 

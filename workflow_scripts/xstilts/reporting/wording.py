@@ -19,6 +19,8 @@ from xstilts.forms.declaration import NATS
 Row = Mapping[str, Any]
 # nobody makes more runs; an estimate of how many more says nothing
 MANY = 1000
+# what the number of runs that would decide a row is for
+IF_TRUE = "if the true difference is the one seen, or the smallest that matters where that is larger"
 # why a row has no verdict
 ONE_RUN, ONE_CLUSTER = "an arm has one run", "all examples are one cluster"
 NO_VARIANCE = "all runs of an arm collapsed, or nothing varies"
