@@ -68,8 +68,11 @@ def test_several_comparisons():
     row, _ = found(planned, ROW, {**ROW, "estimate": -2.0})
     assert row.verdict == "contradicted"
     text = wording.text([row.found])
-    assert text == "1 of 2 comparisons as claimed, 1 the other way: the first [1] to the last [2]"
-    assert 'href="#estimate-2"' in wording.in_html([row.found])
+    assert text.startswith("1 of 2 comparisons as claimed, 1 the other way: nine minus none on zero-shot +1.2 points ")
+    assert "; nine minus none on zero-shot -2.0 points " in text and text.endswith(" [2]")
+    assert 'href="#estimate-2"' in wording.in_html([row.found]) and "square brackets" not in claims.VERDICTS
+    row, _ = found(planned, *[{**ROW, **ONE_RUN, "standard_error": math.nan, "degrees": math.nan}] * 2)
+    assert wording.text([row.found]).startswith("2 comparisons, none with a verdict: nine minus none")
 
 
 def test_what_is_lacking():

@@ -14,7 +14,7 @@ from xstilts.evaluation.estimates import ALL_RUNS
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
-from xstilts.reporting.wording import Row, Sentence, Stated
+from xstilts.reporting.wording import Part, Row, Sentence, Stated
 from xstilts.store.answer import SMALLEST
 from xstilts.store.claims import Lacking
 from xstilts.store.study_plan import StudyPlan
@@ -22,7 +22,7 @@ from xstilts.store.study_plan import StudyPlan
 VERDICTS = (
     "What was reported is unverified and decides nothing. Supported: every comparison came out as claimed (their p are"
     " corrected for each other, Holm); contradicted: one went the other way; undecided: neither; not testable: the"
-    " study lacks what a claim needs. Numbers in square brackets are rows of the table of estimates. Runs"
+    " study lacks what a claim needs. Runs"
     f" needed decide a claim {wording.IF_TRUE}, at"
     " 5 % divided by the number of its comparisons; the same difference as a primary comparison is at 5 % divided by"
     " the number of these, so it can need other runs."
@@ -106,15 +106,21 @@ def rows(plan: StudyPlan, estimates: pd.DataFrame) -> list[ClaimRow]:
 
 
 def _found(of_model: Sequence[Row], judged: Judgement) -> Sentence:
-    """Return the difference of a claim's comparison, or how many of several came out as claimed."""
+    """Return the difference of a claim's comparison, or those of several and how many came out as claimed."""
     if not of_model:
         return ()
-    first, last = of_model[0], of_model[-1]
     if len(of_model) == 1:
-        return (Stated(f"{wording.difference(first)}, {wording.runs(first)}", first["row"]),)
+        (row,) = of_model
+        return (Stated(f"{wording.difference(row)}, {wording.runs(row)}", row["row"]),)
     against = f"{judged.against} the other way" if judged.against else "none the other way"
     counts = f"{judged.supporting} of {judged.comparisons} comparisons as claimed, {against}"
-    return (f"{counts}: ", Stated("the first", first["row"]), " to ", Stated("the last", last["row"]))
+    if not any(row["verdict"] for row in of_model):
+        counts = f"{judged.comparisons} comparisons, none with a verdict"
+    found: list[Part] = [f"{counts}: "]
+    for number, row in enumerate(of_model):
+        place = f"{row['a']} minus {row['b']} on {row['target'] or row['outcome']}"
+        found += ["; " if number else "", Stated(f"{place} {wording.difference(row)}", row["row"])]
+    return tuple(found)
 
 
 def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smallest: float) -> str:
