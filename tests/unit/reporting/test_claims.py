@@ -30,7 +30,7 @@ def found(planned, *rows):
 def test_a_row_for_each_recipe():
     first, second = found(claim(ONE), ROW, {**ROW, "recipe": "s", **UNDECIDED, "standard_error": 0.8})
     assert (first.verdict, first.recipe, first.needs) == ("supported", "r", "")
-    assert wording.text([first.found]) == "+1.2 points [+0.2, +2.2], 3 runs an arm [1]"
+    assert wording.text([first.found]) == "+1.2 points (+0.2 to +2.2), 3 runs an arm [1]"
     assert (second.verdict, second.recipe, second.needs) == ("undecided", "s", "about 17 runs an arm")
 
 

@@ -51,12 +51,12 @@ def said(*rows, answer=ASKED, **changes):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({}, "+1.2 points [+0.2, +2.2], 3 runs an arm: nine is higher [1]"),
-        (LOWER, "-2.0 points [-3.0, -1.0], 3 runs an arm: nine is lower [1]"),
-        (EQUIVALENT, "+0.1 points [-0.6, +0.8], 3 runs an arm: equivalent within 1 point [1]"),
+        ({}, "+1.2 points (+0.2 to +2.2), 3 runs an arm: nine is higher [1]"),
+        (LOWER, "-2.0 points (-3.0 to -1.0), 3 runs an arm: nine is lower [1]"),
+        (EQUIVALENT, "+0.1 points (-0.6 to +0.8), 3 runs an arm: equivalent within 1 point [1]"),
         (
             UNDECIDED,
-            "+0.4 points [-0.9, +1.7], 3 runs an arm: undecided, about 17 runs an arm would likely decide it [1]",
+            "+0.4 points (-0.9 to +1.7), 3 runs an arm: undecided, about 17 runs an arm would likely decide it [1]",
         ),
         (
             {**UNDECIDED, "runs_needed": 9517.0},
@@ -67,7 +67,7 @@ def said(*rows, answer=ASKED, **changes):
             "undecided, and no number of runs would decide it, only more test examples [1]",
         ),
         ({"runs_a": 3, "runs_b": 1}, "3 runs against 1: nine is higher"),
-        ({"estimate": -0.04, "low": -0.04}, "+0.0 points [+0.0, +2.2]"),
+        ({"estimate": -0.04, "low": -0.04}, "+0.0 points (+0.0 to +2.2)"),
         ({"primary": False}, "nine is higher, exploratory [1]"),
     ],
 )
@@ -84,8 +84,8 @@ def test_one_run_an_arm_has_no_verdict():
     assert "[+0.2, +2.2], one run an arm: a range over examples, no verdict [1]" in text
     assert "without a verdict, for an arm has one run: mini small [1]" in text
     assert not re.search(r"is higher|is lower|equivalent|undecided", text)
-    assert "Random in these intervals are the test examples alone" in text
-    assert "in brackets stand ranges over 95 % of draws of test examples." in text
+    assert "Random in these ranges are the test examples alone" in text
+    assert "in square brackets stand ranges over 95 % of draws of test examples." in text
     assert "One comparison is primary, all else" in text and "Holm" not in said(ONE_RUN, {**LARGE, **ONE_RUN})
 
 
@@ -152,7 +152,7 @@ def test_two_budgets_are_both_there():
     assert "at equal epochs. " in text
     assert (
         "At equal steps it is nine_short minus the best single task of mnli and squad_v1: mini small +0.1 points"
-        " [-0.6, +0.8], 3 runs an arm: equivalent within 1 point, exploratory [2]." in text
+        " (-0.6 to +0.8), 3 runs an arm: equivalent within 1 point, exploratory [2]." in text
     )
 
 
@@ -161,8 +161,8 @@ def test_sizes_and_interaction():
     assert "In mini: the small model (mini-small) has +1.2 points" in text
     assert "; the large model (mini-large) has +0.4 points" in text
     assert (
-        "In mini, the large model's difference minus the small one's: -2.0 points [-3.0, -1.0], 3 runs an arm: the"
-        " large model's difference is lower [3]; in log-odds -0.02 [-0.10, +0.06] with the same sign [4]." in text
+        "In mini, the large model's difference minus the small one's: -2.0 points (-3.0 to -1.0), 3 runs an arm: the"
+        " large model's difference is lower [3]; in log-odds -0.02 (-0.10 to +0.06) with the same sign [4]." in text
     )
     assert "The 3 primary comparisons are corrected for each other (Holm), all else is exploratory;" in text
     assert "undecided: mini large [2]." in text
@@ -171,7 +171,7 @@ def test_sizes_and_interaction():
 def test_points_and_log_odds_of_opposite_signs():
     text = said({}, LARGE, {**INTERACTION, "estimate": 0.8}, LOG_ODDS)
     assert (
-        "in log-odds -0.02 [-0.10, +0.06] with the other sign: which size gains more may depend on the scale [4]"
+        "in log-odds -0.02 (-0.10 to +0.06) with the other sign: which size gains more may depend on the scale [4]"
         in text
     )
     assert "none is undecided." in text
@@ -179,9 +179,7 @@ def test_points_and_log_odds_of_opposite_signs():
 
 def test_the_oracle_stands_beside_and_has_no_verdict():
     text = said({}, {**ORACLE, **LOWER})
-    assert (
-        "best on the test rows and so no honest choice: mini small -2.0 points [-3.0, -1.0], 3 runs an arm [2]." in text
-    )
+    assert "so no honest choice: mini small -2.0 points (-3.0 to -1.0), 3 runs an arm [2]." in text
     assert text.count("nine is") == 1
 
 
@@ -191,7 +189,7 @@ def test_without_collapsed_runs():
     assert "Runs that collapsed, in intermediate or target training, are counted in: mini small 1 run [1]" in text
     assert "; without them, mini small +0.4 points" in text
     assert (
-        "[-0.9, +1.7], 2 runs against 3: undecided, about 17 runs an arm would likely decide it, exploratory [2]."
+        "(-0.9 to +1.7), 2 runs against 3: undecided, about 17 runs an arm would likely decide it, exploratory [2]."
         in text
     )
     assert "One comparison is primary" in text
@@ -201,7 +199,7 @@ def test_a_verdict_without_collapsed_runs_is_not_corrected_and_says_so():
     """Whether the arm collapsed that is compared, or in some world one of its runs: the counts can be the same."""
     kept = {"runs_used": "without collapsed", "primary": False, "p_holm": math.nan}
     text = said({"collapsed": 2, "verdict": "undecided", "p_holm": 0.06, "runs_needed": 4.0}, kept)
-    assert "without them, mini small +1.2 points [+0.2, +2.2], 3 runs an arm: nine is higher, exploratory [2]." in text
+    assert "mini small +1.2 points (+0.2 to +2.2), 3 runs an arm: nine is higher, exploratory [2]." in text
 
 
 def test_only_what_was_said_counts_its_collapsed_runs():
@@ -221,7 +219,7 @@ def test_only_collapsed_runs():
 def test_primary_contrasts_without_an_answer():
     text = said(SCARCE, {**SCARCE, "primary": False, "name": "beside"}, answer=None)
     assert text.startswith(
-        "Primary contrast scarce, nine minus none on tydiqa (mini-small, r): +1.2 points [+0.2, +2.2], 3 runs an"
+        "Primary contrast scarce, nine minus none on tydiqa (mini-small, r): +1.2 points (+0.2 to +2.2), 3 runs an"
         " arm: nine is higher, as expected [1]."
     )
     assert "beside" not in text
@@ -251,7 +249,7 @@ def test_exploratory_contrasts_are_not_in_it():
 def test_worlds():
     over = {**UNDECIDED, "interval": "worlds", "worlds": 6.0}
     text = said(over, *({"interval": "runs and examples", "world": world} for world in (21, 22)))
-    assert "[-0.9, +1.7], 6 worlds, 3 runs an arm: undecided, about 17 worlds would likely decide it [1]" in text
+    assert "(-0.9 to +1.7), 6 worlds, 3 runs an arm: undecided, about 17 worlds would likely decide it [1]" in text
     assert "Random in these intervals are the worlds, each with its own data" in text
     assert "nine is higher" not in text and "[2]" not in text
 

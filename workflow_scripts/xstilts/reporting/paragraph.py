@@ -159,12 +159,16 @@ def _single(budget: Budget) -> str:
 
 def _outcome(answer: Answer, row: Row) -> Sentence:
     controls = f", {wording.listed(answer.controls)} apart as controls" if answer.controls else ""
-    brackets = "ranges over 95 % of draws of test examples" if row["interval"] == EXAMPLES_ONLY else "95 % intervals"
+    brackets = (
+        "square brackets stand ranges over 95 % of draws of test examples"
+        if row["interval"] == EXAMPLES_ONLY
+        else "brackets stand 95 % intervals"
+    )
     over = f"{wording.counted(row['targets'], 'target')} and {wording.counted(row['languages'], 'language')}"
     return (
         f"The outcome is {_OUTCOMES[answer.outcome][1]} over ",
         Stated(over, row["row"]),
-        f"{controls}; in brackets stand {brackets}. The smallest difference that matters is"
+        f"{controls}; in {brackets}. The smallest difference that matters is"
         f" {wording.counted(answer.smallest, 'point')}.",
     )
 
@@ -252,7 +256,8 @@ def _random(said: Sequence[Row]) -> Sentence:
         return ("Nothing is random in these ranges, which say nothing of other runs or examples.",)
     random = wording.listed(words for kind, words in _RANDOM.items() if kind in there)
     fixed = "languages and targets" if WORLDS in there else "languages, targets and pretrained checkpoints"
-    return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
+    over = "ranges" if there == {EXAMPLES_ONLY} else "intervals"
+    return (f"Random in these {over} are {random}; {fixed} are fixed, and of others they say nothing.",)
 
 
 def _select(rows: Sequence[Row], **values: Any) -> list[Row]:

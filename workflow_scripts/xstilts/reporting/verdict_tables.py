@@ -9,7 +9,7 @@ import pandas as pd
 from xstilts.evaluation import worlds
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
-from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
+from xstilts.evaluation.intervals import UNDECIDED
 from xstilts.evaluation.table import records
 from xstilts.evaluation.unasked import GAIN, is_unasked
 from xstilts.reporting import wording
@@ -141,8 +141,7 @@ def _measured(row: Mapping[str, Any]) -> list[str]:
 def _difference(row: Mapping[str, Any]) -> list[str]:
     """Return the estimate and its interval."""
     unit = "" if row["scale"] == POINTS else f" {row['scale']}"
-    estimate, low, high = (wording.number(row[name], row["scale"]) for name in ("estimate", "low", "high"))
-    return [estimate + unit, f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"]
+    return [wording.number(row["estimate"], row["scale"]) + unit, wording.interval(row)]
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

@@ -78,8 +78,15 @@ def number(value: float, scale: str) -> str:
 
 
 def interval(row: Row) -> str:
-    """Return the interval of a row, such as ``[-0.2, +1.4]``."""
-    return f"[{number(row['low'], row['scale'])}, {number(row['high'], row['scale'])}]"
+    """Return the interval of a row, such as ``-0.2 to +1.4``; in square brackets where it is a range over examples."""
+    low, high = (number(row[end], row["scale"]) for end in ("low", "high"))
+    return f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"
+
+
+def in_brackets(row: Row) -> str:
+    """Return the interval of a row behind its estimate: ``(-0.2 to +1.4)``, or a range as it is."""
+    said = interval(row)
+    return said if row["interval"] == EXAMPLES_ONLY else f"({said})"
 
 
 def runs(row: Row) -> str:
@@ -94,7 +101,7 @@ def runs(row: Row) -> str:
 def difference(row: Row) -> str:
     """Return the estimate of a row with its interval, without its runs; log-odds name themselves."""
     unit = f" {row['scale']}" if row["scale"] != LOG_ODDS else ""
-    return f"{number(row['estimate'], row['scale'])}{unit} {interval(row)}"
+    return f"{number(row['estimate'], row['scale'])}{unit} {in_brackets(row)}"
 
 
 def verdict(row: Row, subject: str, smallest: float) -> str:
