@@ -85,7 +85,7 @@ def gain_rows(estimates: pd.DataFrame) -> Cells:
 
 
 def _contrast_rows(estimates: pd.DataFrame) -> Cells:
-    header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
+    header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "came out"]
     rows = []
     for row in _primary_first(estimates):
         sides = f"{row['name']}{_mark(row)}: {row['a']} − {row['b']}"

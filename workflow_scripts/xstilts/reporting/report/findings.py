@@ -21,7 +21,7 @@ from xstilts.store.study_plan import StudyPlan
 # an analysis of more rows is for a figure, and its file
 _LARGEST = 300
 # of a table of estimates, the columns from the difference on
-_LAST = ("difference", "95 % interval", "verdict", "runs", "n", "expected", "outcome")
+_LAST = ("difference", "95 % interval", "verdict", "runs", "n", "expected", "came out", "outcome")
 
 
 def claims(inputs: Inputs) -> Section | None:
