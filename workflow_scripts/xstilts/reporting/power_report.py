@@ -175,6 +175,8 @@ def _meaning(report: PowerReport) -> Iterator[str]:
         " is undecided, the report of a study that has run names those that find the difference seen, if that is"
         " larger."
     )
+    if min(report.runs) < 2 <= report.own:
+        yield "-: with one run an arm nothing gets a verdict, for what is random between runs is not seen."
     yield report.variance
     if _assumes(report.prospects):
         yield (
