@@ -25,7 +25,7 @@ LOWER = {"estimate": -2.0, "low": -3.0, "high": -1.0, "verdict": "lower"}
 # one run an arm: a range over examples
 ONE_RUN: dict[str, Any] = {
     "runs_a": 1, "runs_b": 1, "interval": "examples only", "verdict": "", "p": math.nan, "p_holm": math.nan,
-    "runs_needed": math.nan,
+    "runs_needed": math.nan, "run_sd": math.nan,
 }  # fmt: skip
 LARGE = {"size": "large", "model": "mini-large"}
 INTERACTION = {"kind": "interaction", "size": "", "model": ""}

@@ -139,7 +139,7 @@ def test_verdicts_and_what_was_expected(tmp_path):
     noisy = {("s", "nine"): [50, 70, 60], ("s", "mnli"): [40, 70, 61]}
     row = only(contrast(study(tmp_path / "u", noisy), "nine", "mnli", expected="higher"))
     assert row["verdict"] == row["emerged"] == "undecided" and row["runs_needed"] > 3
-    same = {("s", "nine"): [60, 60, 60], ("s", "mnli"): [60, 60, 60]}
+    same = {("s", "nine"): [60] * 9 + [61], ("s", "mnli"): [60] * 10}
     made = study(tmp_path / "e", same)
     row = only(contrast(made, "nine", "mnli", expected="higher"))
     assert row["verdict"] == row["emerged"] == "equivalent"
@@ -198,6 +198,20 @@ def test_collapse_of_an_arm_that_is_not_compared_widens_no_interval(tmp_path):
     assert all_runs["run_sd"] == pytest.approx(np.sqrt((2 + 2 * 547) / 4), rel=0.01)
     assert without["run_sd"] == pytest.approx(np.sqrt(2.5 / 3))
     assert all_runs["collapsed"] == without["collapsed"] == 1
+
+
+def test_arm_of_which_all_runs_collapsed_has_no_verdict(tmp_path):
+    """A collapse behind the target's own training is none of the target."""
+    made = study(tmp_path, {("s", "squad_v1"): [40, 50, 60], ("s", "none"): [60, 61, 62]})
+    for seed in (1, 2, 3):
+        for mixture in ("nine", "mnli"):
+            made.add(("s", mixture), seed, "xnli", right(en=20, de=20), collapsed=True)
+    for pair in (("nine", "mnli"), ("mnli", "none")):
+        row = only(contrast(made, *pair, expected="higher"))
+        assert (row["interval"], row["verdict"], row["emerged"]) == ("examples only", "", "")
+        assert row["collapsed"] in (3, 6) and row["run_sd"] >= 0 and np.isnan(row["p"])
+    # of the arms in its pool it says no more
+    assert only(contrast(made, "squad_v1", "none"))["run_sd"] == pytest.approx(np.sqrt((100 + 1) / 2))
 
 
 def test_collapsed_runs_are_in_and_then_left_out(tmp_path):

@@ -1,6 +1,7 @@
 """Differences of arms: by hand, beside analysis of variance and MixedLM, and the verdicts that they carry."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -131,13 +132,24 @@ def test_equal_arms_have_no_difference():
     draws = np.random.default_rng(0).normal(60, 1, (100, 1))
     same = [arm(c, 60.1, draws=draws, deterministic=True) for c in (1, -1 / 3, -1 / 3, -1 / 3)]
     ours = estimate(same, {}, 100)
-    assert (ours.value, ours.low, ours.high, ours.standard_error, ours.p) == (0, 0, 0, 0, 1)
-    assert intervals.verdict(ours, 1) == EQUIVALENT
+    assert (ours.value, ours.low, ours.high, ours.p) == (0, 0, 0, None)
+    assert intervals.verdict(ours, 1) == ""
 
 
-def test_fixed_difference_without_variance_is_certain():
-    ours = estimate([arm(1, 62, deterministic=True), arm(-1, 60, deterministic=True)], {}, 100)
-    assert (ours.p, intervals.verdict(ours, 1)) == (0, HIGHER)
+def test_without_variance_there_is_no_verdict():
+    """Runs and examples that are all alike say nothing of others."""
+    for runs, deterministic in (((62,), True), ((62, 62, 62), False)):
+        arms = [arm(1, *runs, deterministic=deterministic), arm(-1, 60, 60, 60)]
+        ours = estimate(arms, {"pool": RunVariance(0.0, 4, 2)}, 100)
+        assert (ours.interval, ours.low, ours.high, ours.p) == (EXAMPLES_ONLY, 2, 2, None)
+        assert ours.run_sd == 0 and intervals.verdict(ours, 1) == ""
+
+
+def test_collapsed_arm_has_no_verdict_though_others_vary():
+    draws = np.random.default_rng(0).normal(60, 1, (100, 3))
+    collapsed = replace(arm(1, 20, 20, 20, draws=np.full((100, 3), 20.0)), collapsed=True)
+    ours = estimate([collapsed, arm(-1, 60, 61, 62, draws=draws)], POOL, 100)
+    assert (ours.interval, ours.p) == (EXAMPLES_ONLY, None) and ours.run_sd is not None
 
 
 def test_mean_of_single_tasks():

@@ -238,6 +238,24 @@ def test_one_run_has_a_range_and_no_verdict(tmp_path):
     assert (row["interval"], row["verdict"]) == ("examples only", "") and row["low"] < 30 < row["high"]
 
 
+def test_one_run_of_either_study_has_no_verdict(tmp_path):
+    """Neither the runs of other arms nor those of the other study say how that one varies."""
+    made = {name: study(tmp_path / name, {"xnli": scores}) for name, scores in (("a", {1: 60, 2: 64}), ("b", {1: 60}))}
+    for seed in (1, 2, 3):
+        made["b"].add(("s", "squad_v1"), seed, "xnli", {"en": correct(100, 90), "de": correct(100, 50 + seed)})
+    for pair in (("a", "b"), ("b", "a")):
+        row = difference(*(made[name] for name in pair))
+        assert (row["interval"], row["verdict"], row["shared_runs"]) == ("examples only", "", 1)
+
+
+def test_a_collapsed_run_that_is_shared_counts_once(tmp_path):
+    made = [study(tmp_path / name, {}) for name in "ab"]
+    for one, seeds in zip(made, ((1, 2, 3), (1, 2)), strict=True):
+        for seed in seeds:
+            one.add(ARM, seed, "xnli", {"en": correct(100, 0), "de": correct(100, 20)}, collapsed=True)
+    assert difference(*made)["collapsed"] == difference(made[0], made[0])["collapsed"] == 3
+
+
 def test_collapsed_runs_have_a_second_row_without_them(tmp_path):
     first, second = (study(tmp_path / tag, {"xnli": {1: 60, 2: 64, 3: 62}}, tag=tag) for tag in "ab")
     second.add(ARM, 4, "xnli", {"en": correct(100, 0), "de": correct(100, 0)}, collapsed=True)

@@ -85,7 +85,10 @@ def test_mixtures_with_settings_of_their_own_are_candidates_by_their_tasks_name(
         ({"families": {"tiny": {"small": "tinny"}}}, "families.tiny.small: unknown model 'tinny'; did you mean 'tiny'"),
         ({"families": {"tiny": {}}}, "families.tiny"),
         ({"outcome": "benchmark"}, "outcome: the study names no `benchmark`"),
-        ({"controls": ["xx"]}, "controls: unknown language 'xx'"),
+        ({"controls": ["xx"]}, "answer.controls: no target of the study is evaluated in 'xx'; known: de"),
+        # of no target here, though the registry has it
+        ({"controls": ["de", "fr"]}, "answer.controls: no target of the study is evaluated in 'fr'; known: de"),
+        ({"controls": ["en"]}, "answer.controls: 'en' is the source language of tatoeba; leave it out"),
         ({"recipes": ["jian"]}, "recipes: unknown recipe 'jian'"),
         ({"smallest": 0}, "smallest"),
     ],

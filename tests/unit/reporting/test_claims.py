@@ -30,7 +30,7 @@ def found(planned, *rows):
 def test_a_row_for_each_recipe():
     first, second = found(claim(ONE), ROW, {**ROW, "recipe": "s", **UNDECIDED, "standard_error": 0.8})
     assert (first.verdict, first.recipe, first.needs) == ("supported", "r", "")
-    assert wording.text([first.found]) == "+1.2 points [+0.2, +2.2], 3 runs an arm [1]"
+    assert wording.text([first.found]) == "+1.2 points (+0.2 to +2.2), 3 runs an arm [1]"
     assert (second.verdict, second.recipe, second.needs) == ("undecided", "s", "about 17 runs an arm")
 
 
@@ -68,8 +68,11 @@ def test_several_comparisons():
     row, _ = found(planned, ROW, {**ROW, "estimate": -2.0})
     assert row.verdict == "contradicted"
     text = wording.text([row.found])
-    assert text == "1 of 2 comparisons as claimed, 1 the other way: the first [1] to the last [2]"
-    assert 'href="#estimate-2"' in wording.in_html([row.found])
+    assert text.startswith("1 of 2 comparisons as claimed, 1 the other way: nine minus none on zero-shot +1.2 points ")
+    assert "; nine minus none on zero-shot -2.0 points " in text and text.endswith(" [2]")
+    assert 'href="#estimate-2"' in wording.in_html([row.found]) and "square brackets" not in claims.VERDICTS
+    row, _ = found(planned, *[{**ROW, **ONE_RUN, "standard_error": math.nan, "degrees": math.nan}] * 2)
+    assert wording.text([row.found]).startswith("2 comparisons, none with a verdict: nine minus none")
 
 
 def test_what_is_lacking():
@@ -84,6 +87,10 @@ def test_what_is_lacking():
 def test_one_run_an_arm():
     row, _ = found(claim(ONE), {**ROW, **ONE_RUN, "standard_error": math.nan, "degrees": math.nan})
     assert (row.verdict, row.needs) == ("not testable in this study", "a second run (seed) of every arm")
+
+
+def test_the_legend_says_at_which_level_runs_are_needed():
+    assert "at 5 % divided by the number of its comparisons" in claims.VERDICTS
 
 
 def test_facts_of_the_setup():

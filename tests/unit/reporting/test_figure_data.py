@@ -188,7 +188,7 @@ def test_a_note_says_what_a_line_is_over_and_what_is_not_zero_shot():
     one_run = {"interval": "examples only", "verdict": "", "role": "labelled"}
     with matplotlib.rc_context(style.SETTINGS):
         note = said(drawing.draw(gains_by_language, by_language(one_run)))
-    assert "lines: the range over examples" in note and "one run an arm: no verdict" in note
+    assert "lines: the range over examples" in note and "one run an arm or all collapsed: no verdict" in note
     assert "not zero-shot" in note and "Filled" not in note
 
 

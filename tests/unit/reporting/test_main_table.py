@@ -50,7 +50,10 @@ def test_gains_carry_half_their_interval():
 def test_one_run_an_arm_has_no_interval():
     table = shown(test_tables.scores(), {**XNLI, **ONE_RUN}, {**TATOEBA, **ONE_RUN}, {**MEAN, **ONE_RUN})
     assert table.cells[1][1][3:] == ["65.0 (+4.0)", "35.0 (+4.0)", "50.0 (+4.0)"]
-    assert "intermediate training (without an interval where an arm has one run). 2 runs" in table.caption
+    assert (
+        "intermediate training (without an interval where an arm has one run or only collapsed ones). 2 runs"
+        in table.caption
+    )
     # the file has the range over examples
     assert table.frame.query("target == 'xnli'")[["low", "high", "interval"]].values.tolist() == [
         [pytest.approx(math.nan, nan_ok=True)] * 2 + [""], [1.1, 6.9, "examples only"],

@@ -51,12 +51,12 @@ def said(*rows, answer=ASKED, **changes):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({}, "+1.2 points [+0.2, +2.2], 3 runs an arm: nine is higher [1]"),
-        (LOWER, "-2.0 points [-3.0, -1.0], 3 runs an arm: nine is lower [1]"),
-        (EQUIVALENT, "+0.1 points [-0.6, +0.8], 3 runs an arm: equivalent within 1 point [1]"),
+        ({}, "+1.2 points (+0.2 to +2.2), 3 runs an arm: nine is higher [1]"),
+        (LOWER, "-2.0 points (-3.0 to -1.0), 3 runs an arm: nine is lower [1]"),
+        (EQUIVALENT, "+0.1 points (-0.6 to +0.8), 3 runs an arm: equivalent within 1 point [1]"),
         (
             UNDECIDED,
-            "+0.4 points [-0.9, +1.7], 3 runs an arm: undecided, about 17 runs an arm would likely decide it [1]",
+            "+0.4 points (-0.9 to +1.7), 3 runs an arm: undecided, about 17 runs an arm would likely decide it [1]",
         ),
         (
             {**UNDECIDED, "runs_needed": 9517.0},
@@ -67,7 +67,7 @@ def said(*rows, answer=ASKED, **changes):
             "undecided, and no number of runs would decide it, only more test examples [1]",
         ),
         ({"runs_a": 3, "runs_b": 1}, "3 runs against 1: nine is higher"),
-        ({"estimate": -0.04, "low": -0.04}, "+0.0 points [+0.0, +2.2]"),
+        ({"estimate": -0.04, "low": -0.04}, "+0.0 points (+0.0 to +2.2)"),
         ({"primary": False}, "nine is higher, exploratory [1]"),
     ],
 )
@@ -82,10 +82,10 @@ def test_equivalence_names_the_smallest_difference_that_matters():
 def test_one_run_an_arm_has_no_verdict():
     text = said(ONE_RUN)
     assert "[+0.2, +2.2], one run an arm: a range over examples, no verdict [1]" in text
-    assert "without a verdict, for want of a second run: mini small [1]" in text
+    assert "without a verdict, for an arm has one run: mini small [1]" in text
     assert not re.search(r"is higher|is lower|equivalent|undecided", text)
-    assert "Random in these intervals are the test examples alone" in text
-    assert "in brackets stand ranges over 95 % of draws of test examples." in text
+    assert "Random in these ranges are the test examples alone" in text
+    assert "in square brackets stand ranges over 95 % of draws of test examples." in text
     assert "One comparison is primary, all else" in text and "Holm" not in said(ONE_RUN, {**LARGE, **ONE_RUN})
 
 
@@ -102,9 +102,15 @@ def test_one_cluster_of_examples_is_the_reason():
     assert "second run" not in text and "one run" not in text and "Nothing is random in these ranges" in text
     both = said(ONE_RUN, {**LARGE, **one_cluster}, {**INTERACTION, **UNDECIDED})
     assert (
-        "undecided: mini interaction [3]; without a verdict, for want of a second run: mini small [1]; without a"
+        "undecided: mini interaction [3]; without a verdict, for an arm has one run: mini small [1]; without a"
         " verdict, for all examples are one cluster: mini large [2]." in both
     )
+
+
+def test_collapse_of_all_runs_is_the_reason():
+    text = said({**ONE_RUN, "runs_a": 3, "runs_b": 3, "run_sd": 0.0, "collapsed": 6})
+    assert "3 runs an arm: no verdict, for all runs of an arm collapsed, or nothing varies [1]" in text
+    assert "without a verdict, for all runs of an arm collapsed, or nothing varies: mini small [1]" in text
 
 
 def test_only_what_was_said_says_what_is_random():
@@ -146,7 +152,7 @@ def test_two_budgets_are_both_there():
     assert "at equal epochs. " in text
     assert (
         "At equal steps it is nine_short minus the best single task of mnli and squad_v1: mini small +0.1 points"
-        " [-0.6, +0.8], 3 runs an arm: equivalent within 1 point, exploratory [2]." in text
+        " (-0.6 to +0.8), 3 runs an arm: equivalent within 1 point, exploratory [2]." in text
     )
 
 
@@ -155,8 +161,8 @@ def test_sizes_and_interaction():
     assert "In mini: the small model (mini-small) has +1.2 points" in text
     assert "; the large model (mini-large) has +0.4 points" in text
     assert (
-        "In mini, the large model's difference minus the small one's: -2.0 points [-3.0, -1.0], 3 runs an arm: the"
-        " large model's difference is lower [3]; in log-odds -0.02 [-0.10, +0.06] with the same sign [4]." in text
+        "In mini, the large model's difference minus the small one's: -2.0 points (-3.0 to -1.0), 3 runs an arm: the"
+        " large model's difference is lower [3]; in log-odds -0.02 (-0.10 to +0.06) with the same sign [4]." in text
     )
     assert "The 3 primary comparisons are corrected for each other (Holm), all else is exploratory;" in text
     assert "undecided: mini large [2]." in text
@@ -165,7 +171,7 @@ def test_sizes_and_interaction():
 def test_points_and_log_odds_of_opposite_signs():
     text = said({}, LARGE, {**INTERACTION, "estimate": 0.8}, LOG_ODDS)
     assert (
-        "in log-odds -0.02 [-0.10, +0.06] with the other sign: which size gains more may depend on the scale [4]"
+        "in log-odds -0.02 (-0.10 to +0.06) with the other sign: which size gains more may depend on the scale [4]"
         in text
     )
     assert "none is undecided." in text
@@ -173,18 +179,17 @@ def test_points_and_log_odds_of_opposite_signs():
 
 def test_the_oracle_stands_beside_and_has_no_verdict():
     text = said({}, {**ORACLE, **LOWER})
-    assert (
-        "best on the test rows and so no honest choice: mini small -2.0 points [-3.0, -1.0], 3 runs an arm [2]." in text
-    )
+    assert "so no honest choice: mini small -2.0 points (-3.0 to -1.0), 3 runs an arm [2]." in text
     assert text.count("nine is") == 1
 
 
 def test_without_collapsed_runs():
     kept = {**UNDECIDED, "runs_used": "without collapsed", "runs_a": 2, "primary": False}
     text = said({"collapsed": 1}, kept, {**ORACLE, "collapsed": 1})
-    assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +0.4 points" in text
+    assert "Runs that collapsed, in intermediate or target training, are counted in: mini small 1 run [1]" in text
+    assert "; without them, mini small +0.4 points" in text
     assert (
-        "[-0.9, +1.7], 2 runs against 3: undecided, about 17 runs an arm would likely decide it, exploratory [2]."
+        "(-0.9 to +1.7), 2 runs against 3: undecided, about 17 runs an arm would likely decide it, exploratory [2]."
         in text
     )
     assert "One comparison is primary" in text
@@ -194,7 +199,7 @@ def test_a_verdict_without_collapsed_runs_is_not_corrected_and_says_so():
     """Whether the arm collapsed that is compared, or in some world one of its runs: the counts can be the same."""
     kept = {"runs_used": "without collapsed", "primary": False, "p_holm": math.nan}
     text = said({"collapsed": 2, "verdict": "undecided", "p_holm": 0.06, "runs_needed": 4.0}, kept)
-    assert "without them, mini small +1.2 points [+0.2, +2.2], 3 runs an arm: nine is higher, exploratory [2]." in text
+    assert "mini small +1.2 points (+0.2 to +2.2), 3 runs an arm: nine is higher, exploratory [2]." in text
 
 
 def test_only_what_was_said_counts_its_collapsed_runs():
@@ -202,7 +207,8 @@ def test_only_what_was_said_counts_its_collapsed_runs():
     beside = {**SCARCE, "name": "beside", "primary": False, "collapsed": 2}
     kept = {"runs_used": "without collapsed", "primary": False}
     text = said({"collapsed": 1}, kept, LARGE, beside, {**beside, **kept})
-    assert "Collapsed runs are counted in: mini small 1 run [1]; without them, mini small +1.2 points" in text
+    assert "Runs that collapsed, in intermediate or target training, are counted in: mini small 1 run [1]" in text
+    assert "; without them, mini small +1.2 points" in text
     assert "mini large 0 runs" not in text and "beside" not in text
 
 
@@ -213,7 +219,7 @@ def test_only_collapsed_runs():
 def test_primary_contrasts_without_an_answer():
     text = said(SCARCE, {**SCARCE, "primary": False, "name": "beside"}, answer=None)
     assert text.startswith(
-        "Primary contrast scarce, nine minus none on tydiqa (mini-small, r): +1.2 points [+0.2, +2.2], 3 runs an"
+        "Primary contrast scarce, nine minus none on tydiqa (mini-small, r): +1.2 points (+0.2 to +2.2), 3 runs an"
         " arm: nine is higher, as expected [1]."
     )
     assert "beside" not in text
@@ -243,7 +249,7 @@ def test_exploratory_contrasts_are_not_in_it():
 def test_worlds():
     over = {**UNDECIDED, "interval": "worlds", "worlds": 6.0}
     text = said(over, *({"interval": "runs and examples", "world": world} for world in (21, 22)))
-    assert "[-0.9, +1.7], 6 worlds, 3 runs an arm: undecided, about 17 worlds would likely decide it [1]" in text
+    assert "(-0.9 to +1.7), 6 worlds, 3 runs an arm: undecided, about 17 worlds would likely decide it [1]" in text
     assert "Random in these intervals are the worlds, each with its own data" in text
     assert "nine is higher" not in text and "[2]" not in text
 
@@ -353,3 +359,9 @@ def test_the_example_of_the_documents():
     page = (ROOT / "docs/question.md").read_text(encoding="utf-8")
     shown = page.split("<!-- paragraph -->\n")[1].split("\n<!-- end of paragraph -->")[0]
     assert shown == "\n".join(f"> {line}" for line in textwrap.wrap(paragraph.text(*example()), 118))
+
+
+def test_runs_that_would_decide_are_for_a_difference():
+    assert "So many runs would likely decide it if the true difference is the one seen, or the" in said(UNDECIDED)
+    assert "So many worlds would" in said({**UNDECIDED, "interval": "worlds", "worlds": 6})
+    assert "So many" not in said({**UNDECIDED, "runs_needed": math.inf}) + said({})

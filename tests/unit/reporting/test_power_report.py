@@ -107,6 +107,12 @@ def test_one_run_has_no_verdict(tmp_path):
     assert "with one run an arm nothing gets a verdict" in text and "1 point in" not in text
 
 
+def test_one_run_beside_several_says_why_it_finds_nothing(tmp_path):
+    said = "-: with one run an arm nothing gets a verdict"
+    assert said in power_report.text(report(tmp_path, runs=(1, 2), contrasts={"multi": MULTI}))
+    assert said not in power_report.text(report(tmp_path, runs=(2, 3), contrasts={"multi": MULTI}))
+
+
 def test_differences_that_matter_and_are_not_found(tmp_path):
     """Of primary ones by name and of others by number: the runs that it takes, or examples where none do."""
     contrasts = {"multi": MULTI, "other": {**MULTI, "primary": False}}

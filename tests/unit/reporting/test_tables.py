@@ -86,7 +86,9 @@ def test_benchmark_says_what_its_cells_are_not():
     _, rows = shown.cells
     assert [row[3:5] for row in rows] == [["61.0†", "31.0‡"], ["65.0†!", "35.0‡"]]
     assert [row[-1] for row in rows] == ["1 missing", "1 missing"]
-    assert shown.legend.startswith("† not on the official split; ‡ a sample of the rows; ! averaged over a run")
+    assert shown.legend.startswith(
+        "† not on the official split; ‡ a sample of the rows; ! averaged over a run that collapsed in"
+    )
 
 
 def test_marks_of_all_cells_stand_in_the_caption_once():

@@ -65,7 +65,7 @@ def test_a_study_beside_itself(tmp_path):
 
 def test_verdicts_of_both_and_opposite_ones(tmp_path):
     shown = lines(text(found(tmp_path, [{**GAIN, **TWO_TARGETS}, GAIN], [{**GAIN, **TWO_TARGETS, **LOWER}])))
-    expected = "multi: nine − none | s | xnli | +1.2 [+0.2, +2.2] | higher | -2.0 [-3.0, -1.0] | lower"
+    expected = "multi: nine − none | s | xnli | +1.2 (+0.2 to +2.2) | higher | -2.0 (-3.0 to -1.0) | lower"
     assert f"{expected} | opposite" in shown
     assert "Verdicts on 1 comparison: 1 opposite. A alone asks for 1 more." in " ".join(shown)
 

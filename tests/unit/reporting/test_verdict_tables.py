@@ -39,7 +39,7 @@ def test_contrast():
     assert contrast(expected="higher", emerged="emerged", model="") == {
         "row": "1", "contrast": "gain: nine − none", "model": "–", "recipe": "r", "mixture": "–", "target": "xnli",
         "difference": "+1.5", "95 % interval": "+0.2 to +2.8", "runs": "3 / 3", "n": "500", "verdict": "higher",
-        "expected": "higher", "outcome": "emerged",
+        "expected": "higher", "came out": "emerged",
     }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_gains_that_no_contrast_asks_for_are_in_no_table_of_verdicts():
 
 def test_one_run_has_a_range_and_no_verdict():
     row = contrast(interval="examples only", verdict="", runs_a=1, expected="higher")
-    assert (row["95 % interval"], row["verdict"], row["outcome"]) == ("[+0.2, +2.8]", "–", "")
+    assert (row["95 % interval"], row["verdict"], row["came out"]) == ("[+0.2, +2.8]", "–", "")
     assert "square brackets a range over examples alone" in verdict_tables.intervals(study_plan())
 
 
@@ -101,8 +101,8 @@ def test_expectations_are_counted():
     )  # fmt: skip
     assert verdict_tables.expectations(frame) == (
         "Expected differences: 5, of which 1 emerged, 1 went the other way, 1 too small to matter, 1 undecided,"
-        " 1 without a verdict, because an arm has one run or all examples are one cluster. Not as expected: c on the"
-        " mean, d on udpos."
+        " 1 without a verdict, because an arm has one run or only collapsed ones, or all examples are one cluster. Not"
+        " as expected: c on the mean, d on udpos."
     )
     assert verdict_tables.expectations(estimates({})) == ""
 

@@ -1,7 +1,7 @@
 """Runs of a study's arms: their outcome, as measured and under every draw of examples, and the chosen single task."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Measured:
         nodes: the node of each target, by arm and seed.
         scores: by node, language and metric the score, then that of every draw; of shape (1 + draws,).
         trained: nodes behind which there is a training with the seed of the run.
-        collapsed: nodes behind which a training collapsed.
+        collapsed: nodes behind which a training collapsed, of the intermediate phase or the target's own.
+        constant: nodes of which the target's own training collapsed: one prediction for all rows.
         dev: by arm and seed what the best arm is chosen by.
         pools: the pool of each arm.
     """
@@ -53,6 +54,7 @@ class Measured:
     scores: Mapping[str, Mapping[tuple[str, str], np.ndarray]]
     trained: Collection[str]
     collapsed: Collection[str]
+    constant: Collection[str]
     dev: Mapping[tuple[Arm, int], Dev]
     pools: Mapping[Arm, str]
 
@@ -64,7 +66,8 @@ class Runs:
     Attributes:
         seeds: of the runs.
         values: the outcome, then that of every draw; of shape (runs, 1 + draws).
-        collapsed: whether each run collapsed.
+        collapsed: whether a training of each run collapsed.
+        constant: whether each run has one prediction for all rows on every target.
         deterministic: whether nothing in it is trained with a seed, so that all runs are one and the same.
         pool: arms of one pool have the same variance between runs.
         chosen: the mixture of each run, where it is chosen among several.
@@ -73,6 +76,7 @@ class Runs:
     seeds: tuple[int, ...]
     values: np.ndarray
     collapsed: tuple[bool, ...]
+    constant: tuple[bool, ...]
     deterministic: bool
     pool: str
     chosen: tuple[str, ...] = ()
@@ -85,7 +89,7 @@ class Runs:
     def as_arm(self, coefficient: float) -> intervals.WeightedArm:
         """Return the arm of a difference."""
         runs, draws = self.values[:, 0], self.values[:, 1:].T
-        return intervals.WeightedArm(coefficient, runs, draws, self.pool, self.deterministic)
+        return intervals.WeightedArm(coefficient, runs, draws, self.pool, self.deterministic, all(self.constant))
 
 
 def measure(
@@ -120,6 +124,7 @@ def measure(
         scores=scores,
         trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
         collapsed={node for node, found in evaluated.items() if found.collapsed},
+        constant={node for node, found in evaluated.items() if _is_constant(plan, node, found.training)},
         dev={
             (arm, seed): dev_of_run(plan, of_targets, evaluated)
             for arm, of_seeds in nodes.items()
@@ -132,6 +137,12 @@ def measure(
 def _has_seed(training: str) -> bool:
     """Tell whether a training is one of the run's own; a model that is pretrained here is the same for all runs."""
     return training.partition("/")[0] in (IntermediateSpec.stage, TargetSpec.stage)
+
+
+def _is_constant(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> bool:
+    """Tell whether the target's own training collapsed; another one behind it may leave a model that learns."""
+    model = _trained(plan, node)
+    return model.partition("/")[0] == TargetSpec.stage and model in training and training[model].collapsed
 
 
 def dev_of_run(plan: StudyPlan, nodes: Mapping[str, str], evaluated: Mapping[str, EvaluationResults]) -> Dev:
@@ -182,6 +193,7 @@ def _runs(measured: Measured, arm: Arm, outcome: Outcome) -> Runs:
         seeds=tuple(measured.nodes[arm]),
         values=np.array([_values(measured, nodes, outcome) for nodes in measured.nodes[arm].values()]),
         collapsed=tuple(any(node in measured.collapsed for node in nodes) for nodes in behind),
+        constant=tuple(all(node in measured.constant for node in nodes) for nodes in behind),
         deterministic=not any(node in measured.trained for nodes in behind for node in nodes),
         pool=measured.pools[arm],
     )
@@ -195,13 +207,18 @@ def _values(measured: Measured, nodes: Mapping[str, str], outcome: Outcome) -> n
 
 def without_collapsed(runs: Mapping[Arm, Runs]) -> dict[Arm, Runs]:
     """Return the runs that did not collapse; an arm of which none is left is left out."""
-    found = {}
-    for arm, one in runs.items():
-        kept = [index for index, collapsed in enumerate(one.collapsed) if not collapsed]
-        if kept:
-            seeds = tuple(one.seeds[index] for index in kept)
-            found[arm] = replace(one, seeds=seeds, values=one.values[kept], collapsed=(False,) * len(kept))
-    return found
+    kept = {
+        arm: [seed for seed, collapsed in zip(one.seeds, one.collapsed, strict=True) if not collapsed]
+        for arm, one in runs.items()
+    }
+    return {arm: of_seeds(runs[arm], seeds) for arm, seeds in kept.items() if seeds}
+
+
+def of_seeds(runs: Runs, seeds: Sequence[int]) -> Runs:
+    """Return the runs of these seeds."""
+    kept = [runs.seeds.index(seed) for seed in seeds]
+    collapsed, constant = (tuple(of_runs[index] for index in kept) for of_runs in (runs.collapsed, runs.constant))
+    return replace(runs, seeds=tuple(seeds), values=runs.values[kept], collapsed=collapsed, constant=constant)
 
 
 def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side, outcome: Outcome) -> Runs | None:
@@ -222,7 +239,7 @@ def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side, outcome: O
     if side.choice is None:
         return runs[candidates[0]]
     seeds = tuple(dict.fromkeys(seed for arm in candidates for seed in runs[arm].seeds))
-    chosen, values, collapsed = [], [], []
+    chosen, values, collapsed, constant = [], [], [], []
     for seed in seeds:
         there = [arm for arm in candidates if seed in runs[arm].seeds]
         best = {
@@ -235,8 +252,9 @@ def of_side(measured: Measured, runs: Mapping[Arm, Runs], side: Side, outcome: O
         nodes = {target: measured.nodes[arm][seed][target] for target, arm in best.items()}
         values.append(_values(measured, nodes, outcome))
         collapsed.append(any(runs[arm].collapsed[runs[arm].seeds.index(seed)] for arm in best.values()))
+        constant.append(all(node in measured.constant for node in nodes.values()))
     pool = f"{side.choice} of {', '.join(map('.'.join, side.arms))}"
-    return Runs(seeds, np.array(values), tuple(collapsed), False, pool, tuple(chosen))
+    return Runs(seeds, np.array(values), tuple(collapsed), tuple(constant), False, pool, tuple(chosen))
 
 
 def _score(measured: Measured, runs: Runs, choice: str | None, arm: Arm, seed: int, target: str) -> float:

@@ -77,8 +77,8 @@ COLUMNS = (
     Column("low", "number", "lower end of the 95 % interval"),
     Column("high", "number", "upper end of the 95 % interval"),
     Column("interval", "text", "what the interval is over: runs and examples; examples only; or worlds"),
-    Column("standard_error", "number", "of the estimate; missing with one run an arm", optional=True),
-    Column("degrees", "number", "Satterthwaite's degrees of freedom; missing with one run an arm", optional=True),
+    Column("standard_error", "number", "of the estimate; missing where there is no verdict", optional=True),
+    Column("degrees", "number", "Satterthwaite's degrees of freedom; missing where there is no verdict", optional=True),
     Column("run_part", "number", "the runs' part of the standard error", optional=True),
     Column("example_part", "number", "the examples' part of the standard error", optional=True),
     Column("run_sd", "number", "standard deviation between runs of one arm (quadratic mean)", optional=True),
@@ -87,7 +87,11 @@ COLUMNS = (
     Column("world_sd", "number", "standard deviation between worlds, with all that differs in them", optional=True),
     Column("p", "number", "two-sided p of no difference", optional=True),
     Column("p_holm", "number", "p, corrected for the primary comparisons (Holm 1979)", optional=True),
-    Column("verdict", "text", "higher, lower, equivalent or undecided; empty with one run an arm"),
+    Column(
+        "verdict",
+        "text",
+        "higher, lower, equivalent or undecided; empty with one run an arm, or where all runs of one collapsed",
+    ),
     Column(
         "detectable",
         "number",

@@ -41,6 +41,7 @@ class WeightedArm:
             arms and runs; NaN where a resampling has no outcome.
         pool: the arms of one pool have the same variance between runs.
         deterministic: whether all runs are one and the same node. It has no variance between runs.
+        collapsed: whether all runs predict one and the same whatever the example. Then how they vary says nothing.
     """
 
     coefficient: float
@@ -48,6 +49,7 @@ class WeightedArm:
     draws: np.ndarray
     pool: str
     deterministic: bool = False
+    collapsed: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Estimate:
     """A difference with its 95 % interval.
 
     With one run an arm ``low`` and ``high`` are a range over examples alone, no verdict can be given, and all that is
-    optional is missing.
+    optional is missing. So it is where all runs of an arm collapsed, or where no run and no example varies, but for
+    ``run_sd``: such a variance is no measure of that of other runs.
 
     Attributes:
         value: the difference, in the unit of the outcome or in log-odds.
@@ -196,11 +199,10 @@ def estimate(
         raise ValueError("no interval over one cluster of examples")
     value, arms = _linear(arms, scale)
     draws = sum(arm.coefficient * np.mean(arm.draws, axis=1) for arm in arms)
+    shifted = draws - sum(arm.coefficient * np.mean(arm.runs) for arm in arms) + value
     varying = [arm for arm in arms if not arm.deterministic]
     if any(arm.pool not in pools for arm in varying):
-        shifted = draws - sum(arm.coefficient * np.mean(arm.runs) for arm in arms) + value
-        low, high = np.nanquantile(shifted, [LEVEL / 2, 1 - LEVEL / 2]).round(DECIMALS) + 0.0
-        return Estimate(value, float(low), float(high), EXAMPLES_ONLY)
+        return _over_examples(value, shifted)
 
     weights = _sums(varying, [arm.coefficient**2 for arm in varying])
     shares = _sums(varying, [arm.coefficient**2 / len(arm.runs) for arm in varying])
@@ -211,6 +213,9 @@ def estimate(
     example = max(float(_variance(draws)) - overlap, 0.0) * clusters / (clusters - 1)
     degrees = degrees_of_freedom(run, satterthwaite(of_pools), example, clusters)
     standard_error = round(math.sqrt(run + example), DECIMALS)
+    run_sd = math.sqrt(sum(pools[arm.pool].variance for arm in varying) / max(len(varying), 1))
+    if standard_error == 0 or any(arm.collapsed for arm in arms):
+        return replace(_over_examples(value, shifted), run_sd=run_sd)
     half = float(special.stdtrit(degrees, 1 - LEVEL / 2)) * standard_error
     return Estimate(
         value=value,
@@ -221,10 +226,16 @@ def estimate(
         degrees=degrees,
         run_part=math.sqrt(run),
         example_part=math.sqrt(example),
-        run_sd=math.sqrt(sum(pools[arm.pool].variance for arm in varying) / max(len(varying), 1)),
+        run_sd=run_sd,
         p=2 * _above(abs(value), standard_error, degrees),
         components=components(weights, pools, example, clusters),
     )
+
+
+def _over_examples(value: float, draws: np.ndarray) -> Estimate:
+    """Return a difference with its range over draws of examples."""
+    low, high = np.nanquantile(draws, [LEVEL / 2, 1 - LEVEL / 2]).round(DECIMALS) + 0.0
+    return Estimate(value, float(low), float(high), EXAMPLES_ONLY)
 
 
 def _linear(arms: Sequence[WeightedArm], scale: Scale) -> tuple[float, list[WeightedArm]]:
@@ -270,9 +281,7 @@ def _run_by_example(arms: Sequence[WeightedArm]) -> float:
 
 
 def _above(value: float, standard_error: float, degrees: float) -> float:
-    """Return the chance that a value of mean 0 is at least as high; without any variance, 0 for a value above 0."""
-    if standard_error == 0:
-        return 0.5 if value == 0 else float(value < 0)
+    """Return the chance that a value of mean 0 is at least as high."""
     return float(special.stdtr(degrees, -value / standard_error))
 
 
@@ -309,7 +318,7 @@ def equivalence_p(estimate: Estimate, smallest: float) -> float:
 def verdict(
     estimate: Estimate, smallest: float, p_holm: float | None = None, equivalence_holm: float | None = None
 ) -> str:
-    """Return what an estimate says: HIGHER, LOWER, EQUIVALENT, UNDECIDED, or nothing with one run an arm.
+    """Return what an estimate says: HIGHER, LOWER, EQUIVALENT, UNDECIDED, or nothing where it has no test.
 
     Args:
         estimate: the difference.
@@ -329,8 +338,8 @@ def primary_verdicts(estimates: Sequence[Estimate], smallest: Sequence[float]) -
     """Return the corrected p and the verdict of each primary comparison of a study.
 
     The correction is Holm's, for p of no difference and for p of equivalence apart: the chance of any wrong ``higher``
-    or ``lower`` is at most 5 %, and so is that of any wrong ``equivalent``. Comparisons of one run an arm are not
-    tested and do not count.
+    or ``lower`` is at most 5 %, and so is that of any wrong ``equivalent``. Comparisons without a
+    test, as with one run an arm, do not count.
 
     Args:
         estimates: of all primary comparisons.

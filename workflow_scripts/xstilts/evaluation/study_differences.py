@@ -67,7 +67,7 @@ COLUMNS = (
     Column("shared_runs", "integer", "runs that are the same nodes in both"),
     Column("runs", "text", "same run, same predictions, or other runs"),
     Column("runs_used", "text", "all, or without collapsed: the same without these runs"),
-    Column("collapsed", "integer", "runs that collapsed, of those used"),
+    Column("collapsed", "integer", "runs that collapsed, of those used; one that is shared counts once"),
     Column("n_a", "integer", "test examples of A in the outcome, each once"),
     Column("n_b", "integer", "test examples of B"),
     Column("same_examples", "integer", "targets in the outcome whose test examples are the same in both"),
@@ -245,7 +245,7 @@ def _row(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], small
         **{"runs_a": used[0].number, "runs_b": used[1].number, "n_a": sizes[0].n, "n_b": sizes[1].n},
         "shared_runs": min(len(shared), used[0].number, used[1].number),
         "same_examples": sum(target in pair.alike for target in outcome.targets),
-        "collapsed": sum(sum(one.collapsed[: one.number]) for one in used),
+        "collapsed": _collapsed(used, shared),
     }
     if not targets or _are_same_predictions(pair, arm, targets, used):
         none = {"low": np.nan, "high": np.nan, "interval": "", "verdict": ""}
@@ -257,6 +257,13 @@ def _row(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs], small
         **{"interval": found.interval, "standard_error": found.standard_error, "degrees": found.degrees},
         **{"p": found.p, "verdict": intervals.verdict(found, smallest_on(scale, smallest))},
     }
+
+
+def _collapsed(used: tuple[Runs, Runs], shared: Sequence[int]) -> int:
+    """Return how many different runs collapsed."""
+    first, second = (dict(zip(one.seeds[: one.number], one.collapsed, strict=False)) for one in used)
+    own = {seed: collapsed for seed, collapsed in second.items() if seed not in shared}
+    return sum(first.values()) + sum(own.values())
 
 
 def _cancels(pair: _Pair, arm: Arm, target: str, used: tuple[Runs, Runs]) -> bool:
@@ -284,7 +291,7 @@ def _are_same_predictions(pair: _Pair, arm: Arm, targets: Sequence[str], used: t
 def _estimate(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) -> Estimate:
     """Return B minus A on an outcome, over the runs that are used."""
     first, second = (
-        {**arms.without_collapsed(of_arms), arm: _of_seeds(of_arms[arm], one.seeds)}
+        {**arms.without_collapsed(of_arms), arm: arms.of_seeds(of_arms[arm], one.seeds)}
         for of_arms, one in zip(pair.runs(outcome), used, strict=True)
     )
     found = _parts(pair, outcome.targets, first, second)
@@ -297,8 +304,9 @@ def _estimate(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) 
         *([own_of_b.as_arm(len(own_of_b.seeds) / b)] if own_of_b else []),
     ]
     clusters = min(estimates.size_of(outcome, side.examples).clusters for side in pair.sides)
-    if clusters < 2:
-        # one cluster says nothing of others: a range without width, and no verdict
+    has_one_run = any(len(one.seeds) < 2 and not one.deterministic for one in used)
+    if clusters < 2 or has_one_run:
+        # one cluster, or one run of a study, says nothing of others: a range over examples, and no verdict
         parts, pools = [replace(part, deterministic=False) for part in parts], {}
     return intervals.estimate(parts, pools, max(clusters, 2))
 
@@ -327,7 +335,7 @@ def _parts(
         if runs is None or not seeds:
             return None
         pool = runs.pool if runs.pool in joint else f"{letter}: {runs.pool}"
-        return replace(_of_seeds(runs, seeds), pool=pool)
+        return replace(arms.of_seeds(runs, seeds), pool=pool)
 
     return {
         arm: (
@@ -344,10 +352,3 @@ def _shared_seeds(pair: _Pair, arm: Arm, targets: Iterable[str], used: tuple[Run
     seeds = [seed for seed in used[0].seeds if seed in used[1].seeds]
     nodes = {seed: [side.nodes(arm, seed, targets) for side in pair.sides] for seed in seeds}
     return [seed for seed in seeds if nodes[seed][0] == nodes[seed][1] and pair.same.issuperset(nodes[seed][0])]
-
-
-def _of_seeds(runs: Runs, seeds: Sequence[int]) -> Runs:
-    """Return the runs of these seeds."""
-    kept = [runs.seeds.index(seed) for seed in seeds]
-    collapsed = tuple(runs.collapsed[index] for index in kept)
-    return replace(runs, seeds=tuple(seeds), values=runs.values[kept], collapsed=collapsed)

@@ -132,8 +132,6 @@ def answer(
     here = f"{location}: answer"
     if entry["outcome"] == "benchmark" and not has_benchmark:
         raise UserError(f"{here}.outcome: the study names no `benchmark`; name one, or take `zero_shot`")
-    for language in entry["controls"]:
-        check_known(language, registry.languages, f"{here}.controls", "language")
     for recipe in entry["recipes"] or ():
         check_known(recipe, dict.fromkeys(recipes), f"{here}.recipes", "recipe")
     budgets = {name: _budget(value, mixtures, f"{here}.budgets.{name}") for name, value in entry["budgets"].items()}

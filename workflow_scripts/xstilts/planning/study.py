@@ -131,6 +131,8 @@ def read_study(path: Path, registry: Registry) -> Study:
     answer = question.answer(value["answer"], models, mixtures, named, benchmark is not None, registry, location)
     trained_on = {name: target.trained_on for name, target in targets.items()}
     question.check_primary(answer, contrasts, models, location)
+    if answer is not None:
+        _check_controls(answer.controls, targets, registry, location)
     return Study(
         name=path.stem,
         description=" ".join(value["description"].split()),
@@ -169,6 +171,24 @@ def _check_size(models: Mapping[str, ModelUse], each: int, location: str) -> Non
             f"{location}: asks for {cells:,} results (of models, recipes, mixtures, seeds, targets and worlds), at most"
             f" {_MOST_CELLS:,}; divide it into several studies, which share what they have in common"
         )
+
+
+def _check_controls(controls: Sequence[str], targets: Mapping[str, Target], registry: Registry, location: str) -> None:
+    """Refuse control languages of which the study has no scores, and source languages."""
+    here = f"{location}: answer.controls"
+    evaluated = {
+        language
+        for target in targets.values()
+        for language in target.languages
+        if language in registry.tasks[target.task].languages
+    }
+    sources = {target.language: name for name, target in targets.items()}
+    for language in controls:
+        if language in sources:
+            raise UserError(f"{here}: {language!r} is the source language of {sources[language]}; leave it out")
+        if language not in evaluated:
+            known = suggestion(language, evaluated - set(sources))
+            raise UserError(f"{here}: no target of the study is evaluated in {language!r}; {known}")
 
 
 def _figures(

@@ -11,11 +11,10 @@ from xstilts.evaluation import claims
 from xstilts.evaluation.claims import HOLDS, HOLDS_NOT, NOT_TESTABLE, UNDECIDED, Judgement
 from xstilts.evaluation.comparisons import CLAIM
 from xstilts.evaluation.estimates import ALL_RUNS
-from xstilts.evaluation.intervals import EXAMPLES_ONLY
 from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.layout import Cells
-from xstilts.reporting.wording import Row, Sentence, Stated
+from xstilts.reporting.wording import Part, Row, Sentence, Stated
 from xstilts.store.answer import SMALLEST
 from xstilts.store.claims import Lacking
 from xstilts.store.study_plan import StudyPlan
@@ -23,8 +22,18 @@ from xstilts.store.study_plan import StudyPlan
 VERDICTS = (
     "What was reported is unverified and decides nothing. Supported: every comparison came out as claimed (their p are"
     " corrected for each other, Holm); contradicted: one went the other way; undecided: neither; not testable: the"
-    " study lacks what a claim needs. Numbers in square brackets are rows of the table of estimates."
+    " study lacks what a claim needs. Runs"
+    f" needed decide a claim {wording.IF_TRUE}, at"
+    " 5 % divided by the number of its comparisons; the same difference as a primary comparison is at 5 % divided by"
+    " the number of these, so it can need other runs."
 )
+
+# what a comparison without a verdict needs, by the reason
+_REMEDIES = {
+    wording.ONE_RUN: "a second run (seed) of every arm",
+    wording.ONE_CLUSTER: "a second cluster of test examples",
+    wording.NO_VARIANCE: "runs that do not all collapse",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,24 +106,29 @@ def rows(plan: StudyPlan, estimates: pd.DataFrame) -> list[ClaimRow]:
 
 
 def _found(of_model: Sequence[Row], judged: Judgement) -> Sentence:
-    """Return the difference of a claim's comparison, or how many of several came out as claimed."""
+    """Return the difference of a claim's comparison, or those of several and how many came out as claimed."""
     if not of_model:
         return ()
-    first, last = of_model[0], of_model[-1]
     if len(of_model) == 1:
-        return (Stated(f"{wording.difference(first)}, {wording.runs(first)}", first["row"]),)
+        (row,) = of_model
+        return (Stated(f"{wording.difference(row)}, {wording.runs(row)}", row["row"]),)
     against = f"{judged.against} the other way" if judged.against else "none the other way"
     counts = f"{judged.supporting} of {judged.comparisons} comparisons as claimed, {against}"
-    return (f"{counts}: ", Stated("the first", first["row"]), " to ", Stated("the last", last["row"]))
+    if not any(row["verdict"] for row in of_model):
+        counts = f"{judged.comparisons} comparisons, none with a verdict"
+    found: list[Part] = [f"{counts}: "]
+    for number, row in enumerate(of_model):
+        place = f"{row['a']} minus {row['b']} on {row['target'] or row['outcome']}"
+        found += ["; " if number else "", Stated(f"{place} {wording.difference(row)}", row["row"])]
+    return tuple(found)
 
 
 def _needs_of(judged: Judgement, of_model: Sequence[Row], lacking: Lacking, smallest: float) -> str:
     """Return what a study would need to decide a claim that this one has not decided."""
     if judged.verdict == NOT_TESTABLE:
-        reasons = {wording.of_one_cluster(row) for row in of_model if row["interval"] == EXAMPLES_ONLY}
-        seeds = "a second run (seed) of every arm" if False in reasons else ""
-        clusters = "a second cluster of test examples" if True in reasons else ""
-        return "; ".join(filter(None, [_needs(lacking), seeds, clusters]))
+        reasons = {wording.without_verdict(row) for row in of_model if not row["verdict"]}
+        remedies = [remedy for reason, remedy in _REMEDIES.items() if reason in reasons]
+        return "; ".join(filter(None, [_needs(lacking), *remedies]))
     if judged.verdict != UNDECIDED:
         return ""
     if math.isnan(judged.runs_needed):

@@ -184,5 +184,9 @@ def _of_gains(frame: pd.DataFrame) -> str:
         return ""
     kinds = [kind for kind in dict.fromkeys(gains["interval"]) if kind not in ("", EXAMPLES_ONLY)]
     half = f" ± half its 95 % interval over {wording.listed(kinds)}, not corrected for their number" if kinds else ""
-    alone = " (without an interval where an arm has one run)" if EXAMPLES_ONLY in set(gains["interval"]) else ""
+    alone = (
+        " (without an interval where an arm has one run or only collapsed ones)"
+        if EXAMPLES_ONLY in set(gains["interval"])
+        else ""
+    )
     return f"; in brackets the gain over no intermediate training{half}{alone}"

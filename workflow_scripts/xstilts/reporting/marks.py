@@ -10,7 +10,8 @@ from xstilts.reporting.layout import Cells
 MEANINGS = {
     "†": "not on the official split",
     "‡": "a sample of the rows",
-    "!": "averaged over a run that collapsed: one prediction for all dev rows",
+    "!": "averaged over a run that collapsed in intermediate or target training: one prediction for all of a task's dev"
+    " rows",
 }
 # how the flags of several scores become one
 FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}

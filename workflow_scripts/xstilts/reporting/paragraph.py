@@ -5,6 +5,7 @@ in it, but for what belongs to the answer: the sizes of every family, the oracle
 stand on the terminal and in the report.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ _UNEQUAL = {
 }
 _RANDOM = {
     RUNS_AND_EXAMPLES: "the runs (the seed of both phases of training) and the test examples",
-    EXAMPLES_ONLY: "the test examples alone where an arm has one run",
+    EXAMPLES_ONLY: "the test examples alone where there is no verdict",
     WORLDS: "the worlds, each with its own data, pretrained models and runs",
 }
 _NO_QUESTION = ("This study states no question: it has neither `answer` nor primary contrasts.",)
@@ -83,7 +84,7 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
     used = [row for row in rows if row["row"] in stated]
     said += _collapsed(used, rows, smallest)
-    return [*said, _correction(primary), _random(used)]
+    return [*said, _correction(primary), *_deciding(used), _random(used)]
 
 
 def _answer(plan: StudyPlan, answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
@@ -158,12 +159,16 @@ def _single(budget: Budget) -> str:
 
 def _outcome(answer: Answer, row: Row) -> Sentence:
     controls = f", {wording.listed(answer.controls)} apart as controls" if answer.controls else ""
-    brackets = "ranges over 95 % of draws of test examples" if row["interval"] == EXAMPLES_ONLY else "95 % intervals"
+    brackets = (
+        "square brackets stand ranges over 95 % of draws of test examples"
+        if row["interval"] == EXAMPLES_ONLY
+        else "brackets stand 95 % intervals"
+    )
     over = f"{wording.counted(row['targets'], 'target')} and {wording.counted(row['languages'], 'language')}"
     return (
         f"The outcome is {_OUTCOMES[answer.outcome][1]} over ",
         Stated(over, row["row"]),
-        f"{controls}; in brackets stand {brackets}. The smallest difference that matters is"
+        f"{controls}; in {brackets}. The smallest difference that matters is"
         f" {wording.counted(answer.smallest, 'point')}.",
     )
 
@@ -206,7 +211,8 @@ def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> lis
     kept = [row for row in _select(rows, runs_used=WITHOUT_COLLAPSED) if tuple(row[name] for name in SAME) in same]
     counts = _each(collapsed, lambda row: Stated(wording.counted(row["collapsed"], "run"), row["row"]))
     without = _each(kept, lambda row: _finding(row, smallest)) or ["nothing is left to compare"]
-    return [("Collapsed runs are counted in: ", *counts, "; without them, ", *without, ".")]
+    head = "Runs that collapsed, in intermediate or target training, are counted in: "
+    return [(head, *counts, "; without them, ", *without, ".")]
 
 
 def _correction(primary: Sequence[Row]) -> Sentence:
@@ -222,8 +228,10 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     said: list[Part] = [f"{head}, all else is exploratory; "]
     groups = {
         "undecided": undecided,
-        "without a verdict, for want of a second run": [row for row in unjudged if not wording.of_one_cluster(row)],
-        "without a verdict, for all examples are one cluster": [row for row in unjudged if wording.of_one_cluster(row)],
+        **{
+            f"without a verdict, for {reason}": [row for row in unjudged if wording.without_verdict(row) == reason]
+            for reason in (wording.ONE_RUN, wording.ONE_CLUSTER, wording.NO_VARIANCE)
+        },
     }
     there = {words: rows for words, rows in groups.items() if rows}
     for number, (words, rows) in enumerate(there.items()):
@@ -231,15 +239,25 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     return (*said, "." if there else "none is undecided.")
 
 
+def _deciding(said: Sequence[Row]) -> list[Sentence]:
+    """Return for which difference the runs are that would decide what was said."""
+    undecided = [row for row in said if row["verdict"] == UNDECIDED and math.isfinite(row["runs_needed"])]
+    if not undecided:
+        return []
+    replicates = "worlds" if undecided[0]["interval"] == WORLDS else "runs"
+    return [(f"So many {replicates} would likely decide it {wording.IF_TRUE}.",)]
+
+
 def _random(said: Sequence[Row]) -> Sentence:
     """Return what is random in the intervals of what was said."""
     # nothing is random in a range without width
-    there = {row["interval"] for row in said if not wording.of_one_cluster(row)}
+    there = {row["interval"] for row in said if row["low"] < row["high"]}
     if not there:
         return ("Nothing is random in these ranges, which say nothing of other runs or examples.",)
     random = wording.listed(words for kind, words in _RANDOM.items() if kind in there)
     fixed = "languages and targets" if WORLDS in there else "languages, targets and pretrained checkpoints"
-    return (f"Random in these intervals are {random}; {fixed} are fixed, and of others they say nothing.",)
+    over = "ranges" if there == {EXAMPLES_ONLY} else "intervals"
+    return (f"Random in these {over} are {random}; {fixed} are fixed, and of others they say nothing.",)
 
 
 def _select(rows: Sequence[Row], **values: Any) -> list[Row]:

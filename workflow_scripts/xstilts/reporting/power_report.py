@@ -170,7 +170,13 @@ def _meaning(report: PowerReport) -> Iterator[str]:
             " find is shown, at 5 % / n."
         )
     smallest = counted(report.prospects[0].smallest, "point")
-    yield f"{found} Needed: the fewest runs an arm that find {smallest}, the smallest difference that matters."
+    yield (
+        f"{found} Needed: the fewest runs an arm that find {smallest}, the smallest difference that matters; for what"
+        " is undecided, the report of a study that has run names those that find the difference seen, if that is"
+        " larger."
+    )
+    if min(report.runs) < 2 <= report.own:
+        yield "-: with one run an arm nothing gets a verdict, for what is random between runs is not seen."
     yield report.variance
     if _assumes(report.prospects):
         yield (

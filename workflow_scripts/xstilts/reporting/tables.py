@@ -19,6 +19,9 @@ from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.main_table import CELL_AXES, MODEL_AXES
 from xstilts.store.study_plan import NONE, Benchmark, StudyPlan
 
+# what stands behind a finding in text; in HTML it is a link
+_ROWS = "A number alone in square brackets is a row of the table of estimates."
+
 
 def of_scores(scores: pd.DataFrame, estimates: pd.DataFrame, plan: StudyPlan) -> dict[str, Shown]:
     """Return the tables of a study's scores by name.
@@ -202,7 +205,7 @@ def of_estimates(estimates: pd.DataFrame, plan: StudyPlan) -> dict[str, Shown]:
         tables["contrasts"] = Shown(frame, verdict_tables.contrast_rows(frame), caption, primary)
     if "claims" in plan.tables:
         found = claims.rows(plan, estimates)
-        tables["claims"] = Shown(claims.frame(found), claims.cells(found), f"claims. {claims.VERDICTS}")
+        tables["claims"] = Shown(claims.frame(found), claims.cells(found), f"claims. {claims.VERDICTS} {_ROWS}")
     if "worlds" in plan.tables:
         caption = (
             "a − b, in points unless named: mean over worlds, its 95 % interval (t), standard deviation between worlds;"

@@ -12,7 +12,6 @@ from xstilts.evaluation import study_differences, two_studies
 from xstilts.evaluation.claims import CONTRADICTED, HOLDS, HOLDS_NOT, NOT_TESTABLE, SUPPORTED
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS
-from xstilts.evaluation.intervals import EXAMPLES_ONLY
 from xstilts.evaluation.study_differences import OTHER_RUNS, SAME_RUNS, Differs
 from xstilts.evaluation.table import records
 from xstilts.evaluation.two_studies import ALIKE, BOTH, DIFFERENT, ONLY_A, ONLY_B, OPPOSITE, Common, Outputs
@@ -27,7 +26,8 @@ from xstilts.store.answer import INTERACTION
 _WIDTH = 100
 LEGEND = (
     "B − A is the difference of means over runs, in points unless named, with its 95 % interval over runs and examples;"
-    " in square brackets a range over examples alone, where an arm has one run: that carries no verdict. All verdicts"
+    " in square brackets a range over examples alone, where an arm has one run in"
+    " either study, or only collapsed ones: that carries no verdict. All verdicts"
     " are exploratory: where nothing differs, one in twenty still says higher or lower. Arms that start from another"
     " checkpoint, or have data of another made-up world, carry no verdict: the interval does not hold what that"
     " changes; settings say so. Runs and examples: A / B, once where they are the same. A number under settings leads"
@@ -204,11 +204,7 @@ def _interval(row: Row) -> list[str]:
     """Return a difference and its interval."""
     unit = "" if row["scale"] == POINTS else f" {row['scale']}"
     difference = wording.number(row["difference"], row["scale"]) + unit
-    if not row["interval"]:
-        return [difference, "–"]
-    if row["interval"] == EXAMPLES_ONLY:
-        return [difference, wording.interval(row)]
-    return [difference, " to ".join(wording.number(row[end], row["scale"]) for end in ("low", "high"))]
+    return [difference, wording.interval(row) if row["interval"] else "–"]
 
 
 def _both(first: object, second: object) -> str:
@@ -282,9 +278,9 @@ def verdict_cells(verdicts: pd.DataFrame) -> Cells:
 
 def _of_study(row: Row, letter: str) -> list[str]:
     """Return the estimate of one study with its interval, and its verdict."""
-    own = {name: row[f"{name}_in_{letter}"] for name in ("estimate", "low", "high")} | {"scale": row["scale"]}
+    own = {name: row[f"{name}_in_{letter}"] for name in ("estimate", "low", "high", "interval")}
     estimate = wording.number(own["estimate"], row["scale"])
-    return [f"{estimate} {wording.interval(own)}", row[f"verdict_in_{letter}"] or "–"]
+    return [f"{estimate} {wording.in_brackets(own | {'scale': row['scale']})}", row[f"verdict_in_{letter}"] or "–"]
 
 
 def claim_cells(found: Iterable[ClaimOfBoth]) -> Cells:

@@ -9,7 +9,7 @@ import pandas as pd
 from xstilts.evaluation import worlds
 from xstilts.evaluation.comparisons import POINTS
 from xstilts.evaluation.estimates import ALL_RUNS, is_of_claim
-from xstilts.evaluation.intervals import EXAMPLES_ONLY, UNDECIDED
+from xstilts.evaluation.intervals import UNDECIDED
 from xstilts.evaluation.table import records
 from xstilts.evaluation.unasked import GAIN, is_unasked
 from xstilts.reporting import wording
@@ -19,12 +19,13 @@ from xstilts.store.study_plan import StudyPlan
 
 INTERVALS = (
     "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run"
-    " or all examples are one cluster: that carries no verdict. Undecided: in brackets the runs of each arm that would"
-    " likely decide it."
+    " or only collapsed ones, or all examples are one cluster: that carries no verdict. Undecided: in brackets the runs"
+    f" of each arm that would likely decide it {wording.IF_TRUE}."
 )
 _INTERVALS_OVER_WORLDS = (
     "Means over worlds with 95 % intervals (t), over all that differs between worlds: data, pretrained models, runs."
-    " Runs are those in each world. Undecided: in brackets the worlds that would likely decide it."
+    " Runs are those in each world. Undecided: in brackets the worlds that would likely decide it"
+    f" {wording.IF_TRUE}."
 )
 LEGEND = "* primary: its verdict is corrected for the other primary comparisons (Holm); all else is exploratory."
 
@@ -84,7 +85,7 @@ def gain_rows(estimates: pd.DataFrame) -> Cells:
 
 
 def _contrast_rows(estimates: pd.DataFrame) -> Cells:
-    header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "outcome"]
+    header = ["row", "contrast", "model", "recipe", "mixture", "target", *_MEASURED, "expected", "came out"]
     rows = []
     for row in _primary_first(estimates):
         sides = f"{row['name']}{_mark(row)}: {row['a']} − {row['b']}"
@@ -140,8 +141,7 @@ def _measured(row: Mapping[str, Any]) -> list[str]:
 def _difference(row: Mapping[str, Any]) -> list[str]:
     """Return the estimate and its interval."""
     unit = "" if row["scale"] == POINTS else f" {row['scale']}"
-    estimate, low, high = (wording.number(row[name], row["scale"]) for name in ("estimate", "low", "high"))
-    return [estimate + unit, f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"]
+    return [wording.number(row["estimate"], row["scale"]) + unit, wording.interval(row)]
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
@@ -158,7 +158,7 @@ _EXPECTATIONS = {
     "the opposite": "went the other way",
     "equivalent": "too small to matter",
     "undecided": "undecided",
-    "": "without a verdict, because an arm has one run or all examples are one cluster",
+    "": "without a verdict, because an arm has one run or only collapsed ones, or all examples are one cluster",
 }
 
 

@@ -19,6 +19,11 @@ from xstilts.forms.declaration import NATS
 Row = Mapping[str, Any]
 # nobody makes more runs; an estimate of how many more says nothing
 MANY = 1000
+# what the number of runs that would decide a row is for
+IF_TRUE = "if the true difference is the one seen, or the smallest that matters where that is larger"
+# why a row has no verdict
+ONE_RUN, ONE_CLUSTER = "an arm has one run", "all examples are one cluster"
+NO_VARIANCE = "all runs of an arm collapsed, or nothing varies"
 _DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 
 
@@ -73,8 +78,15 @@ def number(value: float, scale: str) -> str:
 
 
 def interval(row: Row) -> str:
-    """Return the interval of a row, such as ``[-0.2, +1.4]``."""
-    return f"[{number(row['low'], row['scale'])}, {number(row['high'], row['scale'])}]"
+    """Return the interval of a row, such as ``-0.2 to +1.4``; in square brackets where it is a range over examples."""
+    low, high = (number(row[end], row["scale"]) for end in ("low", "high"))
+    return f"[{low}, {high}]" if row["interval"] == EXAMPLES_ONLY else f"{low} to {high}"
+
+
+def in_brackets(row: Row) -> str:
+    """Return the interval of a row behind its estimate: ``(-0.2 to +1.4)``, or a range as it is."""
+    said = interval(row)
+    return said if row["interval"] == EXAMPLES_ONLY else f"({said})"
 
 
 def runs(row: Row) -> str:
@@ -89,7 +101,7 @@ def runs(row: Row) -> str:
 def difference(row: Row) -> str:
     """Return the estimate of a row with its interval, without its runs; log-odds name themselves."""
     unit = f" {row['scale']}" if row["scale"] != LOG_ODDS else ""
-    return f"{number(row['estimate'], row['scale'])}{unit} {interval(row)}"
+    return f"{number(row['estimate'], row['scale'])}{unit} {in_brackets(row)}"
 
 
 def verdict(row: Row, subject: str, smallest: float) -> str:
@@ -102,11 +114,8 @@ def verdict(row: Row, subject: str, smallest: float) -> str:
     """
     found = row["verdict"]
     if not found:
-        return (
-            "no verdict, for all examples are one cluster"
-            if of_one_cluster(row)
-            else "a range over examples, no verdict"
-        )
+        reason = without_verdict(row)
+        return "a range over examples, no verdict" if reason == ONE_RUN else f"no verdict, for {reason}"
     if found == EQUIVALENT:
         return f"equivalent within {counted(smallest, 'point')}"
     return f"undecided, {decidable(row)}" if found == UNDECIDED else f"{subject} is {found}"
@@ -135,9 +144,11 @@ def about(number: float) -> str:
     return f"about {math.ceil(number)}" if number <= MANY else f"more than {MANY}"
 
 
-def of_one_cluster(row: Row) -> bool:
-    """Tell whether all examples of a row are one cluster, which says nothing of other examples."""
-    return bool(row["interval"] == EXAMPLES_ONLY and row["clusters"] < 2)
+def without_verdict(row: Row) -> str:
+    """Return why a row has no verdict: what it is over says nothing of other runs, or of other examples."""
+    if row["interval"] == EXAMPLES_ONLY and row["clusters"] < 2:
+        return ONE_CLUSTER
+    return ONE_RUN if row["interval"] == EXAMPLES_ONLY and math.isnan(row["run_sd"]) else NO_VARIANCE
 
 
 def expectation(row: Row) -> str:

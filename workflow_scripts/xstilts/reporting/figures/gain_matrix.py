@@ -138,7 +138,7 @@ def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     if UNDECIDED in verdicts:
         parts.append("Grey: undecided.")
     if "" in verdicts:
-        parts.append("Grey, one run an arm: no verdict.")
+        parts.append("Grey, one run an arm or all collapsed: no verdict.")
     return " ".join(parts)
 
 

@@ -117,7 +117,7 @@ def _note(frame: pd.DataFrame, plan: StudyPlan) -> str:
     if UNDECIDED in verdicts:
         parts.append("Open: undecided.")
     if "" in verdicts:
-        parts.append("Open, one run an arm: no verdict.")
+        parts.append("Open, one run an arm or all collapsed: no verdict.")
     if (frame["role"] == LABELLED).any():
         parts.append("Where a mixture has labelled rows in a language, its gain there is not zero-shot.")
     if frame["chance"].notna().any():

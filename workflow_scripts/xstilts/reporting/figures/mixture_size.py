@@ -126,6 +126,6 @@ def _note(frame: pd.DataFrame, left_out: bool) -> str:
     if frame["verdict"].isin(DECIDED).any():
         parts.append(style.FILLED)
     if not frame["verdict"].any():
-        parts.append("Open: no verdict with one run an arm.")
+        parts.append("Open: no verdict with one run an arm, or where all collapsed.")
     parts += ["Targets alone: in the table mixture_size."] if left_out else []
     return " ".join(parts)

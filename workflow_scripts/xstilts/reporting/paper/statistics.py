@@ -83,7 +83,7 @@ def _over_runs(works: Works) -> list[Sentence]:
 def _over_examples(works: Works) -> list[Sentence]:
     return [
         (
-            "Where an arm has one run, or all examples are one cluster, a range over 95 % of"
+            "Where an arm has one run or only collapsed ones, or all examples are one cluster, a range over 95 % of"
             f" {DRAWS:,} bootstrap draws of test examples",
             works.cite("bootstrap"),
             " takes the place of an interval, and there is no verdict.",

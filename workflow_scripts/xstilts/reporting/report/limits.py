@@ -27,8 +27,8 @@ def _groups(inputs: Inputs) -> Iterator[tuple[str, list[Markup]]]:
     one_run = asked[asked["interval"] == EXAMPLES_ONLY]
     if len(one_run):
         said = (
-            f"{wording.counted(len(one_run), 'difference')} of arms with one run, or on one cluster of examples, have a"
-            " range over examples and no verdict. Another seed may give another sign."
+            f"{wording.counted(len(one_run), 'difference')} of arms with one run or only collapsed ones, or on one"
+            " cluster of examples, have a range over examples and no verdict. Another seed may give another sign."
         )
         yield "What another run would give", [escape(said)]
     # what a claim needs in all models is said once

@@ -23,10 +23,10 @@ def training(inputs: Inputs) -> Section | None:
         name = entry.names[0] if entry else node
         tasks = "; ".join(f"{task} {counts.examples}" for task, counts in run.tasks.items())
         cells = [inputs.link(node, name), node.partition("/")[0], _rate(entry), str(run.steps_done), str(run.best_step)]
-        said = [_dev(run), tasks or NOTHING, "yes" if run.collapsed else NOTHING]
+        said = [_dev(run), tasks or NOTHING, _collapsed(run)]
         rows.append(Row(cells=[*cells, *said], axes=axes.get(node, {})))
     titles = ("run", "phase", "learning rate", "steps", "kept step", "dev rows, source language", "examples seen",
-              "collapsed")  # fmt: skip
+              "collapsed on")  # fmt: skip
     about = (
         "A run's scores are on dev rows of the language it was trained in, and no results: by them the kept step is"
         " chosen. The name of a run whose weights are kept leads to its manifest."
@@ -53,6 +53,11 @@ def _rate(entry: PlannedNode | None) -> str:
 
 def _dev(run: Run) -> str:
     return "; ".join(f"{task} {_scores(dev)}" for task, dev in run.dev.items()) or NOTHING
+
+
+def _collapsed(run: Run) -> str:
+    """Return the tasks on which a model collapsed: there may be others that it learned."""
+    return ", ".join(task for task, dev in run.dev.items() if dev.collapsed) or NOTHING
 
 
 def _scores(dev: DevScores) -> str:
