@@ -199,7 +199,7 @@ def _name(estimate: Mapping[str, Any] | pd.Series, options: Options) -> str:
 
 def _said(estimate: Mapping[str, Any] | pd.Series) -> str:
     """Return what was found."""
-    ends = f"[{style.points(estimate['low'])}, {style.points(estimate['high'])}]"
+    ends = f"({style.points(estimate['low'])} to {style.points(estimate['high'])})"
     return f"{style.points(estimate['value'])} {ends} {estimate['verdict'] or 'no verdict'}"
 
 
