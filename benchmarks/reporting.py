@@ -1,6 +1,6 @@
 """Seconds and memory of everything that people read of a study with 100,800 rows of scores.
 
-Run:  PYTHONPATH=. python benchmarks/reporting.py [examples a language, 100] [--profile estimates]
+Run:  PYTHONPATH=. python benchmarks/reporting.py [examples a language, 100] [--at-once 2] [--profile estimates]
 
 4 models x 12 mixtures x 5 seeds x 5 targets x 42 languages x 2 metrics. Predictions are made up, of simulated models
 that answer right or wrong, and are written as jobs write them; then the commands of the rules run, each as a process of
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,9 @@ from tests.builders.study_plans import figure_commands
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = 42
 SEEDS = range(1, 6)
-COMMANDS = [["scores"], ["estimates"], ["analyses"], ["tables"], *figure_commands(), ["report"]]
-STEPS = {" ".join(command[:2]): command for command in COMMANDS}
+# commands of a group do not wait for each other
+GROUPS = [[["scores"], ["estimates"]], [["analyses"], ["tables"]], figure_commands(), [["report"]]]
+STEPS = {" ".join(command[:2]): command for group in GROUPS for command in group}
 SINGLES = ("mnli", "squad_v1", "hellaswag")
 MIXTURES = {
     "none": (), **{name: (name,) for name in SINGLES},
@@ -115,6 +117,7 @@ def main() -> None:
     """Print a line for each command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("examples", nargs="?", type=int, default=100, help="test examples of a target in a language")
+    parser.add_argument("--at-once", type=int, default=1, help="commands that run at the same time")
     parser.add_argument("--profile", choices=STEPS, default=None, help="print the profile of one command")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xstilts-") as folder:
@@ -122,12 +125,16 @@ def main() -> None:
         plan = write(Path(folder) / "results", arguments.examples)
         say(f"written in {time.perf_counter() - started:.0f} s: {arguments.examples} examples a target and language")
         say(f"{'':24} {'wall s':>8} {'CPU s':>8} {'MB':>8}")
-        total = Used(0, 0, 0)
-        for step in STEPS:
-            one = run(step, plan, step == arguments.profile)
-            say(f"{step:24} {one.wall:8.1f} {one.processor:8.1f} {one.memory:8.0f}")
-            total = Used(total.wall + one.wall, total.processor + one.processor, max(total.memory, one.memory))
-        say(f"{'all':24} {total.wall:8.1f} {total.processor:8.1f} {total.memory:8.0f}")
+        used, started = [], time.perf_counter()
+        with ThreadPoolExecutor(arguments.at_once) as pool:
+            for group in GROUPS:
+                steps = [" ".join(command[:2]) for command in group]
+                done = pool.map(lambda step: run(step, plan, step == arguments.profile), steps)
+                for step, one in zip(steps, done, strict=True):
+                    say(f"{step:24} {one.wall:8.1f} {one.processor:8.1f} {one.memory:8.0f}")
+                    used.append(one)
+        wall, processor = time.perf_counter() - started, sum(one.processor for one in used)
+        say(f"{'all':24} {wall:8.1f} {processor:8.1f} {max(one.memory for one in used):8.0f}")
         rows = len(pd.read_parquet(plan.parent / "scores.parquet", columns=["score"]))
         say(f"{rows} rows of scores; the report has {(plan.parent / 'report.html').stat().st_size / 1e6:.1f} MB")
 

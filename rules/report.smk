@@ -130,7 +130,7 @@ rule paper:
     input:
         rules.scores.output,
         rules.estimates.output,
-        figure_files(("pdf",)),
+        figure_files(("pdf", "svg")),
     output:
         directory(f"{study_folder}/{PAPER}"),
     log:

@@ -265,6 +265,14 @@ def test_collapsed_runs_have_a_second_row_without_them(tmp_path):
     assert frame.loc["without collapsed", "runs"] == "same predictions"
 
 
+def test_a_verdict_stays_where_all_runs_that_are_not_shared_collapsed(tmp_path):
+    """It goes where all runs of a study did."""
+    first, second = (study(tmp_path / name, {"xnli": {1: 60, 2: 64, 3: 62}}) for name in "ab")
+    second.add(ARM, 4, "xnli", {"en": correct(100, 0), "de": correct(100, 0)}, collapsed=True)
+    found = differences(first, second).set_index("runs_used").loc["all"]
+    assert (found["shared_runs"], found["verdict"]) == (3, "lower")
+
+
 def test_only_languages_of_both_that_are_no_controls_are_compared(tmp_path):
     first, second = study(tmp_path / "a", {}), study(tmp_path / "b", {}, tag="b")
     for made, languages in ((first, ("en", "de", "fr", "sw")), (second, ("en", "de", "fr", "th"))):

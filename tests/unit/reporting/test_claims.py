@@ -89,10 +89,6 @@ def test_one_run_an_arm():
     assert (row.verdict, row.needs) == ("not testable in this study", "a second run (seed) of every arm")
 
 
-def test_the_legend_says_at_which_level_runs_are_needed():
-    assert "at 5 % divided by the number of its comparisons" in claims.VERDICTS
-
-
 def test_facts_of_the_setup():
     assert [row.verdict for row in found(claim(holds=True))] == ["true of this study"]
     assert [row.verdict for row in found(claim(holds=False))] == ["not true of this study"]

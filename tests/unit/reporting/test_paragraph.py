@@ -82,7 +82,7 @@ def test_equivalence_names_the_smallest_difference_that_matters():
 def test_one_run_an_arm_has_no_verdict():
     text = said(ONE_RUN)
     assert "[+0.2, +2.2], one run an arm: a range over examples, no verdict [1]" in text
-    assert "without a verdict, for an arm has one run: mini small [1]" in text
+    assert "without a verdict, because an arm has one run: mini small [1]" in text
     assert not re.search(r"is higher|is lower|equivalent|undecided", text)
     assert "Random in these ranges are the test examples alone" in text
     assert "in square brackets stand ranges over 95 % of draws of test examples." in text
@@ -97,20 +97,20 @@ def test_gains_that_nothing_asks_for_are_not_in_it():
 def test_one_cluster_of_examples_is_the_reason():
     one_cluster = {**ONE_RUN, "runs_a": 2, "runs_b": 2, "clusters": 1, "low": 1.2, "high": 1.2}
     text = said(one_cluster)
-    assert "2 runs an arm: no verdict, for all examples are one cluster [1]" in text
-    assert "without a verdict, for all examples are one cluster: mini small [1]." in text
+    assert "2 runs an arm: no verdict, because all examples are one cluster [1]" in text
+    assert "without a verdict, because all examples are one cluster: mini small [1]." in text
     assert "second run" not in text and "one run" not in text and "Nothing is random in these ranges" in text
     both = said(ONE_RUN, {**LARGE, **one_cluster}, {**INTERACTION, **UNDECIDED})
     assert (
-        "undecided: mini interaction [3]; without a verdict, for an arm has one run: mini small [1]; without a"
-        " verdict, for all examples are one cluster: mini large [2]." in both
+        "undecided: mini interaction [3]; without a verdict, because an arm has one run: mini small [1]; without a"
+        " verdict, because all examples are one cluster: mini large [2]." in both
     )
 
 
 def test_collapse_of_all_runs_is_the_reason():
     text = said({**ONE_RUN, "runs_a": 3, "runs_b": 3, "run_sd": 0.0, "collapsed": 6})
-    assert "3 runs an arm: no verdict, for all runs of an arm collapsed, or nothing varies [1]" in text
-    assert "without a verdict, for all runs of an arm collapsed, or nothing varies: mini small [1]" in text
+    assert "3 runs an arm: no verdict, because all runs of an arm collapsed, or nothing varies [1]" in text
+    assert "without a verdict, because all runs of an arm collapsed, or nothing varies: mini small [1]" in text
 
 
 def test_only_what_was_said_says_what_is_random():

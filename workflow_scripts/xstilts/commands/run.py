@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
             ended by a signal.
         TerminatedError: if this process was asked to end.
     """
-    for name in arguments.snakemake[:1]:
-        if name.endswith(".yaml"):
-            raise UserError(f"{name}: a study is named by the environment; run: XSTILTS_STUDY={name} xstilts run")
+    if arguments.snakemake and arguments.snakemake[0].endswith((".yaml", ".yml")):
+        study = arguments.snakemake[0]
+        raise UserError(f"{study}: a study is named by the environment; run: XSTILTS_STUDY={study} xstilts run")
     settings, folder = local(), Path.cwd()
     log.info("study: %s", settings.study)
     left_locked = runs.is_left_locked(settings.results, folder)

@@ -304,7 +304,11 @@ def _estimate(pair: _Pair, arm: Arm, outcome: Outcome, used: tuple[Runs, Runs]) 
         *([own_of_b.as_arm(len(own_of_b.seeds) / b)] if own_of_b else []),
     ]
     clusters = min(estimates.size_of(outcome, side.examples).clusters for side in pair.sides)
-    has_one_run = any(len(one.seeds) < 2 and not one.deterministic for one in used)
+    sides = (first[arm], second[arm])
+    has_one_run = any(len(one.seeds) < 2 and not one.deterministic for one in sides)
+    # of a part all runs may have collapsed, and of the arm only some
+    collapsed = any(all(one.constant) for one in sides)
+    parts = [replace(part, collapsed=collapsed) for part in parts]
     if clusters < 2 or has_one_run:
         # one cluster, or one run of a study, says nothing of others: a range over examples, and no verdict
         parts, pools = [replace(part, deterministic=False) for part in parts], {}

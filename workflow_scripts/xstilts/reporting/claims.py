@@ -22,10 +22,10 @@ from xstilts.store.study_plan import StudyPlan
 VERDICTS = (
     "What was reported is unverified and decides nothing. Supported: every comparison came out as claimed (their p are"
     " corrected for each other, Holm); contradicted: one went the other way; undecided: neither; not testable: the"
-    " study lacks what a claim needs. Runs"
-    f" needed decide a claim {wording.IF_TRUE}, at"
-    " 5 % divided by the number of its comparisons; the same difference as a primary comparison is at 5 % divided by"
-    " the number of these, so it can need other runs."
+    " study lacks what a claim needs."
+    f" `needs` says how many runs would decide a claim {wording.IF_TRUE}. Its level is 5 % divided by the number of the"
+    " claim's comparisons; that of a primary comparison is 5 % divided by the number of primary ones, so the same"
+    " difference can need another number of runs there."
 )
 
 # what a comparison without a verdict needs, by the reason

@@ -81,10 +81,15 @@ def sentences(plan: StudyPlan, estimates: pd.DataFrame) -> list[Sentence]:
     if not contrasts and said in ([], [_NOT_ANSWERED]):
         return said or [_NO_QUESTION]
     said += [_contrast(row, smallest) for row in contrasts]
-    stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
-    used = [row for row in rows if row["row"] in stated]
+    used = _used(said, rows)
     said += _collapsed(used, rows, smallest)
-    return [*said, _correction(primary), *_deciding(used), _random(used)]
+    return [*said, _correction(primary), *_deciding(_used(said, rows)), _random(used)]
+
+
+def _used(said: Sequence[Sentence], rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that sentences state."""
+    stated = {part.row for sentence in said for part in sentence if isinstance(part, Stated)}
+    return [row for row in rows if row["row"] in stated]
 
 
 def _answer(plan: StudyPlan, answer: Answer, rows: Sequence[Row]) -> list[Sentence]:
@@ -229,7 +234,7 @@ def _correction(primary: Sequence[Row]) -> Sentence:
     groups = {
         "undecided": undecided,
         **{
-            f"without a verdict, for {reason}": [row for row in unjudged if wording.without_verdict(row) == reason]
+            f"without a verdict, because {reason}": [row for row in unjudged if wording.without_verdict(row) == reason]
             for reason in (wording.ONE_RUN, wording.ONE_CLUSTER, wording.NO_VARIANCE)
         },
     }
@@ -241,7 +246,8 @@ def _correction(primary: Sequence[Row]) -> Sentence:
 
 def _deciding(said: Sequence[Row]) -> list[Sentence]:
     """Return for which difference the runs are that would decide what was said."""
-    undecided = [row for row in said if row["verdict"] == UNDECIDED and math.isfinite(row["runs_needed"])]
+    judged = [row for row in said if row["b"] != ORACLE_SINGLE and row["scale"] != LOG_ODDS]
+    undecided = [row for row in judged if row["verdict"] == UNDECIDED and math.isfinite(row["runs_needed"])]
     if not undecided:
         return []
     replicates = "worlds" if undecided[0]["interval"] == WORLDS else "runs"

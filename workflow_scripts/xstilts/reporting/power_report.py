@@ -176,7 +176,7 @@ def _meaning(report: PowerReport) -> Iterator[str]:
         " larger."
     )
     if min(report.runs) < 2 <= report.own:
-        yield "-: with one run an arm nothing gets a verdict, for what is random between runs is not seen."
+        yield "-: with one run an arm nothing gets a verdict, because what is random between runs is not seen."
     yield report.variance
     if _assumes(report.prospects):
         yield (
@@ -213,8 +213,8 @@ def _not_answered(report: PowerReport) -> Iterator[str]:
     """Yield a sentence for everything that the study cannot answer, and what would."""
     if report.own < 2:
         yield (
-            "Any difference: with one run an arm nothing gets a verdict, for what is random between runs is not seen."
-            " It takes two seeds."
+            "Any difference: with one run an arm nothing gets a verdict, because what is random between runs is not"
+            " seen. It takes two seeds."
         )
     yield from _undetected(report)
     if report.plan.answer is None:

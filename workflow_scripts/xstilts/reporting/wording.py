@@ -115,7 +115,7 @@ def verdict(row: Row, subject: str, smallest: float) -> str:
     found = row["verdict"]
     if not found:
         reason = without_verdict(row)
-        return "a range over examples, no verdict" if reason == ONE_RUN else f"no verdict, for {reason}"
+        return "a range over examples, no verdict" if reason == ONE_RUN else f"no verdict, because {reason}"
     if found == EQUIVALENT:
         return f"equivalent within {counted(smallest, 'point')}"
     return f"undecided, {decidable(row)}" if found == UNDECIDED else f"{subject} is {found}"

@@ -115,8 +115,11 @@ def _is_needed_elsewhere(results: Path, name: str, may_go: Callable[[str], bool]
             # a plan may have thousands of nodes, and most plans not this one
             if json.dumps(name, ensure_ascii=False) not in text:
                 continue
+            if study in others:
+                log.info("%s: its weights stay, for another run has it in its plan (%s)", name, path)
+                return True
             users = _users({user: node["content"]["parents"] for user, node in json.loads(text)["nodes"].items()})
-            if study in others or not _is_complete(results, name, users, may_go):
+            if not _is_complete(results, name, users, may_go):
                 log.info("%s: its weights stay, for %s needs them", name, path)
                 return True
     return False

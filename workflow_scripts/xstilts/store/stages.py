@@ -37,7 +37,8 @@ STAGES = {
 }
 # version of a study's own outputs: tables, figures, report; 2: intervals are over runs and examples; 3: gains have
 # intervals, and means are without control languages; 4: estimates have the differences behind the analyses, and other
-# figures, whose options are in no digest; 6: no verdict where nothing varies, and figures without data are left out
+# figures, whose options are in no digest; 5: more analyses and figures; 6: no verdict where nothing varies, and figures
+# without data are left out
 STUDIES = "studies"
 STUDIES_VERSION = 6
 COMPUTING = tuple(name for name, stage in STAGES.items() if stage.computes)
