@@ -114,6 +114,16 @@ def test_wrong_study_is_one_clear_line(fresh, tmp_path):
         assert "Traceback" not in done.stderr
 
 
+def test_unknown_node_is_named(fresh):
+    done = fresh.run("snakemake", "--cores", "1", "-n", "results/targets/nope-123456789abc/manifest.json", check=False)
+    assert done.returncode
+    message = "targets/nope-123456789abc: no such node in the plan of study study; xstilts where"
+    assert message in done.stdout + done.stderr
+    close = next(iter(fresh.plan().stage("targets"))).replace("full", "ful")
+    done = fresh.run("snakemake", "--cores", "1", "-n", f"results/targets/{close}/manifest.json", check=False)
+    assert "did you mean" in done.stdout + done.stderr
+
+
 def test_study_is_no_argument_of_a_run(fresh):
     done = fresh.xstilts("run", "study.yaml", check=False)
     assert done.returncode == 2

@@ -12,6 +12,13 @@ def test_deleted_figure(project):
     assert (folder / "scores.parquet").stat().st_mtime_ns == scores
 
 
+def test_drawing_that_a_paper_reads(project):
+    """The SVG file says whether the figure has data."""
+    project.snakemake("paper")
+    (project.results / "studies/study/latest/figures/spread.svg").unlink()
+    assert project.jobs("paper") == {"figure spread", "paper"}
+
+
 def test_changed_palette(project):
     """The figures that have it are drawn in it, and the folder of the study's outputs stays."""
     folder = (project.results / "studies/study/latest").resolve()

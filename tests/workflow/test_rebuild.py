@@ -397,13 +397,3 @@ def test_deleted_table_is_made_again(project, table, capsys):
     with contextlib.chdir(project.folder):
         assert main(["summary"]) == 0
     assert f"The study has no {table}" in capsys.readouterr().out
-
-
-def test_unknown_node(project):
-    done = project.snakemake("-n", "results/targets/nope-123456789abc/manifest.json", check=False)
-    assert done.returncode
-    message = "targets/nope-123456789abc: no such node in the plan of study study; xstilts where"
-    assert message in done.stdout + done.stderr
-    close = next(iter(project.plan().stage("targets"))).replace("full", "ful")
-    done = project.snakemake("-n", f"results/targets/{close}/manifest.json", check=False)
-    assert "did you mean" in done.stdout + done.stderr

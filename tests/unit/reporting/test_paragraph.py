@@ -362,6 +362,8 @@ def test_the_example_of_the_documents():
 
 
 def test_runs_that_would_decide_are_for_a_difference():
-    assert "So many runs would likely decide it if the true difference is the one seen, or the" in said(UNDECIDED)
+    assert "So many runs would likely decide one if the true difference is the one seen, or the" in said(UNDECIDED)
     assert "So many worlds would" in said({**UNDECIDED, "interval": "worlds", "worlds": 6})
     assert "So many" not in said({**UNDECIDED, "runs_needed": math.inf}) + said({})
+    # those of the oracle are not said
+    assert "So many" not in said({}, {**ORACLE, **UNDECIDED})

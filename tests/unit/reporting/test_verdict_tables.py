@@ -101,8 +101,8 @@ def test_expectations_are_counted():
     )  # fmt: skip
     assert verdict_tables.expectations(frame) == (
         "Expected differences: 5, of which 1 emerged, 1 went the other way, 1 too small to matter, 1 undecided,"
-        " 1 without a verdict, because an arm has one run or only collapsed ones, or all examples are one cluster. Not"
-        " as expected: c on the mean, d on udpos."
+        " 1 without a verdict, because an arm has one run, all examples are one cluster, all runs of an arm"
+        " collapsed, or nothing varies. Not as expected: c on the mean, d on udpos."
     )
     assert verdict_tables.expectations(estimates({})) == ""
 

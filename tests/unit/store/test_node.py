@@ -199,12 +199,12 @@ def test_a_deletion_that_is_interrupted_leaves_nothing_that_looks_complete(outpu
 def test_checkpoints_of_a_whole_node_go(output):
     """They are left where a process is killed when it has just made the node."""
     write(output, "first")
-    checkpoint = node.workplace(output) / "checkpoint-000000003/state.json"
+    checkpoint = node.work_directory(output) / "checkpoint-000000003/state.json"
     assert checkpoint.is_relative_to(output.parents[2] / "work/prepared/x-0123456789ab")
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
     assert node.adopt(output, SPEC)
-    assert not node.workplace(output).exists()
+    assert not node.work_directory(output).exists()
 
 
 def test_what_is_being_deleted_is_not_adopted(output):

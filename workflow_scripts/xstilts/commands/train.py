@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.processes > 1 and "RANK" not in os.environ:
         _start_processes(arguments)
     spec, results = arguments.spec, results_of(arguments.output)
-    workplace = node.workplace(arguments.output)
+    workplace = node.work_directory(arguments.output)
     leads = arguments.processes == 1 or os.environ["RANK"] == "0"
     if arguments.processes == 1:
         devices.claim_gpus(results / "work", 1)

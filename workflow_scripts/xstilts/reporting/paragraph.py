@@ -109,9 +109,7 @@ def _answer(plan: StudyPlan, answer: Answer, rows: Sequence[Row]) -> list[Senten
         head = "Against the oracle, the single task that is best on the test rows and so no honest choice: "
         said.append((head, *_each(oracle, _estimate), "."))
     for other, arms in others:
-        of_other = [
-            row for row in _select(asked, budget=other) if row["b"] != ORACLE_SINGLE and row["scale"] != LOG_ODDS
-        ]
+        of_other = [row for row in _select(asked, budget=other) if _is_judged(row)]
         if of_other:
             words = _each(of_other, lambda row: _finding(row, answer.smallest))
             said.append((f"At {other} it is {arms.multi} minus {_single(arms)}: ", *words, "."))
@@ -209,7 +207,7 @@ def _contrast(row: Row, smallest: float) -> Sentence:
 
 def _collapsed(said: Sequence[Row], rows: Sequence[Row], smallest: float) -> list[Sentence]:
     """Return how many of the runs behind what was said collapsed, and what it is without them."""
-    collapsed = [row for row in said if row["collapsed"] and row["scale"] != LOG_ODDS and row["b"] != ORACLE_SINGLE]
+    collapsed = [row for row in said if row["collapsed"] and _is_judged(row)]
     if not collapsed:
         return []
     same = [tuple(row[name] for name in SAME) for row in collapsed]
@@ -246,12 +244,17 @@ def _correction(primary: Sequence[Row]) -> Sentence:
 
 def _deciding(said: Sequence[Row]) -> list[Sentence]:
     """Return for which difference the runs are that would decide what was said."""
-    judged = [row for row in said if row["b"] != ORACLE_SINGLE and row["scale"] != LOG_ODDS]
-    undecided = [row for row in judged if row["verdict"] == UNDECIDED and math.isfinite(row["runs_needed"])]
+    undecided = [row for row in said if row["verdict"] == UNDECIDED and math.isfinite(row["runs_needed"])]
+    undecided = [row for row in undecided if _is_judged(row)]
     if not undecided:
         return []
     replicates = "worlds" if undecided[0]["interval"] == WORLDS else "runs"
-    return [(f"So many {replicates} would likely decide it {wording.IF_TRUE}.",)]
+    return [(f"So many {replicates} would likely decide one {wording.IF_TRUE}.",)]
+
+
+def _is_judged(row: Row) -> bool:
+    """Tell whether a row is said with its verdict: those of the oracle and in log-odds are not."""
+    return bool(row["b"] != ORACLE_SINGLE and row["scale"] != LOG_ODDS)
 
 
 def _random(said: Sequence[Row]) -> Sentence:

@@ -26,12 +26,11 @@ from xstilts.store.answer import INTERACTION
 _WIDTH = 100
 LEGEND = (
     "B − A is the difference of means over runs, in points unless named, with its 95 % interval over runs and examples;"
-    " in square brackets a range over examples alone, where an arm has one run in"
-    " either study, or only collapsed ones: that carries no verdict. All verdicts"
-    " are exploratory: where nothing differs, one in twenty still says higher or lower. Arms that start from another"
-    " checkpoint, or have data of another made-up world, carry no verdict: the interval does not hold what that"
-    " changes; settings say so. Runs and examples: A / B, once where they are the same. A number under settings leads"
-    " to what differs: first B's value, then A's."
+    " in square brackets a range over examples alone, where an arm has one run in either study, or only"
+    " collapsed ones: that carries no verdict. All verdicts are exploratory: where nothing differs, one in twenty still"
+    " says higher or lower. Arms that start from another checkpoint, or have data of another made-up world, carry no"
+    " verdict: the interval does not hold what that changes; settings say so. Runs and examples: A / B, once where they"
+    " are the same. A number under settings leads to what differs: first B's value, then A's."
 )
 _SAID = (
     "What each study says of comparisons that both ask for by the same name, on its own targets, languages, runs and"

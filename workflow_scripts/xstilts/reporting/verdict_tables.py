@@ -18,9 +18,9 @@ from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
 
 INTERVALS = (
-    "95 % intervals over runs and examples; in square brackets a range over examples alone, where an arm has one run"
-    " or only collapsed ones, or all examples are one cluster: that carries no verdict. Undecided: in brackets the runs"
-    f" of each arm that would likely decide it {wording.IF_TRUE}."
+    "95 % intervals over runs and examples; in square brackets a range over examples alone, which carries no verdict,"
+    f" where {wording.NO_VERDICT}. Undecided: in brackets the runs of each arm that would likely decide it"
+    f" {wording.IF_TRUE}."
 )
 _INTERVALS_OVER_WORLDS = (
     "Means over worlds with 95 % intervals (t), over all that differs between worlds: data, pretrained models, runs."
@@ -158,7 +158,7 @@ _EXPECTATIONS = {
     "the opposite": "went the other way",
     "equivalent": "too small to matter",
     "undecided": "undecided",
-    "": "without a verdict, because an arm has one run or only collapsed ones, or all examples are one cluster",
+    "": f"without a verdict, because {wording.NO_VERDICT}",
 }
 
 

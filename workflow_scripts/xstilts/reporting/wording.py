@@ -24,6 +24,7 @@ IF_TRUE = "if the true difference is the one seen, or the smallest that matters 
 # why a row has no verdict
 ONE_RUN, ONE_CLUSTER = "an arm has one run", "all examples are one cluster"
 NO_VARIANCE = "all runs of an arm collapsed, or nothing varies"
+NO_VERDICT = f"{ONE_RUN}, {ONE_CLUSTER}, {NO_VARIANCE}"
 _DIGITS = {POINTS: 1, NATS: 3, LOG_ODDS: 2}
 
 

@@ -56,8 +56,8 @@ def is_whole(folder: Path, spec: Spec) -> bool:
     )
 
 
-def workplace(output: Path) -> Path:
-    """Return the folder of a node's checkpoints while it is being made, by its manifest."""
+def work_directory(output: Path) -> Path:
+    """Return where a node that is being made has its checkpoints, by its manifest."""
     results = output.parents[2]
     return results / "work" / output.parent.relative_to(results)
 
@@ -75,7 +75,7 @@ def _adopt(output: Path, spec: Spec) -> bool:
     if not output.exists() or output.read_text(encoding="utf-8") != record:
         write_atomically(output, record)
     # of a process that was killed when it had just made the node
-    shutil.rmtree(workplace(output), ignore_errors=True)
+    shutil.rmtree(work_directory(output), ignore_errors=True)
     log.info("%s is whole already; delete the folder to have it made again", output.parent)
     return True
 

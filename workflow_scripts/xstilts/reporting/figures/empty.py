@@ -1,9 +1,19 @@
 """Figures without data: their files exist, because a rule promises them, and say so; readers do not get them."""
 
+from pathlib import Path
+
+from xstilts.errors import reading
+
 # the id of the drawing in an SVG file
 ID = "without-data"
 
 
-def is_empty(svg: str) -> bool:
-    """Tell whether the text of an SVG file is that of a figure without data."""
-    return f'<g id="{ID}">' in svg
+def svg_with_data(path: Path) -> str:
+    """Return the text of a figure's SVG file; nothing where the figure has no data.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    with reading(path, "delete it and run again"):
+        svg = path.read_text(encoding="utf-8")
+    return "" if f'<g id="{ID}">' in svg else svg

@@ -18,7 +18,7 @@ from xstilts.evaluation.table import records
 from xstilts.reporting import wording
 from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
-from xstilts.reporting.figures.options import Options, wrapped
+from xstilts.reporting.figures.options import Options, in_short_lines
 from xstilts.reporting.figures.style import BAND, BOLD, DECIDED, FIRST, MUTED, SECOND, SMALL, TEXT
 from xstilts.store.answer import ANSWER, SMALLEST
 from xstilts.store.study_plan import StudyPlan
@@ -194,7 +194,7 @@ def _panel(axes: Axes, part: pd.DataFrame, plan: StudyPlan, options: Options, st
 def _name(estimate: Mapping[str, Any] | pd.Series, options: Options) -> str:
     """Return of which models a row is."""
     name = f"{estimate['family']} {estimate['size']}".strip()
-    return wrapped(options.labels.models.get(estimate["model"], name))
+    return in_short_lines(options.labels.models.get(estimate["model"], name))
 
 
 def _said(estimate: Mapping[str, Any] | pd.Series) -> str:

@@ -36,22 +36,22 @@ class Options:
 
     def model(self, name: str) -> str:
         """Return the label of a model, in short lines."""
-        return wrapped(self.labels.models.get(name, name))
+        return in_short_lines(self.labels.models.get(name, name))
 
     def mixture(self, name: str) -> str:
         """Return the label of a mixture, in short lines."""
-        return wrapped(self.labels.mixtures.get(name, name))
+        return in_short_lines(self.labels.mixtures.get(name, name))
 
     def target(self, name: str) -> str:
         """Return the label of a target, in short lines."""
-        return wrapped(self.labels.targets.get(name, name))
+        return in_short_lines(self.labels.targets.get(name, name))
 
     def language(self, code: str) -> str:
         """Return the label of a language."""
         return self.labels.languages.get(code, code)
 
 
-def wrapped(label: str) -> str:
+def in_short_lines(label: str) -> str:
     """Return a label whose lines are short, with line breaks in it."""
     return textwrap.fill(label, _LABEL)
 

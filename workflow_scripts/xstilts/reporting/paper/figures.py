@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from xstilts.errors import reading
 from xstilts.evaluation.scores import headline
 from xstilts.reporting import captions
 from xstilts.reporting.figures import options
-from xstilts.reporting.figures.empty import is_empty
+from xstilts.reporting.figures.empty import svg_with_data
 from xstilts.reporting.latex import escape
 from xstilts.store.study_plan import StudyPlan
 
@@ -27,16 +26,11 @@ def write(plan: StudyPlan, scores: pd.DataFrame, source: Path, folder: Path) -> 
     """
     (folder / FOLDER).mkdir(parents=True)
     about = _behind(plan, scores)
-    names = [name for name in options.names(plan.figures) if not is_empty(_text(source / f"{name}.svg"))]
+    names = [name for name in options.names(plan.figures) if svg_with_data(source / f"{name}.svg")]
     for name in names:
         shutil.copyfile(source / f"{name}.pdf", folder / FOLDER / f"{name}.pdf")
         (folder / FOLDER / f"{name}.tex").write_text(_figure(name, f"{_title(name)}. {about}"), encoding="utf-8")
     return [f"{FOLDER}/{name}" for name in names]
-
-
-def _text(path: Path) -> str:
-    with reading(path, "delete it and run again"):
-        return path.read_text(encoding="utf-8")
 
 
 def _figure(name: str, caption: str) -> str:

@@ -13,6 +13,7 @@ from xstilts.evaluation.resampling import DRAWS
 from xstilts.evaluation.table import records
 from xstilts.evaluation.unasked import is_of_analysis
 from xstilts.evaluation.worlds import WORLDS
+from xstilts.reporting import wording
 from xstilts.reporting.paper.prose import Part, Sentence, semicolons
 from xstilts.reporting.paper.works import Works
 from xstilts.reporting.wording import counted
@@ -83,8 +84,7 @@ def _over_runs(works: Works) -> list[Sentence]:
 def _over_examples(works: Works) -> list[Sentence]:
     return [
         (
-            "Where an arm has one run or only collapsed ones, or all examples are one cluster, a range over 95 % of"
-            f" {DRAWS:,} bootstrap draws of test examples",
+            f"Where {wording.NO_VERDICT}, a range over 95 % of {DRAWS:,} bootstrap draws of test examples",
             works.cite("bootstrap"),
             " takes the place of an interval, and there is no verdict.",
         )

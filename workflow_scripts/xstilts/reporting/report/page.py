@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.errors import reading
-from xstilts.reporting.figures.empty import is_empty
+from xstilts.reporting.figures.empty import svg_with_data
 from xstilts.reporting.layout import Cells
 from xstilts.reporting.report.drawn import embedded
 from xstilts.reporting.report.evidence import Evidence
@@ -196,6 +196,8 @@ class Inputs:
         path = self.folder / "figures" / f"{name}.svg"
         if not path.exists():
             return Markup()
+        svg = svg_with_data(path)
+        if not svg:
+            return Markup()
         with reading(path, "delete it and run again"):
-            svg = path.read_text(encoding="utf-8")
-            return Markup() if is_empty(svg) else embedded(svg, name)
+            return embedded(svg, name)
