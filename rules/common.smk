@@ -4,6 +4,7 @@
 # like are given by functions of `resources`, which Snakemake does not track: none of them can make a job run again.
 import atexit
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
@@ -39,7 +41,7 @@ from xstilts.store import runs, study_plan
 from xstilts.store.figures import FIGURES
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
-from xstilts.store.retention import delete_left
+from xstilts.store.retention import delete_left, delete_unneeded
 from xstilts.store.specs import to_json
 from xstilts.store.specs.base import MODEL
 from xstilts.warm import server
@@ -142,8 +144,9 @@ def place_options(folder):
 
 
 def retention(wildcards, resources):
-    """What is kept once a job is done."""
-    return ["--plan", f"{study_folder}/plan.json", "--keep-models", settings.keep_models]
+    """What is kept once a job is done: within a job of Slurm's all, and this process deletes when it has ended."""
+    keep_models = settings.keep_models if workflow.is_main_process else "all"
+    return ["--plan", f"{study_folder}/plan.json", "--keep-models", keep_models]
 
 
 def hardware(wildcards, resources):
@@ -253,6 +256,35 @@ def register_run():
     atexit.register(ending.close)
 
 
+class Deletion(logging.Handler):
+    """Deletes the weights that nothing needs any more, whenever Snakemake says that a job elsewhere has ended.
+
+    A job of Slurm's is a group, and Snakemake looks for the outputs of all of it when it has ended: a job of the group
+    that deleted the model of another one would make it fail.
+    """
+
+    def emit(self, record):
+        if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
+            return
+        for job in workflow.dag.jobs:
+            if job.jobid == record.job_id and job.output:
+                ended = plan.nodes.get(str(Path(job.output[0]).parent.relative_to(results)))
+                self.delete(ended.parents if ended else ())
+
+    def delete(self, parents):
+        try:
+            delete_unneeded(settings.results, plan.study_plan, parents, settings.keep_models)
+        except OSError as error:
+            # no reason for the run to end
+            logger.warning(errors.line(error))
+
+
+def delete_when_jobs_end():
+    """Delete weights from this process, where jobs run elsewhere."""
+    if workflow.is_main_process and workflow.non_local_exec:
+        logger.addHandler(Deletion())
+
+
 def look_for_jobs_when_one_ends():
     """Undo the limit of 100 jobs a second that Snakemake 9 has by default; one that a profile sets stays.
 
@@ -303,6 +335,7 @@ onstart:
         register_run()
         write_plan()
     look_for_jobs_when_one_ends()
+    delete_when_jobs_end()
     follow_jobs_without_accounting()
     start_warm_process()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from xstilts.store import manifest
 from xstilts.store.manifest import path_of
+from xstilts.store.node import HISTORY
 
 from tests.builders.plans import node_of
 from tests.builders.projects import ROOT, Project, checkout
@@ -30,7 +30,7 @@ class ClusterProject(Project):
     """A checkout with the profile of a site that looks for ended jobs every second."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, STUDY, keep_models="all")
+        super().__init__(folder, STUDY)
         checkout(folder)
         (folder / "slurm").mkdir(exist_ok=True)
         shutil.copyfile(ROOT / "slurm/config.yaml", folder / "slurm/config.yaml")
@@ -63,12 +63,12 @@ class Training(ClusterProject):
         self.log = self.results / f"logs/{self.training}.log"
 
     def files(self) -> dict[str, str]:
-        """Return the SHA-256 of weights, history and predictions."""
-        found = {}
-        for name in (self.training, self.predicted):
-            files = manifest.read(path_of(self.results, name)).files
-            found |= {f"{name}/{file}": content.sha256 for file, content in files.items()}
-        return found
+        """Return the manifest of the predictions, which has the SHA-256 of them and of the weights, and the history.
+
+        The weights themselves are gone by then.
+        """
+        paths = (path_of(self.results, self.predicted), self.results / self.training / HISTORY)
+        return {path.name: path.read_text(encoding="utf-8") for path in paths}
 
     def run_literally(self, **environment: str) -> "Run":
         return Run(self, str(path_of(Path("results"), self.predicted)), **environment)

@@ -16,6 +16,9 @@ def test_literal_command_runs_a_study_to_its_end(finished_run):
     assert run.text.count("has been submitted with SLURM jobid") == 3
     assert set(project.scores()["mixture"]) == {"none", "one"}
     assert not project.half_written()
+    # the outputs of a group are there until Snakemake has seen them, then weights go
+    assert "MissingOutputException" not in run.text
+    assert not list(project.results.glob("targets/*/*.safetensors"))
 
 
 @pytest.mark.cluster
