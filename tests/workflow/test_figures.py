@@ -14,7 +14,6 @@ def test_deleted_figure(project):
 
 def test_drawing_that_a_paper_reads(project):
     """The SVG file says whether the figure has data."""
-    project.snakemake("paper")
     (project.results / "studies/study/latest/figures/spread.svg").unlink()
     assert project.jobs("paper") == {"figure spread", "paper"}
 

@@ -8,12 +8,12 @@ from xstilts.errors import reading
 ID = "without-data"
 
 
-def svg_with_data(path: Path) -> str:
-    """Return the text of a figure's SVG file; nothing where the figure has no data.
+def svg_with_data(path: Path) -> str | None:
+    """Return the text of a figure's SVG file; None where the figure has no data.
 
     Raises:
         UserError: if it cannot be read.
     """
     with reading(path, "delete it and run again"):
         svg = path.read_text(encoding="utf-8")
-    return "" if f'<g id="{ID}">' in svg else svg
+    return None if f'<g id="{ID}">' in svg else svg

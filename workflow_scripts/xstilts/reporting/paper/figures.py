@@ -26,7 +26,7 @@ def write(plan: StudyPlan, scores: pd.DataFrame, source: Path, folder: Path) -> 
     """
     (folder / FOLDER).mkdir(parents=True)
     about = _behind(plan, scores)
-    names = [name for name in options.names(plan.figures) if svg_with_data(source / f"{name}.svg")]
+    names = [name for name in options.names(plan.figures) if svg_with_data(source / f"{name}.svg") is not None]
     for name in names:
         shutil.copyfile(source / f"{name}.pdf", folder / FOLDER / f"{name}.pdf")
         (folder / FOLDER / f"{name}.tex").write_text(_figure(name, f"{_title(name)}. {about}"), encoding="utf-8")

@@ -197,7 +197,7 @@ class Inputs:
         if not path.exists():
             return Markup()
         svg = svg_with_data(path)
-        if not svg:
+        if svg is None:
             return Markup()
         with reading(path, "delete it and run again"):
             return embedded(svg, name)
