@@ -134,8 +134,16 @@ def data_place(wildcards, resources):
 
 def model_place(wildcards, resources):
     """Where this machine has the model, and whether it may open a connection."""
-    name, *_ = plan.made.names[node("models", wildcards).id]
-    return place_options(settings.model_folders.get(name))
+    names = plan.made.names[node("models", wildcards).id]
+    folder = next(
+        (settings.model_folders[name] for name in names if name in settings.model_folders), None
+    )
+    pinned = next((plan.study.pinned[name] for name in names if name in plan.study.pinned), None)
+    if pinned is None:
+        return place_options(folder)
+    folder = folder or pinned.folder
+    hub = [] if folder else ["--hub", f"{pinned.repository}@{pinned.pin.revision}"]
+    return place_options(folder) + hub + ["--study", str(settings.study)]
 
 
 def place_options(folder):

@@ -40,6 +40,7 @@ COMMANDS = {
     "report": "rule report: one HTML file of a study; or, of a study file or folder, where it is; --open opens it",
     "paper": "rule paper: tables, figures, methods, bibliography and checklist as LaTeX",
     "serve": "for local runs: a process with all imports done, of which jobs are forked",
+    "pin": "write down what models named by hub id or folder are, beside the study",
     "run": "run the configured study: index, unlock after a crash, snakemake",
     "summary": "print headline table and first paragraph of the configured study, and where its report is",
     "power": "print what a study can find before it is run, and GPU-hours, by number of runs",

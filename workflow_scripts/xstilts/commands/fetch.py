@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.data.sources import Place, hub, miniature, mirror, tiny, url
+from xstilts.data.sources import Place, hub, hub_models, miniature, mirror, tiny, url
 from xstilts.store import node
 from xstilts.store.model_folder import check_model
 from xstilts.store.specs.data import DataSpec
@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     parser.add_argument("--folder", type=Path, default=None, help="the mirror, or the local model folder")
     parser.add_argument("--offline", action="store_true", help="never open a network connection")
+    parser.add_argument("--hub", default=None, help="repository and commit of a pinned model: owner/name@commit")
+    parser.add_argument("--study", type=Path, default=None, help="the study file that the model is pinned for")
     parser.add_argument("--urls", type=json.loads, default={}, help="file names and where each can be downloaded")
 
 
@@ -32,10 +34,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, content = arguments.spec, arguments.spec.source
     downloads = results_of(arguments.output) / "downloads"
-    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads)
+    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads, arguments.hub, arguments.study)
     with node.making(arguments.output, spec) as made:
         if isinstance(spec, DataSpec):
             _DATA[content.kind](content, made.scratch, place)
         else:
-            _MODELS[content.kind](content, made.scratch, place)
+            fetch_model = _MODELS[content.kind] if place.hub is None else hub_models.fetch_model
+            fetch_model(content, made.scratch, place)
             check_model(made.scratch)

@@ -23,6 +23,7 @@ from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.model_size import CAUSAL, Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
+from xstilts.planning.study import with_pinned
 from xstilts.store.files import read_json
 from xstilts.store.sampling import TaskShare, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
@@ -113,7 +114,7 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
             "max_position_embeddings": tokenizer.positions,
         }
     name = plan.made.names[base.id][0]
-    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
+    stated: Mapping[str, Any] | None = with_pinned(registry, plan.study.pinned).models[name]["shape"]
     if stated is None:
         raise UserError(f"model {name}: its size is not known yet; fetch it, or give the registry its `shape`")
     return stated

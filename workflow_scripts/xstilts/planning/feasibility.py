@@ -1,8 +1,5 @@
 """What a plan asks for and no job can do, as far as it is known beforehand: inputs longer than a model reads."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from xstilts.errors import UserError
 from xstilts.model_config import MADE_HERE, positions
 from xstilts.planning.nodes import Node, Plan
@@ -17,8 +14,8 @@ _LENGTHS = ("max_length", "max_query_length")
 def check(plan: Plan, registry: Registry, location: str) -> None:
     """Refuse inputs that are longer than their model reads.
 
-    What a model reads is known where the registry has its ``shape`` or it is made here; of others the rule ``tokenize``
-    finds out.
+    What a model reads is known where the registry has its ``shape``, it is pinned or made here; of others the rule
+    ``tokenize`` finds out.
 
     Args:
         plan: the plan.
@@ -32,7 +29,7 @@ def check(plan: Plan, registry: Registry, location: str) -> None:
         spec = node.spec
         assert isinstance(spec, TokensSpec)
         model = plan.nodes[spec.parents[MODEL]]
-        room = positions(_config(model, plan, registry))
+        room = _positions(model, plan, registry)
         for key in _LENGTHS:
             if room is not None and spec.lengths.get(key, 0) > room:
                 data = plan.made.names[spec.parents[PREPARED]][0]
@@ -48,8 +45,11 @@ def _name(model: Node, plan: Plan) -> str:
     return plan.made.names[[*made, model.id][0]][0]
 
 
-def _config(model: Node, plan: Plan, registry: Registry) -> Mapping[str, Any]:
-    """Return what is known of a model's config.json, or will be of one whose tokenizer is made here."""
+def _positions(model: Node, plan: Plan, registry: Registry) -> int | None:
+    """Return how many tokens a model reads, or will read of one whose tokenizer is made here; None where unknown."""
     if isinstance(model.spec, TokenizerSpec):
-        return {"model_type": MADE_HERE, "max_position_embeddings": model.spec.positions}
-    return registry.models[plan.made.names[model.id][0]]["shape"] or {}
+        return positions({"model_type": MADE_HERE, "max_position_embeddings": model.spec.positions})
+    name = plan.made.names[model.id][0]
+    if name in plan.study.pinned:
+        return plan.study.pinned[name].pin.positions
+    return positions(registry.models[name]["shape"] or {})

@@ -99,7 +99,7 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     models = {
         name: index.read(folder, "model.yaml", settings.results, f"model_folders.{name}")
         for name, folder in settings.model_folders.items()
-        if name in {entries.models[model]["weights_of"] or model for model in study.models}
+        if name in study.registered(entries)
     }
     plan = make_plan(study, entries, Indexes(mirror, models))
     feasibility.check(plan, entries, str(settings.study))

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from xstilts.data.sources import Place, hashes
+from xstilts.data.sources.hub import make_tokenizer
 from xstilts.errors import UserError
 from xstilts.store.files import file_sha256, target
 from xstilts.store.specs.data import Content
@@ -31,14 +32,18 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     """
     if place.folder is None:
         raise UserError("model_folders: this model was planned from a local folder that config.yaml no longer names")
+    command = f"xstilts index-model {place.folder}" if place.study is None else f"xstilts pin {place.study}"
     for name, sha256 in hashes(content).items():
-        _copy(place.folder, name, folder, sha256, f"xstilts index-model {place.folder}")
+        _copy(place.folder, name, folder, sha256, command)
+    make_tokenizer(folder, str(place.folder))
 
 
 def _copy(place: Path, name: str, folder: Path, sha256: str, command: str) -> None:
     source, copy = place / name, target(folder, name)
     if not source.is_file():
-        raise UserError(f"{source}: missing, though the index names it; put the file back or index the folder again")
+        raise UserError(
+            f"{source}: missing, though the index names it; put it back, or accept the folder with: {command}"
+        )
     shutil.copyfile(source, copy)
     found = file_sha256(copy)
     if found != sha256:
