@@ -66,7 +66,7 @@ with in_one_line():
 set_environment(settings)
 results = str(settings.results)
 gpu_type = GPU_TYPES.get(settings.gpu_type)
-tasks = registry.load(settings.own_tasks)
+tasks = registry.load(settings.registries)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)

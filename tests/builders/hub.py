@@ -130,10 +130,12 @@ def serve(**repositories: Mapping[str, Mapping[str, Files | str]]) -> Iterator[s
     server.repositories = {"datasets": {}, "models": {}, **repositories}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def fetch(jobs: list[dict], home: Path, address: str, offline: bool = False) -> tuple[list[str | None], list[str]]:

@@ -43,13 +43,17 @@ def write_pins(study: Path, **pinned: Pin) -> Path:
     return pins.write(study, pinned)
 
 
+def repositories_of(models: Mapping[str, Path]) -> dict[str, Any]:
+    """Return model folders as repositories of a hub, each at one commit."""
+    files = {name: {path.name: path.read_bytes() for path in folder.iterdir()} for name, folder in models.items()}
+    return {name: {COMMIT: content, "main": COMMIT} for name, content in files.items()}
+
+
 @contextmanager
 def hub_of(models: Mapping[str, Path], patch: pytest.MonkeyPatch, cache: Path) -> Iterator[None]:
-    """Serve model folders as repositories, each at one commit, and have the hub's library ask this machine."""
-    files = {name: {path.name: path.read_bytes() for path in folder.iterdir()} for name, folder in models.items()}
-    repositories = {name: {COMMIT: content, "main": COMMIT} for name, content in files.items()}
+    """Serve model folders as repositories, and have the hub's library ask this machine."""
     patch.setenv("no_proxy", "127.0.0.1")
-    with hub.serve(models=repositories) as address:
+    with hub.serve(models=repositories_of(models)) as address:
         patch.setattr(huggingface_hub.constants, "ENDPOINT", address)
         template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         patch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

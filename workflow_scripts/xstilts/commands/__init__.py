@@ -201,5 +201,5 @@ def outputs_of(study: Path | None) -> tuple[Path, str]:
         )
     settings = local()
     path = study or settings.study
-    plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
+    plan = plan_of(settings, read_study(path, registry.load(settings.registries)))
     return settings.results / plan.folder, f"run: make study STUDY={path}"

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    entries = registry.load(settings.own_tasks)
+    entries = registry.load(settings.registries)
     study = read_study(arguments.study or settings.study, entries)
     plan = plan_unindexed(study, entries, settings)
     hardware = settings.hardware

@@ -17,6 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    files = index.index_mirror(arguments.folder, registry.load(settings.own_tasks), readers.read)
+    files = index.index_mirror(arguments.folder, registry.load(settings.registries), readers.read)
     path = index.write(arguments.folder, "mirror.yaml", settings.results, files)
     sys.stdout.write(f"{path}: {len(files)} files\n")

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    known = registry.load(settings.own_tasks)
+    known = registry.load(settings.registries)
     current: list[str] = []
     studies = {path for path in arguments.studies.glob("*.yaml") if not pins.is_pins(path)}
     for path in sorted({*studies, settings.study}):

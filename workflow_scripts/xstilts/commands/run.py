@@ -155,7 +155,7 @@ def _pin(study: Path) -> int:
 
 def _index(settings: Settings) -> None:
     """Write the indexes that the study needs and that are not there yet."""
-    known = registry.load(settings.own_tasks)
+    known = registry.load(settings.registries)
     study = read_study(settings.study, known)
     mirror = settings.mirror if study.uses("mirror") else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
