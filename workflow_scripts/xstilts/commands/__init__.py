@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     raised.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("httpx", "datasets", "filelock", "fsspec", "fontTools"):
+    for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="xstilts", formatter_class=argparse.RawDescriptionHelpFormatter)
