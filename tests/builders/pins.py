@@ -33,6 +33,7 @@ def pin(revision: str | None = COMMIT, sha256: str = "1" * 64, **differences: An
         "parts": {"embeddings": 400, "encoder": 600},
         "positions": 64,
         "shape": {"model_type": "bert"},
+        "size": {"vocabulary": 10, "width": 4, "stacks": [{"layers": 2, "parameters": 40, "linears": {"a": [4, 8]}}]},
         "files": {"model.safetensors": {"sha256": sha256, "bytes": 1}},
     }
     return Pin(revision=revision, **{**usual, **differences})

@@ -98,6 +98,16 @@ def test_missing_pins_are_added_and_others_stay(folder, hub):
     assert now.files["config.json"] != before.files["config.json"]
 
 
+def test_type_without_a_formula_is_estimated_as_it_was_measured(families, folder, capsys):
+    shutil.copytree(families["modernbert"], folder / "modern")
+    assert pin(folder, "./modern", "./my-encoder") == 0
+    assert main(["estimate"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("  modern.quick.none.s1")]
+    # the formula is checked for the other one
+    assert lines[-1].startswith("Parameters of 1 models")
+
+
 def test_study_of_registered_models_needs_no_pins(folder, capsys):
     assert pin(folder, "tiny") == 0
     assert "all its models are names of the registry" in capsys.readouterr().out

@@ -27,6 +27,8 @@ class Description:
         parts: the same by module of the architecture.
         positions: tokens that it reads; None where it has no limit.
         shape: the numbers of its config.json, with its type.
+        size: ``vocabulary``, ``width`` and ``stacks`` of layers: their number, and of one the parameters and the linear
+            layers.
     """
 
     family: str
@@ -34,6 +36,7 @@ class Description:
     parts: Mapping[str, int]
     positions: int | None
     shape: Mapping[str, Any]
+    size: Mapping[str, Any]
 
 
 def describe(folder: Path, place: str) -> Description:
@@ -79,6 +82,7 @@ def describe(folder: Path, place: str) -> Description:
         parts=parts,
         positions=positions({key: value for key, value in limit.items() if value is not None}),
         shape={"model_type": kind, **_numbers(stated)},
+        size=_size(model),
     )
 
 
@@ -90,6 +94,26 @@ def _parts(model: torch.nn.Module) -> dict[str, int]:
         if part != "pooler":
             parts[part] = parts.get(part, 0) + value.numel()
     return parts
+
+
+def _size(model: torch.nn.Module) -> dict[str, Any]:
+    """Return the size of the vocabulary, that of its vectors, and the stacks of layers that are in no other stack."""
+    embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
+    vocabulary, width = embeddings.weight.shape
+    stacks: dict[str, dict[str, Any]] = {}
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in stacks)
+        if not inside and isinstance(module, torch.nn.ModuleList) and len(module):
+            # the first layer of some has what the others share
+            layer = module[len(module) - 1]
+            linears = {
+                path: [one.in_features, one.out_features]
+                for path, one in layer.named_modules()
+                if isinstance(one, torch.nn.Linear)
+            }
+            parameters = sum(value.numel() for value in layer.parameters())
+            stacks[name] = {"layers": len(module), "parameters": parameters, "linears": linears}
+    return {"vocabulary": vocabulary, "width": width, "stacks": [one for one in stacks.values() if one["linears"]]}
 
 
 def _numbers(config: Mapping[str, Any]) -> dict[str, int | bool]:

@@ -1,8 +1,9 @@
 """What a node will cost: memory, disk, operations and time, from configurations alone; no torch, no weights.
 
-Formulas of sizes are those of ``model_size.py``. What is assumed: texts as long as in the tokens that exist, else as
-the recipe allows; as many rows as are published; a training that does not stop early; the throughput of
-``gpu_types.py``. Evaluations on dev rows during training are left out, and so is what the files of predictions take.
+Formulas of sizes are those of ``model_size.py``; pinned models without one are as they were measured
+(``measured_size.py``). What is assumed: texts as long as in the tokens that exist, else as the recipe allows; as many
+rows as are published; a training that does not stop early; the throughput of ``gpu_types.py``. Evaluations on dev rows
+during training are left out, and so is what the files of predictions take.
 """
 
 import math
@@ -17,7 +18,7 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
 from xstilts.model_config import MADE_HERE
-from xstilts.planning import model_size
+from xstilts.planning import measured_size, model_size
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.model_size import CAUSAL, Shape
@@ -140,7 +141,9 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
         UserError: as ``config_of`` and ``model_size.read``.
     """
     spec = node.spec
-    shape = model_size.read(config_of(node, plan, registry, results), numerics_of(spec).submodel)
+    shape = measured_size.of_node(base_of(node, plan), plan)
+    if shape is None:
+        shape = model_size.read(config_of(node, plan, registry, results), numerics_of(spec).submodel)
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)

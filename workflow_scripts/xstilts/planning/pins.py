@@ -41,6 +41,8 @@ class Pin:
         parts: the same by module of the architecture.
         positions: tokens that it reads; None where it has no limit.
         shape: the numbers of its config.json, as the registry has them.
+        size: ``vocabulary``, ``width`` and ``stacks`` of layers: their number, and of one the parameters and the linear
+            layers.
         files: SHA-256 and bytes of each file that is used.
     """
 
@@ -51,6 +53,7 @@ class Pin:
     parts: Mapping[str, int]
     positions: int | None
     shape: Mapping[str, Any]
+    size: Mapping[str, Any]
     files: Mapping[str, Mapping[str, Any]]
 
 
