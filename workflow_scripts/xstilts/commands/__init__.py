@@ -56,6 +56,7 @@ COMMANDS = {
     "index-model": "write the index of a local model folder",
     "score-xtreme": "score predictions of any system in XTREME's layout",
     "export-xtreme": "write a study's predictions in XTREME's layout",
+    "export": "write the scores of a study for Every Eval Ever, or as model cards of the hub",
     "data-card": "print what a task's data are: rows, labels, lengths, licence, source",
     "reference": "print the reference of all configuration keys (docs/configuration.md)",
 }
