@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xstilts.evaluation import scores
-from xstilts.store import study_plan
+from xstilts.evaluation import predictions, scores
+from xstilts.store import manifest, study_plan
 from xstilts.store.documentation import Documentation, Registered, Setting, Works
+from xstilts.store.files import file_sha256
+from xstilts.store.manifest import File
 from xstilts.store.specs import to_json
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec
 from xstilts.store.specs.models import ModelSpec
@@ -63,11 +65,20 @@ def finished(folder: Path, **changes: Any) -> Path:
 def outputs(made: Predicted, study: str = "test", **changes: Any) -> Path:
     """Write plan and scores of a study, and return the folder of its outputs."""
     plan = made.plan(study=study, **{"documentation": DOCUMENTATION} | changes)
+    for cell in made.cells:
+        _state_files(made.results / cell.node)
     there = made.results / "studies" / study / "01234567"
     there.mkdir(parents=True)
     (there / study_plan.FILE).write_text(study_plan.text(plan), encoding="utf-8")
     scores.write(scores.collect(plan, made.results), there / scores.FILE)
     return there
+
+
+def _state_files(folder: Path) -> None:
+    """Have a node say what its predictions are."""
+    said, path = manifest.of_node(folder), folder / predictions.FILE
+    files = {predictions.FILE: File(sha256=file_sha256(path), bytes=path.stat().st_size)}
+    (folder / manifest.MANIFEST).write_text(manifest.text(said.spec, files, said.results))
 
 
 def _checkpoint(made: Predicted) -> None:
