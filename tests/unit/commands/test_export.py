@@ -1,5 +1,7 @@
 """``xstilts export``: what it writes, all or nothing, and what it refuses."""
 
+import re
+import shlex
 import shutil
 
 import pytest
@@ -7,6 +9,9 @@ from xstilts import commands
 from xstilts.evaluation import every_eval_ever
 
 from tests.builders.exported import finished
+from tests.builders.projects import ROOT
+
+PAGE = (ROOT / "docs/export.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +31,27 @@ def export(study, *more: str) -> int:
     return commands.main(["export", str(study), "--to", "out", *more])
 
 
-def test_both_formats(study, tmp_path, capsys):
-    assert export(study, "--format", "every-eval-ever", "--organization", "A Lab") == 0
+def test_the_commands_of_the_page(study, tmp_path, capsys):
+    (tmp_path / "results/studies/phang2020").mkdir(parents=True)
+    (tmp_path / "results/studies/phang2020/latest").symlink_to(study)
+    of_records, of_cards = re.findall(r"^xstilts (export .*)$", PAGE, re.M)
+    assert commands.main(shlex.split(of_records)) == 0
     assert capsys.readouterr().out == "out: 2 files of study test\n"
     assert len(list((tmp_path / "out").rglob("*.json"))) == 2 and not list((tmp_path / "out").rglob("*.jsonl"))
-    assert export(study, "--format", "model-card") == 2
-    (tmp_path / "out").rename(tmp_path / "aside")
-    assert export(study, "--format", "every-eval-ever", "--organization", "A Lab", "--examples") == 0
-    again = {path.name for path in (tmp_path / "out").rglob("*.json")}
-    assert again == {path.name for path in (tmp_path / "aside").rglob("*.json")}
-    assert len(list((tmp_path / "out").rglob("*.jsonl"))) == 2
-    assert commands.main(["export", str(study), "--to", "cards", "--format", "model-card"]) == 0
+    assert commands.main(shlex.split(of_cards)) == 0
     assert {path.name for path in (tmp_path / "cards").iterdir()} == {"s.r.none", "s.r.mnli"}
+
+
+def test_a_second_export_has_the_same_names_and_goes_into_a_new_folder(study, tmp_path, caplog):
+    asked = ("--format", "every-eval-ever", "--organization", "A Lab", "--examples")
+    assert export(study, *asked) == 0
+    names = {path.name for path in (tmp_path / "out").rglob("*.json*")}
+    assert len(names) == 4
+    assert export(study, *asked) == 2
+    assert "out: it exists; name a new folder" in caplog.text
+    (tmp_path / "out").rename(tmp_path / "aside")
+    assert export(study, *asked) == 0
+    assert {path.name for path in (tmp_path / "out").rglob("*.json*")} == names
 
 
 def test_nothing_is_left_of_an_export_that_fails(study, tmp_path, monkeypatch):

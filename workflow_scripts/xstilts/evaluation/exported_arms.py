@@ -23,7 +23,7 @@ from xstilts.store.provenance import Provenance
 from xstilts.store.specs.base import DATA
 from xstilts.store.specs.data import DataSpec, EvaluationDataSpec
 from xstilts.store.specs.models import ModelSpec
-from xstilts.store.study_plan import Cell, StudyPlan
+from xstilts.store.study_plan import WORLD, Cell, StudyPlan
 
 # kind of content that is a data set or a model of the hub
 HUB = "hub"
@@ -183,7 +183,9 @@ def collect(plan: StudyPlan, results: Path, table: pd.DataFrame) -> Iterator[Exp
     by_arm: dict[tuple[str, str, str, str, int | None], list[Cell]] = {}
     for cell in plan.cells:
         by_arm.setdefault((cell.model, cell.recipe, cell.method, cell.mixture, cell.world), []).append(cell)
-    found = records(table)
+    rows: dict[tuple[str, str, str, int | None], list[dict[str, Any]]] = {}
+    for row in records(table):
+        rows.setdefault((row["model"], row["recipe"], row["mixture"], row.get(WORLD)), []).append(row)
     for (model, recipe, method, mixture, world), cells in by_arm.items():
         nodes: dict[str, dict[int, str]] = {}
         for cell in cells:
@@ -192,8 +194,6 @@ def collect(plan: StudyPlan, results: Path, table: pd.DataFrame) -> Iterator[Exp
         prepared = {
             target: resampling.evaluation_node(plan, next(iter(runs.values()))) for target, runs in nodes.items()
         }
-        of_arm = {"model": model, "recipe": recipe, "mixture": mixture} | ({} if world is None else {"world": world})
-        rows = [row for row in found if all(row[axis] == value for axis, value in of_arm.items())]
         behind = dict.fromkeys(node for runs in nodes.values() for node in runs.values())
         yield ExportedArm(
             study=plan.study,
@@ -206,7 +206,7 @@ def collect(plan: StudyPlan, results: Path, table: pd.DataFrame) -> Iterator[Exp
             settings={one.key: one.value for one in plan.documentation.settings.get(recipe, ())},
             nodes=nodes,
             prepared=prepared,
-            results=list(_results(plan, rows, nodes, prepared)),
+            results=list(_results(plan, rows.get((model, recipe, mixture, world), []), nodes, prepared)),
             provenance=list(provenance.of_nodes(results, behind).values()),
         )
 
