@@ -52,6 +52,18 @@ def test_mixtures_or_targets_of_both(tmp_path):
     assert list(both.targets) == ["xnli", "other"]
 
 
+def test_worlds_of_both(tmp_path):
+    plans = [of(tmp_path, [1], NONE, MNLI, tag=tag, data_tag=tag) for tag in ("-v", "-w")]
+    first, second = (
+        replace(plan, cells=tuple(replace(cell, world=world) for cell in plan.cells))
+        for world, plan in enumerate(plans)
+    )
+    assert joined(first, second, lambda pairs: "another world").worlds == (0, 1)
+    fewer = replace(second, cells=second.cells[:1])
+    with pytest.raises(UserError, match=r"have no run of it with seed 1 on xnli in world 1"):
+        joined(first, fewer)
+
+
 def test_arms_without_some_runs_are_refused(tmp_path):
     with pytest.raises(
         UserError, match=r"s\.r\.(none|mnli): together A and B have no run of it with seed [12] on xnli"
