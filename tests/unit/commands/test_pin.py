@@ -86,6 +86,36 @@ def test_folder_that_changed_is_refused_when_it_is_fetched(folder, caplog):
     assert "accept it with: xstilts pin study.yaml" in caplog.text
 
 
+def test_run_refuses_a_folder_that_changed(folder, caplog):
+    assert pin(folder, "./my-encoder") == 0
+    change_config(folder / "my-encoder", hidden_act="relu")
+    assert main(["run"]) == 2
+    assert "error: my-encoder/config.json: changed since it was pinned" in caplog.text
+    assert "xstilts pin study.yaml" in caplog.text
+
+
+def test_pins_are_taken_for_no_study(folder, caplog):
+    (folder / "studies").mkdir()
+    (folder / "config.yaml").write_text("study: studies/study.yaml")
+    study_file(folder / "studies", {**STUDY, "models": ["./my-encoder"]})
+    assert main(["pin"]) == 0 and main(["prune"]) == 0
+    assert (folder / "studies/study.pins.yaml").exists() and "cannot be planned" not in caplog.text
+
+
+def test_tokenizer_is_made_of_a_vocabulary(folder):
+    """A model that is published with the vocabulary alone, as many on the hub are."""
+    model = folder / "my-encoder"
+    vocabulary = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+    (model / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)) + "\n")
+    (model / "tokenizer.json").unlink()
+    assert pin(folder, "./my-encoder") == 0
+    files = pins.read(folder / "study.yaml")["./my-encoder"].files
+    assert "vocab.txt" in files and "tokenizer.json" not in files
+    assert fetch(plan_of(local()), folder / "results", "--folder", "my-encoder", "--study", "study.yaml") == 0
+    (made,) = (folder / "results/models").glob("*/tokenizer.json")
+    assert json.loads(made.read_text())["model"]["vocab"] == vocabulary
+
+
 def test_missing_pins_are_added_and_others_stay(folder, hub):
     assert pin(folder, "./my-encoder") == 0
     change_config(folder / "my-encoder", hidden_act="relu")

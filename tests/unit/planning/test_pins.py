@@ -37,6 +37,12 @@ def test_what_is_no_hub_id(named, tmp_path):
         plan_study(tmp_path, {**STUDY, "models": [named]})
 
 
+@pytest.mark.parametrize("models", [{1: None}, {"": None}, [1], [""]])
+def test_what_is_no_name(models, tmp_path):
+    with pytest.raises(UserError, match="models"):
+        plan_study(tmp_path, {**STUDY, "models": models})
+
+
 def test_plan_reads_pins_and_nothing_else(tmp_path):
     models = {"google/umt5-small@v1": pin(), "./nowhere": pin(None, "2" * 64)}
     write_pins(tmp_path / "study.yaml", **models)
