@@ -93,7 +93,7 @@ def test_languages_have_a_word_order_and_a_size_where_they_are_known():
 
 @pytest.mark.parametrize(("name", "count"), [
     ("xnli", 15), ("pawsx", 7), ("xcopa", 11), ("udpos", 38), ("panx", 48), ("xquad", 12), ("mlqa", 7), ("tydiqa", 9),
-    ("bucc", 4), ("tatoeba", 41), ("tatoeba_after_squad", 41), ("mewslix", 11), ("lareqa", 11),
+    ("bucc", 4), ("tatoeba", 41), ("tatoeba_after_squad", 41), ("mewslix", 11), ("lareqa", 11), ("xstorycloze", 11),
 ])  # fmt: skip
 def test_targets_have_the_languages_of_their_papers(name, count):
     assert len(TASKS[name].languages) == count
