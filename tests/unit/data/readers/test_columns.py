@@ -1,5 +1,16 @@
 """Readers of words with tags."""
 
+import pytest
+from xstilts.errors import UserError
+
+
+def test_tagged_by_space_has_one_space_between_columns(read):
+    assert read("tagged_by_space", "Muyiwa B-PER\n# O\n\nLagos B-LOC") == [
+        {"words": ["Muyiwa", "#"], "tags": ["B-PER", "O"]}, {"words": ["Lagos"], "tags": ["B-LOC"]},
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r":1: 3 columns where 2 \(words, tags\) belong: 'two \| words \| O'"):
+        read("tagged_by_space", "two words O")
+
 
 def test_tagged_has_a_list_for_each_column(read):
     assert read("tagged", "#\tSYM\n1\tNUM\n\n\nyes\tINTJ") == [

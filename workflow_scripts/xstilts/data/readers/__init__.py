@@ -19,6 +19,7 @@ _READERS: Mapping[str, Callable[[Sequence[Path], Sequence[str] | None], Iterator
     "lines": plain.read_lines,
     "bucc": plain.read_bucc,
     "tagged": columns.read_tagged,
+    "tagged_by_space": columns.read_tagged_by_space,
     "conll": columns.read_conll,
     "conllu": conllu.read_conllu,
     "ccg_auto": columns.read_ccg_auto,

@@ -21,6 +21,13 @@ def read_tagged(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator
         yield from _sentences(path, numbered_lines(path), header or _TAGGED)
 
 
+def read_tagged_by_space(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:
+    """Yield the sentences of files as ``tagged``, but with one space between columns, as CoNLL-2003 and MasakhaNER."""
+    for path in paths:
+        lines = numbered_lines(path)
+        yield from _sentences(path, lines, header or _TAGGED, " ")
+
+
 def read_conll(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:
     """Yield the sentences of CoNLL-like files: as ``tagged``, but with comments, and ``header`` must name all columns.
 
@@ -43,12 +50,14 @@ def _is_comment(line: str) -> bool:
     return not tab or " " in first
 
 
-def _sentences(path: Path, lines: Iterable[tuple[int, str]], names: Sequence[str]) -> Iterator[dict[str, list[str]]]:
+def _sentences(
+    path: Path, lines: Iterable[tuple[int, str]], names: Sequence[str], separator: str = "\t"
+) -> Iterator[dict[str, list[str]]]:
     """Yield the columns of each block of lines; a line of spaces alone counts as empty."""
     words: list[list[str]] = []
     for number, line in lines:
         if line.strip(" "):
-            cells = line.split("\t")
+            cells = line.split(separator)
             if len(cells) != len(names):
                 raise UserError(wrong_width(path, number, cells, names))
             if "" in cells:
