@@ -193,6 +193,20 @@ def test_afrixnli_and_indicxnli(raw):
     assert len(raw.prepare("indicxnli@or.training", **study)[0]["dev"]) == 2
 
 
+def test_uner(raw):
+    """Dev rows are those of English-EWT, and only entities of three kinds count."""
+    text = "# text = Ana\n1\tAna\tB-PER\t-\tx\n2\tRoe\tI-PER\t-\tx\n3\tis\tO\n4\tNorse\tB-OTH\t-\tx\n\n"
+    for split in ("train", "dev"):
+        raw.put(f"uner/UNER_English-EWT/en_ewt-ud-{split}.iob2", text)
+    raw.put("uner/UNER_Danish-DDT/da_ddt-ud-test.iob2", text)
+    study = {"targets": {"uner": None}, "languages": ["da"]}
+    parts, _ = raw.prepare("uner.training", **study)
+    assert len(parts["train"]) == len(parts["dev"]) == 1
+    parts, stated = raw.prepare("uner.evaluation", **study)
+    assert parts["da"][0]["words"] == ["Ana", "Roe", "is", "Norse"]
+    assert stated.splits["da"].labels == {"B-PER": 1, "I-PER": 1, "O": 2}
+
+
 def test_massive(raw):
     """The copy of the hub has a file a split, the archive one with all splits of a language."""
     labels = ["alarm_set", "weather_query"]

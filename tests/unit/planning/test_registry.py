@@ -112,7 +112,7 @@ def test_text_of_models_in_pretraining_is_that_of_their_papers():
 @pytest.mark.parametrize(("name", "count"), [
     ("xnli", 15), ("pawsx", 7), ("xcopa", 11), ("udpos", 38), ("panx", 48), ("xquad", 12), ("mlqa", 7), ("tydiqa", 9),
     ("bucc", 4), ("tatoeba", 41), ("tatoeba_after_squad", 41), ("mewslix", 11), ("lareqa", 11), ("sib200", 205),
-    ("americasnli", 10), ("masakhaner2", 20), ("xstorycloze", 11),
+    ("americasnli", 10), ("masakhaner2", 20), ("xstorycloze", 11), ("uner", 11),
     ("belebele", 122), ("afrixnli", 18), ("indicxnli", 11), ("massive", 52), ("global_mmlu", 42), ("include", 44),
 ])  # fmt: skip
 def test_targets_have_the_languages_of_their_papers(name, count):

@@ -29,3 +29,18 @@ def test_conll_leaves_out_comments_but_no_word(read):
         {"words": ["2", "#"], "again": ["2", "#"], "tags": ["n/n", "n"]},
         {"words": ["New~York"], "again": ["New~York"], "tags": ["n"]},
     ]
+
+
+def test_uner_has_other_entities_and_what_annotators_left(read):
+    text = (
+        "# text = # Ana of Mars\n1\t#\tB-O\t-\tx\n2\tAna\tB-PER\t-\tx\n3\tof\tO\n4\tMars\tB-OTH\t-\tx\n5\tSt\tI-OTH\n"
+        "\n\t\n# text = Yes\n1\tYes\tO\n"
+    )
+    assert read("uner", text) == [
+        {"words": ["#", "Ana", "of", "Mars", "St"], "tags": ["O", "B-PER", "O", "O", "O"]},
+        {"words": ["Yes"], "tags": ["O"]},
+    ]
+    with pytest.raises(UserError, match=r"/a:2: not a number, a word and a tag: '2\\tB-PER'"):
+        read("uner", "1\tAna\tB-PER\n2\tB-PER\n")
+    with pytest.raises(UserError, match=r"/a:1: no words"):
+        read("uner", "1\t\tB-PER\n")

@@ -21,6 +21,7 @@ _READERS: Mapping[str, Callable[[Sequence[Path], Sequence[str] | None], Iterator
     "tagged": columns.read_tagged,
     "tagged_by_space": columns.read_tagged_by_space,
     "conll": columns.read_conll,
+    "uner": columns.read_uner,
     "conllu": conllu.read_conllu,
     "ccg_auto": columns.read_ccg_auto,
     "jsonl": json_files.read_jsonl,

@@ -1,4 +1,4 @@
-"""Formats of annotated words: column files, CoNLL with comments, and CCGbank's derivations."""
+"""Formats of annotated words: column files, CoNLL with comments, Universal NER, and CCGbank's derivations."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +41,30 @@ def read_conll(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[
             raise UserError(f"{path}: the reader conll needs the names of all columns: give the source a `header`")
         lines = ((number, line) for number, line in numbered_lines(path) if not _is_comment(line))
         yield from _sentences(path, lines, header)
+
+
+def read_uner(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:
+    """Yield the sentences of Universal NER's files (IOB2) as ``words`` and ``tags``.
+
+    A line has number, word, tag, and often what annotators left beside it; a line that begins with ``#`` is a comment.
+    Tags of other entities (``OTH``) and ``B-O`` count as ``O``, as in ``prepare_data.py`` of UniversalNER/uner_code.
+    """
+    for path in paths:
+        yield from _sentences(path, _words_of_uner(path), _TAGGED)
+
+
+def _words_of_uner(path: Path) -> Iterator[tuple[int, str]]:
+    for number, line in numbered_lines(path):
+        cells = line.split("\t")
+        if line.startswith("#"):
+            continue
+        if line.strip(" \t") and len(cells) < 3:
+            raise UserError(f"{path}:{number}: not a number, a word and a tag: {short(line)}")
+        if line.strip(" \t"):
+            _, word, tag, *_ = cells
+            yield number, f"{word}\t{'O' if 'OTH' in tag or tag == 'B-O' else tag}"
+        else:
+            yield number, ""
 
 
 def _is_comment(line: str) -> bool:
