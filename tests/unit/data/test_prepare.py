@@ -180,9 +180,9 @@ def prepared(plan, mirror, name, **changes):
     return lambda excluded=(): prepare(replace(node.spec, **changes), mirror, excluded)
 
 
-def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
+def test_xquads_contexts_leave_the_training_data(real_text, mirror, tmp_path):
     """2,575 of the 2,910 answerable rows of SQuAD's dev file stand in no context of XQuAD."""
-    plan, _ = pocket
+    plan, _ = real_text
     contexts = prepared(plan, mirror, "xquad.contexts.en")()[0]["en"]
     pyarrow.parquet.write_table(contexts, tmp_path / "en.parquet")
     dev_file = {"splits": {"train": [TrainingFile(file="squad_v2/dev-v2.0.json", rows=6078, sample=True)]}}
@@ -192,8 +192,8 @@ def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
     assert not set(parts["train"]["context"].to_pylist()) & set(contexts["context"].to_pylist())
 
 
-def test_evaluation_data_are_the_same_items_in_every_language(pocket, mirror):
-    plan, _ = pocket
+def test_evaluation_data_are_the_same_items_in_every_language(real_text, mirror):
+    plan, _ = real_text
     parts, _ = prepared(plan, mirror, "xnli.evaluation")()
     items = {language: part["example_id"].to_pylist() for language, part in parts.items()}
     assert set(items) == {"en", "de", "hi", "sw", "tr", "zh"}
