@@ -155,6 +155,17 @@ def test_topics_of_sib200(raw):
     assert [len(train[split]) for split in ("train", "dev")] == [2, 2]
 
 
+def test_topics_of_sib200_from_the_hub(raw, tmp_path):
+    """It has the same columns by configuration and split; ids are numbers there."""
+    study = {"source": "download", "targets": {"sib200": None}, "languages": ["sw"]}
+    node = raw.node("sib200.evaluation", **study)
+    (tmp_path / "swh_Latn").mkdir()
+    rows = {"index_id": [1523], "category": ["geography"], "text": ["Ziwa."]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "swh_Latn/test")
+    (row,) = prepare(node.spec, tmp_path, ())[0]["sw"].to_pylist()
+    assert (row["example_id"], row["label"], row["text_a"]) == ("1523", 6, "Ziwa.")
+
+
 def test_inference_of_americasnli(raw):
     header = "id\tlanguage\tpremise\thypothesis\tlabel\n"
     row = "25051\taym\tUkhamaxa.\tJaniwa.\tcontradiction\n"
