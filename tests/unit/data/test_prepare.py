@@ -155,6 +155,17 @@ def test_topics_of_sib200(raw):
     assert [len(train[split]) for split in ("train", "dev")] == [2, 2]
 
 
+def test_topics_of_sib200_from_the_hub(raw, tmp_path):
+    """It has the same columns by configuration and split; ids are numbers there."""
+    study = {"source": "download", "targets": {"sib200": None}, "languages": ["sw"]}
+    node = raw.node("sib200.evaluation", **study)
+    (tmp_path / "swh_Latn").mkdir()
+    rows = {"index_id": [1523], "category": ["geography"], "text": ["Ziwa."]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "swh_Latn/test")
+    (row,) = prepare(node.spec, tmp_path, ())[0]["sw"].to_pylist()
+    assert (row["example_id"], row["label"], row["text_a"]) == ("1523", 6, "Ziwa.")
+
+
 def test_inference_of_americasnli(raw):
     header = "id\tlanguage\tpremise\thypothesis\tlabel\n"
     row = "25051\taym\tUkhamaxa.\tJaniwa.\tcontradiction\n"
@@ -180,9 +191,9 @@ def prepared(plan, mirror, name, **changes):
     return lambda excluded=(): prepare(replace(node.spec, **changes), mirror, excluded)
 
 
-def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
+def test_xquads_contexts_leave_the_training_data(real_text, mirror, tmp_path):
     """2,575 of the 2,910 answerable rows of SQuAD's dev file stand in no context of XQuAD."""
-    plan, _ = pocket
+    plan, _ = real_text
     contexts = prepared(plan, mirror, "xquad.contexts.en")()[0]["en"]
     pyarrow.parquet.write_table(contexts, tmp_path / "en.parquet")
     dev_file = {"splits": {"train": [TrainingFile(file="squad_v2/dev-v2.0.json", rows=6078, sample=True)]}}
@@ -192,8 +203,8 @@ def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
     assert not set(parts["train"]["context"].to_pylist()) & set(contexts["context"].to_pylist())
 
 
-def test_evaluation_data_are_the_same_items_in_every_language(pocket, mirror):
-    plan, _ = pocket
+def test_evaluation_data_are_the_same_items_in_every_language(real_text, mirror):
+    plan, _ = real_text
     parts, _ = prepared(plan, mirror, "xnli.evaluation")()
     items = {language: part["example_id"].to_pylist() for language, part in parts.items()}
     assert set(items) == {"en", "de", "hi", "sw", "tr", "zh"}

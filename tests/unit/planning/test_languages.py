@@ -58,8 +58,10 @@ def test_unknown_language_of_the_miniature_world():
 
 def test_codes_in_files_are_a_column_of_the_table():
     languages = registry.load().languages
-    assert codes_in_files("flores", ["sw", "quy", "br"], languages) == {"sw": "swh_Latn", "quy": "quy_Latn"}
-    assert codes_in_files({"sw": "swa"}, ["sw"], languages) == {"sw": "swa"}
+    assert codes_in_files("flores", ["sw", "quy"], languages, "here") == {"sw": "swh_Latn", "quy": "quy_Latn"}
+    assert codes_in_files({"sw": "swa"}, ["sw", "br"], languages, "here") == {"sw": "swa"}
+    with pytest.raises(UserError, match="^here: codes: languages.yaml has no 'flores' of 'br'; write the codes by"):
+        codes_in_files("flores", ["sw", "br"], languages, "here")
 
 
 def test_real_languages(tmp_path):

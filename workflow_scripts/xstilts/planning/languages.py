@@ -52,15 +52,24 @@ def check_language(name: str, languages: Languages, place: str) -> None:
     raise UserError(f"{place}: unknown language {name!r}; {found}{known if made_up else another}")
 
 
-def codes_in_files(named: str | Mapping[str, str], tags: Iterable[str], languages: Languages) -> dict[str, str]:
+def codes_in_files(
+    named: str | Mapping[str, str], tags: Iterable[str], languages: Languages, place: str
+) -> dict[str, str]:
     """Return what ``{code}`` is in names of files, by language.
 
     Args:
         named: codes by language, or the column of the table that has them.
         tags: the languages of the task.
         languages: the table.
+        place: what to call the task's file in an error.
+
+    Raises:
+        UserError: if a language of the table has nothing in that column.
     """
     if not isinstance(named, str):
         return dict(named)
-    found = {tag: languages.get(tag, {}).get(named) for tag in tags}
+    found = {tag: languages[tag].get(named) for tag in tags if tag in languages}
+    for tag, code in found.items():
+        if code is None:
+            raise UserError(f"{place}: codes: languages.yaml has no {named!r} of {tag!r}; write the codes by language")
     return {tag: code for tag, code in found.items() if code is not None}

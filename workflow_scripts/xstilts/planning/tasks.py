@@ -108,7 +108,7 @@ def read_task(path: Path, table: Languages) -> Task:
     sources = tuple(map(_source, value.pop("sources")))
     if value["scoring"] is None:
         value["scoring"] = next(iter(FORMS[value["form"]].rules), None)
-    value["codes"] = codes_in_files(value["codes"], value["languages"], table)
+    value["codes"] = codes_in_files(value["codes"], value["languages"], table, str(path))
     return Task(name=path.stem, sources=sources, **frozen(value))
 
 
