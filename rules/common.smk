@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, registry, slurm
+from xstilts.planning import estimate, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -37,7 +37,7 @@ from xstilts.reporting.outputs import (
     STUDY_FILE,
     TABLE_FORMATS,
 )
-from xstilts.store import runs, study_plan
+from xstilts.store import runs, slurm, study_plan
 from xstilts.store.figures import FIGURES
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
