@@ -73,6 +73,8 @@ for note in plan.notes:
 
 
 NODE_GPUS = 8
+# the rules that may be jobs of Slurm's
+JOBS = ("pretrain", "learning_rates", "intermediate", "target", "predict", "embed", "retrieve")
 # `xstilts run` registers the run, shows how far it is, and prints its result
 by_xstilts_run = runs.VARIABLE in os.environ
 
@@ -256,6 +258,11 @@ def register_run():
     atexit.register(ending.close)
 
 
+def job_with(number):
+    """Give the job of Snakemake's that has a number; None if there is none."""
+    return next((job for job in workflow.dag.jobs if job.jobid == number), None)
+
+
 class Deletion(logging.Handler):
     """Deletes the weights that nothing needs any more, whenever Snakemake says that a job elsewhere has ended.
 
@@ -266,10 +273,10 @@ class Deletion(logging.Handler):
     def emit(self, record):
         if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
             return
-        for job in workflow.dag.jobs:
-            if job.jobid == record.job_id and job.output:
-                ended = plan.nodes.get(str(Path(job.output[0]).parent.relative_to(results)))
-                self.delete(ended.parents if ended else ())
+        job = job_with(record.job_id)
+        if job and job.output:
+            ended = plan.nodes.get(str(Path(job.output[0]).parent.relative_to(results)))
+            self.delete(ended.parents if ended else ())
 
     def delete(self, parents):
         try:
@@ -279,10 +286,24 @@ class Deletion(logging.Handler):
             logger.warning(errors.line(error))
 
 
-def delete_when_jobs_end():
-    """Delete weights from this process, where jobs run elsewhere."""
-    if workflow.is_main_process and workflow.non_local_exec:
-        logger.addHandler(Deletion())
+class LastTry(logging.Handler):
+    """Has no job started again whose input is gone, which this run does not make: one that was damaged was withdrawn."""
+
+    def emit(self, record):
+        if getattr(record, "event", None) != LogEvent.JOB_ERROR:
+            return
+        job = job_with(record.jobid)
+        failed = job and (workflow.dag.get_job_group(job) or job)
+        if failed and not all(map(os.path.exists, failed.input)):
+            failed.attempt = max(failed.attempt, failed.restart_times + 1)
+
+
+def follow_jobs():
+    """Try again only what may end well, and delete weights from this process where jobs run elsewhere."""
+    if workflow.is_main_process:
+        logger.addHandler(LastTry())
+        if workflow.non_local_exec:
+            logger.addHandler(Deletion())
 
 
 def look_for_jobs_when_one_ends():
@@ -315,15 +336,26 @@ def slurm_executor():
 
 
 def start_warm_process():
-    """Start the process that jobs on this machine are forked from, unless they run in environments of their own.
-
-    Slurm's jobs do not ask it; of other executors that is not known.
-    """
-    elsewhere = workflow.non_local_exec and not slurm_executor()
-    of_their_own = workflow.deployment_settings.deployment_method
-    if workflow.is_main_process and not elsewhere and not of_their_own:
+    """Start the process that jobs on this machine are forked from, unless they run in environments of their own."""
+    if not workflow.deployment_settings.deployment_method:
         server.start()
 
+
+def run_rules_as_steps():
+    """Have a job of Slurm's run its rules itself, each as a step, and fork what they run from a warm process of its own.
+
+    Snakemake's executor would start a Snakemake for each rule of a job, and each rule would import torch.
+    """
+    workflow.localrules(*JOBS)
+    shell.executable(f"{workflow.basedir}/rules/slurm_step.sh")
+    # as Snakemake has it for bash
+    shell.prefix("set -euo pipefail; ")
+    start_warm_process()
+
+
+# in the Snakemake that Slurm starts
+if workflow.remote_exec and "SLURM_JOB_ID" in os.environ:
+    run_rules_as_steps()
 
 # going back to an earlier state of a study needs no job, yet `latest` has to follow
 if os.path.exists(f"{study_folder}/scores.parquet"):
@@ -335,9 +367,11 @@ onstart:
         register_run()
         write_plan()
     look_for_jobs_when_one_ends()
-    delete_when_jobs_end()
+    follow_jobs()
     follow_jobs_without_accounting()
-    start_warm_process()
+    # of other executors it is not known where their jobs run
+    if workflow.is_main_process and (workflow.local_exec or slurm_executor()):
+        start_warm_process()
 
 
 onsuccess:
