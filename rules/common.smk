@@ -237,6 +237,17 @@ def write_plan():
     link_nodes(plan, settings.results)
 
 
+def unlock():
+    """Take Snakemake's lock away where the run that left it has ended for certain; say what another one means."""
+    try:
+        if runs.is_left_locked(settings.results, Path.cwd()):
+            logger.info("an earlier run was killed; unlocking and resuming")
+            runs.unlock(Path.cwd())
+    except UserError as error:
+        # Snakemake will say no more than that there is one
+        logger.warning(error)
+
+
 def register_run():
     """Register this process as the run, until it ends; jobs know by the environment which run is theirs.
 
@@ -353,6 +364,8 @@ def run_rules_as_steps():
     start_warm_process()
 
 
+if workflow.is_main_process and not by_xstilts_run:
+    unlock()
 # in the Snakemake that Slurm starts
 if workflow.remote_exec and "SLURM_JOB_ID" in os.environ:
     run_rules_as_steps()

@@ -58,9 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
         if left_locked:
             log.info("an earlier run was killed; unlocking and resuming")
-            unlocked = subprocess.run([*snakemake, "--unlock"], check=False).returncode
-            if unlocked:
-                return unlocked
+            runs.unlock(folder)
         return _run_snakemake(snakemake, arguments, settings, registered)
 
 
