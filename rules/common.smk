@@ -1,4 +1,4 @@
-# What the rules share: the plan, and what of it a rule asks for. The only file with functions.
+# What the rules share: the plan, and what of it a rule asks for. Functions stand here, and what is of Slurm in slurm.smk.
 #
 # Everything that decides a result is in a node's spec, one canonical JSON string. Folders, threads, memory and the
 # like are given by functions of `resources`, which Snakemake does not track: none of them can make a job run again.
@@ -73,8 +73,6 @@ for note in plan.notes:
 
 
 NODE_GPUS = 8
-# the rules that may be jobs of Slurm's
-JOBS = ("pretrain", "learning_rates", "intermediate", "target", "predict", "embed", "retrieve")
 # `xstilts run` registers the run, shows how far it is, and prints its result
 by_xstilts_run = runs.VARIABLE in os.environ
 
@@ -298,14 +296,21 @@ class Deletion(logging.Handler):
 
 
 class LastTry(logging.Handler):
-    """Has no job started again whose input is gone, which this run does not make: one that was damaged was withdrawn."""
+    """Has no job started again that would end as before.
+
+    That is one whose input is gone, which this run does not make: what was damaged was withdrawn. And one that copies
+    from a folder of this machine.
+    """
 
     def emit(self, record):
         if getattr(record, "event", None) != LogEvent.JOB_ERROR:
             return
         job = job_with(record.jobid)
         failed = job and (workflow.dag.get_job_group(job) or job)
-        if failed and not all(map(os.path.exists, failed.input)):
+        if failed and (
+            "--folder" in getattr(job.params, "place", ())
+            or not all(map(os.path.exists, failed.input))
+        ):
             failed.attempt = max(failed.attempt, failed.restart_times + 1)
 
 
@@ -328,48 +333,14 @@ def look_for_jobs_when_one_ends():
         workflow.scheduler.job_rate_limiter = None
 
 
-def follow_jobs_without_accounting():
-    """Have the executor ask squeue how jobs are where sacct is installed, but Slurm keeps no accounts to ask for.
-
-    Version 2.8 of the executor asks sacct wherever it is installed, also where the profile says squeue, if the controller
-    happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
-    """
-    if slurm_executor() and not slurm.keeps_accounts():
-        workflow.executor_settings.status_command = "squeue"
-        slurm_executor().is_query_tool_available = lambda name: name != "sacct"
-
-
-def slurm_executor():
-    """Give the plugin that submits this run's jobs to Slurm; None where no job is one of Slurm's."""
-    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
-    is_used = plugin and isinstance(workflow.executor_settings, plugin.ExecutorSettings)
-    return plugin if is_used else None
-
-
 def start_warm_process():
     """Start the process that jobs on this machine are forked from, unless they run in environments of their own."""
     if not workflow.deployment_settings.deployment_method:
         server.start()
 
 
-def run_rules_as_steps():
-    """Have a job of Slurm's run its rules itself, each as a step, and fork what they run from a warm process of its own.
-
-    Snakemake's executor would start a Snakemake for each rule of a job, and each rule would import torch.
-    """
-    workflow.localrules(*JOBS)
-    shell.executable(f"{workflow.basedir}/rules/slurm_step.sh")
-    # as Snakemake has it for bash
-    shell.prefix("set -euo pipefail; ")
-    start_warm_process()
-
-
 if workflow.is_main_process and not by_xstilts_run:
     unlock()
-# in the Snakemake that Slurm starts
-if workflow.remote_exec and "SLURM_JOB_ID" in os.environ:
-    run_rules_as_steps()
-
 # going back to an earlier state of a study needs no job, yet `latest` has to follow
 if os.path.exists(f"{study_folder}/scores.parquet"):
     study_plan.point_latest(Path(study_folder))

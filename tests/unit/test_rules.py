@@ -15,7 +15,7 @@ def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
         ):
             if "localrule: True" not in body:
                 found.add(name)
-    jobs = re.search(r"^JOBS = \((.*?)\)", (RULES / "common.smk").read_text(), re.M | re.S)[1]
+    jobs = re.search(r"^JOBS = \((.*?)\)", (RULES / "slurm.smk").read_text(), re.M | re.S)[1]
     assert set(re.findall(r'"(\w+)"', jobs)) == found
 
 
