@@ -34,6 +34,11 @@ def run_rules_as_steps():
     start_warm_process()
 
 
-# in the Snakemake that Slurm starts
-if workflow.remote_exec and "SLURM_JOB_ID" in os.environ:
+# in the Snakemake that Slurm starts; of an array every task is started with the command of the first, and its executor
+# knows which one is meant
+if (
+    workflow.remote_exec
+    and "SLURM_JOB_ID" in os.environ
+    and "SLURM_ARRAY_TASK_ID" not in os.environ
+):
     run_rules_as_steps()
