@@ -8,4 +8,4 @@ for name in "${!SLURM_@}" "${!SRUN_@}" "${!SBATCH_@}"; do
         *) unset "$name" ;;
     esac
 done
-exec srun --nodes=1 --ntasks=1 --overlap --cpu-bind=quiet /bin/bash "$@"
+exec srun --nodes=1 --ntasks=1 --overlap /bin/bash "$@"
