@@ -22,7 +22,7 @@ PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.M | re.S)
 (SENTIMENT,) = (text for language, text in BLOCKS if language == "yaml")
 PLAIN = [text for language, text in BLOCKS if not language]
-(BOOLQ,) = (block for block in PLAIN if block.startswith("# boolq.yaml"))
+(YES_NO,) = (block for block in PLAIN if block.startswith("# yes_no.yaml"))
 (STUDY,) = (block for block in PLAIN if block.startswith("source: mirror"))
 REST = {
     "description": "A task of one's own.",
@@ -39,7 +39,7 @@ def task(folder, text):
 
 @pytest.fixture
 def upstream(tmp_path):
-    """The folder of what the page's URL stands for, with BoolQ's files."""
+    """The folder of what the page's URL stands for, with its files."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     for split, answers in ANSWERS.items():
@@ -55,9 +55,9 @@ def project(tmp_path, monkeypatch, upstream):
     """A folder with the page's task, whose URLs are files of this machine, and a study that downloads it."""
     own = tmp_path / "my_registry"
     (own / "tasks").mkdir(parents=True)
-    task(own, BOOLQ.replace("https://host/boolq", f"file://{upstream}"))
-    study = {**REST, "source": "tiny", "tasks": {"boolq": {"source": "download", "dev_rows": 4}}}
-    study |= {"mixtures": {"none": None}, "targets": {"boolq": None}}
+    task(own, YES_NO.replace("https://host/yes_no", f"file://{upstream}"))
+    study = {**REST, "source": "tiny", "tasks": {"yes_no": {"source": "download", "dev_rows": 4}}}
+    study |= {"mixtures": {"none": None}, "targets": {"yes_no": None}}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"study": "study.yaml", "registries": ["my_registry"]}))
@@ -74,12 +74,12 @@ def make(plan, name, results):
 
 
 def test_booleans_are_labels_and_urls_give_the_files(project, upstream):
-    sums = {f"boolq/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in upstream.iterdir()}
+    sums = {f"yes_no/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in upstream.iterdir()}
     (project / "my_registry/checksums.yaml").write_text(yaml.safe_dump(sums))
     plan = plan_of(local())
     found = {}
     for node in plan.stage("prepared").values():
-        if node.spec.task == "boolq":
+        if node.spec.task == "yes_no":
             make(plan, node.spec.parents[DATA], project / "results")
             make(plan, node.id, project / "results")
             splits = manifest.results_of(project / "results", node.id, PreparedResults).splits
@@ -89,7 +89,7 @@ def test_booleans_are_labels_and_urls_give_the_files(project, upstream):
 
 
 def test_file_without_a_checksum_is_never_downloaded(project):
-    with pytest.raises(UserError, match="boolq"):
+    with pytest.raises(UserError, match="yes_no"):
         plan_of(local())
 
 

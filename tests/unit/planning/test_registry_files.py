@@ -19,7 +19,7 @@ PARTS = {
     "mixtures.yaml": {"two": ["mnli", "qqp"]},
     "models.yaml": {"mine": {"hub": "doe/mine", "revision": "v1", "bibtex": ["mine2026"]}},
     "recipes.yaml": {"usual": None, "short": {"target": {"epochs": 1}}},
-    "languages.yaml": {"tlh": {"name": "Klingon", "bcp47": "tlh", "script": "Latn"}},
+    "languages.yaml": {"tlh": {"name": "Klingon", "script": "Latn"}},
     "checksums.yaml": {"mine/train.tsv": "0" * 64},
     "claims.yaml": {"mine": {"text": "x", "source": "me", "fact": {"phases": 2}}},
     "benchmarks/mine.yaml": BENCHMARK,
@@ -77,7 +77,7 @@ KNOWN = {
     "models.yaml": ({"tiny": {}}, "'tiny' is the name of a model in {package}/models.yaml already"),
     "recipes.yaml": ({"jiant": None}, "'jiant' is the name of a recipe in {package}/recipes.yaml already"),
     "languages.yaml": (
-        {"de": {"name": "x", "bcp47": "de", "script": "Latn"}},
+        {"de": {"name": "x", "script": "Latn"}},
         "'de' is the name of a language in {package}/languages.yaml already",
     ),
     "benchmarks/xtreme.yaml": (BENCHMARK, "'xtreme' is the name of a benchmark in {package}/benchmarks/xtreme.yaml"),

@@ -14,6 +14,7 @@ from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.planning import bibliography, registry_files
+from xstilts.planning.languages import check_language
 from xstilts.planning.tasks import Task, check_task, choices, frozen, known, read_task
 from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
@@ -76,7 +77,7 @@ def check_reference(reference: str, registry: Registry, place: str) -> tuple[str
     """
     name, language = parse_reference(reference)
     registry.task(name, place)
-    check_known(language, registry.languages, place, "language")
+    check_language(language, registry.languages, place)
     if reference != in_language(name, language):
         raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
     return name, language
@@ -112,8 +113,8 @@ def load(registries: tuple[Path, ...] = ()) -> Registry:
             raise UserError(
                 f"{paths[name]}: {name!r} is the name of a mixture in {mixtures.files[name]}; give one another"
             )
-    tasks = {name: read_task(path) for name, path in paths.items()}
     languages = registry_files.table(folders, "languages.yaml").entries
+    tasks = {name: read_task(path, languages) for name, path in paths.items()}
     for name, task in tasks.items():
         check_task(task, str(paths[name]), tasks, languages)
     files = registry_files.files(folders, "benchmarks")
