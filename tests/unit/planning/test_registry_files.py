@@ -131,9 +131,10 @@ def test_what_is_misspelt_is_refused(parts, message, tmp_path):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_folder_that_is_not_there():
-    with pytest.raises(UserError, match="registries: no such folder: nowhere"):
-        from_config({"study": "a.yaml", "registries": ["nowhere"]})
+@pytest.mark.parametrize("name", ["nowhere", "n" * 300])
+def test_a_folder_that_is_not_there(name):
+    with pytest.raises(UserError, match=f"registries: no such folder: {name}"):
+        from_config({"study": "a.yaml", "registries": [name]})
 
 
 def test_folders_may_come_from_the_environment(own, monkeypatch):

@@ -188,7 +188,7 @@ def refuse_changes(study: Path, named: str, pin: Pin) -> None:
         UserError: naming the file and what accepts it.
     """
     folder = Path(named).expanduser()
-    if not is_folder(named) or not folder.is_dir():
+    if not is_folder(named) or not os.path.isdir(folder):
         return
     pinned_at = path_of(study).stat().st_mtime
     for name, stated in pin.files.items():

@@ -4,6 +4,7 @@ A folder has the parts that the package's registry has, as many as it needs: ``t
 each, tables by name, ``bibliography.bib``.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         UserError: naming the folder and what it has.
     """
-    if not folder.is_dir():
+    # unlike that of Path, this function takes a name that no folder can have
+    if not os.path.isdir(folder):
         raise UserError(f"registries: no such folder: {folder}")
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith((".", "_"))]
     parts = [path.name for path in paths if path.is_dir() or path.suffix in (".yaml", ".yml", ".bib")]

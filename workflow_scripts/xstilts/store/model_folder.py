@@ -1,6 +1,7 @@
 """What a model folder must hold, and which of its files are used."""
 
 import json
+import os
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
@@ -49,7 +50,8 @@ def check_model(folder: Path) -> list[Path]:
     Raises:
         UserError: if one is missing, or not whole.
     """
-    if not folder.is_dir():
+    # unlike that of Path, this function takes a name that no folder can have
+    if not os.path.isdir(folder):
         raise UserError(f"{folder}: no such model folder")
     files = [
         folder / name for name in used_files((path.name for path in folder.iterdir() if path.is_file()), str(folder))
