@@ -1,5 +1,7 @@
 """A model of every family with every form and method: it trains a step, is saved, and reads back equal."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +113,26 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(model_folder, toke
     inputs = tensors(mlm.batch(split.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
         assert torch.equal(model("text", inputs, 4), again("text", inputs, 4))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_scores_of_mt5_are_its_embeddings_where_its_weights_are(families, family_splits, tmp_path, tied):
+    """Whatever its config.json says: that of published mT5 ties what its weights do not."""
+    whole = transformers.MT5ForConditionalGeneration.from_pretrained(families["mt5"])
+    if not tied:
+        whole.lm_head.weight = torch.nn.Parameter(whole.lm_head.weight + torch.randn(whole.lm_head.weight.shape))
+    folder, saved = tmp_path / "mt5", tmp_path / "saved"
+    saved.mkdir()
+    whole.save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text()).get("tie_word_embeddings", True)
+    split = family_splits["mt5", "mlm"]
+    model = fresh({"mt5": folder}, "mt5", "mlm", "full")
+    embeddings = model.backbone.transformer.get_input_embeddings().weight
+    assert (model.heads["task"].layers.weight is embeddings) == tied
+    step(model, "mlm", split)
+    save_model(model, saved, Group())
+    again = load_model([saved], [task_of("mlm")], numerics(), folder)
+    assert torch.equal(outputs(model, "mlm", split), outputs(again, "mlm", split))
 
 
 @pytest.mark.parametrize("deviation", [0.02, 0.1])

@@ -15,7 +15,7 @@ question answering with BART and T5 (Lewis et al. 2020, BART, section 3).
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from xstilts.errors import UserError
 from xstilts.forms import heads
 from xstilts.forms.heads import BackboneOutput
 from xstilts.model_config import positions
+from xstilts.models import architecture
 
 # the part of an encoder-decoder model that can be used alone
 ENCODER = "encoder"
@@ -44,14 +45,18 @@ class Backbone(nn.Module):
         super().__init__()
         # of transformers, or of peft around it: neither has types
         self.transformer: Any = transformer
-        self.family = _family(transformer)
+        self.family = architecture.family(transformer.config)
         # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
         self.adapter: str | None = None
         self.virtual = 0
 
     @property
     def _config(self) -> Any:
-        return self.transformer.config.get_text_config(decoder=self.family == "decoder")
+        return self._config_of("encoder" if self.family == "encoder" else "decoder")
+
+    def _config_of(self, submodel: str) -> Any:
+        """Return the configuration of encoder or decoder: that of both, but where each has its own (T5Gemma)."""
+        return getattr(self.transformer.config, submodel, None) or self.transformer.config
 
     @property
     def width(self) -> int:
@@ -61,7 +66,7 @@ class Backbone(nn.Module):
     @property
     def depth(self) -> int:
         """Number of layers; of an encoder-decoder model, those of its encoder."""
-        return self._config.num_hidden_layers
+        return self._config_of("encoder").num_hidden_layers
 
     @property
     def initializer_range(self) -> float:
@@ -114,7 +119,7 @@ class Backbone(nn.Module):
         arguments: dict[str, torch.Tensor | bool] = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
         if self.family == "encoder_decoder":
             decoder_ids = inputs.get("decoder_ids", inputs["ids"])
-            start = decoder_ids.new_full((len(decoder_ids), 1), self._config.decoder_start_token_id)
+            start = decoder_ids.new_full((len(decoder_ids), 1), self._start)
             arguments["decoder_input_ids"] = torch.cat([start, decoder_ids[:, :-1]], dim=1)
             arguments["decoder_attention_mask"] = inputs.get("decoder_mask", inputs["mask"])
         # virtual positions are of no segment
@@ -124,6 +129,12 @@ class Backbone(nn.Module):
             arguments["use_cache"] = False
         return arguments
 
+    @property
+    def _start(self) -> int:
+        """The token before the text of a decoder beside an encoder; T5Gemma and BART begin with that of every text."""
+        named = [getattr(self._config, role, None) for role in ("decoder_start_token_id", "bos_token_id")]
+        return next(token for token in named if token is not None)
+
     def prefix_task(self) -> str:
         """Return peft's name for what a model with a prefix does.
 
@@ -131,12 +142,28 @@ class Backbone(nn.Module):
             UserError: if the layers take no keys and values from outside.
         """
         takes = "past_key_values" in inspect.signature(self.transformer.forward).parameters
-        if self.family == "encoder" or not takes:
+        # layers without attention have no keys and values (Qwen 3.5)
+        layers = getattr(self._config, "layer_types", None) or ()
+        if self.family == "encoder" or not takes or "linear_attention" in layers:
             raise UserError(
                 f"recipe: method: a prefix needs a model whose layers take keys and values from outside, which"
                 f" {self.transformer.config.model_type} does not; use lora or prompt"
             )
         return "SEQ_2_SEQ_LM" if self.family == "encoder_decoder" else "FEATURE_EXTRACTION"
+
+    def check_prompt(self) -> None:
+        """Refuse a prompt where vectors cannot stand in place of tokens.
+
+        Raises:
+            UserError: if the embeddings are narrower than hidden vectors (RemBERT), or layers look tokens up, too
+                (Gemma 4 E2B and E4B).
+        """
+        narrow = self.transformer.get_input_embeddings().weight.shape[1] != self.width
+        if narrow or getattr(self._config, "hidden_size_per_layer_input", 0):
+            raise UserError(
+                "recipe: method: a prompt needs a model that reads vectors in place of tokens, which"
+                f" {self.transformer.config.model_type} does not; use lora"
+            )
 
     def _check_length(self, tokens: int) -> None:
         """Refuse a text that has no room beside the virtual positions.
@@ -150,22 +177,6 @@ class Backbone(nn.Module):
                 f"recipe: {tokens} tokens and the {self.virtual} of the adapter are more than the {room} positions of"
                 " the model; lower max_length or method.prompt_length"
             )
-
-
-def _family(transformer: Any) -> str:
-    """Return ``masked``, ``encoder`` (that of an encoder-decoder model alone), ``decoder`` or ``encoder_decoder``."""
-    from transformers.models.auto import modeling_auto
-
-    kind = transformer.config.model_type
-    if transformer.config.is_encoder_decoder:
-        return "encoder_decoder"
-    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        return "encoder"
-    if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-        return "masked"
-    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return "decoder"
-    raise UserError(f"model type {kind!r}: neither a masked nor a causal language model, nor an encoder-decoder")
 
 
 # the class of transformers that reads a family's model with its language-model head
@@ -187,7 +198,10 @@ def load_backbone(folder: Path, submodel: str | None = None, dtype: str = "float
     Raises:
         UserError: if the folder holds no model of a known architecture, or its weights do not fit its configuration.
     """
-    transformer = _read(folder, "AutoModelForTextEncoding" if submodel == ENCODER else "AutoModel", dtype)
+    if submodel == ENCODER:
+        transformer = _read(folder, "AutoModelForTextEncoding", dtype, is_encoder_decoder=False)
+    else:
+        transformer = architecture.text_model(_read(folder, "AutoModel", dtype))
     # no form uses the pooler, and weights that nothing trains would only be saved again
     if getattr(transformer, "pooler", None) is not None:
         transformer.pooler = None
@@ -204,16 +218,31 @@ def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
     Raises:
         UserError: if the model has no such head, or its weights are not in the folder.
     """
-    return _head_on(_read(folder, _class_with_head(backbone)), backbone)
+    kind = _class_with_head(backbone)
+    if backbone.family == "decoder" and architecture.reads_images(architecture.configuration(folder)):
+        kind = "AutoModelForImageTextToText"
+    return _head_on(_read(folder, kind), backbone)
 
 
-def empty_language_head(backbone: Backbone) -> heads.LanguageHead:
-    """Return a language-model head for a backbone, whose weights have yet to be read."""
+def empty_language_head(backbone: Backbone, saved: Collection[str]) -> heads.LanguageHead:
+    """Return a language-model head for a backbone, whose weights have yet to be read.
+
+    Args:
+        backbone: the backbone.
+        saved: the names of the head's weights that will be read. Its matrix of scores is that of the embeddings where
+            it is not among them. Configurations cannot tell: that of mT5 says so of published weights that are not.
+    """
     import transformers
 
     with torch.device("meta"):
         model = getattr(transformers, _class_with_head(backbone)).from_config(backbone.transformer.config)
-    return _head_on(model, backbone)
+    out = model.get_output_embeddings()
+    out.weight = nn.Parameter(out.weight)
+    head = _head_on(model, backbone)
+    scores = next(name for name, value in head.named_parameters() if value is out.weight)
+    if scores not in saved:
+        out.weight = backbone.transformer.get_input_embeddings().weight
+    return head
 
 
 def _class_with_head(backbone: Backbone) -> str:
@@ -236,7 +265,7 @@ def _head_on(model: Any, backbone: Backbone) -> heads.LanguageHead:
     return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
 
 
-def _read(folder: Path, kind: str, dtype: str = "float32") -> Any:
+def _read(folder: Path, kind: str, dtype: str = "float32", **settings: bool) -> Any:
     """Read a model of transformers, shard by shard; ``kind`` is one of its Auto classes."""
     import transformers
 
@@ -251,6 +280,7 @@ def _read(folder: Path, kind: str, dtype: str = "float32") -> Any:
             weights_only=True,
             dtype=getattr(torch, dtype),
             output_loading_info=True,
+            **settings,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
