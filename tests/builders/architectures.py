@@ -72,11 +72,15 @@ def write_architecture(kind: str, folder: Path) -> None:
     """Write a model of an architecture, as its published ones are, into a folder."""
     family, settings = ARCHITECTURES[kind]
     size = write_tokenizer(family, folder)
-    config = transformers.AutoConfig.for_model(kind, **_with_size(settings, size))
     reads_images = "text_config" in settings
     torch.manual_seed(0)
     auto = "AutoModelForImageTextToText" if reads_images else FAMILIES[family][1]
-    getattr(transformers, auto).from_config(config).save_pretrained(folder)
+    getattr(transformers, auto).from_config(config_of(kind, size)).save_pretrained(folder)
+
+
+def config_of(kind: str, size: int) -> Any:
+    """Return the configuration of a model of an architecture with a number of tokens."""
+    return transformers.AutoConfig.for_model(kind, **_with_size(ARCHITECTURES[kind][1], size))
 
 
 def _with_size(settings: dict[str, Any], size: int) -> dict[str, Any]:

@@ -9,8 +9,14 @@ _PADDING = 1
 MADE_HERE = "xlm-roberta"
 
 
+def text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a config.json says of the model that reads text: of one for images and text, its part."""
+    return config.get("text_config") or config
+
+
 def positions(config: Mapping[str, Any]) -> int | None:
     """Return how many tokens a model reads by its config.json; None where it has no limit."""
+    config = text_model(config)
     places: int | None = config.get("max_position_embeddings")
     if places is None:
         return None

@@ -143,6 +143,24 @@ def test_language_model_by_hand(tmp_path):
     assert prompt.trained == 5 * 32 and prompt.tokens == 3 * 4 * 25
 
 
+def test_config_of_a_model_for_images_and_text(tmp_path):
+    """Its part for text is what counts, and the registry says what the file leaves out as usual."""
+    entries = registry.load()
+    text = (
+        "{description: x, source: tiny, models: [gemma3-4b], targets: {xnli: }, languages: [de], mixtures: {none: }}"
+    )
+    plan = plan_study(tmp_path, study)
+    node = next(iter(plan.stage("predictions").values()))
+    folder = tmp_path / "results" / estimate.base_of(node, plan).id
+    folder.mkdir(parents=True)
+    published = {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 1152}
+    content = {"model_type": "gemma3", "text_config": published, "vision_config": vision}
+    (folder / "config.json").write_text(json.dumps(content))
+    found = estimate.config_of(node, plan, entries, tmp_path / "results")
+    assert model_size.read(found).parameters == entries.models["gemma3-4b"]["parameters"]
+
+
 def test_memory_of_the_host():
     """Libraries of each process; weights, or what a checkpoint holds: what is trained, and its moments twice."""
     found = Estimate(0, 0, 2e9, 1e9, 2e9, 7e9, 0, 0, 0, "measured")

@@ -16,7 +16,7 @@ import numpy as np
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
-from xstilts.model_config import MADE_HERE
+from xstilts.model_config import MADE_HERE, text_model
 from xstilts.planning import model_size
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
@@ -96,9 +96,13 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
         UserError: if neither a configuration nor the registry states it.
     """
     base = base_of(node, plan)
-    path = results / base.id / "config.json"
+    path, name = results / base.id / "config.json", plan.made.names[base.id][0]
+    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
     if path.exists():
-        return read_json(path)
+        content = text_model(read_json(path))
+        # files leave out what is as usual for their model type
+        usual = stated if stated is not None and stated["model_type"] == content["model_type"] else {}
+        return {**usual, **content}
     if isinstance(base.spec, PretrainedSpec):
         shape, tokenizer = base.spec.shape, plan.nodes[base.spec.parents[TOKENIZER]].spec
         assert isinstance(tokenizer, TokenizerSpec)
@@ -112,8 +116,6 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
             "vocab_size": tokenizer.vocabulary_size,
             "max_position_embeddings": tokenizer.positions,
         }
-    name = plan.made.names[base.id][0]
-    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
     if stated is None:
         raise UserError(f"model {name}: its size is not known yet; fetch it, or give the registry its `shape`")
     return stated
