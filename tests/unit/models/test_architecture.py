@@ -1,17 +1,21 @@
 """A tiny model of every architecture: it trains a step, is saved and reads back equal; and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from transformers.masking_utils import create_causal_mask
 from xstilts.commands import main
 from xstilts.errors import UserError
+from xstilts.model_config import BOTH_WAYS
 from xstilts.models import adapters, architecture
 from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
-from xstilts.models.model import load_model, save_model, tensors
+from xstilts.models.model import Model, load_model, make_head, save_model, tensors
+from xstilts.store.specs.models import BIDIRECTIONAL
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
 from tests.builders.architectures import ARCHITECTURES, write_architecture
@@ -113,6 +117,107 @@ def test_decoder_of_t5gemma_begins_with_the_token_before_every_text(folders):
     ids = torch.tensor([[5, 6, 7]])
     arguments = backbone._arguments({"ids": ids, "mask": torch.ones_like(ids)})
     assert torch.equal(arguments["decoder_input_ids"], whole.prepare_decoder_input_ids_from_labels(ids))
+
+
+# the decoders that can look both ways, by the name of a tiny model of each
+BOTH = {kind: {"llama": "llama", "qwen3": "qwen", "gemma2": "gemma"}.get(kind, kind) for kind in BOTH_WAYS}
+
+
+def states(backbone, ids, mask=None):
+    inputs = {"ids": ids, "mask": torch.ones_like(ids) if mask is None else mask}
+    with torch.inference_mode():
+        return backbone.eval()(inputs)
+
+
+@pytest.mark.parametrize("kind", BOTH_WAYS)
+def test_a_later_token_changes_earlier_vectors_where_attention_looks_both_ways(folders, families, kind):
+    """And does not by the model's own attention; padding changes nothing, nor does it which kernel computes it."""
+    folder = {**families, **folders}[BOTH[kind]]
+    ids = torch.tensor([[9, 7, 21, 30, 12, 17]])
+    other = torch.tensor([[9, 7, 21, 30, 12, 18]])
+    own = load_backbone(folder)
+    torch.testing.assert_close(states(own, ids).hidden_states[:, :-1], states(own, other).hidden_states[:, :-1])
+    both = load_backbone(folder, attention=BIDIRECTIONAL)
+    assert both.transformer.config.model_type == kind
+    alone = states(both, ids)
+    assert ((alone.hidden_states - states(both, other).hidden_states)[0].abs().amax(1) > 1e-5).all()
+    torch.testing.assert_close(alone.pooled, alone.hidden_states.mean(1))
+    rows = torch.cat([torch.nn.functional.pad(ids, (0, 3)), torch.full((1, 9), 11)])
+    mask = torch.ones_like(rows)
+    mask[0, 6:] = 0
+    padded = states(both, rows, mask)
+    torch.testing.assert_close(padded.hidden_states[:1, :6], alone.hidden_states, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(padded.pooled[:1], alone.pooled, rtol=1e-4, atol=1e-5)
+    both.transformer.set_attn_implementation("eager")
+    torch.testing.assert_close(states(both, rows, mask).pooled, padded.pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_masks_of_flash_attention_are_those_of_padding_alone(families):
+    both = load_backbone(families["qwen"], attention=BIDIRECTIONAL).transformer
+    assert not any(layer.self_attn.is_causal for layer in both.layers)
+    both.config._attn_implementation = "flash_attention_2"
+    embedded, mask = torch.zeros(1, 4, 16), torch.tensor([[1, 1, 1, 0]])
+    made = [
+        create_causal_mask(both.config, embedded, given, past_key_values=None)
+        for given in (mask, torch.ones_like(mask))
+    ]
+    assert made[0].tolist() == [[True, True, True, False]] and made[1] is None
+
+
+def test_attention_both_ways_is_that_of_a_written_out_llama(families):
+    """Scaled products of queries and keys over all positions (Vaswani et al. 2017, section 3.2.1), and no mask."""
+    model = load_backbone(families["llama"], attention=BIDIRECTIONAL)
+    ids = torch.tensor([[9, 7, 21, 30, 12, 17]])
+    config, weights = model.transformer.config, model.transformer.state_dict()
+    heads, size, length = config.num_attention_heads, config.head_dim, ids.shape[1]
+    angles = torch.outer(
+        torch.arange(length), config.rope_parameters["rope_theta"] ** -(torch.arange(0, size, 2) / size)
+    )
+    cosine, sine = torch.cat([angles, angles], 1).cos(), torch.cat([angles, angles], 1).sin()
+
+    def norm(vectors, name):
+        scale = (vectors.square().mean(-1, keepdim=True) + config.rms_norm_eps).rsqrt()
+        return vectors * scale * weights[f"{name}.weight"]
+
+    def turned(vectors):
+        first, second = vectors.chunk(2, -1)
+        return vectors * cosine + torch.cat([-second, first], -1) * sine
+
+    hidden = weights["embed_tokens.weight"][ids[0]]
+    for number in range(config.num_hidden_layers):
+        linear = {name.split(".")[3]: value.T for name, value in weights.items() if name.startswith(f"layers.{number}.")
+                  and name.count(".") == 4}  # fmt: skip
+        vectors = norm(hidden, f"layers.{number}.input_layernorm")
+        query, key, value = (
+            (vectors @ linear[f"{name}_proj"]).view(length, heads, size).transpose(0, 1) for name in "qkv"
+        )
+        seen = (turned(query) @ turned(key).transpose(1, 2) / size**0.5).softmax(-1)
+        hidden = hidden + (seen @ value).transpose(0, 1).reshape(length, -1) @ linear["o_proj"]
+        vectors = norm(hidden, f"layers.{number}.post_attention_layernorm")
+        gate = torch.nn.functional.silu(vectors @ linear["gate_proj"])
+        hidden = hidden + (gate * (vectors @ linear["up_proj"])) @ linear["down_proj"]
+    torch.testing.assert_close(states(model, ids).hidden_states[0], norm(hidden, "norm"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_attention_both_ways_is_trained_saved_and_read_back(families, family_splits, tmp_path, method):
+    split = family_splits["qwen", "tagging"]
+    backbone = load_backbone(families["qwen"], attention=BIDIRECTIONAL)
+    adapters.inject(backbone, METHODS[method], 1)
+    model = Model(backbone, {"task": make_head(task_of("tagging"), backbone, 1, None)})
+    assert step(model, "tagging", split) != step(fresh(families, "qwen", "tagging", method), "tagging", split)
+    save_model(model, tmp_path, Group())
+    below = [families["qwen"]] if method != "full" else []
+    both = dataclasses.replace(numerics(), attention=BIDIRECTIONAL)
+    again = load_model([tmp_path, *below], [task_of("tagging")], both, None)
+    assert torch.equal(outputs(model, "tagging", split), outputs(again, "tagging", split))
+
+
+@pytest.mark.parametrize("name", ["xlm-r", "mt5", "mt5-encoder", "bloom", "llama4", "qwen3_5"])
+def test_attention_both_ways_is_for_decoders_with_a_mask(folders, families, name):
+    part = numerics(name).submodel
+    with pytest.raises(UserError, match="attention: bidirectional is for decoders .* type"):
+        load_backbone({**families, **folders}[name], part, attention=BIDIRECTIONAL)
 
 
 @pytest.mark.parametrize(

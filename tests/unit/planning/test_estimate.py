@@ -146,9 +146,7 @@ def test_language_model_by_hand(tmp_path):
 def test_config_of_a_model_for_images_and_text(tmp_path):
     """Its part for text is what counts, and the registry says what the file leaves out as usual."""
     entries = registry.load()
-    text = (
-        "{description: x, source: tiny, models: [gemma3-4b], targets: {xnli: }, languages: [de], mixtures: {none: }}"
-    )
+    study = "{description: x, source: tiny, models: [gemma3-4b], targets: {xnli: }, languages: [de]}"
     plan = plan_study(tmp_path, study)
     node = next(iter(plan.stage("predictions").values()))
     folder = tmp_path / "results" / estimate.base_of(node, plan).id

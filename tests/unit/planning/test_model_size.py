@@ -141,6 +141,14 @@ def test_activations_are_those_that_torch_keeps(kind, reduced):
     assert stated == pytest.approx(sum(size for size, _ in kept.values()), rel=0.25)
 
 
+def test_attention_both_ways_costs_twice_as_much():
+    """A position sees all others in place of half of them on average; nothing else differs."""
+    config = SHAPES["qwen3-4b-base"]["shape"]
+    own, both = model_size.read(config), model_size.read(config, None, "bidirectional")
+    assert both.attention(100) == 2 * own.attention(100) == 36 * 4 * 100 * 32 * 128
+    assert (both.parameters, both.predicts) == (own.parameters, own.predicts)
+
+
 def test_unknown_shapes():
     with pytest.raises(model_size.UserError, match="model type 'deberta-v2': its size is not known; there are"):
         model_size.read({"model_type": "deberta-v2"})

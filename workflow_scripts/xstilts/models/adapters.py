@@ -115,7 +115,7 @@ def load(folders: Sequence[Path], numerics: Numerics) -> Backbone:
         folders: the uppermost first; all but the last hold adapters.
         numerics: how the model is computed.
     """
-    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype)
+    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype, numerics.attention)
     for folder in reversed(folders[:-1]):
         load_adapter(backbone, folder)
     return backbone

@@ -9,6 +9,7 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 
 from xstilts.errors import UserError, reading
+from xstilts.model_config import BOTH_WAYS
 
 # architectures that transformers has and that cannot be used, and why
 _REFUSED = {"t5gemma2": "its encoder has a part for images, which cannot be left out"}
@@ -49,6 +50,27 @@ def text_model(transformer: Any) -> Any:
     inside = transformer.get_decoder()
     # Llama 4 has its language model with the head
     return getattr(inside, "model", inside)
+
+
+def attend_both_ways(transformer: Any) -> None:
+    """Let the positions of a decoder see all others, in place of those before them alone; changed in place.
+
+    In transformers one attribute of the configuration decides which mask all layers have, and one of each attention
+    whether a kernel without a mask looks back alone. A sliding window reaches as far ahead as back.
+
+    Raises:
+        UserError: if it is no decoder, or one that looks back for another reason than its mask.
+    """
+    kind = transformer.config.model_type
+    if kind not in BOTH_WAYS:
+        raise UserError(
+            f"recipe: attention: bidirectional is for decoders such as Qwen 3 and Gemma 3, and this is a model of type"
+            f" {kind}; leave it out for this model"
+        )
+    transformer.config.is_causal = False
+    for layer in transformer.modules():
+        if hasattr(layer, "is_causal"):
+            layer.is_causal = False
 
 
 def configuration(folder: Path) -> Any:

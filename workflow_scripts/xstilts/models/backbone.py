@@ -10,6 +10,9 @@ encoder-decoder    the decoder's last hidden state, where    that of the last po
 its encoder alone  the encoder's last hidden state           that of the last position that is no padding
 =================  ========================================  ===========================================
 
+A decoder whose positions see all others (``attention: bidirectional``) has for a sentence the mean of its positions'
+vectors. A causal model's weights take to it in fine-tuning (BehnamGhader et al. 2024, LLM2Vec, section 2).
+
 The decoder of an encoder-decoder model reads the text itself, as in transformers' classes for classification and
 question answering with BART and T5 (Lewis et al. 2020, BART, section 3).
 """
@@ -28,6 +31,7 @@ from xstilts.forms import heads
 from xstilts.forms.heads import BackboneOutput
 from xstilts.model_config import positions
 from xstilts.models import architecture
+from xstilts.store.specs.models import BIDIRECTIONAL
 
 # the part of an encoder-decoder model that can be used alone
 ENCODER = "encoder"
@@ -36,8 +40,12 @@ ENCODER = "encoder"
 class Backbone(nn.Module):
     """A multilingual model: token ids to vectors."""
 
-    def __init__(self, transformer: nn.Module) -> None:
+    def __init__(self, transformer: nn.Module, attention: str | None = None) -> None:
         """Wrap a model of transformers.
+
+        Args:
+            transformer: the model.
+            attention: ``bidirectional`` for a decoder whose positions see all others; None for its own attention.
 
         Raises:
             UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
@@ -47,6 +55,9 @@ class Backbone(nn.Module):
         self.transformer: Any = transformer
         self.family = architecture.family(transformer.config)
         # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
+        self._bidirectional = attention == BIDIRECTIONAL
+        if self._bidirectional:
+            architecture.attend_both_ways(transformer)
         self.adapter: str | None = None
         self.virtual = 0
 
@@ -98,6 +109,8 @@ class Backbone(nn.Module):
             positions: vectors of one layer, (sequences, longest, width).
             mask: 1 where there is no padding, (sequences, longest).
         """
+        if self._bidirectional:
+            return mean_vectors(positions, mask).to(positions.dtype)
         if self.family == "masked":
             return positions[:, 0]
         last = mask.sum(1) - 1
@@ -187,13 +200,27 @@ _WITH_HEAD = {
 }
 
 
-def load_backbone(folder: Path, submodel: str | None = None, dtype: str = "float32") -> Backbone:
+def mean_vectors(positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the means of vectors over all positions that are no padding, in float32: (sequences, width).
+
+    Args:
+        positions: (sequences, longest, width).
+        mask: 1 where there is no padding, (sequences, longest).
+    """
+    counted = mask.unsqueeze(-1).float()
+    return (positions.float() * counted).sum(1) / counted.sum(1)
+
+
+def load_backbone(
+    folder: Path, submodel: str | None = None, dtype: str = "float32", attention: str | None = None
+) -> Backbone:
     """Read a backbone from a folder that holds a whole model.
 
     Args:
         folder: the model's folder.
         submodel: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
         dtype: the type of the weights, ``float32`` or ``bfloat16``.
+        attention: as for ``Backbone``.
 
     Raises:
         UserError: if the folder holds no model of a known architecture, or its weights do not fit its configuration.
@@ -205,7 +232,7 @@ def load_backbone(folder: Path, submodel: str | None = None, dtype: str = "float
     # no form uses the pooler, and weights that nothing trains would only be saved again
     if getattr(transformer, "pooler", None) is not None:
         transformer.pooler = None
-    return Backbone(transformer)
+    return Backbone(transformer, attention)
 
 
 def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:

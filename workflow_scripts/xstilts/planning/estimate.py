@@ -141,7 +141,8 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
         UserError: as ``config_of`` and ``model_size.read``.
     """
     spec = node.spec
-    shape = model_size.read(config_of(node, plan, registry, results), numerics_of(spec).submodel)
+    numerics = numerics_of(spec)
+    shape = model_size.read(config_of(node, plan, registry, results), numerics.submodel, numerics.attention)
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xstilts.errors import UserError
+from xstilts.store.specs.models import BIDIRECTIONAL
 
 # what a model predicts, by which its language-model head and the attention of its layers go
 MASKED, CAUSAL, BOTH = "masked", "causal", "both"
@@ -153,12 +154,13 @@ class Shape:
         return sum(2 * stack.layers * length * stack.queries * halves for stack, halves in pairs)
 
 
-def read(config: Mapping[str, Any], submodel: str | None = None) -> Shape:
+def read(config: Mapping[str, Any], submodel: str | None = None, attention: str | None = None) -> Shape:
     """Return the shape that a config.json, or the registry in its keys, states.
 
     Args:
         config: its content.
         submodel: ``encoder`` for the encoder alone of an encoder-decoder model.
+        attention: ``bidirectional`` for a decoder whose positions see all others.
 
     Raises:
         UserError: if there is no formula for the model's type, or a key is missing.
@@ -170,7 +172,10 @@ def read(config: Mapping[str, Any], submodel: str | None = None) -> Shape:
         shape = _KINDS[kind](config)
     except KeyError as error:
         raise UserError(f"model type {kind!r}: its size needs the key {error} of config.json") from None
-    return shape if submodel is None else replace(shape, stacks=shape.stacks[:1])
+    stacks = shape.stacks if submodel is None else shape.stacks[:1]
+    if attention == BIDIRECTIONAL:
+        stacks = tuple(replace(stack, causal=False) for stack in stacks)
+    return replace(shape, stacks=stacks)
 
 
 # What a layer keeps is what Korthikanti et al. 2022 (Reducing Activation Recomputation ..., section 4.1) count: inputs
