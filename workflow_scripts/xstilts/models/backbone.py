@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, reading
 from xstilts.forms import heads
 from xstilts.forms.heads import BackboneOutput
 from xstilts.model_config import positions
@@ -248,7 +248,13 @@ def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
     kind = _class_with_head(backbone)
     if backbone.family == "decoder" and architecture.reads_images(architecture.configuration(folder)):
         kind = "AutoModelForImageTextToText"
-    return _head_on(_read(folder, kind), backbone)
+    # in the type of the file, of which only what is used is then in memory: the rest of the model is here already
+    head = _head_on(_read(folder, kind, _stored_dtype(folder)), backbone)
+    embeddings = backbone.transformer.get_input_embeddings().weight
+    for weight in head.parameters():
+        if weight is not embeddings:
+            weight.data = weight.data.float()
+    return head
 
 
 def empty_language_head(backbone: Backbone, saved: Collection[str]) -> heads.LanguageHead:
@@ -290,6 +296,16 @@ def _head_on(model: Any, backbone: Backbone) -> heads.LanguageHead:
     factor = config.hidden_size**-0.5 if getattr(config, "scale_decoder_outputs", False) else 1.0
     bound = getattr(config, "final_logit_softcapping", None)
     return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
+
+
+def _stored_dtype(folder: Path) -> str:
+    """Return the type in which a model's weights are read as they are: ``bfloat16`` where all are in it."""
+    found = set()
+    for path in folder.glob("*.safetensors"):
+        with reading(path), safe_open(path, framework="pt") as weights:
+            names = weights.keys()
+            found |= {weights.get_slice(name).get_dtype() for name in names}
+    return "bfloat16" if found == {"BF16"} else "float32"
 
 
 def _read(folder: Path, kind: str, dtype: str = "float32", **settings: bool) -> Any:
