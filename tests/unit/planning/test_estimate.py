@@ -104,7 +104,7 @@ DECODER = {
 }  # fmt: skip
 
 
-def language_model(folder, config=ENCODER, **phase):
+def language_model(folder, config=ENCODER, hardware=None, **phase):
     """Return the estimate of training on ten texts of twenty tokens, and the shape of the model."""
     phase = {"epochs": 1, "batch_size": 4, "max_length": 32, "precision": "float32", **phase}
     study = {
@@ -121,7 +121,7 @@ def language_model(folder, config=ENCODER, **phase):
     base = results / estimate.base_of(node, plan).id
     base.mkdir(parents=True, exist_ok=True)
     (base / "config.json").write_text(json.dumps(config))
-    return estimate.of_node(node, plan, registry.load(), results, Hardware()), model_size.read(config)
+    return estimate.of_node(node, plan, registry.load(), results, hardware or Hardware()), model_size.read(config)
 
 
 def test_language_model_by_hand(tmp_path):
@@ -139,6 +139,8 @@ def test_language_model_by_hand(tmp_path):
     # beside an adapter the pretrained head stays
     lora, _ = language_model(tmp_path, method={"name": "lora", "rank": 16})
     assert lora.trained == shape.lora(16, "all-linear")
+    prefix, again = {"name": "prefix", "prompt_length": 5}, Hardware(gradient_checkpointing=True)
+    assert language_model(tmp_path, method=prefix) == language_model(tmp_path, hardware=again, method=prefix)
     prompt, _ = language_model(tmp_path, method={"name": "prompt", "prompt_length": 5})
     assert prompt.trained == 5 * 32 and prompt.tokens == 3 * 4 * 25
 

@@ -176,7 +176,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
     trained = fresh + (shape.parameters - frozen if full else adapter)
     beside = adapter + sum(heads)
-    tokens, operations = _work(spec, shape, sizes, int(hardware.gradient_checkpointing))
+    tokens, operations = _work(spec, shape, sizes, int(hardware.recomputes(spec.method.name)))
     searches = isinstance(spec, LearningRatesSpec)
     trials = len(spec.learning_rates) if isinstance(spec, LearningRatesSpec) else 1
     return Estimate(
@@ -204,7 +204,7 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
         if hardware.max_tokens_per_device is not None and FORMS[task.form].separable:
             positions = min(positions, max(hardware.max_tokens_per_device, instance))
         scores = positions * _predicted_share(size, shape) * shape.vocabulary * _SCORE
-        again = weight if hardware.gradient_checkpointing else None
+        again = weight if hardware.recomputes(spec.method.name) else None
         found.append(shape.activations(positions, length, product, again) + scores)
     return max(found)
 
