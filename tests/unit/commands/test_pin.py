@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 from xstilts.commands import main
-from xstilts.planning import pins
+from xstilts.planning import model_size, pins
 from xstilts.planning.settings import local, plan_of
 from xstilts.store.files import canonical
 from xstilts.store.manifest import path_of
@@ -128,7 +128,8 @@ def test_missing_pins_are_added_and_others_stay(folder, hub):
     assert now.files["config.json"] != before.files["config.json"]
 
 
-def test_type_without_a_formula_is_estimated_as_it_was_measured(families, folder, capsys):
+def test_type_without_a_formula_is_estimated_as_it_was_measured(families, folder, capsys, monkeypatch):
+    monkeypatch.delitem(model_size._KINDS, "modernbert")
     shutil.copytree(families["modernbert"], folder / "modern")
     assert pin(folder, "./modern", "./my-encoder") == 0
     assert main(["estimate"]) == 0

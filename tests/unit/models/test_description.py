@@ -28,7 +28,7 @@ def test_description_is_that_of_the_model(family, families):
         assert count == sum(size for name, size in parameters.items() if name.startswith(f"{part}."))
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"modernbert"}))
+@pytest.mark.parametrize("family", FAMILIES)
 def test_measured_shape_is_that_of_the_formula(family, families):
     """Parameters, products of matrices and adapters are the same; activations are more, but not by half."""
     pinned = pin_of(families[family])
@@ -41,7 +41,7 @@ def test_measured_shape_is_that_of_the_formula(family, families):
     assert 0.75 * usual < kept < 1.5 * usual
 
 
-def test_type_without_a_formula_has_a_size(families):
-    shape = measured_size.shape_of(pinned := pin_of(families["modernbert"]))
-    assert not model_size.has_formula(pinned.shape)
-    assert shape.parameters == pinned.parameters and len(shape.stacks) == 1 and shape.stacks[0].layers == 2
+def test_a_decoder_that_looks_both_ways_has_twice_the_attention(families):
+    pinned = pin_of(families["llama"])
+    back, both = (measured_size.shape_of(pinned, attention).attention(64) for attention in (None, "bidirectional"))
+    assert both == 2 * back

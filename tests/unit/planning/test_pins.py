@@ -106,13 +106,22 @@ def test_model_without_a_pin(tmp_path):
         (["a/encoder@v1", "a/encoder@v2"], "would both be called 'encoder'"),
         (["tiny", "./tiny"], "tiny and ./tiny would both be called 'tiny'"),
         (["doe/xlm-roberta-base"], "would be called 'xlm-roberta-base', which the registry has; rename the folder, or"),
-        (["./xlm-roberta-xl"], "would be called 'xlm-roberta-xl', which the registry has"),
+        (["./xlm-roberta-base"], "would be called 'xlm-roberta-base', which the registry has"),
+        (["./tiny"], "would be called 'tiny', which the registry has"),
     ],
 )
 def test_two_models_of_one_name(models, message, tmp_path):
     write_pins(tmp_path / "study.yaml", **{named: pin(None if named.startswith(".") else COMMIT) for named in models})
     with pytest.raises(UserError, match=message):
         plan_study(tmp_path, {**STUDY, "models": models})
+
+
+@pytest.mark.parametrize("named", ["facebook/xlm-roberta-xl", "./xlm-roberta-xl"])
+def test_a_registered_model_without_a_download_is_where_the_study_says(named, tmp_path):
+    assert registry.load().models["xlm-roberta-xl"]["hub"] is None
+    write_pins(tmp_path / "study.yaml", **{named: pin(None if named.startswith(".") else COMMIT)})
+    plan = plan_study(tmp_path, {**STUDY, "models": [named]})
+    assert plan.documentation.works.models["xlm-roberta-xl"].parameters == 1000
 
 
 def test_inputs_longer_than_a_pinned_model_reads(tmp_path):

@@ -42,3 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
             fetch_model = _MODELS[content.kind] if place.hub is None else hub_models.fetch_model
             fetch_model(content, made.scratch, place)
             check_model(made.scratch)
+            # after what reads the environment of the hub's client, which comes with transformers
+            from xstilts.models import architecture
+
+            architecture.check(made.scratch)

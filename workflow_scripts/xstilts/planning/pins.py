@@ -24,6 +24,8 @@ _HUB = re.compile(r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<r
 _FOLDER = ("./", "../", "~/", "/")
 # as long as any other name
 _LONGEST = 60
+# how the registry has a model; of one without any it does not say where it is, so that a study may
+_WAYS = ("hub", "weights_of", "pretrained", "generated")
 _OTHER_NAME = (
     "rename the folder, or give the model another name in models.yaml of one of the `registries` of config.yaml"
 )
@@ -224,6 +226,8 @@ def pinned(study: Path, models: Iterable[str], registered: Mapping[str, Mapping[
         if named not in pins:
             raise UserError(f"{study}: models: {named} has no pin yet; run: xstilts pin {study}")
         found[name] = PinnedModel(named, pins[named])
-        if name in registered and (is_folder(named) or found[name].repository != registered[name]["hub"]):
+        entry = registered.get(name)
+        is_other = entry is not None and any(entry[way] is not None for way in _WAYS)
+        if is_other and (is_folder(named) or registered[name]["hub"] != found[name].repository):
             raise UserError(f"{study}: models: {named} would be called {name!r}, which the registry has; {_OTHER_NAME}")
     return found

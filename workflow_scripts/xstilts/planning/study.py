@@ -173,7 +173,13 @@ def with_pinned(registry: Registry, pinned: Mapping[str, PinnedModel]) -> Regist
     """
     if not pinned:
         return registry
-    return replace(registry, models={name: model.entry() for name, model in pinned.items()} | dict(registry.models))
+    known = {name: registry.models[name]["hub"] for name in pinned if name in registry.models}
+    named = {
+        name: model.entry()
+        for name, model in pinned.items()
+        if model.repository is None or known.get(name) != model.repository
+    }
+    return replace(registry, models={**registry.models, **named})
 
 
 def _worlds(value: int | list[int], source: str, location: str) -> tuple[int, ...]:
