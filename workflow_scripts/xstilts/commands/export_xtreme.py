@@ -50,10 +50,18 @@ def run(arguments: argparse.Namespace) -> None:
             lines.append(f"not exported: {target}: the form {task.form} has no layout of files in XTREME")
             unknown.append(target)
             continue
-        layout = entries[task.name].layout
-        languages = entries[task.name].languages if name is not None else task.languages
-        labels = arguments.labels and arguments.labels / layout
-        export = Export(task.name, task, results, nodes[target], languages, arguments.output / layout, labels)
+        entry = entries[task.name]
+        export = Export(
+            task.name,
+            task,
+            plan,
+            results,
+            node=nodes[target],
+            languages=entry.languages if name is not None else task.languages,
+            official_rows=entry.rows,
+            predictions=arguments.output / entry.layout,
+            labels=arguments.labels and arguments.labels / entry.layout,
+        )
         lines += export.write()
         exported.append(target)
     lines += [

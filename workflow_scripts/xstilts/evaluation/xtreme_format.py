@@ -6,7 +6,8 @@ A form declares its layout and the suffix of its files (``Form.xtreme``).
 layout     content
 =========  =====================================================================================================
 labels     a label a line; further columns do not matter
-indices    the index of the retrieved sentence, from 0, a line; further columns do not matter
+indices    for each English sentence, in the order of their texts, the index of the retrieved sentence of the other
+           language, from 0, a line; further columns do not matter
 tags       a tag a line, an empty line after a sentence
 pairs      a pair a line: foreign id, English id
 choices    ``{"label": 0}`` a line: the index of the choice; other keys do not matter
@@ -65,6 +66,7 @@ class Layout:
         read_labels: a file as a table.
         write_predictions: rows (id, prediction) as the text of a file.
         write_labels: rows (id, gold answer) as the text of a file.
+        by_number: whether what corresponds does so by its number in the file.
         by_word: whether a value has a label for each word, separated by spaces.
         sparse: whether a file may lack an item: a pair that only one side has is none for the other.
     """
@@ -73,6 +75,7 @@ class Layout:
     read_labels: Callable[[Path], Table]
     write_predictions: Callable[[Rows], str]
     write_labels: Callable[[Rows], str]
+    by_number: bool = False
     by_word: bool = False
     sparse: bool = False
 
@@ -369,11 +372,11 @@ def _write_rankings(rows: Rows) -> str:
 
 
 LAYOUTS = {
-    "labels": Layout(_read_labels, _read_labels, _write_values, _write_values),
-    "indices": Layout(_read_indices, _read_indices, _write_values, _write_values),
-    "tags": Layout(_read_tags, _read_tags, _write_tags, _write_tags, by_word=True),
+    "labels": Layout(_read_labels, _read_labels, _write_values, _write_values, by_number=True),
+    "indices": Layout(_read_indices, _read_indices, _write_values, _write_values, by_number=True),
+    "tags": Layout(_read_tags, _read_tags, _write_tags, _write_tags, by_number=True, by_word=True),
     "pairs": Layout(_read_mined, _read_mined, _write_mined, _write_mined, sparse=True),
-    "choices": Layout(_read_choices, _read_choices, _write_choices, _write_choices),
+    "choices": Layout(_read_choices, _read_choices, _write_choices, _write_choices, by_number=True),
     "answers": Layout(_read_answers, _read_squad, _write_answers, _write_squad),
     "rankings": Layout(_read_rankings, _read_relevant, _write_rankings, _write_rankings),
 }

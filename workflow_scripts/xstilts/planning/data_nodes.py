@@ -203,15 +203,7 @@ class DataPlanner:
             task_version=task.version,
             reading=_reading(source),
             languages={
-                language: EvaluationFiles(
-                    split=split.split,
-                    official=split.official and complete,
-                    files=split.files,
-                    threshold=split.threshold,
-                    where=_where(task, source, language),
-                    published=task.published(split.split, language),
-                    **self.sourcing.rows(task, target, split.files[0]),
-                )
+                language: self._evaluation_files(task, target, source, language, split, complete)
                 for language, split in splits.items()
             },
             test_rows=test_rows,
@@ -220,6 +212,20 @@ class DataPlanner:
         )
         self._evaluation[target, kind] = self.nodes.add(f"{target}.{kind}", spec)
         return self._evaluation[target, kind]
+
+    def _evaluation_files(
+        self, task: Task, target: str, source: Source, language: str, split: SplitFiles, complete: bool
+    ) -> EvaluationFiles:
+        indexed = self.sourcing.rows(task, target, split.files[0])
+        return EvaluationFiles(
+            split=split.split,
+            official=split.official and complete,
+            files=split.files,
+            threshold=split.threshold,
+            where=_where(task, source, language),
+            published=task.published(split.split, language, indexed["rows"]),
+            **indexed,
+        )
 
 
 def _reading(source: Source) -> Reading:

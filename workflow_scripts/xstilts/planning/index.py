@@ -118,8 +118,8 @@ def index_mirror(folder: Path, registry: Registry, read: Reader) -> dict[str, di
                 files[name]["tasks"].setdefault(task.name, {"split": split, "rows": rows, "language": language})
     for file in files.values():
         for name, use in file["tasks"].items():
-            published = registry.tasks[name].published(use["split"], use["language"])
-            use["sample"] = published is not None and totals[name, use["split"], use["language"]] < published
+            split, language = use["split"], use["language"]
+            use["sample"] = registry.tasks[name].is_sample(split, language, totals[name, split, language])
     if not files:
         raise UserError(f"{folder}: none of the registry's files is here; see `sources` in registry/tasks")
     return files

@@ -103,6 +103,7 @@ class BenchmarkTask:
         pooled: whether all languages are scored in one pool.
         english: whether there is an English test set, so that there is a transfer gap.
         same_data: intermediate tasks that are, contain or closely resemble its training data.
+        rows: how many the official labels have, by language, where that is known.
     """
 
     languages: tuple[str, ...]
@@ -112,6 +113,7 @@ class BenchmarkTask:
     pooled: bool = False
     english: bool = True
     same_data: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
