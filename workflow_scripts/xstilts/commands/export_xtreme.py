@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from xstilts.commands import configured_plan, read_plan
+from xstilts.commands import benchmark_name, configured_plan, read_plan
 from xstilts.errors import UserError, suggestion
 from xstilts.evaluation.xtreme_export import Export
 from xstilts.forms import FORMS
@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--world", help="world of the study, where it has several")
     parser.add_argument("--output", type=Path, required=True, help="folder for the predictions")
     parser.add_argument("--labels", type=Path, help="folder for the gold answers")
-    parser.add_argument("--benchmark", help="its tasks and languages, in place of those of the study's own benchmark")
+    parser.add_argument(
+        "--benchmark",
+        type=benchmark_name,
+        help="its tasks and languages, in place of those of the study's own benchmark",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

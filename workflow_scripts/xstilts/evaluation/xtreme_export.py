@@ -105,7 +105,7 @@ class Export:
 
     def _correspondence(self, data: EvaluationDataSpec, language: str, ids: Sequence[str]) -> str:
         """Return whether the rows of a language stand as the official labels do, or why not."""
-        layout = xtreme_format.LAYOUTS[xtreme_format.declared(self.task.form).layout]
+        layout = xtreme_format.layout_of(self.task)
         official = self.official_rows.get(language)
         if official is not None and official != len(ids) and not layout.sparse:
             return f"{len(ids):,} rows, where the official labels have {official:,}"
