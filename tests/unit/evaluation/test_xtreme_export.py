@@ -1,23 +1,26 @@
 """Export in XTREME's order, and what is said of whether rows stand as the official labels do."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xstilts import forms
 from xstilts.data import readers
-from xstilts.evaluation import predictions, xtreme_format
+from xstilts.evaluation import predictions, scores, xtreme_format
 from xstilts.evaluation.xtreme_export import Export
-from xstilts.forms import bitext
+from xstilts.forms import bitext, scoring
 from xstilts.planning import registry
 from xstilts.planning.tasks import Task
 from xstilts.store import manifest
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults
 from xstilts.store.specs.evaluation import RetrievalSpec
 
+from tests.builders import official
 from tests.builders.study_plans import study_plan
-from tests.builders.xtreme import planned_nodes
+from tests.builders.xtreme import TARGETS, planned_nodes
 
 NODE = "retrieval/x-00000000"
 # Official labels of Tatoeba, the first ten of each language: mock_test_data/labels/tatoeba of google-research/xtreme
@@ -124,17 +127,62 @@ def test_order_of_official_labels_in_every_language_of_the_mirror(tmp_path, mirr
         assert sorted(map(int, lines)) == list(range(official_rows[language]))
 
 
-@settings(max_examples=15)
-@given(st.lists(st.tuples(st.text("abA .", min_size=1, max_size=4), st.integers(0, 9)), min_size=1, max_size=9))
-def test_a_file_in_xtremes_order_scores_as_the_rows_do(tmp_path_factory, rows):
-    folder = tmp_path_factory.mktemp("order")
-    frame = perfect(folder, "de", [text for text, _ in rows]).assign(prediction=[str(found) for _, found in rows])
-    exported(folder, "tatoeba", {"de": frame})
-    pairs = xtreme_format.read_pairs(
-        task("tatoeba"), *(folder / side / "test-de.tsv" for side in ("predictions", "labels"))
-    )
-    right = sum(found == number for number, (_, found) in enumerate(rows))
-    assert xtreme_format.score(task("tatoeba"), pairs, "de") == {"accuracy": 100 * right / len(rows)}
+WORDS = st.lists(st.sampled_from(["der", "cat", "the", "big", "1980", "kräht,", "Hund."]), max_size=4).map(" ".join)
+
+
+def answers_of(name: str, number: int) -> st.SearchStrategy[tuple[str, str]]:
+    """Give prediction and gold answer of a row, in the notation of a task's form."""
+    form, labels = task(name).form, st.sampled_from(task(name).labels or ["0"])
+    if form == "tagging":
+        tagged = st.lists(st.tuples(labels, labels), min_size=1, max_size=6)
+        return tagged.map(lambda pairs: tuple(map(" ".join, zip(*pairs, strict=True))))
+    if form == "span":
+        return st.tuples(WORDS, st.lists(WORDS.filter(bool), min_size=1, max_size=3).map(json.dumps))
+    if form == "bitext":
+        return st.tuples(st.integers(0, 5).map(str), st.just(str(number)))
+    if form == "mining":
+        english = st.sampled_from(["", f"en-{number}"])
+        return st.tuples(english, english)
+    if form == "retrieval":
+        ranked = st.permutations([f"c{index}" for index in range(23)])
+        return st.tuples(ranked.map(json.dumps), ranked.map(lambda ids: json.dumps(sorted(ids[:3]))))
+    return st.tuples(labels, labels)
+
+
+@st.composite
+def rows_of(draw: st.DrawFn, name: str) -> list[official.Row]:
+    """Draw rows of a task: id, prediction, gold answer and English text."""
+    named = task(name).form in ("span", "mining", "retrieval")
+    rows = []
+    for number in range(draw(st.integers(1, 9))):
+        text = draw(st.text("abA .", min_size=1, max_size=4))
+        rows.append((f"de-{number}" if named else f"de.test.{number}", *draw(answers_of(name, number)), text))
+    return rows
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@settings(max_examples=8)
+@given(st.data())
+def test_exported_files_score_by_official_labels_and_rules_as_the_rows_do(tmp_path_factory, name, data):
+    rows = data.draw(rows_of(name))
+    layout = next(one.tasks[name].layout for one in registry.load().benchmarks.values() if name in one.tasks)
+    folder, (ids, found, gold, texts) = tmp_path_factory.mktemp("rows"), zip(*rows, strict=True)
+    prepared = [{"example_id": one, "cluster_id": one, "language": "de", "split": "test"} for one in ids]
+    form = forms.get(task(name).form)
+    table = predictions.frame_of(form, prepared, found, gold, task(name).scoring)
+    own = scoring.scores(form.FORM, scores.columns_of(table))
+    frame = table[["example_id", "prediction", "gold"]]
+    if name == "tatoeba":
+        frame = perfect(folder, "de", list(texts)).assign(prediction=list(found))
+    exported(folder, name, {"de": frame})
+    file = xtreme_format.file_name(task(name).form, "de")
+    (folder / file).write_text(official.labels_of(layout, rows), encoding="utf-8")
+    by_official = official.score_of(layout, folder / "predictions" / file, folder / file)
+    assert by_official == pytest.approx({metric: own[metric] for metric in by_official})
+    if any(gold):
+        for labels in (folder / file, folder / "labels" / file):
+            pairs = xtreme_format.read_pairs(task(name), folder / "predictions" / file, labels)
+            assert xtreme_format.score(task(name), pairs, "de") == own
 
 
 def test_what_was_looked_for_in_the_other_direction_is_not_exported(tmp_path):
