@@ -37,6 +37,7 @@ rule all:
         rules.analyses.output,
         figure_files(),
         rules.report.output,
+        unlabelled(),
 
 
 rule data:

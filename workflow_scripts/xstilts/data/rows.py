@@ -11,11 +11,13 @@ from xstilts import forms
 from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.forms.declaration import Role
-from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, Where
+from xstilts.forms.declaration import Form, Role
+from xstilts.store.specs.data import EvaluationDataSpec, TrainingDataSpec, Where
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
+# what stands in place of a label where a split has none; nothing scores it
+NO_LABEL = 0
 Row = dict[str, Any]
 # a value of a label in raw files
 LabelValue = str | int | bool
@@ -49,6 +51,7 @@ def read_rows(
     where: Where | None,
     left_out: Counter[str],
     seen: Counter[str],
+    labelled: bool = True,
 ) -> tuple[list[Row], int]:
     """Return the normalised rows of one file group, and how many rows the files have.
 
@@ -60,6 +63,7 @@ def read_rows(
         where: which rows are in the language that is read; None for all.
         left_out: counts, by reason, the rows that are left out.
         seen: counts the ids so far; an id that repeats gets a number.
+        labelled: whether the rows have labels; those of others are NO_LABEL.
 
     Raises:
         UserError: naming the file and the row that cannot be used.
@@ -69,6 +73,8 @@ def read_rows(
     (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
     labels = _label_index(reading.labels if reading.labels is not None else spec.labels or ())
     dropped = _label_index(reading.drop_labels)
+    withheld = () if labelled else (label, word_labels)
+    columns = {field: column for field, column in reading.columns.items() if field not in withheld}
     cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
@@ -77,15 +83,17 @@ def read_rows(
         place = f"{names[0]}, row {count}"
         if where is not None and not _text(raw_row, where.column, place).startswith(where.starts_with):
             continue
-        record = _record(raw_row, reading, place)
+        record = _record(raw_row, columns, reading.values, place)
         identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
-        if label is not None:
+        if not labelled:
+            record |= _without_labels(form.FORM, record)
+        elif label is not None:
             if _key(record[label]) in dropped:
                 left_out["no gold label"] += 1
                 continue
             record[label] = _label(record[label], labels, place)
-        if word_labels is not None:
+        if labelled and word_labels is not None:
             record[word_labels] = _labels_of_words(record[word_labels], word_labels, labels, place)
         try:
             row = form.normalise(record, spec.labels)
@@ -109,13 +117,19 @@ def read_rows(
     return rows, count
 
 
-def _record(row: Row, reading: Reading, place: str) -> Row:
+def _without_labels(form: Form, record: Row) -> Row:
+    """Return what stands in place of the labels of a row that has none."""
+    of_row = dict.fromkeys(form.of_role(Role.LABEL), NO_LABEL)
+    return of_row | {field: [NO_LABEL] * len(record[form.fields[field].of]) for field in form.of_role(Role.LABELS)}
+
+
+def _record(row: Row, columns: Mapping[str, str], texts_of: Mapping[str, Mapping[str, str]], place: str) -> Row:
     """Return the fields of a raw row, by the names of the form."""
     record: Row = {}
-    for field, column in reading.columns.items():
+    for field, column in columns.items():
         values = [_column(row, name, place) for name in column.split("+")]
         value: Any = values if len(values) > 1 else values[0]
-        texts = reading.values.get(field)
+        texts = texts_of.get(field)
         if texts is not None:
             if not isinstance(value, str) or value not in texts:
                 raise UserError(f"{place}: {column} is {value!r:.60}, which is none of {', '.join(texts)}")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from xstilts.data.prepared_rows import read_prepared
 from xstilts.evaluation import predictions, resampling, xtreme_format
+from xstilts.evaluation.table import Table
 from xstilts.evaluation.xtreme_format import Scored
 from xstilts.store import manifest
 from xstilts.store.files import write_atomically
@@ -21,6 +22,16 @@ from xstilts.store.specs.evaluation import RetrievalSpec
 from xstilts.store.study_plan import StudyPlan
 
 _FROM_ENGLISH = "from_english"
+
+
+@dataclass(frozen=True)
+class _Exported:
+    """What is exported in a language: its split, the data that it is of, ids in their order, and rows in XTREME's."""
+
+    split: EvaluatedSplit
+    data: EvaluationDataSpec
+    ids: Sequence[str]
+    rows: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -61,17 +72,39 @@ class Export:
                 f"not exported: {self.name}: foreign sentences are looked for (bitext.direction: {direction}), and"
                 " XTREME's labels are of English ones"
             ]
-        frame = predictions.read(self.results / self.node / predictions.FILE)
-        by_language = {str(language): rows for language, rows in frame.groupby("language", sort=False)}
-        for language, rows in by_language.items():
+        exported = self._of_node(self.node, predictions.TABLE, predictions.FILE)
+        lines = []
+        if (unlabelled := self.plan.unlabelled.get(self.node)) is not None:
+            path = path_of(self.results, unlabelled)
+            if path.exists():
+                others = self._of_node(unlabelled, predictions.UNLABELLED, predictions.UNLABELLED_FILE)
+                exported |= others
+                lines = [f"{self.name}: no labels, so that nothing is scored: {', '.join(others)}"]
+            else:
+                lines = [f"missing: {self.name}: {path} has not been made yet"]
+        for language, one in exported.items():
             file = xtreme_format.file_name(self.task.form, language)
-            ordered = self._in_xtremes_order(language, rows)
             for column, folder in {"prediction": self.predictions, "gold": self.labels}.items():
-                if folder is not None:
-                    pairs = zip(ordered["example_id"], ordered[column], strict=True)
+                if folder is not None and column in one.rows:
+                    pairs = zip(one.rows["example_id"], one.rows[column], strict=True)
                     write_atomically(folder / file, xtreme_format.text_of(self.task, pairs, column))
-        splits = manifest.results_of(self.results, self.node, EvaluationResults).splits
-        return [f"{self.name}: {len(splits)} languages in {self.predictions}", *self._remarks(splits, by_language)]
+        there = f"{self.name}: {len(exported)} languages in {self.predictions}"
+        return [there, *lines, *self._remarks(exported)]
+
+    def _of_node(self, node: str, table: Table, file: str) -> dict[str, _Exported]:
+        """Return what is exported of a node with predictions, by language."""
+        splits = manifest.results_of(self.results, node, EvaluationResults).splits
+        data = resampling.evaluation_data(self.plan, node)
+        frame = table.read(self.results / node / file)
+        return {
+            str(language): _Exported(
+                splits[str(language)],
+                data,
+                rows["example_id"].tolist(),
+                self._in_xtremes_order(str(language), rows),
+            )
+            for language, rows in frame.groupby("language", sort=False)
+        }
 
     def _in_xtremes_order(self, language: str, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows in the order of XTREME's labels: by a text of theirs, where the form says so, else as they are.
@@ -88,22 +121,22 @@ class Export:
         ids = rows["example_id"].tolist()
         return rows.iloc[sorted(range(len(ids)), key=lambda index: texts[ids[index]])]
 
-    def _remarks(self, splits: Mapping[str, EvaluatedSplit], by_language: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    def _remarks(self, exported: Mapping[str, _Exported]) -> Iterator[str]:
         """Yield a line for each thing that can be said of some languages, which follow it."""
-        unofficial = [f"{language} ({split.split})" for language, split in splits.items() if not split.official]
-        sampled = [language for language, split in splits.items() if split.sample]
-        said = {"not the official split": unofficial, "a sample of the rows": sampled}
-        data = resampling.evaluation_data(self.plan, self.node)
-        for language, split in splits.items():
-            if split.official and not split.sample:
-                ids = by_language[language]["example_id"].tolist() if language in by_language else []
-                said.setdefault(self._correspondence(data, language, ids), []).append(language)
-        yield from (f"{self.name}: {what}: {', '.join(names)}" for what, names in said.items() if names)
-        absent = [language for language in self.languages if language not in splits]
+        said: dict[str, list[str]] = {}
+        for language, one in exported.items():
+            if not one.split.official:
+                said.setdefault("not the official split", []).append(f"{language} ({one.split.split})")
+            if one.split.sample:
+                said.setdefault("a sample of the rows", []).append(language)
+            if one.split.official and not one.split.sample:
+                said.setdefault(self._correspondence(language, one.data, one.ids), []).append(language)
+        yield from (f"{self.name}: {what}: {', '.join(names)}" for what, names in said.items())
+        absent = [language for language in self.languages if language not in exported]
         if absent:
             yield f"missing: {self.name}: {', '.join(absent)}"
 
-    def _correspondence(self, data: EvaluationDataSpec, language: str, ids: Sequence[str]) -> str:
+    def _correspondence(self, language: str, data: EvaluationDataSpec, ids: Sequence[str]) -> str:
         """Return whether the rows of a language stand as the official labels do, or why not."""
         layout = xtreme_format.layout_of(self.task)
         official = self.official_rows.get(language)

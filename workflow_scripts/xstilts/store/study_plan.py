@@ -209,6 +209,8 @@ class StudyPlan:
         notes: for people: what was left out and why.
         cells: one for each combination of the axes.
         nodes: the nodes by id, parents first.
+        unlabelled: by node of a cell that with the same model's predictions for an official test without labels, which
+            are exported and not scored.
         documentation: where settings, data and models come from; moves no output.
     """
 
@@ -230,6 +232,7 @@ class StudyPlan:
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
     nodes: Mapping[str, PlannedNode]
+    unlabelled: Mapping[str, str] = field(default_factory=dict)
     documentation: Documentation = Documentation()
 
     @property

@@ -13,9 +13,12 @@ csv.field_size_limit(2**31 - 1)
 
 
 def read_tsv(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
-    """Yield the rows of TSV files without quoting; without a header in the source, the first line is the header."""
+    """Yield the rows of TSV files without quoting; without a header in the source, the first line is the header.
+
+    A file may lack the last column of the source's header, in all of its rows: then these lack it.
+    """
     for path in paths:
-        yield from _table(path, ((number, line.split("\t")) for number, line in numbered_lines(path)), header)
+        yield from _table(path, ((number, line.split("\t")) for number, line in numbered_lines(path)), header, True)
 
 
 def read_csv(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
@@ -41,10 +44,14 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield number, cells
 
 
-def _table(path: Path, rows: Iterable[tuple[int, list[str]]], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
-    """Yield rows of cells as dicts, all as wide as the header."""
+def _table(
+    path: Path, rows: Iterable[tuple[int, list[str]]], header: Sequence[str] | None, may_lack_last: bool = False
+) -> Iterator[dict[str, str]]:
+    """Yield rows of cells as dicts, all as wide as the header, or as its columns that the first row has."""
     names = header
-    for number, cells in rows:
+    for index, (number, cells) in enumerate(rows):
+        if index == 0 and names is not None and may_lack_last:
+            names = without_last(names, cells)
         if names is None:
             names = cells
             if len(set(names)) != len(names):
@@ -53,6 +60,11 @@ def _table(path: Path, rows: Iterable[tuple[int, list[str]]], header: Sequence[s
         if len(cells) != len(names):
             raise UserError(wrong_width(path, number, cells, names))
         yield dict(zip(names, cells, strict=True))
+
+
+def without_last(names: Sequence[str], cells: Sequence[str]) -> Sequence[str]:
+    """Return the columns of a file by its first row: all of them, or all but the last, as where labels are withheld."""
+    return names[:-1] if len(cells) == len(names) - 1 else names
 
 
 def wrong_width(path: Path, number: int, cells: Sequence[str], names: Sequence[str]) -> str:
