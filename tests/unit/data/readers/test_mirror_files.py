@@ -63,7 +63,7 @@ MIRROR = {
         **{f"xnli/dev-{language}.tsv": 2490 for language in XNLI.split()},
         "xnli/test-en.tsv": 5010, "xnli/test-sw.tsv": 5010,
     },
-    ("tsv", PAWS): {f"pawsx/dev-{language}.tsv": 2000 for language in PAWSX.split()},
+    ("tsv_quoted", PAWS): {f"pawsx/dev-{language}.tsv": 2000 for language in PAWSX.split()},
     ("conll", PMB): {
         "ccg_pmb/en.train.conll": 7745, "ccg_pmb/en.dev.conll": 1174, "ccg_pmb/en.test.conll": 1053,
         "ccg_pmb/en.eval.conll": 841, **{f"ccg_pmb/{language}.dev.conll": None for language in ("de", "it", "nl")},

@@ -14,6 +14,17 @@ def test_tsv_is_unquoted_and_only_a_line_feed_ends_a_line(read):
     assert read("tsv", "a\tb\n", header=("x", "y")) == [{"x": "a", "y": "b"}]
 
 
+def test_quoted_tsv_has_quotes_where_a_cell_has_one(read):
+    content = 'NS\t"El ""Cementerio Macpelah"""\t0\r\nhe\'s 5 feet\tshe is\t1\r\n'
+    assert read("tsv_quoted", content, header=("one", "other", "label")) == [
+        {"one": "NS", "other": 'El "Cementerio Macpelah"', "label": "0"},
+        {"one": "he's 5 feet", "other": "she is", "label": "1"},
+    ]
+    assert read("tsv_quoted", '"a ""b"""\tc\n', header=("one", "other", "label")) == [{"one": 'a "b"', "other": "c"}]
+    with pytest.raises(UserError, match=r":1: not TSV whose cells with a quote are quoted"):
+        read("tsv_quoted", '"Rang" is a film\tc\t1\n', header=("one", "other", "label"))
+
+
 def test_csv_has_quotes_commas_and_lines_in_cells(read):
     content = 'context,label\r\n"He said ""no"",\r\nand left.",e\r\nplain 5" nail,n'
     assert read("csv", content) == [
