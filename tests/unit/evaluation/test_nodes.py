@@ -49,6 +49,10 @@ def test_they_are_predicted_where_the_study_asks_and_move_nothing(withheld):
     assert [cell.node for cell in plain.cells] == [cell.node for cell in asked.cells] == list(asked.unlabelled)
     assert "xnli: tests without labels are not scored; `unlabelled_tests` predicts them: de" in plain.notes
     assert "xnli: tests without labels are not scored; predicted for export-xtreme: de" in asked.notes
+    here = withheld.plan(
+        targets={"udpos": {"split": "dev"}}, tasks={"udpos": {"source": "tiny"}}, unlabelled_tests=True
+    )
+    assert "unlabelled_tests: no target has an official test without labels in its source" in here.notes
     with pytest.raises(UserError, match=r"targets\.xnli: XNLI has no labels in its test \(de\);"):
         withheld.plan(targets={"xnli": {"split": "test"}})
 

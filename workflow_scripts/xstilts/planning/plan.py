@@ -88,6 +88,8 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
                         unlabelled = study.unlabelled_tests and evaluation.unlabelled(arm, target, start, base)
                         if unlabelled:
                             plan.unlabelled[node.id] = unlabelled.id
+    if study.unlabelled_tests and not plan.unlabelled:
+        plan.notes.append("unlabelled_tests: no target has an official test without labels in its source")
     return plan
 
 
