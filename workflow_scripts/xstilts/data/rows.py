@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Form, Role
-from xstilts.store.specs.data import EvaluationDataSpec, TrainingDataSpec, Where
+from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, Where
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
@@ -71,10 +72,12 @@ def read_rows(
     reading, form = spec.reading, forms.get(spec.form)
     (label,) = form.FORM.of_role(Role.LABEL) or (None,)
     (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
+    lists = form.FORM.of_role(Role.TEXTS, Role.LABELS, Role.IDS)
     labels = _label_index(reading.labels if reading.labels is not None else spec.labels or ())
     dropped = _label_index(reading.drop_labels)
-    withheld = () if labelled else (label, word_labels)
-    columns = {field: column for field, column in reading.columns.items() if field not in withheld}
+    if not labelled:
+        columns = {field: column for field, column in reading.columns.items() if field not in (label, word_labels)}
+        reading = replace(reading, columns=columns)
     cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
@@ -83,7 +86,7 @@ def read_rows(
         place = f"{names[0]}, row {count}"
         if where is not None and not _text(raw_row, where.column, place).startswith(where.starts_with):
             continue
-        record = _record(raw_row, columns, reading.values, place)
+        record = _record(raw_row, reading, lists, place)
         identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
         if not labelled:
@@ -123,13 +126,20 @@ def _without_labels(form: Form, record: Row) -> Row:
     return of_row | {field: [NO_LABEL] * len(record[form.fields[field].of]) for field in form.of_role(Role.LABELS)}
 
 
-def _record(row: Row, columns: Mapping[str, str], texts_of: Mapping[str, Mapping[str, str]], place: str) -> Row:
-    """Return the fields of a raw row, by the names of the form."""
+def _record(row: Row, reading: Reading, lists: Sequence[str], place: str) -> Row:
+    """Return the fields of a raw row, by the names of the form.
+
+    Several columns of one field are a list where the field is one of ``lists``, and else one text.
+    """
     record: Row = {}
-    for field, column in columns.items():
-        values = [_column(row, name, place) for name in column.split("+")]
-        value: Any = values if len(values) > 1 else values[0]
-        texts = texts_of.get(field)
+    for field, column in reading.columns.items():
+        names = column.split("+")
+        value: Any = [_column(row, name, place) for name in names]
+        if len(names) == 1:
+            (value,) = value
+        elif field not in lists:
+            value = " ".join(str(_name(part, name, place)) for name, part in zip(names, value, strict=True))
+        texts = reading.values.get(field)
         if texts is not None:
             if not isinstance(value, str) or value not in texts:
                 raise UserError(f"{place}: {column} is {value!r:.60}, which is none of {', '.join(texts)}")

@@ -11,11 +11,10 @@ from xstilts.planning.study import Study
 from xstilts.store import address, specs, study_plan
 from xstilts.store.documentation import Documentation
 from xstilts.store.files import digest
-from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
-from xstilts.store.study_plan import NONE, Cell, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import NONE, Cell, Corpus, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
 
 # hex digits of a digest in the name of a study's folder
 _STUDY_DIGITS = 8
@@ -109,7 +108,7 @@ class Plan:
         urls: where the files of a data node can be downloaded: they decide no result.
         distance: the declared rank of a language's distance from the source language, where it has one.
         languages: what the registry says of the targets' languages.
-        corpora: the text that published models were pretrained on, in GiB by language.
+        corpora: the text that published models were pretrained on, by model.
         notes: for the user, what was left out and why.
         documentation: what the registry knows of what the study uses.
         unlabelled: by node of a cell that with the same model's predictions for an official test without labels.
@@ -122,7 +121,7 @@ class Plan:
     urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
     languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
-    corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    corpora: Mapping[str, Corpus] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     documentation: Documentation = Documentation()
     unlabelled: dict[str, str] = field(default_factory=dict)
@@ -244,5 +243,4 @@ class Plan:
 
     def as_table(self) -> str:
         """Return the text of index.tsv: the study's name of every node, and the path of its manifest."""
-        rows = ["stage\tname\tpath", *(f"{node.stage}\t{name}\t{node.id}/{MANIFEST}" for name, node in self.named())]
-        return "\n".join(rows) + "\n"
+        return study_plan.index(self.study_plan)

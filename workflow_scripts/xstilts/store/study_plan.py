@@ -18,6 +18,7 @@ from xstilts.store import specs
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation
+from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
@@ -137,6 +138,14 @@ class PlannedLanguage:
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """How much text a published model was pretrained on by language; a language without text is not in it."""
+
+    unit: str
+    sizes: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class FigureLabels:
     """What figures call models, mixtures, targets and languages, by the study's names of them."""
 
@@ -203,8 +212,7 @@ class StudyPlan:
         claims: what the study is checked against, by name.
         distance: rank of a language's declared distance from the source language, where it has one.
         languages: source languages and languages of the targets.
-        corpora: by model the GiB of text in each of these languages that it was pretrained on, of published models
-            where that is known; a language without text is not in it.
+        corpora: by model the text that it was pretrained on, of published models where that is known.
         mixtures: references of the intermediate tasks by the name of the mixture.
         notes: for people: what was left out and why.
         cells: one for each combination of the axes.
@@ -227,7 +235,7 @@ class StudyPlan:
     claims: Mapping[str, PlannedClaim]
     distance: Mapping[str, int]
     languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
-    corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    corpora: Mapping[str, Corpus] = field(default_factory=dict)
     mixtures: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
@@ -301,6 +309,13 @@ def to_json(plan: StudyPlan) -> dict[str, Any]:
 def text(plan: StudyPlan) -> str:
     """Return the content of plan.json."""
     return json.dumps(to_json(plan), ensure_ascii=False, indent=1) + "\n"
+
+
+def index(plan: StudyPlan) -> str:
+    """Return the text of index.tsv: every name of a node in the study, its stage and the path of its manifest."""
+    named = ((name, node) for node, entry in plan.nodes.items() for name in entry.names)
+    rows = (f"{node.partition('/')[0]}\t{name}\t{node}/{MANIFEST}" for name, node in named)
+    return "\n".join(["stage\tname\tpath", *rows]) + "\n"
 
 
 def read(path: Path) -> StudyPlan:
