@@ -63,8 +63,8 @@ def test_index_of_a_read_only_folder(filled, tmp_path):
     assert files["xquad/xquad.de.json"]["tasks"]["xquad"]["rows"] == tiny.TEST_ROWS
 
 
-def test_index_knows_rows_and_samples(pocket):
-    _, files = pocket
+def test_index_knows_rows_and_samples(real_text):
+    _, files = real_text
     expected = {
         ("mnli", "mnli/train.json"): (8999, True),
         ("commonsenseqa", "commonsenseqa/train_rand_split.jsonl"): (9741, False),

@@ -67,6 +67,7 @@ def read_rows(
     reading, form = spec.reading, forms.get(spec.form)
     (label,) = form.FORM.of_role(Role.LABEL) or (None,)
     (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
+    lists = form.FORM.of_role(Role.TEXTS, Role.LABELS, Role.IDS)
     labels = _label_index(reading.labels if reading.labels is not None else spec.labels or ())
     dropped = _label_index(reading.drop_labels)
     cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
@@ -77,7 +78,7 @@ def read_rows(
         place = f"{names[0]}, row {count}"
         if where is not None and not _text(raw_row, where.column, place).startswith(where.starts_with):
             continue
-        record = _record(raw_row, reading, place)
+        record = _record(raw_row, reading, lists, place)
         identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
         if label is not None:
@@ -109,12 +110,19 @@ def read_rows(
     return rows, count
 
 
-def _record(row: Row, reading: Reading, place: str) -> Row:
-    """Return the fields of a raw row, by the names of the form."""
+def _record(row: Row, reading: Reading, lists: Sequence[str], place: str) -> Row:
+    """Return the fields of a raw row, by the names of the form.
+
+    Several columns of one field are a list where the field is one of ``lists``, and else one text.
+    """
     record: Row = {}
     for field, column in reading.columns.items():
-        values = [_column(row, name, place) for name in column.split("+")]
-        value: Any = values if len(values) > 1 else values[0]
+        names = column.split("+")
+        value: Any = [_column(row, name, place) for name in names]
+        if len(names) == 1:
+            (value,) = value
+        elif field not in lists:
+            value = " ".join(str(_name(part, name, place)) for name, part in zip(names, value, strict=True))
         texts = reading.values.get(field)
         if texts is not None:
             if not isinstance(value, str) or value not in texts:
