@@ -85,6 +85,7 @@ class Study:
     answer: Answer | None
     claims: Mapping[str, PlannedClaim]
     figures: FigureOptions
+    unlabelled_tests: bool = False
     pinned: Mapping[str, PinnedModel] = field(default_factory=dict)
 
     def limits(self, task: str) -> Limits:
@@ -162,6 +163,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         answer=answer,
         claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
         figures=_figures(value["figures"], models, mixtures, targets, location),
+        unlabelled_tests=value["unlabelled_tests"],
         pinned=pinned,
     )
 
