@@ -9,10 +9,10 @@ from xstilts.planning import index, registry
 from tests.builders.plans import tiny_model
 
 UNREADABLE = {
-    "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv:1: 2 columns where 3"),
+    "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv:2: 3 columns where 2"),
     "truncated": ("mnli/train.json", lambda text: text[: len(text) // 2], r"train\.json: not JSON .*truncated"),
     "other format": ("xquad/xquad.de.json", lambda text: "[]", r"xquad\.de\.json: not in SQuAD's format"),
-    "no tag": ("udpos/test-de.tsv", lambda text: "word\n" + text, r"test-de\.tsv:1: 1 columns where 2 \(words, tags\)"),
+    "no tag": ("udpos/test-de.tsv", lambda text: "word\n" + text, r"test-de\.tsv:2: 2 columns where 1 \(words\)"),
     "unequal lines": (
         "tatoeba/tatoeba.deu-eng.deu", lambda text: text + "more\n", r"deu: 25 lines, but .*eng has 24",
     ),

@@ -39,3 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             _MODELS[content.kind](content, made.scratch, place)
             check_model(made.scratch)
+            # after what reads the environment of the hub's client, which comes with transformers
+            from xstilts.models import architecture
+
+            architecture.check(made.scratch)

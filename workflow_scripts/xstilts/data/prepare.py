@@ -157,11 +157,14 @@ def _evaluation(spec: EvaluationDataSpec, raw: Path) -> tuple[dict[str, list[Row
         rows: list[Row] = []
         for split, files in ((source.split, list(source.files)), (THRESHOLD, list(source.threshold))):
             if files:
-                read, count = read_rows(spec, raw, files, f"{prefix}{split}", source.where, left_out, Counter())
+                read, count = read_rows(
+                    spec, raw, files, f"{prefix}{split}", source.where, left_out, Counter(), source.labelled
+                )
                 rows += [{**row, "language": language, "split": split} for row in read]
             if split == source.split:
                 check_count(count, source.rows, ", ".join(files))
-                refuse_placeholders(spec.form, spec.labels, read, ", ".join(files))
+                if source.labelled:
+                    refuse_placeholders(spec.form, spec.labels, read, ", ".join(files))
                 available[language] = len(read)
         everything[language] = rows
     everything = _choose_evaluation(spec, everything)
@@ -178,11 +181,12 @@ def _evaluated(spec: EvaluationDataSpec, language: str, rows: list[Row], availab
     fewer = source.published is not None and scored < source.published
     return PreparedSplit(
         rows=scored,
-        labels=label_counts(spec.form, spec.labels, rows),
+        labels=label_counts(spec.form, spec.labels, rows) if source.labelled else {},
         available=available,
         split=source.split,
         official=source.official,
         sample=source.sample or fewer or scored < available,
+        labelled=source.labelled,
     )
 
 

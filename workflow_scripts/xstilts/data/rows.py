@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from xstilts import forms
 from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.forms.declaration import Role
+from xstilts.forms.declaration import Form, Role
 from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, Where
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
+# what stands in place of a label where a split has none; nothing scores it
+NO_LABEL = 0
 Row = dict[str, Any]
 # a value of a label in raw files
 LabelValue = str | int | bool
@@ -49,6 +52,7 @@ def read_rows(
     where: Where | None,
     left_out: Counter[str],
     seen: Counter[str],
+    labelled: bool = True,
 ) -> tuple[list[Row], int]:
     """Return the normalised rows of one file group, and how many rows the files have.
 
@@ -60,6 +64,7 @@ def read_rows(
         where: which rows are in the language that is read; None for all.
         left_out: counts, by reason, the rows that are left out.
         seen: counts the ids so far; an id that repeats gets a number.
+        labelled: whether the rows have labels; those of others are NO_LABEL.
 
     Raises:
         UserError: naming the file and the row that cannot be used.
@@ -70,6 +75,9 @@ def read_rows(
     lists = form.FORM.of_role(Role.TEXTS, Role.LABELS, Role.IDS)
     labels = _label_index(reading.labels if reading.labels is not None else spec.labels or ())
     dropped = _label_index(reading.drop_labels)
+    if not labelled:
+        columns = {field: column for field, column in reading.columns.items() if field not in (label, word_labels)}
+        reading = replace(reading, columns=columns)
     cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
@@ -81,12 +89,14 @@ def read_rows(
         record = _record(raw_row, reading, lists, place)
         identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
-        if label is not None:
+        if not labelled:
+            record |= _without_labels(form.FORM, record)
+        elif label is not None:
             if _key(record[label]) in dropped:
                 left_out["no gold label"] += 1
                 continue
             record[label] = _label(record[label], labels, place)
-        if word_labels is not None:
+        if labelled and word_labels is not None:
             record[word_labels] = _labels_of_words(record[word_labels], word_labels, labels, place)
         try:
             row = form.normalise(record, spec.labels)
@@ -108,6 +118,12 @@ def read_rows(
         row["cluster_id"] = f"{split}.{_name(cluster, 'cluster', place)}"
         rows.append(row)
     return rows, count
+
+
+def _without_labels(form: Form, record: Row) -> Row:
+    """Return what stands in place of the labels of a row that has none."""
+    of_row = dict.fromkeys(form.of_role(Role.LABEL), NO_LABEL)
+    return of_row | {field: [NO_LABEL] * len(record[form.fields[field].of]) for field in form.of_role(Role.LABELS)}
 
 
 def _record(row: Row, reading: Reading, lists: Sequence[str], place: str) -> Row:

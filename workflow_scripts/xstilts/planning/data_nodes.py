@@ -90,6 +90,11 @@ class DataPlanner:
         splits = self.evaluated[target][1]
         return self._evaluation_data(target, splits, "evaluation", self.study.limits(target).test_rows)
 
+    def unlabelled_data(self, target: str) -> Node | None:
+        """Return all rows of a target's official test that have no labels; None where there are none."""
+        found = self.sourcing.unlabelled(target, self.study.targets[target], self.evaluated[target][1])
+        return None if found is None else self._evaluation_data(target, found[1], "unlabelled", None, found[0])
+
     def tokens(self, prepared: Node, model: Node, form: str, lengths: Mapping[str, float]) -> Node:
         """Return the tokens of prepared rows for the tokenizer of a model."""
         tokenizer = self.tokenizers.get(model.id, model)
@@ -186,11 +191,18 @@ class DataPlanner:
                     parents[role(EXCLUDED, f"{target.task}.{split.split}")] = contexts
         return parents
 
-    def _evaluation_data(self, target: str, splits: Mapping[str, SplitFiles], kind: str, test_rows: int | None) -> Node:
+    def _evaluation_data(
+        self,
+        target: str,
+        splits: Mapping[str, SplitFiles],
+        kind: str,
+        test_rows: int | None,
+        source: Source | None = None,
+    ) -> Node:
         if (target, kind) in self._evaluation:
             return self._evaluation[target, kind]
         task = self.registry.tasks[self.study.targets[target].task]
-        source, _ = self.evaluated[target]
+        source = source or self.evaluated[target][0]
         names = [name for split in splits.values() for name in (*split.files, *split.threshold)]
         # a pool of some languages is another task than that of all, and made-up text is no task's
         complete = not FORMS[task.form].pooled or set(splits) == set(task.languages)
@@ -203,15 +215,7 @@ class DataPlanner:
             task_version=task.version,
             reading=_reading(source),
             languages={
-                language: EvaluationFiles(
-                    split=split.split,
-                    official=split.official and complete,
-                    files=split.files,
-                    threshold=split.threshold,
-                    where=_where(task, source, language),
-                    published=task.published(split.split, language),
-                    **self.sourcing.rows(task, target, split.files[0]),
-                )
+                language: self._evaluation_files(task, target, source, language, split, complete)
                 for language, split in splits.items()
             },
             test_rows=test_rows,
@@ -220,6 +224,21 @@ class DataPlanner:
         )
         self._evaluation[target, kind] = self.nodes.add(f"{target}.{kind}", spec)
         return self._evaluation[target, kind]
+
+    def _evaluation_files(
+        self, task: Task, target: str, source: Source, language: str, split: SplitFiles, complete: bool
+    ) -> EvaluationFiles:
+        indexed = self.sourcing.rows(task, target, split.files[0])
+        return EvaluationFiles(
+            split=split.split,
+            official=split.official and complete,
+            files=split.files,
+            threshold=split.threshold,
+            where=_where(task, source, language),
+            published=task.published(split.split, language, indexed["rows"]),
+            labelled=split.labelled,
+            **indexed,
+        )
 
 
 def _reading(source: Source) -> Reading:

@@ -17,6 +17,8 @@ import yaml
 
 from xstilts import schema
 from xstilts.errors import UserError
+from xstilts.forms import FORMS
+from xstilts.forms.declaration import Role
 from xstilts.planning.registry import Registry
 from xstilts.planning.tasks import Source, Task
 from xstilts.relative_path import RULE, is_inside
@@ -109,20 +111,31 @@ def index_mirror(folder: Path, registry: Registry, read: Reader) -> dict[str, di
         for source, names, split, language in _file_groups(task):
             if not all((folder / name).is_file() for name in names):
                 continue
-            rows = sum(1 for _ in read(source, folder, names))
+            raw = iter(read(source, folder, names))
+            first = next(raw, None)
+            rows = sum(1 for _ in raw) + (first is not None)
             log.info("%s: %s: %d rows", task.name, ", ".join(names), rows)
             totals[task.name, split, language] += rows
+            use = {"split": split, "rows": rows, "language": language}
+            if first is not None and not _has_labels(task, source, first):
+                use["labelled"] = False
             for name in names:
                 if name not in files:
                     files[name] = {"sha256": file_sha256(folder / name), "tasks": {}}
-                files[name]["tasks"].setdefault(task.name, {"split": split, "rows": rows, "language": language})
+                files[name]["tasks"].setdefault(task.name, dict(use))
     for file in files.values():
         for name, use in file["tasks"].items():
-            published = registry.tasks[name].published(use["split"], use["language"])
-            use["sample"] = published is not None and totals[name, use["split"], use["language"]] < published
+            split, language = use["split"], use["language"]
+            use["sample"] = registry.tasks[name].is_sample(split, language, totals[name, split, language])
     if not files:
         raise UserError(f"{folder}: none of the registry's files is here; see `sources` in registry/tasks")
     return files
+
+
+def _has_labels(task: Task, source: Source, row: Mapping[str, Any]) -> bool:
+    """Tell whether a row has what a source calls its label, where it has one: the labels of tests can be withheld."""
+    roles = FORMS[task.form].of_role(Role.LABEL, Role.LABELS)
+    return all(source.columns[field].split(".")[0] in row for field in roles if field in source.columns)
 
 
 def _file_groups(task: Task) -> list[tuple[Source, tuple[str, ...], str, str]]:

@@ -28,6 +28,7 @@ class SplitFiles:
     official: bool
     files: tuple[str, ...]
     threshold: tuple[str, ...]
+    labelled: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,7 @@ class Sourcing:
             if found:
                 break
         else:
-            raise UserError(
-                f"{location}: none of the languages {', '.join(target.languages)} is there for {task.title} in the"
-                f" source {self.study.source_of(name)!r}"
-                + (
-                    "; add its files and run xstilts index-mirror again"
-                    if self.study.source_of(name) == "mirror"
-                    else ""
-                )
-            )
+            raise UserError(f"{location}: {self._why_none(name, target)}")
         left_out = [language for language in target.languages if language not in found]
         if left_out and target.strict:
             raise UserError(
@@ -96,10 +89,55 @@ class Sourcing:
             )
         if left_out:
             self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
+        if unlabelled := self.unlabelled(name, target, found):
+            what = "predicted for export-xtreme" if self.study.unlabelled_tests else "`unlabelled_tests` predicts them"
+            self.notes.append(f"{name}: tests without labels are not scored; {what}: {', '.join(unlabelled[1])}")
         return source, found
 
-    def split(self, task: Task, reference: str, source: Source, language: str, asked: str | None) -> SplitFiles | None:
-        """Return the best split that a source has in a language, with the names of its files."""
+    def _why_none(self, name: str, target: Target) -> str:
+        """Return why a source has no language of a target to score."""
+        title, kind = self.registry.tasks[target.task].title, self.study.source_of(name)
+        if unlabelled := self.unlabelled(name, target, {}):
+            without = ", ".join(unlabelled[1])
+            return f"{title} has no labels in its test ({without}); scores need a split that has, such as the dev files"
+        more = "; add its files and run xstilts index-mirror again" if kind == "mirror" else ""
+        return f"none of the languages {', '.join(target.languages)} is there for {title} in the source {kind!r}{more}"
+
+    def unlabelled(
+        self, name: str, target: Target, scored: Mapping[str, SplitFiles]
+    ) -> tuple[Source, dict[str, SplitFiles]] | None:
+        """Return the source whose official test of a target has no labels, with its files by language; None without.
+
+        Args:
+            name: the target's name in the study.
+            target: the target.
+            scored: the splits that are scored; a language whose official test is among them needs no other one.
+        """
+        task = self.registry.tasks[target.task]
+        languages = [code for code in target.languages if code not in scored or not scored[code].official]
+        for source in self._sources(task, name, f"targets.{name}"):
+            found = {
+                language: split
+                for language in languages
+                if (split := self.split(task, name, source, language, None, labelled=False)) is not None
+            }
+            if found:
+                return source, found
+        return None
+
+    def split(
+        self, task: Task, reference: str, source: Source, language: str, asked: str | None, labelled: bool = True
+    ) -> SplitFiles | None:
+        """Return the best split that a source has in a language, with the names of its files.
+
+        Args:
+            task: the task.
+            reference: what the study calls it.
+            source: the source.
+            language: the language.
+            asked: the split that must be it; None for any.
+            labelled: whether its files have labels; of those without, the official split alone is one.
+        """
         kind = self.study.source_of(reference)
         for entry in source.evaluation:
             files, threshold = (
@@ -108,11 +146,18 @@ class Sourcing:
             )
             listed = entry.languages or task.languages
             there = files and all(self._has(kind, source, task, name) for name in files)
+            if self._labelled(kind, task, files) != labelled or not (labelled or entry.official):
+                continue
             if asked in (None, entry.split) and language in listed and there:
                 # without another split to choose a threshold on, it is chosen on a half of this one
                 threshold = threshold if all(self._has(kind, source, task, name) for name in threshold) else ()
-                return SplitFiles(entry.split, entry.official, files, threshold)
+                return SplitFiles(entry.split, entry.official, files, threshold, labelled)
         return None
+
+    def _labelled(self, kind: str, task: Task, files: tuple[str, ...]) -> bool:
+        """Tell whether files have labels; those of a mirror may not, as its index knows."""
+        uses = [self._mirror.get(name, {}).get("tasks", {}).get(task.name, {}) for name in files]
+        return kind != "mirror" or all(use.get("labelled", True) for use in uses)
 
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:
         """Return what the index says of a file's rows before it is read: their number, and whether it is a sample."""

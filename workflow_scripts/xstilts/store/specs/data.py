@@ -83,6 +83,7 @@ class EvaluationFiles:
         published: number of rows by the paper.
         rows: number of rows by the source.
         sample: whether these are not all rows.
+        labelled: whether the rows have labels; others are predicted for export, and not scored.
     """
 
     split: str
@@ -93,6 +94,7 @@ class EvaluationFiles:
     published: int | None
     rows: int | None
     sample: bool
+    labelled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
