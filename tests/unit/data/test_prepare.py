@@ -140,10 +140,10 @@ def test_contexts_of_evaluation_sets_are_in_no_training_of_a_dual_encoder(raw, t
 
 
 def test_topics_of_sib200(raw):
-    """A tab-separated file for each code of FLORES-200; quotes in it are text."""
+    """A tab-separated file for each code of FLORES-200; texts with a quotation mark are quoted."""
     header = "index_id\tcategory\ttext\n"
     for code in ("eng_Latn", "ace_Arab", "zho_Hant"):
-        rows = f'548\tsports\t"Run," said {code}.\n824\tscience/technology\tAn atom of {code}.\n'
+        rows = f'548\tsports\t"""Run,"" said {code}."\n824\tscience/technology\tAn atom of {code}.\n'
         raw.write({f"sib200/{code}/{split}.tsv": header + rows for split in ("train", "dev", "test")})
     study = {"targets": {"sib200": None}, "languages": ["en", "ace-Arab", "zh-Hant"]}
     parts, stated = raw.prepare("sib200.evaluation", **study)
