@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.data.sources import Place, tiny
-from xstilts.planning import index, registry
+from xstilts.planning import mirror_index, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
@@ -93,7 +93,7 @@ def filled(tmp_path) -> Mirror:
 def pocket(mirror):
     """The plan of studies/pocket.yaml on real data, and the index of these."""
     entries = registry.load()
-    files = index.index_mirror(mirror, entries, readers.read)
+    files = mirror_index.index_mirror(mirror, entries, usable.check)
     model = {"multilingual-e5-small": {"model.safetensors": {"sha256": "0" * 64, "bytes": 1}}}
     study = read_study(ROOT / "studies/pocket.yaml", entries)
     return make_plan(study, entries, Indexes(files, model)), files
