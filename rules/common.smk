@@ -134,8 +134,10 @@ def data_place(wildcards, resources):
 
 def model_place(wildcards, resources):
     """Where this machine has the model, and whether it may open a connection."""
-    name, *_ = plan.made.names[node("models", wildcards).id]
-    return place_options(settings.model_folders.get(name))
+    model = node("models", wildcards)
+    name, *_ = plan.made.names[model.id]
+    in_a_folder = model.spec.source.kind == "folder"
+    return place_options(settings.model_folders.get(name) if in_a_folder else settings.mirror)
 
 
 def place_options(folder):

@@ -5,19 +5,9 @@ import json
 from pathlib import Path
 
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.data.sources import Place, hub, miniature, mirror, tiny, url
+from xstilts.data.sources import Place
+from xstilts.data.sources.fetch import fetch
 from xstilts.store import node
-from xstilts.store.model_folder import check_model
-from xstilts.store.specs.data import DataSpec
-
-_DATA = {
-    "mirror": mirror.fetch_data,
-    "hub": hub.fetch_data,
-    "url": url.fetch_data,
-    "miniature": miniature.fetch_data,
-    "tiny": tiny.fetch_data,
-}
-_MODELS = {"folder": mirror.fetch_model, "hub": hub.fetch_model, "tiny": tiny.fetch_model}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    spec, content = arguments.spec, arguments.spec.source
     downloads = results_of(arguments.output) / "downloads"
-    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads)
-    with node.making(arguments.output, spec) as made:
-        if isinstance(spec, DataSpec):
-            _DATA[content.kind](content, made.scratch, place)
-        else:
-            _MODELS[content.kind](content, made.scratch, place)
-            check_model(made.scratch)
+    with node.making(arguments.output, arguments.spec) as made:
+        fetch(arguments.spec, made.scratch, Place(arguments.folder, arguments.offline, arguments.urls, downloads))

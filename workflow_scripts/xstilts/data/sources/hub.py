@@ -108,5 +108,5 @@ def _set_offline(offline: bool) -> None:
 
 def _explain(what: str, error: Exception, offline: bool) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    mend = "set `offline: false`, or fetch on a machine with a network" if offline else "try again, or use a mirror"
+    mend = "set `offline: false`, or carry it here with xstilts mirror" if offline else "try again, or use a mirror"
     return f"hub: cannot fetch {what}: {reason}; {mend}"
