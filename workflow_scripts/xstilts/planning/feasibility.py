@@ -1,32 +1,65 @@
-"""What a plan asks for and no job can do, as far as it is known beforehand: inputs longer than a model reads."""
+"""What a plan asks for and no job can do, as far as it is known beforehand.
+
+Inputs longer than a model reads, and a language-model head that a model has not.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from xstilts.errors import UserError
 from xstilts.model_config import MADE_HERE, positions
+from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
-from xstilts.store.specs.base import MODEL, PREPARED
+from xstilts.planning.sourcing import Indexes
+from xstilts.store.specs.base import BASE, MODEL, PREPARED
 from xstilts.store.specs.data import TokensSpec
-from xstilts.store.specs.models import TokenizerSpec
+from xstilts.store.specs.evaluation import PredictionsSpec
+from xstilts.store.specs.models import TokenizerSpec, TrainingSpec
 
 _LENGTHS = ("max_length", "max_query_length")
 
 
-def check(plan: Plan, registry: Registry, location: str) -> None:
-    """Refuse inputs that are longer than their model reads.
-
-    What a model reads is known where the registry has its ``shape`` or it is made here; of others the rule ``tokenize``
-    finds out.
+def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> None:
+    """Refuse what no job of a plan can do.
 
     Args:
         plan: the plan.
         registry: its models.
+        indexes: what local model folders contain.
         location: what to call the study's file in an error.
 
     Raises:
-        UserError: naming the data, the length and the model.
+        UserError: naming what cannot be done, and the model.
+    """
+    _check_lengths(plan, registry, location)
+    _check_heads(plan, indexes, location)
+
+
+def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:
+    """Refuse a task with the model's own language-model head where the model has none.
+
+    The index of a model folder says so; of a download the job finds out.
+    """
+    for node in plan.nodes.values():
+        spec = node.spec
+        if not isinstance(spec, TrainingSpec | PredictionsSpec) or BASE not in spec.parents:
+            continue
+        model = plan.made.names[spec.parents[BASE]][0]
+        known = indexes.models.get(model, {}).get("config.json", {}).get(LANGUAGE_HEAD)
+        if spec.numerics.submodel is not None or known is False:
+            why = "the encoder alone has" if spec.numerics.submodel is not None else "its weights have"
+            raise UserError(
+                f"{location}: {plan.made.names[node.id][0]} needs the language-model head of {model}, and"
+                f" {why} none; leave out the task or the model"
+            )
+
+
+def _check_lengths(plan: Plan, registry: Registry, location: str) -> None:
+    """Refuse inputs that are longer than their model reads.
+
+    What a model reads is known where the registry has its ``shape`` or it is made here; of others the rule ``tokenize``
+    finds out.
     """
     for node in plan.stage("tokens").values():
         spec = node.spec

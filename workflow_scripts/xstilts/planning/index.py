@@ -15,9 +15,13 @@ import yaml
 
 from xstilts import schema
 from xstilts.errors import UserError
+from xstilts.model_config import has_language_head
 from xstilts.relative_path import RULE, is_inside
-from xstilts.store.files import file_sha256, write_atomically
-from xstilts.store.model_folder import check_model
+from xstilts.store.files import file_sha256, read_json, write_atomically
+from xstilts.store.model_folder import check_model, weight_names
+
+# key of what an index says of a model's configuration
+LANGUAGE_HEAD = "language_model_head"
 
 
 def location(folder: Path, name: str, results: Path) -> Path | None:
@@ -76,7 +80,15 @@ def write(folder: Path, name: str, results: Path, files: Mapping[str, Any]) -> P
 def index_model(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the index of a model folder: the SHA-256 and size of each file that is used.
 
+    With the configuration stands whether the weights have a language-model head, where that is known.
+
     Raises:
         UserError: if weights, configuration or tokenizer are missing.
     """
-    return {path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in check_model(folder)}
+    paths = check_model(folder)
+    files: dict[str, dict[str, Any]] = {
+        path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in paths
+    }
+    config = read_json(folder / "config.json")
+    files["config.json"][LANGUAGE_HEAD] = has_language_head(config, weight_names(paths))
+    return files

@@ -101,8 +101,9 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
         for name, folder in settings.model_folders.items()
         if name in {entries.models[model]["weights_of"] or model for model in study.models}
     }
-    plan = make_plan(study, entries, Indexes(mirror, models))
-    feasibility.check(plan, entries, str(settings.study))
+    indexes = Indexes(mirror, models)
+    plan = make_plan(study, entries, indexes)
+    feasibility.check(plan, entries, indexes, str(settings.study))
     return plan
 
 

@@ -1,6 +1,7 @@
 """What a model folder must hold, and which of its files are used."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -35,3 +36,11 @@ def check_model(folder: Path) -> list[Path]:
         raise UserError(f"{path}: not whole ({error}); fetch or save the weights anew") from None
     named = [folder / name for name in MODEL_FILES if (folder / name).is_file()]
     return named + weights + sorted(folder.glob("*.safetensors.index.json"))
+
+
+def weight_names(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the names of the weights in those of some files that are safetensors."""
+    for path in paths:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as weights:
+                yield from weights.keys()

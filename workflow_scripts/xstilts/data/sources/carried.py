@@ -37,21 +37,27 @@ def take(spec: DataSpec | ModelSpec, folder: Path, carrying: Path | None) -> boo
     Raises:
         UserError: if a file is missing or is not the one that was carried.
     """
-    if spec.source.kind not in ("hub", "url") or carrying is None or not (carrying / FILE).is_file():
+    if spec.source.kind not in ("hub", "url", "folder") or carrying is None or not (carrying / FILE).is_file():
         return False
     files = _read(carrying)
-    prefix = prefix_of(spec)
-    names = spec.source.files or [name.removeprefix(prefix) for name in files if name.startswith(prefix)]
-    if not names or not all(_carries(files, f"{prefix}{name}", spec.source.files.get(name)) for name in names):
-        return False
-    for name in names:
+    found = _carried(spec, files)
+    for name, there in found.items():
         command = f"xstilts mirror, where there is a network, into {carrying}"
-        copy_checked(carrying / f"{prefix}{name}", target(folder, name), files[f"{prefix}{name}"], command)
-    return True
+        copy_checked(carrying / there, target(folder, name), files[there], command)
+    return bool(found)
 
 
-def _carries(files: Mapping[str, str], name: str, sha256: str | None) -> bool:
-    return name in files and sha256 in (None, files[name])
+def _carried(spec: DataSpec | ModelSpec, files: Mapping[str, str]) -> dict[str, str]:
+    """Return under which name each file of a node is carried; nothing if one is not.
+
+    What a file is, its SHA-256 says, where the spec has it; of a hub's files it has the names and the revision alone.
+    """
+    prefix, by_content = prefix_of(spec), {sha256: name for name, sha256 in files.items()}
+    names = spec.source.files or {name.removeprefix(prefix): None for name in files if name.startswith(prefix)}
+    found = {
+        name: f"{prefix}{name}" if sha256 is None else by_content.get(sha256, "") for name, sha256 in names.items()
+    }
+    return found if all(name in files for name in found.values()) else {}
 
 
 def prefix_of(spec: DataSpec | ModelSpec, name: str = "") -> str:
@@ -102,9 +108,11 @@ def put(folder: Path, files: dict[str, str], prefix: str, content: Content, fetc
         content: what they are.
         fetch: writes the node's files into a folder.
     """
-    names = [f"{prefix}{name}" for name in content.files] or [name for name in files if name.startswith(prefix)]
     known = {f"{prefix}{name}": sha256 for name, sha256 in content.files.items()}
-    if names and all(_carries(files, name, known.get(name)) and (folder / name).is_file() for name in names):
+    known = known or {name: None for name in files if name.startswith(prefix)}
+    if known and all(
+        name in files and sha256 in (None, files[name]) and (folder / name).is_file() for name, sha256 in known.items()
+    ):
         return 0
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as scratch:
         fetch(Path(scratch))
