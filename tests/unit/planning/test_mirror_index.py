@@ -10,9 +10,11 @@ from xstilts.data.usable import PLACEHOLDERS, STRIPPED
 from xstilts.errors import UserError
 from xstilts.planning import mirror_index, registry
 from xstilts.planning.mirror_index import UNLABELLED, UNUSABLE
+from xstilts.planning.plan import make_plan
+from xstilts.planning.sourcing import Indexes
 
 from tests.builders.mirrors import squad
-from tests.builders.plans import make, node_of, results_of
+from tests.builders.plans import make, node_of, results_of, study_of
 
 UNREADABLE = {
     "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv:1: 2 columns where 3"),
@@ -193,3 +195,16 @@ def test_placeholders_of_a_real_mirror(pocket):
     unlabelled = {name for name, file in files.items() if any(UNLABELLED in use for use in file["tasks"].values())}
     assert unlabelled == {name for name in files if re.fullmatch(r"tydiqa/tydiqa\.goldp\...\.dev\.json", name)}
     assert not [name for name, file in files.items() if any(UNUSABLE in use for use in file["tasks"].values())]
+
+
+def test_a_study_on_a_real_mirror_says_what_it_cannot_use(pocket, tmp_path):
+    entries, (_, files) = registry.load(), pocket
+
+    def plan(*targets):
+        content = {"description": "x", "source": "mirror", "models": ["tiny"], "mixtures": {"none": None}, "seeds": [1]}
+        study = study_of(tmp_path, {**content, "targets": dict.fromkeys(targets), "languages": ["en", "te"]})
+        return make_plan(study, entries, Indexes(files, {}))
+
+    with pytest.raises(UserError, match=r"tydiqa: none .* en, te .*\.goldp\.en\.dev\.json: placeholders in place"):
+        plan("tydiqa", "udpos")
+    assert plan("udpos").stage("predictions")
