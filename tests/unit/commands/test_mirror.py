@@ -119,9 +119,11 @@ def test_folders_that_it_did_not_write(server, folder, caplog):
     assert main(["mirror", "study.yaml", "config.yaml"]) == 2
     assert "error: config.yaml: neither empty nor written" in caplog.text
     (folder / "carried/mine").unlink()
-    (folder / "carried/carried.json").write_text("{}")
-    assert main(["mirror", "study.yaml", "carried"]) == 2
-    assert "carried.json: not written by xstilts mirror; run it again, into another folder" in caplog.text
+    for text in ("{}", '{"files": {"../x": "0"}}', '{"files": {"x": 0}}'):
+        (folder / "carried/carried.json").write_text(text)
+        caplog.clear()
+        assert main(["mirror", "study.yaml", "carried"]) == 2
+        assert "carried.json: not written by xstilts mirror; run it again, into another folder" in caplog.text
 
 
 def test_two_at_once(server, folder, caplog):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from xstilts.data.sources.mirror import copy_checked
 from xstilts.errors import UserError
+from xstilts.relative_path import is_inside
 from xstilts.store.files import file_sha256, read_json, sync, target, write_atomically
 from xstilts.store.specs.data import Content, DataSpec
 from xstilts.store.specs.models import ModelSpec
@@ -129,7 +130,9 @@ def put(folder: Path, files: dict[str, str], prefix: str, content: Content, fetc
 def _read(folder: Path) -> dict[str, str]:
     path = folder / FILE
     files = read_json(path, "run xstilts mirror again, into another folder").get("files")
-    if not isinstance(files, dict) or not all(isinstance(sha256, str) for sha256 in files.values()):
+    if not isinstance(files, dict) or not all(
+        isinstance(value, str) and is_inside(name) for name, value in files.items()
+    ):
         raise UserError(f"{path}: not written by xstilts mirror; run it again, into another folder")
     return files
 
