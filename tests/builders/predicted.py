@@ -145,7 +145,7 @@ class Predicted:
                 )  # fmt: skip
                 self.nodes[prepared] = PlannedNode("", (prepared,), to_json(union))
             tokens = f"tokens/{mixture}.{task}"
-            self.nodes[tokens] = PlannedNode("", (tokens,), {"parents": {"prepared": prepared}})
+            self.nodes[tokens] = PlannedNode("", (tokens,), {"version": 1, "parents": {"prepared": prepared}})
             parents[f"tokens.{task}"] = tokens
         tasks = [task_spec(task, form_of(task), "accuracy") for task in self.mixtures[mixture]]
         self.nodes[node] = PlannedNode("", (node,), to_json(training_spec(IntermediateSpec, tasks, seed, parents)))
@@ -162,7 +162,7 @@ class Predicted:
         prepared, tokens = (f"{stage}/{target}{self.data_tag}" for stage in ("prepared", "tokens"))
         self.nodes[prepared] = PlannedNode("", (target,), to_json(evaluation))
         parents = {"prepared": prepared, "model": "tokenizers/t"}
-        self.nodes[tokens] = PlannedNode("", (target,), {"parents": parents})
+        self.nodes[tokens] = PlannedNode("", (target,), {"version": 1, "parents": parents})
 
     def plan(self, **changes: Any) -> StudyPlan:
         """Return the plan."""

@@ -1,4 +1,4 @@
-"""README and docs/miniature.md show what the files in docs/miniature say.
+"""README and docs/miniature.md show what the files in docs/miniature say; docs/results.md has the columns of scores.
 
 What stands between two markers is written anew by ``pytest --golden tests/unit/reporting/test_documents.py``.
 """
@@ -19,7 +19,7 @@ from tests.builders.projects import ROOT
 # the study files, and the folders in docs/miniature with what they found
 DEFAULT, WORLDS = "miniature", "miniature_worlds"
 FOLDERS = {DEFAULT: ROOT / "docs/miniature/default", WORLDS: ROOT / "docs/miniature/worlds"}
-README, PAGE = ROOT / "README.md", ROOT / "docs/miniature.md"
+README, PAGE, RESULTS = ROOT / "README.md", ROOT / "docs/miniature.md", ROOT / "docs/results.md"
 OF_WORLDS = ("main", "worlds", "by_language")
 BLOCKS = {
     "headline table": README,
@@ -27,6 +27,7 @@ BLOCKS = {
     "first paragraph of six worlds": PAGE,
     **{f"{name} of six worlds": PAGE for name in OF_WORLDS},
     **dict.fromkeys(("learning rates", "false alarms"), PAGE),
+    "columns of scores": RESULTS,
 }
 WIDTH = 118
 
@@ -68,7 +69,14 @@ def blocks(plans, found, false_alarm_shares):
         **{f"{name} of six worlds": worlds[name] for name in ("first paragraph", *OF_WORLDS)},
         "learning rates": learning_rates.text(pd.read_csv(learning_rates.MEANS)),
         "false alarms": false_alarms.text(pd.read_parquet(false_alarms.RUNS), *false_alarm_shares),
+        "columns of scores": columns(scores.COLUMNS),
     }
+
+
+def columns(declared):
+    """Return the table of the columns that a table on disk has."""
+    rows = [f"| `{one.name}` | {one.type}{', or missing' * one.optional} | {one.meaning} |" for one in declared]
+    return "\n".join(["| column | type | what it says |", "|---|---|---|", *rows])
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -81,6 +89,12 @@ def test_documents_show_what_the_study_found(blocks, request, name):
         return
     again = "pytest --golden tests/unit/reporting/test_documents.py"
     assert there == blocks[name], f"{page.name}: write it anew with {again}"
+
+
+def test_scores_have_the_columns_that_are_documented_and_no_others(found):
+    documented = {column.name for column in scores.COLUMNS}
+    assert [set(of_scores.columns) - documented for of_scores, _ in found.values()] == [set(), {"world"}]
+    assert all(documented <= set(of_scores.columns) for of_scores, _ in found.values())
 
 
 def test_estimates_are_differences_of_the_scores(plans, found):

@@ -14,11 +14,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import DamagedError, TerminatedError, UserError, line
 from xstilts.store import node, opening, retention, specs, study_plan
 from xstilts.store.study_plan import StudyPlan
+
+if TYPE_CHECKING:
+    from xstilts.reporting.study_results import StudyResults
 
 # EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
 TEMPORARY_FAILURE = 75
@@ -47,6 +50,7 @@ COMMANDS = {
     "where": "print where nodes stand and what the study calls them, by axes, name or path",
     "why": "say why a node has to be made: what differs from the nearest result",
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
+    "combine": "join two studies that ran on different machines, with tables, figures and report of both",
     "diff": "say what differs between the plans of two studies",
     "slurm-profile": "write the cluster's account and partitions beside slurm/config.yaml",
     "prune": "list what no registered study names; --delete removes it",
@@ -57,6 +61,7 @@ COMMANDS = {
     "index-model": "write the index of a local model folder",
     "score-xtreme": "score predictions of any system in XTREME's layout",
     "export-xtreme": "write a study's predictions in XTREME's layout",
+    "export": "write the scores of a study for Every Eval Ever, or as model cards of the hub",
     "data-card": "print what a task's data are: rows, labels, lengths, licence, source",
     "reference": "print the reference of all configuration keys (docs/configuration.md)",
 }
@@ -203,3 +208,19 @@ def outputs_of(study: Path | None) -> tuple[Path, str]:
     path = study or settings.study
     plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
     return settings.results / plan.folder, f"run: make study STUDY={path}"
+
+
+def results_of_study(path: Path) -> "StudyResults":
+    """Return the results of a study, by the folder of its outputs or by its file.
+
+    Raises:
+        UserError: if it has not run.
+    """
+    from xstilts.reporting import study_results
+
+    folder, remedy = outputs_of(path)
+    if not folder.is_dir():
+        earlier = folder.with_name("latest")
+        hint = f"; what an earlier plan of it made is {earlier}" if earlier.exists() else ""
+        raise UserError(f"{path}: as it is now it has not run, {folder} is not there; {remedy}{hint}")
+    return study_results.load(folder)

@@ -8,11 +8,9 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from xstilts.commands import outputs_of
-from xstilts.errors import UserError
+from xstilts.commands import results_of_study
 from xstilts.planning.differences import Comparison
-from xstilts.reporting import study_results, two_studies, two_studies_page
-from xstilts.reporting.study_results import StudyResults
+from xstilts.reporting import two_studies, two_studies_page
 from xstilts.store.files import write_atomically
 
 
@@ -32,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    a, b = _results(arguments.study_a), _results(arguments.study_b)
+    a, b = results_of_study(arguments.study_a), results_of_study(arguments.study_b)
     specs = {node: entry.content for study in (a, b) for node, entry in study.plan.nodes.items()}
     found = two_studies.compare(a, b, Comparison(specs, frozenset()).settings_between)
     if arguments.json:
@@ -46,17 +44,3 @@ def run(arguments: argparse.Namespace) -> None:
     logging.info("written: %s", page)
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
-
-
-def _results(path: Path) -> StudyResults:
-    """Return the results of a study, by the folder of its outputs or by its file.
-
-    Raises:
-        UserError: if it has not run.
-    """
-    folder, remedy = outputs_of(path)
-    if not folder.is_dir():
-        earlier = folder.with_name("latest")
-        hint = f"; what an earlier plan of it made is {earlier}" if earlier.exists() else ""
-        raise UserError(f"{path}: as it is now it has not run, {folder} is not there; {remedy}{hint}")
-    return study_results.load(folder)

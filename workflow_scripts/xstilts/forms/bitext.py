@@ -30,6 +30,7 @@ FORM = Form(
     judgement=Judgement(
         Notation.INDEX, ("correct",), lambda columns: columns["correct"] == 1, "the nearest sentence is the translation"
     ),
+    hub_task="sentence-similarity",
 )
 
 

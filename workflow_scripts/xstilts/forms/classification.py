@@ -31,6 +31,7 @@ FORM = Form(
     judgement=Judgement(
         Notation.LABEL, ("correct",), lambda columns: columns["correct"] == 1, "the label is the gold one"
     ),
+    hub_task="text-classification",
 )
 
 

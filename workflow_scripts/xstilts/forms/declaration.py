@@ -57,6 +57,7 @@ class Metric:
         higher_is_better: the direction.
         chance: the score of guessing, from the number of labels or choices, or of sentences of which one is looked for;
             None where no such number decides it.
+        lowest: the lowest score that there can be; the highest is 100 in percent, and nats have none.
     """
 
     of_sums: Callable[[Mapping[str, Any], Any], Any] | None = None
@@ -64,6 +65,7 @@ class Metric:
     unit: str = PERCENT
     higher_is_better: bool = True
     chance: Callable[[int], float] | None = None
+    lowest: float = 0
 
     def __post_init__(self) -> None:
         """Refuse a metric that has not exactly one function, or another unit than tables know."""
@@ -143,6 +145,7 @@ class Form:
             form did before. A spec leaves a setting out at that value; ``with_neutral`` puts it back.
         xtreme: how its files stand in XTREME's benchmarks; None where XTREME has no task of this form.
         judgement: when a prediction is right; None where predictions are neither right nor wrong.
+        hub_task: what the hub of models calls tasks of this form: a task of https://huggingface.co/tasks.
     """
 
     fields: Mapping[str, Field]
@@ -165,6 +168,7 @@ class Form:
     neutral: Mapping[str, float] = field(default_factory=dict)
     xtreme: Xtreme | None = None
     judgement: Judgement | None = None
+    hub_task: str = "other"
 
     def with_neutral(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return settings of a spec with those that it leaves out."""

@@ -30,6 +30,7 @@ FORM = Form(
         lambda columns: columns["false_positives"] + columns["false_negatives"] == 0,
         "the sentence is paired with its translation, or with nothing where it has none",
     ),
+    hub_task="sentence-similarity",
 )
 FOREIGN, ENGLISH = "foreign", "english"
 # the split on whose pairs the threshold is chosen, where there is one

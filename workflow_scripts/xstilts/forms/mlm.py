@@ -25,6 +25,7 @@ FORM = Form(
     },
     pretrained_head=True,
     lengths=("mask_rate",),
+    hub_task="fill-mask",
 )
 
 

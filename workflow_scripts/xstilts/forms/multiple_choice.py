@@ -31,6 +31,7 @@ FORM = Form(
     judgement=Judgement(
         Notation.CHOICE, ("correct",), lambda columns: columns["correct"] == 1, "the choice is the gold one"
     ),
+    hub_task="multiple-choice",
 )
 
 

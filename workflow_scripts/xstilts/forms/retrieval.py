@@ -52,6 +52,7 @@ FORM = Form(
     judgement=Judgement(
         Notation.RANKING, ("prediction", "gold"), _best_is_relevant, "the best candidate is a relevant one"
     ),
+    hub_task="sentence-similarity",
 )
 # rows that are tokenized at once: a pool may have a million
 _BLOCK = 4096

@@ -36,6 +36,7 @@ FORM = Form(
         lambda columns: columns["exact_match"] == 1,
         "the answer is a gold one, by exact match",
     ),
+    hub_task="question-answering",
 )
 _OUTSIDE = -1
 

@@ -32,6 +32,7 @@ FORM = Form(
         lambda columns: columns["correct"] == columns["words"],
         "every word has its gold tag",
     ),
+    hub_task="token-classification",
 )
 NO_WORD = -1
 _IGNORED = -100

@@ -11,7 +11,6 @@ from xstilts.planning.study import Study
 from xstilts.store import address, specs, study_plan
 from xstilts.store.documentation import Documentation
 from xstilts.store.files import digest
-from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
@@ -240,5 +239,4 @@ class Plan:
 
     def as_table(self) -> str:
         """Return the text of index.tsv: the study's name of every node, and the path of its manifest."""
-        rows = ["stage\tname\tpath", *(f"{node.stage}\t{name}\t{node.id}/{MANIFEST}" for name, node in self.named())]
-        return "\n".join(rows) + "\n"
+        return study_plan.index(self.study_plan)

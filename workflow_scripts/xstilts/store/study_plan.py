@@ -18,6 +18,7 @@ from xstilts.store import specs
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation
+from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
 
 FILE = "plan.json"
@@ -296,6 +297,13 @@ def to_json(plan: StudyPlan) -> dict[str, Any]:
 def text(plan: StudyPlan) -> str:
     """Return the content of plan.json."""
     return json.dumps(to_json(plan), ensure_ascii=False, indent=1) + "\n"
+
+
+def index(plan: StudyPlan) -> str:
+    """Return the text of index.tsv: every name of a node in the study, its stage and the path of its manifest."""
+    named = ((name, node) for node, entry in plan.nodes.items() for name in entry.names)
+    rows = (f"{node.partition('/')[0]}\t{name}\t{node}/{MANIFEST}" for name, node in named)
+    return "\n".join(["stage\tname\tpath", *rows]) + "\n"
 
 
 def read(path: Path) -> StudyPlan:

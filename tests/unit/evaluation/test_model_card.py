@@ -1,0 +1,50 @@
+"""Model cards: the hub's own library reads them, and they say what the study knows."""
+
+import pytest
+import yaml
+from huggingface_hub._eval_results import parse_eval_result_entries
+from huggingface_hub.repocard_data import model_index_to_eval_results
+from xstilts.evaluation import exported_arms, model_card
+from xstilts.reporting import study_results
+
+from tests.builders.exported import finished
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory):
+    """Return the folder of the card of the arm with MNLI."""
+    tmp_path = tmp_path_factory.mktemp("exported")
+    study = study_results.load(finished(tmp_path))
+    for arm in exported_arms.collect(study.plan, study.results, study.scores):
+        model_card.write(arm, tmp_path / "out")
+    return tmp_path / "out/s.r.mnli"
+
+
+def test_the_model_index(card):
+    _, head, text = (card / "README.md").read_text().split("---\n")
+    metadata = yaml.safe_load(head)
+    assert metadata["base_model"] == "FacebookAI/xlm-roberta-base"
+    name, found = model_index_to_eval_results(metadata["model-index"])
+    by_metric = {(one.dataset_name, one.metric_type): one for one in found}
+    accuracy = by_metric["XNLI, de", "accuracy"]
+    assert (name, accuracy.metric_value, accuracy.task_type) == ("s.r.mnli", 70, "text-classification")
+    assert accuracy.metric_name == "accuracy in percent, mean over 2 runs, standard error 10"
+    hub = (accuracy.dataset_type, accuracy.dataset_config, accuracy.dataset_split, accuracy.dataset_revision)
+    assert hub == ("facebook/xnli", "de", "test", "b" * 40)
+    retrieved = by_metric["tatoeba, de", "accuracy"]
+    assert (retrieved.dataset_type, retrieved.dataset_config, retrieved.dataset_revision) == ("tatoeba", None, None)
+    assert by_metric["xquad, de", "f1"].metric_name == "f1 in percent, one run"
+    assert "| xnli | de | accuracy (percent) | 70.00 | 10.00 | 2 | 10 examples of test |" in text
+    assert f"starts from FacebookAI/xlm-roberta-base at {'c' * 40}; intermediate tasks: mnli; recipe r" in text
+
+
+def test_eval_results_are_of_data_sets_of_the_hub_alone(card):
+    (path,) = (card / ".eval_results").iterdir()
+    assert path.name == "xnli.yaml"
+    german, english = parse_eval_result_entries(yaml.safe_load(path.read_text()))
+    assert (german.dataset_id, german.task_id, german.value, english.value) == ("facebook/xnli", "de", 70, 100)
+    assert (german.dataset_revision, german.date) == ("b" * 40, "2026-11-29T12:00:00+00:00")
+    assert german.notes == (
+        "accuracy in percent, mean over 2 runs, standard error 10; 10 examples of test; intermediate tasks mnli;"
+        " trained on mnli"
+    )
