@@ -145,7 +145,7 @@ def test_a_file_that_changed_on_the_way_is_refused(server, folder, caplog):
     assert not (folder / "results" / node.id).exists()
 
 
-def test_mirror_and_model_folder_go_with_it(filled, folder, model_folder):
+def test_mirror_and_model_folder_go_with_it(filled, folder, model_folder, monkeypatch):
     shutil.copytree(model_folder, folder / "model")
     name = "multilingual-e5-small"
     content = {**filled.study, "source": "mirror", "models": [name], "targets": {"xnli": None, "xquad": None}}
@@ -163,6 +163,9 @@ def test_mirror_and_model_folder_go_with_it(filled, folder, model_folder):
     assert (folder / "carried/xnli/test-de.tsv").read_bytes() == (folder / "mirror/xnli/test-de.tsv").read_bytes()
     for file in ("config.json", "tokenizer.json", "model.safetensors"):
         assert (folder / f"carried/models/{name}/{file}").read_bytes() == (folder / "model" / file).read_bytes()
+    # a file whose SHA-256 the plan knows is found by it, whatever its name
+    made = fetch_offline(folder, plan, "results", monkeypatch)
+    assert {node.partition("/")[0] for node in made} == {"data", "models"}
 
 
 def test_the_hub_is_carried(folder, model_folder, monkeypatch):
