@@ -1,4 +1,4 @@
-# What the rules share: the plan, and what of it a rule asks for. The only file with functions.
+# What the rules share: the plan, and what of it a rule asks for. Functions stand here, and what is of Slurm in slurm.smk.
 #
 # Everything that decides a result is in a node's spec, one canonical JSON string. Folders, threads, memory and the
 # like are given by functions of `resources`, which Snakemake does not track: none of them can make a job run again.
@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, registry, slurm
+from xstilts.planning import estimate, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -37,7 +37,7 @@ from xstilts.reporting.outputs import (
     STUDY_FILE,
     TABLE_FORMATS,
 )
-from xstilts.store import runs, study_plan
+from xstilts.store import runs, slurm, study_plan
 from xstilts.store.figures import FIGURES
 from xstilts.store.files import canonical, write_atomically
 from xstilts.store.manifest import path_of
@@ -237,6 +237,17 @@ def write_plan():
     link_nodes(plan, settings.results)
 
 
+def unlock():
+    """Take Snakemake's lock away where the run that left it has ended for certain; say what another one means."""
+    try:
+        if runs.is_left_locked(settings.results, Path.cwd()):
+            logger.info("an earlier run was killed; unlocking and resuming")
+            runs.unlock(Path.cwd())
+    except UserError as error:
+        # Snakemake will say no more than that there is one
+        logger.warning(error)
+
+
 def register_run():
     """Register this process as the run, until it ends; jobs know by the environment which run is theirs.
 
@@ -258,6 +269,11 @@ def register_run():
     atexit.register(ending.close)
 
 
+def job_with(number):
+    """Give the job of Snakemake's that has a number; None if there is none."""
+    return next((job for job in workflow.dag.jobs if job.jobid == number), None)
+
+
 class Deletion(logging.Handler):
     """Deletes the weights that nothing needs any more, whenever Snakemake says that a job elsewhere has ended.
 
@@ -268,10 +284,10 @@ class Deletion(logging.Handler):
     def emit(self, record):
         if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
             return
-        for job in workflow.dag.jobs:
-            if job.jobid == record.job_id and job.output:
-                ended = plan.nodes.get(str(Path(job.output[0]).parent.relative_to(results)))
-                self.delete(ended.parents if ended else ())
+        job = job_with(record.job_id)
+        if job and job.output:
+            ended = plan.nodes.get(str(Path(job.output[0]).parent.relative_to(results)))
+            self.delete(ended.parents if ended else ())
 
     def delete(self, parents):
         try:
@@ -281,10 +297,31 @@ class Deletion(logging.Handler):
             logger.warning(errors.line(error))
 
 
-def delete_when_jobs_end():
-    """Delete weights from this process, where jobs run elsewhere."""
-    if workflow.is_main_process and workflow.non_local_exec:
-        logger.addHandler(Deletion())
+class LastTry(logging.Handler):
+    """Has no job started again that would end as before.
+
+    That is one whose input is gone, which this run does not make: what was damaged was withdrawn. And one that copies
+    from a folder of this machine.
+    """
+
+    def emit(self, record):
+        if getattr(record, "event", None) != LogEvent.JOB_ERROR:
+            return
+        job = job_with(record.jobid)
+        failed = job and (workflow.dag.get_job_group(job) or job)
+        if failed and (
+            "--folder" in getattr(job.params, "place", ())
+            or not all(map(os.path.exists, failed.input))
+        ):
+            failed.attempt = max(failed.attempt, failed.restart_times + 1)
+
+
+def follow_jobs():
+    """Try again only what may end well, and delete weights from this process where jobs run elsewhere."""
+    if workflow.is_main_process:
+        logger.addHandler(LastTry())
+        if workflow.non_local_exec:
+            logger.addHandler(Deletion())
 
 
 def look_for_jobs_when_one_ends():
@@ -298,35 +335,14 @@ def look_for_jobs_when_one_ends():
         workflow.scheduler.job_rate_limiter = None
 
 
-def follow_jobs_without_accounting():
-    """Have the executor ask squeue how jobs are where sacct is installed, but Slurm keeps no accounts to ask for.
-
-    Version 2.8 of the executor asks sacct wherever it is installed, also where the profile says squeue, if the controller
-    happens not to answer. Without accounts sacct fails each time, and Snakemake waits for ever for jobs that have ended.
-    """
-    if slurm_executor() and not slurm.keeps_accounts():
-        workflow.executor_settings.status_command = "squeue"
-        slurm_executor().is_query_tool_available = lambda name: name != "sacct"
-
-
-def slurm_executor():
-    """Give the plugin that submits this run's jobs to Slurm; None where no job is one of Slurm's."""
-    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
-    is_used = plugin and isinstance(workflow.executor_settings, plugin.ExecutorSettings)
-    return plugin if is_used else None
-
-
 def start_warm_process():
-    """Start the process that jobs on this machine are forked from, unless they run in environments of their own.
-
-    Slurm's jobs do not ask it; of other executors that is not known.
-    """
-    elsewhere = workflow.non_local_exec and not slurm_executor()
-    of_their_own = workflow.deployment_settings.deployment_method
-    if workflow.is_main_process and not elsewhere and not of_their_own:
+    """Start the process that jobs on this machine are forked from, unless they run in environments of their own."""
+    if not workflow.deployment_settings.deployment_method:
         server.start()
 
 
+if workflow.is_main_process and not by_xstilts_run:
+    unlock()
 # going back to an earlier state of a study needs no job, yet `latest` has to follow
 if os.path.exists(f"{study_folder}/scores.parquet"):
     study_plan.point_latest(Path(study_folder))
@@ -337,9 +353,11 @@ onstart:
         register_run()
         write_plan()
     look_for_jobs_when_one_ends()
-    delete_when_jobs_end()
+    follow_jobs()
     follow_jobs_without_accounting()
-    start_warm_process()
+    # of other executors it is not known where their jobs run
+    if workflow.is_main_process and (workflow.local_exec or slurm_executor()):
+        start_warm_process()
 
 
 onsuccess:

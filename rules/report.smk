@@ -1,11 +1,12 @@
-# What people read. Every rule here finds its inputs in plan.json, beside its outputs.
+# What people read. Every rule here finds its inputs in plan.json, beside its outputs. `update`: a file stays until the
+# new one takes its place, for another run of the same study may be reading it.
 # in:  manifests of all predictions
 # out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,analyses/,tables/,figures/,report.html,report.txt,paper/}
 rule scores:
     input:
         predictions(),
     output:
-        f"{study_folder}/scores.parquet",
+        update(f"{study_folder}/scores.parquet"),
     log:
         f"{study_folder}/logs/scores.log",
     benchmark:
@@ -23,7 +24,7 @@ rule estimates:
     input:
         predictions(),
     output:
-        f"{study_folder}/estimates.parquet",
+        update(f"{study_folder}/estimates.parquet"),
     log:
         f"{study_folder}/logs/estimates.log",
     benchmark:
@@ -42,7 +43,7 @@ rule analyses:
         rules.scores.output,
         rules.estimates.output,
     output:
-        expand(f"{study_folder}/analyses/{{name}}.parquet", name=ANALYSES),
+        update(expand(f"{study_folder}/analyses/{{name}}.parquet", name=ANALYSES)),
     log:
         f"{study_folder}/logs/analyses.log",
     benchmark:
@@ -61,10 +62,12 @@ rule tables:
         rules.scores.output,
         rules.estimates.output,
     output:
-        expand(
-            f"{study_folder}/tables/{{name}}.{{kind}}",
-            name=plan.tables,
-            kind=TABLE_FORMATS,
+        update(
+            expand(
+                f"{study_folder}/tables/{{name}}.{{kind}}",
+                name=plan.tables,
+                kind=TABLE_FORMATS,
+            )
         ),
     log:
         f"{study_folder}/logs/tables.log",
@@ -86,7 +89,7 @@ rule figure:
         rules.estimates.output,
         rules.analyses.output,
     output:
-        expand(f"{study_folder}/figures/{{{{figure}}}}.{{kind}}", kind=FIGURE_FORMATS),
+        update(expand(f"{study_folder}/figures/{{{{figure}}}}.{{kind}}", kind=FIGURE_FORMATS)),
     log:
         f"{study_folder}/logs/figures.{{figure}}.log",
     benchmark:
@@ -110,8 +113,8 @@ rule report:
         rules.tables.output,
         figure_files(),
     output:
-        f"{study_folder}/{REPORT}",
-        f"{study_folder}/{PARAGRAPH}",
+        update(f"{study_folder}/{REPORT}"),
+        update(f"{study_folder}/{PARAGRAPH}"),
     log:
         f"{study_folder}/logs/report.log",
     benchmark:

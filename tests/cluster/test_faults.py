@@ -7,10 +7,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from xstilts.store.manifest import path_of
 
-from tests.builders.clusters import Run
-from tests.builders.projects import locked
+from tests.builders.clusters import ClusterProject, Run
+from tests.builders.mirrors import Mirror
+from tests.builders.projects import locked, plan_of
+from tests.builders.slurm import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -38,6 +42,16 @@ def test_cancelled_job_is_started_again(slurm, training):
     # it lacked nothing, and asks for no more than before
     first, second = slurm.jobs(training.folder)
     assert (first.memory, first.time) == (second.memory, second.time)
+
+
+def test_job_has_one_snakemake_and_its_warm_process_which_end_with_it(slurm, training):
+    with waiting_run(training):
+        (snakemake,) = [one for one in training.processes() if {"snakemake", "remote"} <= set(one.cmdline())]
+        (server,) = [child for child in snakemake.children() if "serve" in child.cmdline()]
+        (job,) = server.children()
+        slurm.signal(slurm.jobs(training.folder, "running"))
+        for process in (snakemake, server, job):
+            wait_for(lambda one=process: not one.is_running(), "the end of all that the job has started")
 
 
 def test_job_that_lacks_memory_gets_twice_as_much(slurm, training):
@@ -139,10 +153,40 @@ def test_damaged_file_ends_its_job_and_is_made_again(training, file):
     assert run.end() != 0
     node = path.relative_to(training.folder).parents[-4]
     assert re.search(rf"error: {re.escape(str(node))}: \S+ has \d+ bytes.*the next run makes it again", run.text)
+    # in this run nothing makes it again
+    assert "Trying to restart job" not in run.text
     again = Run(training, "scores")
     assert again.end() == 0, again.text
     assert training.is_as_before()
     assert training.scores().equals(scores)
+
+
+def test_file_that_leaves_the_mirror_in_mid_run(slurm, finished_run, tmp_path):
+    """A line names it, what does not need it is made, and with the file back the study ends with the same scores."""
+    mirror = Mirror(tmp_path)
+    mirror.made_up("mnli/train.json", "xnli/test-en.tsv", "xnli/test-de.tsv")
+    file, aside = mirror.folder / "xnli/test-de.tsv", tmp_path / "aside"
+    project = ClusterProject(tmp_path / "project")
+    project.change(lambda study: study.update(source="mirror"))
+    project.configure(mirror=str(mirror.folder))
+    project.xstilts("index-mirror", str(mirror.folder))
+    plan = plan_of(project.study_file, mirror=str(mirror.folder))
+    (data,) = [node for node in plan.stage("data").values() if "xnli" in node.node]
+    (intermediate,) = [path_of(project.results, node.id) for node in plan.stage("intermediate").values()]
+    with locked(project.results / data.id):
+        run = Run(project)
+        run.reaches(lambda: list(project.results.glob("tokens/mnli.*/manifest.json")), "the tokens of another task")
+        file.rename(aside)
+    assert run.end() != 0
+    assert intermediate.exists()
+    assert run.text.count(f"error: {file}: missing, though the index names it; put the file back") == 1
+    assert "Trying to restart job" not in run.text and "Traceback" not in run.text
+    aside.rename(file)
+    again = Run(project)
+    assert again.end() == 0, again.text
+    # the same texts, from elsewhere
+    kept, before = (one.scores().drop(columns=["source", "official"]) for one in (project, finished_run[0]))
+    pd.testing.assert_frame_equal(kept, before)
 
 
 def test_damaged_checkpoint_is_passed_over(training):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.builders.projects import ROOT
+
 # answers as sacct does, and notes that it was asked
 SACCT = """#!/bin/sh
 echo asked >> {asked}
@@ -19,6 +21,18 @@ def test_literal_command_runs_a_study_to_its_end(finished_run):
     # the outputs of a group are there until Snakemake has seen them, then weights go
     assert "MissingOutputException" not in run.text
     assert not list(project.results.glob("targets/*/*.safetensors"))
+
+
+@pytest.mark.cluster
+def test_step_has_all_that_its_job_has(slurm, tmp_path):
+    said = tmp_path / "said"
+    step = f"{ROOT}/rules/slurm_step.sh -c 'echo $SLURM_STEP_ID $SLURM_CPUS_ON_NODE $CUDA_VISIBLE_DEVICES; exit 75'"
+    asked = ["--cpus-per-task=3", "--gpus=2", "--mem=2000", f"--output={said}", f"--chdir={tmp_path}"]
+    slurm.ask("sbatch", "--wait", *asked, f"--wrap={step}", check=False)
+    first, second = said.read_text().splitlines()
+    assert first == "0 3 0,1"
+    # it ends as its command ends
+    assert second.endswith("Exited with exit code 75")
 
 
 @pytest.mark.cluster

@@ -12,7 +12,6 @@ from xstilts.data.sources import Place, tiny
 from xstilts.planning import mirror_index, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
-from xstilts.planning.study import read_study
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
 from benchmarks import false_alarms
@@ -20,8 +19,7 @@ from tests.builders.families import FAMILIES, write
 from tests.builders.lengths import made_up_mnli, made_up_squad, real_mnli, real_squad
 from tests.builders.mirrors import Mirror, filled_mirror
 from tests.builders.models import LENGTHS, MODELS, TRAINED, rows_of, split_of
-from tests.builders.plans import tiny_model
-from tests.builders.projects import ROOT
+from tests.builders.plans import study_of, tiny_model
 
 # the models are so small that several threads only wait for each other
 torch.set_num_threads(1)
@@ -90,13 +88,16 @@ def filled(tmp_path) -> Mirror:
 
 
 @pytest.fixture(scope="session")
-def pocket(mirror):
-    """The plan of studies/pocket.yaml on real data, and the index of these."""
+def real_text(mirror, tmp_path_factory):
+    """The plan of a study on real data, and the index of these."""
     entries = registry.load()
     files = mirror_index.index_mirror(mirror, entries, usable.check)
-    model = {"multilingual-e5-small": {"model.safetensors": {"sha256": "0" * 64, "bytes": 1}}}
-    study = read_study(ROOT / "studies/pocket.yaml", entries)
-    return make_plan(study, entries, Indexes(files, model)), files
+    study = {
+        "description": "A test.", "source": "mirror", "models": ["tiny"], "mixtures": ["squad_v1"], "seeds": [1],
+        "targets": {"xnli": {"split": "dev"}, "xquad": None}, "languages": ["en", "de", "hi", "sw", "tr", "zh"],
+        "limits": {"train_rows": 1500, "dev_rows": 150, "test_rows": 200},
+    }  # fmt: skip
+    return make_plan(study_of(tmp_path_factory.mktemp("real_text"), study, entries), entries, Indexes(files)), files
 
 
 @pytest.fixture(params=["made-up MNLI", "made-up SQuAD", "MNLI", "SQuAD"], scope="session")

@@ -77,6 +77,12 @@ def test_modules_import_each_other_in_no_circle():
     tuple(TopologicalSorter(graph).static_order())
 
 
+def test_planning_starts_no_program():
+    for module in MODULES:
+        if room(module) == "planning":
+            assert "import subprocess" not in MODULES[module].read_text(encoding="utf-8"), module
+
+
 def test_planning_needs_neither_torch_nor_transformers():
     code = "import sys; from xstilts.planning import settings, plan, estimate, time_left; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

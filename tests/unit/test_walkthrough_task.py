@@ -23,7 +23,7 @@ PAGE = (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.M | re.S)
 (SENTIMENT,) = (text for language, text in BLOCKS if language == "yaml")
 PLAIN = [text for language, text in BLOCKS if not language]
-(BOOLQ,) = (block for block in PLAIN if block.startswith("# boolq.yaml"))
+(YES_NO,) = (block for block in PLAIN if block.startswith("# yes_no.yaml"))
 (STUDY,) = (block for block in PLAIN if block.startswith("source: mirror"))
 REST = {
     "description": "A task of one's own.",
@@ -40,7 +40,7 @@ def task(folder, text):
 
 @pytest.fixture
 def upstream(tmp_path):
-    """The folder of what the page's URL stands for, with BoolQ's files."""
+    """The folder of what the page's URL stands for, with its files."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     for split, answers in ANSWERS.items():
@@ -56,9 +56,9 @@ def project(tmp_path, monkeypatch, upstream):
     """A folder with the page's task, whose URLs are files of this machine, and a study that downloads it."""
     own = tmp_path / "my_tasks"
     own.mkdir()
-    task(own, BOOLQ.replace("https://host/boolq", f"file://{upstream}"))
-    study = {**REST, "source": "tiny", "tasks": {"boolq": {"source": "download", "dev_rows": 4}}}
-    study |= {"mixtures": {"none": None}, "targets": {"boolq": None}}
+    task(own, YES_NO.replace("https://host/yes_no", f"file://{upstream}"))
+    study = {**REST, "source": "tiny", "tasks": {"yes_no": {"source": "download", "dev_rows": 4}}}
+    study |= {"mixtures": {"none": None}, "targets": {"yes_no": None}}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"study": "study.yaml", "own_tasks": "my_tasks"}))
@@ -79,12 +79,12 @@ def test_booleans_are_labels_and_urls_give_the_files(project, upstream, monkeypa
     shutil.copytree(registry.FOLDER, copy)
     with open(copy / "checksums.yaml", "a", encoding="utf-8") as file:
         for path in upstream.iterdir():
-            file.write(f"boolq/{path.name}: {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
+            file.write(f"yes_no/{path.name}: {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
     monkeypatch.setattr(registry, "FOLDER", copy)
     plan = plan_of(local())
     found = {}
     for node in plan.stage("prepared").values():
-        if node.spec.task == "boolq":
+        if node.spec.task == "yes_no":
             make(plan, node.spec.parents[DATA], project / "results")
             make(plan, node.id, project / "results")
             splits = manifest.results_of(project / "results", node.id, PreparedResults).splits
@@ -94,7 +94,7 @@ def test_booleans_are_labels_and_urls_give_the_files(project, upstream, monkeypa
 
 
 def test_file_without_a_checksum_is_never_downloaded(project):
-    with pytest.raises(UserError, match="boolq"):
+    with pytest.raises(UserError, match="yes_no"):
         plan_of(local())
 
 

@@ -139,14 +139,61 @@ def test_contexts_of_evaluation_sets_are_in_no_training_of_a_dual_encoder(raw, t
     assert "leak" not in {*ids(after[0]["train"]), *ids(after[0]["dev"])}
 
 
+def test_topics_of_sib200(raw):
+    """A tab-separated file for each code of FLORES-200; quotes in it are text."""
+    header = "index_id\tcategory\ttext\n"
+    for code in ("eng_Latn", "ace_Arab", "zho_Hant"):
+        rows = f'548\tsports\t"Run," said {code}.\n824\tscience/technology\tAn atom of {code}.\n'
+        raw.write({f"sib200/{code}/{split}.tsv": header + rows for split in ("train", "dev", "test")})
+    study = {"targets": {"sib200": None}, "languages": ["en", "ace-Arab", "zh-Hant"]}
+    parts, stated = raw.prepare("sib200.evaluation", **study)
+    assert list(parts) == ["en", "ace-Arab", "zh-Hant"] and stated.splits["en"].sample
+    assert [(row["example_id"], row["label"], row["text_a"]) for row in parts["ace-Arab"]] == [
+        ("548", 3, '"Run," said ace_Arab.'), ("824", 0, "An atom of ace_Arab."),
+    ]  # fmt: skip
+    train, _ = raw.prepare("sib200.training", **study)
+    assert [len(train[split]) for split in ("train", "dev")] == [2, 2]
+
+
+def test_topics_of_sib200_from_the_hub(raw, tmp_path):
+    """It has the same columns by configuration and split; ids are numbers there."""
+    study = {"source": "download", "targets": {"sib200": None}, "languages": ["sw"]}
+    node = raw.node("sib200.evaluation", **study)
+    (tmp_path / "swh_Latn").mkdir()
+    rows = {"index_id": [1523], "category": ["geography"], "text": ["Ziwa."]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "swh_Latn/test")
+    (row,) = prepare(node.spec, tmp_path, ())[0]["sw"].to_pylist()
+    assert (row["example_id"], row["label"], row["text_a"]) == ("1523", 6, "Ziwa.")
+
+
+def test_inference_of_americasnli(raw):
+    header = "id\tlanguage\tpremise\thypothesis\tlabel\n"
+    row = "25051\taym\tUkhamaxa.\tJaniwa.\tcontradiction\n"
+    raw.write({"americasnli/test/aym.tsv": header + row})
+    raw.made_up("mnli/train.json")
+    parts, _ = raw.prepare("americasnli.evaluation", targets={"americasnli": {"languages": ["ay"]}})
+    assert [(row["text_a"], row["text_b"], row["label"]) for row in parts["ay"]] == [("Ukhamaxa.", "Janiwa.", 2)]
+
+
+def test_names_of_masakhaner2(raw):
+    text = "Muyiwa B-PER\nAdejobi I-PER\n, O\n\nToday B-DATE\n"
+    raw.write({f"masakhaner2/{name}.txt": text for name in ("pcm/train", "pcm/dev", "swa/test")})
+    study = {"targets": {"masakhaner2@pcm": {"languages": ["sw"]}}}
+    parts, _ = raw.prepare("masakhaner2@pcm.evaluation", **study)
+    assert [row["tags"] for row in parts["sw"]] == [[3, 7, 8], [0]]
+    assert parts["sw"][0]["words"] == ["Muyiwa", "Adejobi", ","]
+    train, _ = raw.prepare("masakhaner2@pcm.training", **study)
+    assert [len(train[split]) for split in ("train", "dev")] == [2, 2]
+
+
 def prepared(plan, mirror, name, **changes):
     node = node_of(plan, "prepared", name)
     return lambda excluded=(): prepare(replace(node.spec, **changes), mirror, excluded)
 
 
-def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
+def test_xquads_contexts_leave_the_training_data(real_text, mirror, tmp_path):
     """2,575 of the 2,910 answerable rows of SQuAD's dev file stand in no context of XQuAD."""
-    plan, _ = pocket
+    plan, _ = real_text
     contexts = prepared(plan, mirror, "xquad.contexts.en")()[0]["en"]
     pyarrow.parquet.write_table(contexts, tmp_path / "en.parquet")
     dev_file = {"splits": {"train": [TrainingFile(file="squad_v2/dev-v2.0.json", rows=6078, sample=True)]}}
@@ -156,8 +203,8 @@ def test_xquads_contexts_leave_the_training_data(pocket, mirror, tmp_path):
     assert not set(parts["train"]["context"].to_pylist()) & set(contexts["context"].to_pylist())
 
 
-def test_evaluation_data_are_the_same_items_in_every_language(pocket, mirror):
-    plan, _ = pocket
+def test_evaluation_data_are_the_same_items_in_every_language(real_text, mirror):
+    plan, _ = real_text
     parts, _ = prepared(plan, mirror, "xnli.evaluation")()
     items = {language: part["example_id"].to_pylist() for language, part in parts.items()}
     assert set(items) == {"en", "de", "hi", "sw", "tr", "zh"}

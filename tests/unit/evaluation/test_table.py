@@ -7,6 +7,8 @@ from xstilts.errors import UserError
 from xstilts.evaluation import predictions, scores
 from xstilts.evaluation.table import Column, Table
 
+from tests.builders.readers import BEFORE, read_by_another
+
 ROWS = [{"example_id": "a", "cluster_id": "c", "language": "de", "split": "test"}]
 
 
@@ -16,7 +18,9 @@ def frame():
 
 
 def test_predictions_are_read_as_they_were_written(frame, tmp_path):
+    before = read_by_another(tmp_path / predictions.FILE)
     predictions.write(frame, tmp_path / predictions.FILE)
+    assert before() == BEFORE
     pd.testing.assert_frame_equal(predictions.read(tmp_path / predictions.FILE), frame)
     assert [path.name for path in tmp_path.iterdir()] == [predictions.FILE]
 

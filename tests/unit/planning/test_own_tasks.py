@@ -21,6 +21,10 @@ ROWS = {
     "test-en": [("A joy.", 1), ("It \"drags\".", 0), ("No.", 0)],
     "test-de": [("Eine Freude.", 1), ("Nein.", 0)],
 }  # fmt: skip
+UNKNOWN = (
+    "languages: unknown language 'xx'; to add it, give languages.yaml a row such as xx: {name: ..., script: Latn}"
+    " (docs/add-a-task.md)"
+)
 STUDY = """
 description: A task of one's own, made up data beside it.
 source: tiny
@@ -166,7 +170,7 @@ def test_keys_and_values_that_are_wrong(project, old, new, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[de, en]", "[de, xx]", "languages: 'xx' is not in languages.yaml"),
+        ("[de, en]", "[de, xx]", UNKNOWN),
         ("labels: [negative, positive]\n", "", "labels: a task of the form classification needs its label names"),
         ("    reader: tsv\n", "", "sources: a source needs a `reader`, or a `union`"),
         ("parallel: false", "trained_on: [mlni]", "unknown task 'mlni'; did you mean 'mnli'?"),

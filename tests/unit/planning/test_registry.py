@@ -12,8 +12,8 @@ from xstilts.store.files import file_sha256
 
 from tests.builders.plans import file_groups
 
-TASKS = {path.stem: read_task(path) for path in sorted((registry.FOLDER / "tasks").glob("*.yaml"))}
 LANGUAGES = registry.load().languages
+TASKS = {path.stem: read_task(path, LANGUAGES) for path in sorted((registry.FOLDER / "tasks").glob("*.yaml"))}
 CHECKSUMS = registry.load().checksums
 INTERMEDIATE = [
     "anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa",
@@ -27,7 +27,7 @@ NEEDED = {
 FIELDS = {
     **NEEDED,
     "classification": {"id", "text_a", "text_b", "label"},
-    "multiple_choice": {"id", "context", "question", "choices", "label"},
+    "multiple_choice": {"id", "cluster", "context", "question", "choices", "label"},
     "retrieval": {"id", "query", "text", "context", "keys", "cluster"},
 }
 EVERY_SOURCE = [
@@ -66,9 +66,7 @@ def test_the_nine_intermediate_tasks_of_the_paper_have_training_data():
     assert [name for name in INTERMEDIATE if not TASKS[name].trains()] == []
 
 
-def test_languages_are_those_of_xtreme_r():
-    """Fifty, and every language of every task among them."""
-    assert len(LANGUAGES) == 50
+def test_every_language_of_every_task_is_known():
     for task in TASKS.values():
         used = {*task.languages, *task.codes}
         used |= {language for rows in task.rows.values() if isinstance(rows, dict) for language in rows}
@@ -78,22 +76,44 @@ def test_languages_are_those_of_xtreme_r():
         assert used <= set(LANGUAGES), task.name
 
 
-def test_text_can_be_had_in_every_language():
-    assert all(set(source.training_languages) == set(LANGUAGES) for source in TASKS["text"].sources)
+def test_text_can_be_had_in_every_language_of_xtreme_r():
+    used = {code for entry in registry.load().benchmarks["xtreme_r"].tasks.values() for code in entry.languages}
+    assert len(used) == 50
+    assert all(set(source.training_languages) == used for source in TASKS["text"].sources)
+    unknown = {key: {tag for tag in used if LANGUAGES[tag][key] is None} for key in ("word_order", "cc100", "mc4")}
+    assert unknown == {
+        "word_order": {"af", "ht", "jv", "kk"}, "cc100": {"ht", "qu", "wo", "yo"}, "mc4": {"qu", "wo"},
+    }  # fmt: skip
 
 
-def test_languages_have_a_word_order_and_a_size_where_they_are_known():
-    unknown = {
-        key: {name for name, stated in LANGUAGES.items() if stated[key] is None} for key in ("word_order", "cc100")
-    }
-    assert unknown == {"word_order": {"af", "ht", "jv", "kk"}, "cc100": {"ht", "qu", "wo", "yo"}}
-    assert LANGUAGES["en"]["cc100"] == 300.8
-    assert LANGUAGES["zh"]["bcp47"] == "zh-Hans"
+def test_languages_are_those_of_flores():
+    """A script in a tag is the language's own, and the language stands in another script too."""
+    of_flores = {row["flores"]: tag for tag, row in LANGUAGES.items() if row["flores"]}
+    assert {TASKS["sib200"].codes[tag] for tag in TASKS["sib200"].languages} < set(of_flores)
+    assert [of_flores[code] for code in ("swh_Latn", "quy_Latn", "arb_Latn", "zho_Hant", "kas_Deva", "nqo_Nkoo")] == [
+        "sw", "quy", "ar-Latn", "zh-Hant", "ks-Deva", "nqo",
+    ]  # fmt: skip
+    for tag, row in LANGUAGES.items():
+        base, _, script = tag.partition("-")
+        assert not script or (script == row["script"] != LANGUAGES[base]["script"]), tag
+        assert row["family"], tag
+
+
+def test_text_of_models_in_pretraining_is_that_of_their_papers():
+    """Table 6 of XLM-R and of mT5; left out is text that no language here is written in."""
+    sizes = {key: {tag: row[key] for tag, row in LANGUAGES.items() if row[key]} for key in ("cc100", "mc4")}
+    assert (len(sizes["cc100"]), len(sizes["mc4"])) == (99, 103)
+    assert [sizes["cc100"][tag] for tag in ("en", "nb", "zh", "zh-Hant", "hi-Latn", "am")] == [
+        300.8, 49, 46.9, 16.6, 0.5, 0.8,
+    ]  # fmt: skip
+    assert [sizes["mc4"][tag] for tag in ("en", "nb", "he", "tl", "zh-Hant", "yo")] == [2733, 27, 17, 2.1, 39, 0.05]
 
 
 @pytest.mark.parametrize(("name", "count"), [
     ("xnli", 15), ("pawsx", 7), ("xcopa", 11), ("udpos", 38), ("panx", 48), ("xquad", 12), ("mlqa", 7), ("tydiqa", 9),
-    ("bucc", 4), ("tatoeba", 41), ("tatoeba_after_squad", 41), ("mewslix", 11), ("lareqa", 11),
+    ("bucc", 4), ("tatoeba", 41), ("tatoeba_after_squad", 41), ("mewslix", 11), ("lareqa", 11), ("sib200", 205),
+    ("americasnli", 10), ("masakhaner2", 20), ("xstorycloze", 11), ("uner", 11),
+    ("belebele", 122), ("afrixnli", 18), ("indicxnli", 11), ("massive", 52), ("global_mmlu", 42), ("include", 44),
 ])  # fmt: skip
 def test_targets_have_the_languages_of_their_papers(name, count):
     assert len(TASKS[name].languages) == count
@@ -133,12 +153,15 @@ def test_sources_are_complete(task, source):
 
 @pytest.mark.parametrize(("task", "source"), [entry for entry in EVERY_SOURCE if entry.values[1].kind == "files"])
 def test_addresses_have_checksums(task, source):
-    """An address helps nobody whose files have no checksum; and a name stands for one file, whatever task reads it."""
+    """An address helps nobody whose files have no checksum; of each task some training data can be had by it."""
     known = names_of(task, source) & set(CHECKSUMS)
     if source.urls:
         assert known
-        assert all(task.file(template, "en") in CHECKSUMS for template in (*source.training, *source.dev))
-        assert all("{name}" in address or "{file}" in address for address in source.urls)
+        assert any(
+            all(task.file(template, language) in CHECKSUMS for template in (*source.training, *source.dev))
+            for language in source.training_languages
+        )
+        assert all(re.search(r"\{(name|path|file)\}", address) for address in source.urls)
 
 
 def test_checksums_are_of_files_with_urls():
@@ -218,6 +241,6 @@ def test_the_two_layouts_of_udpos_have_the_same_sentences(mirror):
 def test_files_of_the_mirror_have_their_checksums(mirror):
     """All that the registry knows the checksum of, and CosmosQA's dev set under its own name."""
     found = {name: file_sha256(mirror / name) for name in CHECKSUMS if (mirror / name).is_file()}
-    assert len(found) == 94
+    assert len(found) == 94 + 16 + 29
     assert {name for name, checksum in found.items() if checksum != CHECKSUMS[name]} == set()
     assert file_sha256(mirror / "cosmosqa/valid.csv") == CHECKSUMS["cosmosqa/data/valid.csv"]

@@ -114,7 +114,8 @@ QUESTIONS = {
     "xtreme_r": (BOTH, XLMR, ["gain"]),
     "scale": ({"equal steps": "nine", "equal epochs": "nine_capped"}, SCALE, ["gain"]),
     "translated": None,
-    "pocket": ({"equal epochs": "three"}, E5, []),
+    "pocket": ({"equal epochs": "three"}, E5, ["gain_of_three", "gain_of_one"]),
+    "sib200": ({"equal epochs": "nine"}, XLMR, ["gain"]),
     "real": ({"equal epochs": "nine"}, E5, []),
 }
 

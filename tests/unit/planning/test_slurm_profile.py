@@ -1,5 +1,3 @@
-import os
-
 import pytest
 import yaml
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
@@ -40,36 +38,19 @@ def test_partitions_of_other_accounts_are_left_out():
     assert {"gpu", "theirs"} < set(slurm_profile.partitions(SINFO, SCONTROL, None))
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A profile's folder, on a machine whose Slurm says what stands above."""
-    for name, text in {"sinfo": SINFO, "scontrol": SCONTROL, "sacct": ""}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n/bin/cat <<'end'\n{text}end\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "config.yaml").write_text((ROOT / "slurm/config.yaml").read_text())
-    return tmp_path
-
-
-def test_site_profile_is_the_common_one_with_account_and_partitions(folder):
-    assert slurm_profile.write(folder, "ours") == ["cpu", "debug", "endless", "gpu"]
-    common, site = (yaml.safe_load((folder / name).read_text()) for name in ("config.yaml", "config.v9+.yaml"))
+def test_site_profile_is_the_common_one_with_account_and_partitions(tmp_path):
+    common = (ROOT / "slurm/config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(common)
+    assert slurm_profile.write(tmp_path, "ours", SINFO, SCONTROL) == ["cpu", "debug", "endless", "gpu"]
+    site = yaml.safe_load((tmp_path / "config.v9+.yaml").read_text())
     assert site.pop("slurm-partition-config") == "partitions.yaml"
     assert site["default-resources"].pop("slurm_account") == "ours"
-    assert site == common
-    limits = {one.name: one.limits for one in read_partition_file(folder / "partitions.yaml")}
+    assert site == yaml.safe_load(common)
+    limits = {one.name: one.limits for one in read_partition_file(tmp_path / "partitions.yaml")}
     assert limits["gpu"].max_runtime == 2 * 24 * 60 and limits["gpu"].max_gpu == 4 and limits["debug"].max_runtime == 30
 
 
-def test_without_accounts_none_is_named(folder):
-    (folder / "sacct").write_text("#!/bin/sh\nexit 1\n")
-    with pytest.raises(UserError, match="ACCOUNT: this Slurm keeps no accounts"):
-        slurm_profile.write(folder, "ours")
-    slurm_profile.write(folder, None)
-    assert "slurm_account" not in (folder / "config.v9+.yaml").read_text()
-
-
-def test_on_a_machine_without_slurm(folder):
-    os.remove(folder / "sinfo")
-    with pytest.raises(UserError, match="sinfo: no such program"):
-        slurm_profile.write(folder, None)
+def test_without_a_partition_that_takes_the_account_nothing_is_written(tmp_path):
+    with pytest.raises(UserError, match="account ours: no partition takes its jobs"):
+        slurm_profile.write(tmp_path, "ours", SINFO.splitlines()[-1], SCONTROL)
+    assert not list(tmp_path.iterdir())

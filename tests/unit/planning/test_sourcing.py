@@ -35,6 +35,12 @@ def test_content_from_the_hub_is_a_repository_at_a_revision(raw):
     assert node.id not in plan.urls
 
 
+def test_addresses_have_the_name_below_the_first_folder(raw):
+    plan = raw.plan(source="download", targets={"masakhaner2@pcm": {"languages": ["sw"]}})
+    (address,) = plan.urls[node_of(plan, "data", "masakhaner2.evaluation").id]["masakhaner2/swa/test.txt"]
+    assert address.startswith("https://") and address.endswith("/main/MasakhaNER2.0/data/swa/test.txt")
+
+
 def test_content_from_addresses_is_checksums(raw):
     study = {"source": "download", "targets": {"lareqa": None}, "languages": ["de"]}
     plan, entries = raw.plan(**study), registry.load()

@@ -22,6 +22,7 @@ from xstilts.store.figures import FIGURES
 from xstilts.store.study_plan import FigureLabels
 
 from tests.builders.figure_inputs import LANGUAGES, inputs_of, plan_of
+from tests.builders.readers import BEFORE, read_by_another
 
 MANY_MODELS = [f"multilingual-model-{number}" for number in range(12)]
 MANY_MIXTURES = ["none", *(f"mixture_{number}" for number in range(10)), "nine"]
@@ -178,7 +179,9 @@ def test_a_figure_of_nothing_says_so(name):
     ("study", "without_data"), [(plan_of(["m"], ["none"], [1]), True), (plan_of(["m"], ["none"], [1, 2]), False)]
 )
 def test_the_file_of_a_figure_says_whether_it_has_data(tmp_path, study, without_data):
+    before = [read_by_another(tmp_path / f"spread.{kind}") for kind in FIGURE_FORMATS]
     drawing.write("spread", inputs_of(study), tmp_path)
+    assert [read() for read in before] == [BEFORE] * len(FIGURE_FORMATS)
     assert (svg_with_data(tmp_path / "spread.svg") is None) == without_data
 
 

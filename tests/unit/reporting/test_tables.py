@@ -9,6 +9,7 @@ from xstilts.store.answer import Answer
 from xstilts.store.study_plan import Benchmark, BenchmarkTask, Cell
 
 from tests.builders.estimates import estimates
+from tests.builders.readers import BEFORE, read_by_another
 from tests.builders.study_plans import study_plan
 
 BENCHMARK = Benchmark(
@@ -121,7 +122,9 @@ def test_by_language():
 @pytest.mark.parametrize("kind", ["md", "csv", "tex"])
 def test_every_table_is_written(tmp_path, kind):
     plan = study_plan(benchmark=BENCHMARK, mixtures=MIXTURES)
+    before = read_by_another(tmp_path / f"main.{kind}")
     tables.write(tables.of_study(scores(), None, NO_ESTIMATES, plan), plan.title, tmp_path)
+    assert before() == BEFORE
     assert {path.stem for path in tmp_path.glob(f"*.{kind}")} == {"main", "by_language", "benchmark"}
     text = (tmp_path / f"main.{kind}").read_text(encoding="utf-8")
     assert kind == "csv" or "Study test: zero-shot means" in text

@@ -58,9 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
         if left_locked:
             log.info("an earlier run was killed; unlocking and resuming")
-            unlocked = subprocess.run([*snakemake, "--unlock"], check=False).returncode
-            if unlocked:
-                return unlocked
+            runs.unlock(folder)
         return _run_snakemake(snakemake, arguments, settings, registered)
 
 
@@ -162,7 +160,8 @@ def _order_times(settings: Settings) -> None:
     study = settings.results / plan.folder
     groups = [[path_of(settings.results, name), settings.results / f"benchmarks/{name}.tsv"] for name in plan.nodes]
     for rule, pattern in time_left.PRODUCTS.items():
-        groups.append([*study.glob(pattern), study / f"benchmarks/{rule}.tsv"])
+        # a figure's benchmark has its name, too
+        groups.append([*study.glob(pattern), *study.glob(f"benchmarks/{rule}*.tsv")])
     # a second apart, the last one now
     first = time.time() - len(groups)
     for place, files in enumerate(groups, 1):

@@ -4,7 +4,9 @@ import argparse
 import logging
 from pathlib import Path
 
+from xstilts.errors import UserError
 from xstilts.planning import slurm_profile
+from xstilts.store import slurm
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the command."""
-    names = slurm_profile.write(_FOLDER, arguments.account)
+    """Run the command.
+
+    Raises:
+        UserError: if there is no Slurm, or none of its partitions is for the account.
+    """
+    account = arguments.account
+    if account is not None and not slurm.keeps_accounts():
+        raise UserError("ACCOUNT: this Slurm keeps no accounts, and jobs cannot name one; leave it out")
+    sinfo = slurm.ask("sinfo", "--exact", "--noheader", "--format", slurm_profile.COLUMNS)
+    scontrol = slurm.ask("scontrol", "--oneliner", "show", "partition")
+    names = slurm_profile.write(_FOLDER, account, sinfo, scontrol)
     log.info("%s: partitions %s", _FOLDER / slurm_profile.SITE_PROFILE, ", ".join(names))

@@ -58,6 +58,7 @@ def read_rows(group: FileGroup, raw: Path, left_out: Counter[str], seen: Counter
     reading = group.reading if group.labelled else without_labels(group, raw)
     (label,) = form.FORM.of_role(Role.LABEL) or (None,)
     (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
+    lists = form.FORM.of_role(Role.TEXTS, Role.LABELS, Role.IDS)
     labels = _label_index(reading.labels if reading.labels is not None else group.labels or ())
     dropped = _label_index(reading.drop_labels)
     rows: list[Row] = []
@@ -69,7 +70,7 @@ def read_rows(group: FileGroup, raw: Path, left_out: Counter[str], seen: Counter
             group.where.starts_with
         ):
             continue
-        record = _record(raw_row, reading, place)
+        record = _record(raw_row, reading, lists, place)
         identity = str(_name(record.pop("id", f"{group.prefix}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
         if not group.labelled:
@@ -136,12 +137,19 @@ def _no_gold(form: Form, record: Row) -> Row:
     }
 
 
-def _record(row: Row, reading: Reading, place: str) -> Row:
-    """Return the fields of a raw row, by the names of the form."""
+def _record(row: Row, reading: Reading, lists: Sequence[str], place: str) -> Row:
+    """Return the fields of a raw row, by the names of the form.
+
+    Several columns of one field are a list where the field is one of ``lists``, and else one text.
+    """
     record: Row = {}
     for field, column in reading.columns.items():
-        values = [_column(row, name, place) for name in column.split("+")]
-        value: Any = values if len(values) > 1 else values[0]
+        names = column.split("+")
+        value: Any = [_column(row, name, place) for name in names]
+        if len(names) == 1:
+            (value,) = value
+        elif field not in lists:
+            value = " ".join(str(_name(part, name, place)) for name, part in zip(names, value, strict=True))
         texts = reading.values.get(field)
         if texts is not None:
             if not isinstance(value, str) or value not in texts:

@@ -14,7 +14,7 @@ from xstilts.store.specs.models import ModelSpec, PretrainedSpec
 from xstilts.store.study_plan import StudyPlan
 
 YES, NO, UNKNOWN = "yes", "no", ""
-GIB, TEXTS = "GiB", "texts"
+TEXTS = "texts"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def of_model(plan: StudyPlan, results: Path, model: str) -> Text:
         # random weights
         return Text(True)
     corpus = plan.corpora.get(model)
-    return Text(corpus is not None, corpus or {}, GIB)
+    return Text(True, corpus.sizes, corpus.unit) if corpus is not None else Text(False)
 
 
 def pretrained(plan: StudyPlan, node: str) -> str:

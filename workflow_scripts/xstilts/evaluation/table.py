@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from xstilts.errors import UserError, reading
+from xstilts.store.files import written_whole
 
 Type = Literal["text", "integer", "number", "flag"]
 _IS_OF_TYPE: Mapping[Type, Callable[[Any], bool]] = {
@@ -70,16 +71,15 @@ class Table:
         return None
 
     def write(self, frame: pd.DataFrame, path: Path) -> None:
-        """Write a table whole: under a temporary name beside it, then renamed.
+        """Write a table whole.
 
         Raises:
             ValueError: if the frame is no such table.
         """
         if (problem := self.problem(frame)) is not None:
             raise ValueError(f"{path}: not a table of {self.name}: {problem}")
-        partial = path.with_name(f".{path.name}")
-        frame.to_parquet(partial, index=False)
-        partial.replace(path)
+        with written_whole(path) as partial:
+            frame.to_parquet(partial, index=False)
 
     def read(self, path: Path) -> pd.DataFrame:
         """Read a table.

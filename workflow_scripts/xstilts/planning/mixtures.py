@@ -15,7 +15,8 @@ from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.planning import registry as registries
-from xstilts.planning.registry import Registry, check_known, check_reference
+from xstilts.planning.languages import check_language
+from xstilts.planning.registry import Registry, check_reference
 from xstilts.references import parse_reference
 from xstilts.store.sampling import Sampling
 from xstilts.store.study_plan import NONE
@@ -234,7 +235,7 @@ def _task(member: Mapping[str, Any], registry: Registry, location: str) -> Mixtu
         raise UserError(f"{location}: {reference!r} has not one label an example, so none can be shuffled")
     languages = tuple(member["languages"] or ())
     for language in languages:
-        check_known(language, registry.languages, f"{location}: {reference}.languages", "language")
+        check_language(language, registry.languages, f"{location}: {reference}.languages")
     if languages and (member["shuffled_labels"] or reference != name):
         other = "`shuffled_labels`" if member["shuffled_labels"] else f"{reference!r}, which names a language"
         raise UserError(f"{location}: `languages` does not go together with {other}")

@@ -14,7 +14,7 @@ from xstilts.store.files import digest
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
-from xstilts.store.study_plan import NONE, Cell, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import NONE, Cell, Corpus, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
 
 # hex digits of a digest in the name of a study's folder
 _STUDY_DIGITS = 8
@@ -108,7 +108,7 @@ class Plan:
         urls: where the files of a data node can be downloaded: they decide no result.
         distance: the declared rank of a language's distance from the source language, where it has one.
         languages: what the registry says of the targets' languages.
-        corpora: the text that published models were pretrained on, in GiB by language.
+        corpora: the text that published models were pretrained on, by model.
         notes: for the user, what was left out and why.
         documentation: what the registry knows of what the study uses.
     """
@@ -120,7 +120,7 @@ class Plan:
     urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
     languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
-    corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    corpora: Mapping[str, Corpus] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     documentation: Documentation = Documentation()
 

@@ -22,7 +22,10 @@ from xstilts.planning.sourcing import Indexes, Sourcing
 from xstilts.planning.study import PHASES, Study, Target
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
 from xstilts.references import parse_reference
-from xstilts.store.study_plan import Cell, PlannedLanguage, PlannedTarget
+from xstilts.store.study_plan import Cell, Corpus, PlannedLanguage, PlannedTarget
+
+# of the sizes that languages.yaml has, by corpus
+_UNITS = {"cc100": "GiB", "mc4": "billions of tokens"}
 
 
 def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
@@ -105,7 +108,10 @@ def _empty_plan(study: Study, registry: Registry) -> Plan:
     named = dict.fromkeys(code for target in study.targets.values() for code in (target.language, *target.languages))
     plan.languages = {code: _language(registry.languages[code]) for code in named}
     plan.corpora = {
-        model: {code: size for code in named if (size := registry.languages[code].get(corpus)) is not None}
+        model: Corpus(
+            unit=_UNITS[corpus],
+            sizes={code: size for code in named if (size := registry.languages[code].get(corpus)) is not None},
+        )
         for model in study.models
         if (corpus := registry.models[model]["corpus"]) is not None
     }

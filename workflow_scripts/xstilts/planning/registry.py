@@ -16,6 +16,7 @@ from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.planning import bibliography
+from xstilts.planning.languages import check_language, read_languages
 from xstilts.planning.tasks import Task, check_task, choices, frozen, known, read_task
 from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
@@ -77,7 +78,7 @@ def check_reference(reference: str, registry: Registry, place: str) -> tuple[str
     """
     name, language = parse_reference(reference)
     registry.task(name, place)
-    check_known(language, registry.languages, place, "language")
+    check_language(language, registry.languages, place)
     if reference != in_language(name, language):
         raise UserError(f"{place}: write {name!r} for {reference!r}; {SOURCE_LANGUAGE} is the default")
     return name, language
@@ -114,8 +115,8 @@ def load(own_tasks: Path | None = None) -> Registry:
     for name in mixtures:
         if name in paths:
             raise UserError(f"task {name}: a mixture of the registry has this name; give the task another one")
-    tasks = {name: read_task(path) for name, path in paths.items()}
-    languages = _table("languages.yaml")
+    languages = read_languages([FOLDER / "languages.yaml"])
+    tasks = {name: read_task(path, languages) for name, path in paths.items()}
     recipes = {
         name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
         for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()

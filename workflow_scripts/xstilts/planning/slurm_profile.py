@@ -1,7 +1,6 @@
 """The profile of one site: the account, and what a job of each partition may ask for."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,27 @@ from typing import Any
 import yaml
 
 from xstilts.errors import UserError
-from xstilts.planning import slurm
 
 PROFILE = "config.yaml"
 # Snakemake 9 reads this one of a profile's files where both are there
 SITE_PROFILE, PARTITIONS = "config.v9+.yaml", "partitions.yaml"
-# partition, whether it takes jobs, its time limit, and a node's CPUs, megabytes and GPUs
-_COLUMNS = "%R|%a|%l|%c|%m|%G"
+# what sinfo is asked for: partition, whether it takes jobs, its time limit, and a node's CPUs, megabytes and GPUs
+COLUMNS = "%R|%a|%l|%c|%m|%G"
 
 
-def write(folder: Path, account: str | None) -> list[str]:
+def write(folder: Path, account: str | None, sinfo: str, scontrol: str) -> list[str]:
     """Write a site's profile and its partitions beside the common profile, and return the partitions' names.
 
+    Args:
+        folder: that of the profile.
+        account: that jobs name.
+        sinfo: as for ``partitions``.
+        scontrol: as for ``partitions``.
+
     Raises:
-        UserError: if there is no Slurm, or none of its partitions is for the account.
+        UserError: if none of its partitions is for the account.
     """
-    if account is not None and not slurm.keeps_accounts():
-        raise UserError("ACCOUNT: this Slurm keeps no accounts, and jobs cannot name one; leave it out")
-    found = partitions(_ask("sinfo", "--exact", "--noheader", "--format", _COLUMNS),
-                       _ask("scontrol", "--oneliner", "show", "partition"), account)  # fmt: skip
+    found = partitions(sinfo, scontrol, account)
     if not found:
         raise UserError(f"account {account}: no partition takes its jobs; `scontrol show partition` shows all of them")
     common = (folder / PROFILE).read_text(encoding="utf-8")
@@ -44,7 +45,7 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
     cannot have, or none where Slurm does not count them; and it takes the limit 30:00, half an hour, for 30 hours.
 
     Args:
-        sinfo: lines of ``_COLUMNS``, one for each kind of node in a partition.
+        sinfo: lines of ``COLUMNS``, one for each kind of node in a partition.
         scontrol: a line for each partition.
         account: that jobs name.
     """
@@ -86,13 +87,3 @@ def _pairs(line: str) -> Mapping[str, str]:
 def _is_open(partition: Mapping[str, str], account: str | None) -> bool:
     allowed, denied = partition.get("AllowAccounts", "ALL"), partition.get("DenyAccounts", "")
     return account is None or (allowed == "ALL" or account in allowed.split(",")) and account not in denied.split(",")
-
-
-def _ask(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise UserError(f"{command[0]}: no such program; write the profile on the cluster's login node") from None
-    if done.returncode:
-        raise UserError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
-    return done.stdout

@@ -290,7 +290,10 @@ def _in_brackets(reasons: Mapping[str, str]) -> str:
 
 def _urls(source: Source, name: str) -> list[str]:
     short = name.rpartition("/")[2]
-    return [address.replace("{name}", short).replace("{file}", name) for address in source.urls]
+    below = name.partition("/")[2]
+    return [
+        address.replace("{name}", short).replace("{path}", below).replace("{file}", name) for address in source.urls
+    ]
 
 
 def _allowed(task: Task, kind: str) -> list[Source]:

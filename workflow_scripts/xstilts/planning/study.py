@@ -16,6 +16,7 @@ from xstilts.forms import FORMS
 from xstilts.planning import claims, question
 from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning import recipe as recipes
+from xstilts.planning.languages import check_language
 from xstilts.planning.mixtures import Mixture
 from xstilts.planning.question import ModelUse
 from xstilts.planning.registry import MINIATURE, Registry, check_known, check_reference
@@ -112,7 +113,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         raise UserError(f"{location}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
     registry = registry.of(value["source"])
     for language in value["languages"]:
-        check_known(language, registry.languages, f"{location}: languages", "language")
+        check_language(language, registry.languages, f"{location}: languages")
     for name in value["tasks"]:
         check_reference(name, registry, f"{location}: tasks")
     default_limits = Limits(**value["limits"])
@@ -329,6 +330,7 @@ def _target(
         raise UserError(f"{here}: the task has no evaluation data, so it cannot be a target")
     target = target or {"languages": None, "split": None, "trained_on": None}
     for asked in target["languages"] or ():
+        check_language(asked, registry.languages, f"{here}.languages")
         if asked not in task.languages:
             raise UserError(f"{here}.languages: {task.title} has no {asked!r}; {suggestion(asked, task.languages)}")
     trained_on = _stages(target["trained_on"], task, language, registry, here)

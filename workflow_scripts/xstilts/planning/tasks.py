@@ -8,6 +8,7 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
+from xstilts.planning.languages import Languages, check_language, codes_in_files
 from xstilts.references import in_language, parse_reference
 from xstilts.store.specs.data import Reading, Where
 
@@ -113,8 +114,12 @@ class Task:
         return any(source.trains() for source in self.sources)
 
 
-def read_task(path: Path) -> Task:
+def read_task(path: Path, table: Languages) -> Task:
     """Read one task file.
+
+    Args:
+        path: the file, whose name is the task's.
+        table: the languages of the registry.
 
     Raises:
         UserError: naming the file and the key that is wrong.
@@ -123,6 +128,7 @@ def read_task(path: Path) -> Task:
     sources = tuple(map(_source, value.pop("sources")))
     if value["scoring"] is None:
         value["scoring"] = next(iter(FORMS[value["form"]].rules), None)
+    value["codes"] = codes_in_files(value["codes"], value["languages"], table, str(path))
     return Task(name=path.stem, sources=sources, **frozen(value))
 
 
@@ -146,21 +152,20 @@ def choices() -> dict[str, list[str]]:
     }
 
 
-def check_task(task: Task, place: str, tasks: Mapping[str, Task], languages: Mapping[str, Any]) -> None:
+def check_task(task: Task, place: str, tasks: Mapping[str, Task], table: Languages) -> None:
     """Refuse a task that names what there is not, or that its form cannot have.
 
     Args:
         task: the task.
         place: what to call its file in an error.
         tasks: all tasks of the registry.
-        languages: those of the registry.
+        table: the languages of the registry.
 
     Raises:
         UserError: naming the key that is wrong.
     """
     for language in task.languages:
-        if language not in languages:
-            raise UserError(f"{place}: languages: {language!r} is not in languages.yaml")
+        check_language(language, table, f"{place}: languages")
     names = {reference: parse_reference(reference)[0] for reference in task.trained_on or ()}
     names |= {member: member for source in task.sources for member in source.union}
     for reference, name in names.items():

@@ -20,5 +20,6 @@ ANALYSES = {
     "learning_curves": "learning_curves",
     "language_gains": "language_gains",
     "language_features": "language_features",
+    "language_groups": "language_groups",
     "language_regression": "language_regression",
 }

@@ -17,6 +17,7 @@ from xstilts.evaluation.table import records
 from xstilts.reporting import captions, claims, layout, main_table, marks, verdict_tables
 from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.main_table import CELL_AXES, MODEL_AXES
+from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import NONE, Benchmark, StudyPlan
 
 # what stands behind a finding in text; in HTML it is a link
@@ -250,6 +251,6 @@ def write(tables: Mapping[str, Shown], title: str, folder: Path) -> None:
     """
     for name, table in tables.items():
         said = f"{title}: {table.caption}"
-        (folder / f"{name}.md").write_text(layout.markdown(table.cells, said, table.legend), encoding="utf-8")
-        (folder / f"{name}.tex").write_text(layout.latex(table.cells, said, table.legend), encoding="utf-8")
-        table.frame.to_csv(folder / f"{name}.csv", index=False)
+        write_atomically(folder / f"{name}.md", layout.markdown(table.cells, said, table.legend))
+        write_atomically(folder / f"{name}.tex", layout.latex(table.cells, said, table.legend))
+        write_atomically(folder / f"{name}.csv", table.frame.to_csv(index=False))

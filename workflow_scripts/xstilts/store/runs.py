@@ -142,6 +142,12 @@ def is_left_locked(results: Path, folder: Path) -> bool:
     return True
 
 
+def unlock(folder: Path) -> None:
+    """Take Snakemake's lock on a working directory away, as ``snakemake --unlock`` does."""
+    for path in (folder / LOCKS).glob("*"):
+        path.unlink(missing_ok=True)
+
+
 def _write(results: Path, folder: Path, run: Run) -> None:
     text = _adapter.dump_json(run, indent=1).decode() + "\n"
     for path in (_path(results, run.id), folder / _HOLDER):

@@ -136,6 +136,14 @@ class PlannedLanguage:
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """How much text a published model was pretrained on by language; a language without text is not in it."""
+
+    unit: str
+    sizes: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class FigureLabels:
     """What figures call models, mixtures, targets and languages, by the study's names of them."""
 
@@ -202,8 +210,7 @@ class StudyPlan:
         claims: what the study is checked against, by name.
         distance: rank of a language's declared distance from the source language, where it has one.
         languages: source languages and languages of the targets.
-        corpora: by model the GiB of text in each of these languages that it was pretrained on, of published models
-            where that is known; a language without text is not in it.
+        corpora: by model the text that it was pretrained on, of published models where that is known.
         mixtures: references of the intermediate tasks by the name of the mixture.
         notes: for people: what was left out and why.
         cells: one for each combination of the axes.
@@ -224,7 +231,7 @@ class StudyPlan:
     claims: Mapping[str, PlannedClaim]
     distance: Mapping[str, int]
     languages: Mapping[str, PlannedLanguage] = field(default_factory=dict)
-    corpora: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    corpora: Mapping[str, Corpus] = field(default_factory=dict)
     mixtures: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]

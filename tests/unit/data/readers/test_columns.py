@@ -1,5 +1,16 @@
 """Readers of words with tags."""
 
+import pytest
+from xstilts.errors import UserError
+
+
+def test_tagged_by_space_has_one_space_between_columns(read):
+    assert read("tagged_by_space", "Muyiwa B-PER\n# O\n\nLagos B-LOC") == [
+        {"words": ["Muyiwa", "#"], "tags": ["B-PER", "O"]}, {"words": ["Lagos"], "tags": ["B-LOC"]},
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r":1: 3 columns where 2 \(words, tags\) belong: 'two \| words \| O'"):
+        read("tagged_by_space", "two words O")
+
 
 def test_tagged_has_a_list_for_each_column(read):
     assert read("tagged", "#\tSYM\n1\tNUM\n\n\nyes\tINTJ") == [
@@ -18,3 +29,18 @@ def test_conll_leaves_out_comments_but_no_word(read):
         {"words": ["2", "#"], "again": ["2", "#"], "tags": ["n/n", "n"]},
         {"words": ["New~York"], "again": ["New~York"], "tags": ["n"]},
     ]
+
+
+def test_uner_has_other_entities_and_what_annotators_left(read):
+    text = (
+        "# text = # Ana of Mars\n1\t#\tB-O\t-\tx\n2\tAna\tB-PER\t-\tx\n3\tof\tO\n4\tMars\tB-OTH\t-\tx\n5\tSt\tI-OTH\n"
+        "\n\t\n# text = Yes\n1\tYes\tO\n"
+    )
+    assert read("uner", text) == [
+        {"words": ["#", "Ana", "of", "Mars", "St"], "tags": ["O", "B-PER", "O", "O", "O"]},
+        {"words": ["Yes"], "tags": ["O"]},
+    ]
+    with pytest.raises(UserError, match=r"/a:2: not a number, a word and a tag: '2\\tB-PER'"):
+        read("uner", "1\tAna\tB-PER\n2\tB-PER\n")
+    with pytest.raises(UserError, match=r"/a:1: no words"):
+        read("uner", "1\t\tB-PER\n")

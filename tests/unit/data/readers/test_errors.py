@@ -67,6 +67,7 @@ ERRORS = {
     "a huge integer": ("jsonl", None, ['{"a": ' + "9" * 5000 + "}"], r"/a:1: not JSON \(Exceeds the limit"),
     "nested too deeply": ("json_rows", None, ["[" * 100_000], r"/a: not a data file: its JSON is nested too deeply"),
     "no rows": ("json_rows", None, ['{"0": []}'], r"/a: not an object of rows"),
+    "two lists of rows": ("json_rows", None, ['{"0": [{}], "1": [{}]}'], r"/a: not an object of rows"),
     "no Parquet": ("parquet", None, ["PAR1 and no more"], r"/a: not a readable Parquet file"),
 }  # fmt: skip
 

@@ -21,6 +21,8 @@ def test_jsonl_keeps_what_is_nested(read):
 
 def test_json_rows(read):
     assert read("json_rows", '{"0": {"a": "x"}, "1": {"a": "y"}}') == [{"a": "x"}, {"a": "y"}]
+    for text in ('[{"a": "x"}, {"a": "y"}]', '{"test": [{"a": "x"}, {"a": "y"}]}'):
+        assert read("json_rows", text) == [{"a": "x"}, {"a": "y"}]
 
 
 def test_squad_is_flat_and_numbers_articles_and_paragraphs(read):

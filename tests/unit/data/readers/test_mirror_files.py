@@ -38,6 +38,9 @@ CONLLU = [
     *(f"UD_Marathi-UFAL/mr_ufal-ud-{split}" for split in ("train", "dev", "test")),
     *(f"UD_Telugu-MTG/te_mtg-ud-{split}" for split in ("train", "dev", "test")),
 ]  # fmt: skip
+AMERICASNLI = "aym bzd cni hch nah oto quy tar"
+FEWER = {"dev": {"cni": 658, "nah": 585, "oto": 222}, "test": {"nah": 738, "oto": 748}}
+MASAKHANER2 = "bam fon ibo kin lug mos nya pcm sna swa twi xho yor zul"
 MIRROR = {
     # (reader, header): {file: rows}
     ("csv", None): {
@@ -63,6 +66,14 @@ MIRROR = {
         **{f"xnli/dev-{language}.tsv": 2490 for language in XNLI.split()},
         "xnli/test-en.tsv": 5010, "xnli/test-sw.tsv": 5010,
     },
+    ("tsv", None): {
+        f"americasnli/{split}/{code}.tsv": FEWER[split].get(code, rows)
+        for split, rows in (("dev", 743), ("test", 750)) for code in AMERICASNLI.split()
+    },
+    ("tagged_by_space", None): {
+        "masakhaner2/pcm/train.txt": 5646,
+        **{f"masakhaner2/{code}/{split}.txt": None for code in MASAKHANER2.split() for split in ("dev", "test")},
+    },
     ("tsv", PAWS): {f"pawsx/dev-{language}.tsv": 2000 for language in PAWSX.split()},
     ("conll", PMB): {
         "ccg_pmb/en.train.conll": 7745, "ccg_pmb/en.dev.conll": 1174, "ccg_pmb/en.test.conll": 1053,
@@ -81,6 +92,7 @@ COUNTED = {
     "conll": lambda text: text.count("# raw sent = "),
     "conllu": lambda text: text.count("# sent_id = "),
     "tagged": lambda text: len(text.strip().split("\n\n")),
+    "tagged_by_space": lambda text: sum(1 for block in text.split("\n\n") if block.strip()),
 }  # fmt: skip
 
 
@@ -103,6 +115,20 @@ def test_the_mirror_has_no_other_file(mirror):
     beside = {name for name in found if name.rpartition("/")[2].startswith(("LICENSE", "README", "CC-BY"))}
     folders = {name.partition("/")[0] for name in known}
     assert {name for name in found - beside if name.partition("/")[0] in folders} == known
+
+
+def test_sib200_of_the_mirror_has_the_same_rows_in_every_language(mirror):
+    """185 of its 205 languages: the same sentences with the same topics in the same order."""
+    source = SimpleNamespace(reader="tsv", header=None)
+    folders = sorted(path.name for path in (mirror / "sib200").iterdir())
+    stated = {"train": 701, "dev": 99, "test": 204}
+    orders: dict[str, set[str]] = {}
+    for code in folders:
+        for path in (mirror / "sib200" / code).glob("*.tsv"):
+            rows = list(readers.read(source, mirror, [f"sib200/{code}/{path.name}"]))
+            assert len(rows) == stated[path.stem], path
+            orders.setdefault(path.stem, set()).add(" ".join(row["index_id"] + row["category"] for row in rows))
+    assert len(folders) == 185 and {split: len(found) for split, found in orders.items()} == dict.fromkeys(stated, 1)
 
 
 def test_tatoeba_of_the_mirror(mirror):

@@ -11,7 +11,7 @@ from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
 from xstilts.store.specs.data import Content, UnionSpec
 from xstilts.store.specs.models import ModelSpec, PretrainedSpec, Shape, TargetSpec
-from xstilts.store.study_plan import PlannedLanguage, PlannedNode
+from xstilts.store.study_plan import Corpus, PlannedLanguage, PlannedNode
 
 from tests.builders import counted
 from tests.builders.compared import TATOEBA, XNLI, analysed, only, study
@@ -44,7 +44,7 @@ def collect(made, languages=("en", "de", "th"), target="xnli", **changes):
 
 
 def test_what_the_plan_says_and_what_is_counted(made):
-    frame = collect(made, corpora={"s": {"en": 300.8, "de": 66.6}})
+    frame = collect(made, corpora={"s": Corpus("GiB", {"en": 300.8, "de": 66.6})})
     row = only(frame, language="de")
     assert (row["name"], row["script"], row["word_order"], row["source"]) == ("German", "Latn", "several", "en")
     assert (row["in_pretraining"], row["pretraining_size"], row["pretraining_unit"]) == ("yes", 66.6, "GiB")

@@ -1,4 +1,4 @@
-"""Formats of annotated words: column files, CoNLL with comments, and CCGbank's derivations."""
+"""Formats of annotated words: column files, CoNLL with comments, Universal NER, and CCGbank's derivations."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,13 @@ def read_tagged(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator
         yield from _sentences(path, numbered_lines(path), header or _TAGGED)
 
 
+def read_tagged_by_space(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:
+    """Yield the sentences of files as ``tagged``, but with one space between columns, as CoNLL-2003 and MasakhaNER."""
+    for path in paths:
+        lines = numbered_lines(path)
+        yield from _sentences(path, lines, header or _TAGGED, " ")
+
+
 def read_conll(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:
     """Yield the sentences of CoNLL-like files: as ``tagged``, but with comments, and ``header`` must name all columns.
 
@@ -36,6 +43,30 @@ def read_conll(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[
         yield from _sentences(path, lines, header)
 
 
+def read_uner(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:
+    """Yield the sentences of Universal NER's files (IOB2) as ``words`` and ``tags``.
+
+    A line has number, word, tag, and often what annotators left beside it; a line that begins with ``#`` is a comment.
+    Tags of other entities (``OTH``) and ``B-O`` count as ``O``, as in ``prepare_data.py`` of UniversalNER/uner_code.
+    """
+    for path in paths:
+        yield from _sentences(path, _words_of_uner(path), _TAGGED)
+
+
+def _words_of_uner(path: Path) -> Iterator[tuple[int, str]]:
+    for number, line in numbered_lines(path):
+        cells = line.split("\t")
+        if line.startswith("#"):
+            continue
+        if line.strip(" \t") and len(cells) < 3:
+            raise UserError(f"{path}:{number}: not a number, a word and a tag: {short(line)}")
+        if line.strip(" \t"):
+            _, word, tag, *_ = cells
+            yield number, f"{word}\t{'O' if 'OTH' in tag or tag == 'B-O' else tag}"
+        else:
+            yield number, ""
+
+
 def _is_comment(line: str) -> bool:
     if not line.startswith("#"):
         return False
@@ -43,12 +74,14 @@ def _is_comment(line: str) -> bool:
     return not tab or " " in first
 
 
-def _sentences(path: Path, lines: Iterable[tuple[int, str]], names: Sequence[str]) -> Iterator[dict[str, list[str]]]:
+def _sentences(
+    path: Path, lines: Iterable[tuple[int, str]], names: Sequence[str], separator: str = "\t"
+) -> Iterator[dict[str, list[str]]]:
     """Yield the columns of each block of lines; a line of spaces alone counts as empty."""
     words: list[list[str]] = []
     for number, line in lines:
         if line.strip(" "):
-            cells = line.split("\t")
+            cells = line.split(separator)
             if len(cells) != len(names):
                 raise UserError(wrong_width(path, number, cells, names))
             if "" in cells:

@@ -32,12 +32,15 @@ def read_jsonl(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[
 
 
 def read_json_rows(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-    """Yield the values of files that hold one object, row number -> row."""
+    """Yield the rows of files that hold one object, row number -> row, or a list of rows, alone or under one key."""
     for path in paths:
         content = _parse(whole(path), str(path))
-        if not isinstance(content, dict) or not all(isinstance(row, dict) for row in content.values()):
+        rows: list[Any] = list(content.values()) if isinstance(content, dict) else [content]
+        if len(rows) == 1 and isinstance(rows[0], list) and rows[0]:
+            rows = rows[0]
+        if not all(isinstance(row, dict) for row in rows):
             raise UserError(f"{path}: not an object of rows")
-        yield from content.values()
+        yield from rows
 
 
 def read_squad(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,11 @@ COLUMNS = (
     Column("word_order", "text", "order of subject, object and verb; empty where the registry does not say"),
     Column("in_pretraining", "text", "yes or no: whether the model was pretrained on text in it; empty if unknown"),
     Column("pretraining_size", "number", "how much text that was; missing without text, or if unknown", optional=True),
-    Column("pretraining_unit", "text", "of the size: GiB, or texts of a model that is pretrained here"),
+    Column(
+        "pretraining_unit",
+        "text",
+        "of the size: GiB, billions of tokens, or texts if pretrained here",
+    ),
     Column("fertility", "number", "tokens per word, or characters per token; missing if not counted", optional=True),
     Column("fertility_unit", "text", "which of the two: the second in scripts that put no spaces between words"),
     Column(

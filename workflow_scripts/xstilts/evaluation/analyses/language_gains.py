@@ -86,7 +86,9 @@ def collect(plan: StudyPlan, results: Path, estimates: pd.DataFrame, scores: pd.
     if rows:
         frame = _with_scores(frame, scores)
     if plan.worlds:
-        frame = pd.concat([pd.DataFrame(_over_worlds(plan, frame)), frame], ignore_index=True)
+        frame = pd.concat(
+            [pd.DataFrame(over_worlds(plan, frame, _KEYS, ("score", "baseline", "chance"))), frame], ignore_index=True
+        )
     frame = frame.reindex(columns=_NAMES)
     return frame.astype({column.name: float for column in COLUMNS if column.type == "number"})
 
@@ -96,7 +98,7 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
     target = plan.targets[name]
     plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.target == name))
     examples = {name: resampling.examples_of(plan, results, name)}
-    compared = _gains(plan, outcomes.of_languages(plan, {name: dict.fromkeys(examples[name], 0)}, name))
+    compared = gains_over_none(plan, outcomes.of_languages(plan, {name: dict.fromkeys(examples[name], 0)}, name))
     measured = arms.measure(plan, results, examples, [term for outcome in compared for term in outcome.terms])
     mixtures = related_mixtures.members(plan)
     same = {"target": name, "metric": target.metric, "chance": _chance(plan, name)}
@@ -116,12 +118,17 @@ def _of_target(plan: StudyPlan, results: Path, name: str) -> Iterator[dict[str, 
                 "runs": found.described["runs_a"],
                 "runs_none": found.described["runs_b"],
                 "collapsed": found.described["collapsed"],
-                **_of_estimate(plan, target.metric, found.estimate),
+                **of_estimate(plan, target.metric, found.estimate),
             }
 
 
-def _gains(plan: StudyPlan, on: Sequence[Outcome]) -> dict[Outcome, list[Comparison]]:
-    """Return each mixture minus ``none`` by the outcome that they are compared on; nothing without ``none``."""
+def gains_over_none(plan: StudyPlan, on: Sequence[Outcome]) -> dict[Outcome, list[Comparison]]:
+    """Return each mixture minus ``none`` by the outcome that they are compared on; nothing without ``none``.
+
+    Args:
+        plan: the study's plan.
+        on: the outcomes.
+    """
     contrasts = [Contrast("mixture", (mixture, NONE)) for mixture in plan.mixtures if mixture != NONE]
     found: dict[Outcome, list[Comparison]] = {}
     for one in of_arms(plan, [one for contrast in contrasts for one in of_contrast(plan, GAIN, contrast, on)]):
@@ -145,8 +152,14 @@ def _role(plan: StudyPlan, target: str, members: Members, language: str) -> str:
     return LABELLED if labelled else OTHER
 
 
-def _of_estimate(plan: StudyPlan, metric: str, found: Estimate) -> dict[str, Any]:
-    """Return the columns that an estimate gives."""
+def of_estimate(plan: StudyPlan, metric: str, found: Estimate) -> dict[str, Any]:
+    """Return the columns that an estimate of a gain gives.
+
+    Args:
+        plan: the study's plan.
+        metric: what it is measured by.
+        found: the estimate.
+    """
     smallest = plan.answer.smallest if plan.answer else SMALLEST
     return {
         "gain": found.value,
@@ -167,16 +180,25 @@ def _with_scores(frame: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return frame.join(means, on=keys).join(baselines, on=[key for key in keys if key != "mixture"])
 
 
-def _over_worlds(plan: StudyPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield the gains over worlds, of what has a gain in two or more of them."""
-    for key, found in frame.groupby(_KEYS, sort=False):
+def over_worlds(
+    plan: StudyPlan, frame: pd.DataFrame, keys: list[str], means: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the gains over worlds, of what has a gain in two or more of them.
+
+    Args:
+        plan: the study's plan.
+        frame: gains of each world.
+        keys: the columns that name a gain in every world.
+        means: the columns of which the rows over worlds have the mean.
+    """
+    for key, found in frame.groupby(keys, sort=False):
         if len(found) < 2:
             continue
         yield {
-            **dict(zip(_KEYS, key, strict=True)),
-            **{name: found[name].mean() for name in ("score", "baseline", "chance")},
+            **dict(zip(keys, key, strict=True)),
+            **{name: found[name].mean() for name in means},
             **{name: found[name].min() for name in ("runs", "runs_none")},
             **{name: found[name].sum() for name in ("n", "clusters", "collapsed")},
             "worlds": len(found),
-            **_of_estimate(plan, found["metric"].iloc[0], worlds.mean_over(found["gain"].to_numpy(float))),
+            **of_estimate(plan, found["metric"].iloc[0], worlds.mean_over(found["gain"].to_numpy(float))),
         }

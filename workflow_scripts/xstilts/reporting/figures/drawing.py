@@ -14,6 +14,7 @@ from xstilts.reporting.figures import style
 from xstilts.reporting.figures.inputs import FigureInputs
 from xstilts.reporting.outputs import FIGURE_FORMATS
 from xstilts.store.figures import FIGURES
+from xstilts.store.files import written_whole
 
 # no dates
 _METADATA: Mapping[str, dict[str, Any]] = {
@@ -38,7 +39,8 @@ def write(name: str, inputs: FigureInputs, folder: Path) -> None:
     with matplotlib.rc_context(style.SETTINGS):
         figure = draw(module, inputs)
         for suffix in FIGURE_FORMATS:
-            figure.savefig(folder / f"{name}.{suffix}", metadata=_METADATA[suffix])
+            with written_whole(folder / f"{name}.{suffix}") as partial:
+                figure.savefig(partial, format=suffix, metadata=_METADATA[suffix])
 
 
 def draw(module: ModuleType, inputs: FigureInputs) -> Figure:

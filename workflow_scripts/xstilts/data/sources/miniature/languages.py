@@ -36,7 +36,6 @@ class Facts:
     """One row of the feature table; see ``registry/miniature.yaml``."""
 
     name: str
-    bcp47: str
     family: str
     script: str
     word_order: str

@@ -1,7 +1,8 @@
 import os
 
 import pytest
-from xstilts.planning.slurm import Lacks, keeps_accounts, lacks
+from xstilts.errors import UserError
+from xstilts.store.slurm import Lacks, ask, keeps_accounts, lacks
 
 NODE = "tiny.full.mnli.s1-0123456789ab"
 # as slurmstepd of Slurm 22.05 and 23.11 writes them
@@ -67,3 +68,13 @@ def test_accounts_are_kept_where_sacct_answers(tmp_path, monkeypatch, script, fo
         (tmp_path / "sacct").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert keeps_accounts() == found
+
+
+def test_a_question_that_gets_no_answer_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="sinfo: no such program; run this on"):
+        ask("sinfo")
+    (tmp_path / "sinfo").write_text("#!/bin/sh\necho 'Unable to contact' >&2\nexit 1\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    with pytest.raises(UserError, match="sinfo: Unable to contact"):
+        ask("sinfo")

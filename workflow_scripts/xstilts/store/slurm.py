@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from xstilts.errors import UserError
+
 # where Snakemake's executor for Slurm keeps what a job printed; that of a job that ended well is deleted
 LOGS = Path(".snakemake/slurm_logs")
 # what slurmstepd writes, in a step with the machine's name: with control groups, and where it counts memory itself
@@ -19,6 +21,21 @@ class Lacks:
 
     memory: int
     time: int
+
+
+def ask(*command: str) -> str:
+    """Return what a command of Slurm's prints.
+
+    Raises:
+        UserError: if there is no such program here, or it fails.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError(f"{command[0]}: no such program; run this on the cluster's login node") from None
+    if done.returncode:
+        raise UserError(f"{command[0]}: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
+    return done.stdout
 
 
 def keeps_accounts() -> bool:
