@@ -114,11 +114,17 @@ FAMILIES = {
 }  # fmt: skip
 
 
-def write(family, folder):
-    """Write a model of a family into a folder."""
-    make_config, kind, make_tokenizer, roles = FAMILIES[family]
-    tokenizer = make_tokenizer()
+def write_tokenizer(family, folder):
+    """Write the tokenizer of a family into a folder, and return its number of tokens."""
+    tokenizer, roles = FAMILIES[family][2](), FAMILIES[family][3]
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(roles))
+    return tokenizer.get_vocab_size()
+
+
+def write(family, folder):
+    """Write a model of a family into a folder."""
+    make_config, kind = FAMILIES[family][:2]
+    size = write_tokenizer(family, folder)
     torch.manual_seed(0)
-    getattr(transformers, kind).from_config(make_config(tokenizer.get_vocab_size())).save_pretrained(folder)
+    getattr(transformers, kind).from_config(make_config(size)).save_pretrained(folder)

@@ -17,3 +17,11 @@ class Hardware:
     max_tokens_per_device: int | None = None
     gradient_checkpointing: bool = False
     checkpoint_seconds: float = 600
+
+    def recomputes(self, method: str) -> bool:
+        """Tell whether a training by a fine-tuning method computes layers again in the backward pass.
+
+        Not beside a prefix: transformers keeps its keys and values in a cache, to which a layer that is computed again
+        adds its own once more.
+        """
+        return self.gradient_checkpointing and method != "prefix"

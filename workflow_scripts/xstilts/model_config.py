@@ -16,10 +16,39 @@ _HEADS = {
     "modernbert": "head.",
     "albert": "predictions.",
 }
+# decoders whose attention can be made to look both ways: in transformers all layers take their mask from one function.
+# Others look back for another reason: layers that are recurrent (Qwen 3.5), chunks (Llama 4), distances (BLOOM)
+BOTH_WAYS = (
+    "apertus",
+    "cohere",
+    "cohere2",
+    "exaone4",
+    "gemma2",
+    "gemma3_text",
+    "gemma4_text",
+    "gpt_oss",
+    "granite",
+    "jais2",
+    "llama",
+    "ministral3",
+    "mistral",
+    "olmo3",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "qwen3_moe",
+    "smollm3",
+)
+
+
+def text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a config.json says of the model that reads text: of one for images and text, its part."""
+    return config.get("text_config") or config
 
 
 def positions(config: Mapping[str, Any]) -> int | None:
     """Return how many tokens a model reads by its config.json; None where it has no limit."""
+    config = text_model(config)
     places: int | None = config.get("max_position_embeddings")
     if places is None:
         return None

@@ -41,7 +41,13 @@ def study(folder, **content):
 
 def fetch_offline(folder, plan, results, monkeypatch):
     """Make all nodes of raw data and of models as a machine without a network does, and return their files."""
-    monkeypatch.setattr(socket, "socket", None)
+
+    def refuse(*arguments, **options):
+        raise OSError("this machine has no network")
+
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
     made = {}
     for node in plan.nodes.values():
         if node.stage in ("data", "models"):

@@ -1,5 +1,7 @@
 """A model of every family with every form and method: it trains a step, is saved, and reads back equal."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +10,13 @@ from safetensors.torch import load_file
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
 from xstilts.forms import mlm
-from xstilts.models import adapters
+from xstilts.models import adapters, backbone
 from xstilts.models.backbone import load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, save_model, tensors
 from xstilts.training.step import Batch, MicroBatch, make_optimiser, take_step
 
+from tests.builders.families import FAMILIES
 from tests.builders.models import (
     CPU,
     METHODS,
@@ -111,6 +114,46 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(model_folder, toke
     inputs = tensors(mlm.batch(split.tokens, np.arange(4), 0)[0], CPU)
     with torch.inference_mode():
         assert torch.equal(model("text", inputs, 4), again("text", inputs, 4))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_scores_of_mt5_are_its_embeddings_where_its_weights_are(families, family_splits, tmp_path, tied):
+    """Whatever its config.json says: that of published mT5 ties what its weights do not."""
+    whole = transformers.MT5ForConditionalGeneration.from_pretrained(families["mt5"])
+    if not tied:
+        whole.lm_head.weight = torch.nn.Parameter(whole.lm_head.weight + torch.randn(whole.lm_head.weight.shape))
+    folder, saved = tmp_path / "mt5", tmp_path / "saved"
+    saved.mkdir()
+    whole.save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text()).get("tie_word_embeddings", True)
+    split = family_splits["mt5", "mlm"]
+    model = fresh({"mt5": folder}, "mt5", "mlm", "full")
+    embeddings = model.backbone.transformer.get_input_embeddings().weight
+    assert (model.heads["task"].layers.weight is embeddings) == tied
+    step(model, "mlm", split)
+    save_model(model, saved, Group())
+    again = load_model([saved], [task_of("mlm")], numerics(), folder)
+    assert torch.equal(outputs(model, "mlm", split), outputs(again, "mlm", split))
+
+
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["xlm-r", "qwen"])
+def test_language_head_is_read_in_the_type_of_its_file_and_kept_in_float32(
+    families, tmp_path, monkeypatch, name, stored
+):
+    """Else the whole model would be in memory in float32 beside the backbone that is trained."""
+    whole = getattr(transformers, FAMILIES[name][1]).from_pretrained(families[name], dtype=getattr(torch, stored))
+    whole.save_pretrained(tmp_path)
+    loaded = load_backbone(tmp_path, dtype=stored)
+    read, types = backbone._read, []
+    monkeypatch.setattr(backbone, "_read", lambda *given: types.append(given[2]) or read(*given))
+    head = backbone.language_head(tmp_path, loaded)
+    assert types == [stored]
+    expected = dict(read(tmp_path, FAMILIES[name][1]).named_parameters())
+    embeddings = loaded.transformer.get_input_embeddings().weight
+    own = [weight for weight in head.parameters() if weight is not embeddings]
+    assert len(own) == {"xlm-r": 5, "qwen": 0}[name] and all(weight.dtype == torch.float32 for weight in own)
+    assert all(any(torch.equal(weight, one) for one in expected.values()) for weight in own)
 
 
 @pytest.mark.parametrize("deviation", [0.02, 0.1])

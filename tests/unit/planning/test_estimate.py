@@ -104,7 +104,7 @@ DECODER = {
 }  # fmt: skip
 
 
-def language_model(folder, config=ENCODER, **phase):
+def language_model(folder, config=ENCODER, hardware=None, **phase):
     """Return the estimate of training on ten texts of twenty tokens, and the shape of the model."""
     phase = {"epochs": 1, "batch_size": 4, "max_length": 32, "precision": "float32", **phase}
     study = {
@@ -121,7 +121,7 @@ def language_model(folder, config=ENCODER, **phase):
     base = results / estimate.base_of(node, plan).id
     base.mkdir(parents=True, exist_ok=True)
     (base / "config.json").write_text(json.dumps(config))
-    return estimate.of_node(node, plan, registry.load(), results, Hardware()), model_size.read(config)
+    return estimate.of_node(node, plan, registry.load(), results, hardware or Hardware()), model_size.read(config)
 
 
 def test_language_model_by_hand(tmp_path):
@@ -139,8 +139,26 @@ def test_language_model_by_hand(tmp_path):
     # beside an adapter the pretrained head stays
     lora, _ = language_model(tmp_path, method={"name": "lora", "rank": 16})
     assert lora.trained == shape.lora(16, "all-linear")
+    prefix, again = {"name": "prefix", "prompt_length": 5}, Hardware(gradient_checkpointing=True)
+    assert language_model(tmp_path, method=prefix) == language_model(tmp_path, hardware=again, method=prefix)
     prompt, _ = language_model(tmp_path, method={"name": "prompt", "prompt_length": 5})
     assert prompt.trained == 5 * 32 and prompt.tokens == 3 * 4 * 25
+
+
+def test_config_of_a_model_for_images_and_text(tmp_path):
+    """Its part for text is what counts, and the registry says what the file leaves out as usual."""
+    entries = registry.load()
+    study = "{description: x, source: tiny, models: [gemma3-4b], targets: {xnli: }, languages: [de]}"
+    plan = plan_study(tmp_path, study)
+    node = next(iter(plan.stage("predictions").values()))
+    folder = tmp_path / "results" / estimate.base_of(node, plan).id
+    folder.mkdir(parents=True)
+    published = {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 1152}
+    content = {"model_type": "gemma3", "text_config": published, "vision_config": vision}
+    (folder / "config.json").write_text(json.dumps(content))
+    found = estimate.config_of(node, plan, entries, tmp_path / "results")
+    assert model_size.read(found).parameters == entries.models["gemma3-4b"]["parameters"]
 
 
 def test_memory_of_the_host():

@@ -1,4 +1,4 @@
-"""What no job can do is refused when a study is planned: inputs too long, and heads that a model has not."""
+"""What no job can do is refused when a study is planned: long inputs, attention both ways, heads that are not there."""
 
 import shutil
 from dataclasses import replace
@@ -91,3 +91,59 @@ def test_the_encoder_of_an_encoder_decoder_model_has_no_language_model_head(tmp_
     plan = plan_study(tmp_path, study, models=models)
     with pytest.raises(UserError, match="the language-model head of mt5-base, and the encoder alone has none"):
         feasibility.check(plan, registry.load(), Indexes(None, models), "s.yaml")
+
+
+def asks(**more):
+    """Return a study of a decoder whose positions see all others, but for some keys."""
+    return {
+        "description": "x", "source": "tiny", "languages": ["en", "de"], "models": ["qwen3-4b-base"],
+        "recipes": {"r": {"attention": "bidirectional"}}, "mixtures": {"none": None}, "targets": {"xnli": None}, **more,
+    }  # fmt: skip
+
+
+def test_attention_both_ways_is_for_decoders(tmp_path):
+    entries = registry.load()
+    feasibility.check(plan_study(tmp_path, asks(), entries=entries), entries, Indexes(), "s.yaml")
+    for name, kind in (("xlm-roberta-base", "xlm-roberta"), ("eurobert-210m", "eurobert")):
+        plan = plan_study(tmp_path, asks(models=["qwen3-4b-base", name]), entries=entries)
+        with pytest.raises(
+            UserError, match=rf"models\.{name}: the recipe r has .* model of type {kind}; give it another"
+        ):
+            feasibility.check(plan, entries, Indexes(), "s.yaml")
+        recipes = {"r": {"attention": "bidirectional"}, "own": {}}
+        models = {"qwen3-4b-base": {"recipes": ["r"]}, name: {"recipes": ["own"]}}
+        plan = plan_study(tmp_path, asks(models=models, recipes=recipes), entries=entries)
+        feasibility.check(plan, entries, Indexes(), "s.yaml")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"mixtures": ["none", "text"]},
+        {"targets": {"lm_loss": None}},
+        {"targets": {"tatoeba": {"trained_on": ["text"]}}},
+    ],
+)
+def test_attention_both_ways_sees_what_a_language_model_predicts(tmp_path, more):
+    entries = registry.load()
+    plan = plan_study(tmp_path, asks(**more), entries=entries)
+    with pytest.raises(UserError, match=r"sees the tokens that it has to predict in (text|lm_loss); leave one out"):
+        feasibility.check(plan, entries, Indexes(), "s.yaml")
+
+
+def test_attention_is_in_every_spec_that_reads_the_model(tmp_path):
+    """And leaves the others where they are, as its neutral value does all."""
+    targets = {"xnli": None, "tatoeba": None}
+    plans = {
+        value: plan_study(tmp_path, asks(targets=targets, mixtures=["mnli"], recipes={"r": {"attention": value}}))
+        for value in ("bidirectional", None)
+    }
+    without = plan_study(tmp_path, asks(targets=targets, mixtures=["mnli"], recipes={"r": {}}))
+    assert set(plans[None].nodes) == set(without.nodes)
+    reading = {"intermediate", "targets", "predictions", "embeddings"}
+    for stage in reading:
+        assert {node.spec.numerics.attention for node in plans["bidirectional"].stage(stage).values()} == {
+            "bidirectional"
+        }
+    stayed = {node.stage for name, node in without.nodes.items() if name in plans["bidirectional"].nodes}
+    assert stayed and not stayed & reading

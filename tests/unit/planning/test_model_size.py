@@ -8,6 +8,7 @@ import transformers
 from xstilts.data.sources import Place, tiny
 from xstilts.planning import model_size, registry
 
+from tests.builders.architectures import config_of
 from tests.builders.families import FAMILIES
 from tests.builders.plans import node_of, plan_study
 
@@ -54,6 +55,8 @@ def test_shape_of_the_tiny_model(tmp_path):
         "xlm-roberta-xl",
         "xlm-roberta-xxl",
         "qwen3-14b-base",
+        "eurobert-210m",
+        "mmbert-small",
     ],
 )
 def test_language_head_is_that_of_the_model(name):
@@ -73,13 +76,12 @@ def test_registered_models_can_be_had():
         assert entry["submodel"] is None or model_size.read(own["shape"]).predicts == model_size.BOTH, name
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"modernbert"}))
-def test_shape_of_a_config_and_its_adapters(family, tmp_path):
-    """From the config.json that a model of the family writes; parameters of peft's adapters beside it."""
+@pytest.mark.parametrize("name", [*FAMILIES, "eurobert", "gemma3_text", "umt5"])
+def test_shape_of_a_config_and_its_adapters(name, tmp_path):
+    """From the config.json that such a model writes; parameters of peft's adapters beside it."""
     import peft
 
-    make_config = FAMILIES[family][0]
-    config = make_config(200)
+    config = FAMILIES[name][0](200) if name in FAMILIES else config_of(name, 200)
     config.save_pretrained(tmp_path)
     content = {**config.to_dict(), **json.loads((tmp_path / "config.json").read_text())}
     shape = model_size.read(content)
@@ -97,6 +99,8 @@ SMALL = {
     "xlm-roberta": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 1024,
                     "max_position_embeddings": 130, "type_vocab_size": 1, "hidden_dropout_prob": 0.0,
                     "attention_probs_dropout_prob": 0.0},
+    "modernbert": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 384,
+                   "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2},
     "mt5": {"d_model": 256, "d_kv": 64, "d_ff": 640, "num_layers": 4, "num_decoder_layers": 4, "num_heads": 4,
             "dropout_rate": 0.0},
     "qwen3": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 1,
@@ -111,7 +115,8 @@ def test_activations_are_those_that_torch_keeps(kind, reduced):
     sequences, length = 4, 128
     config = transformers.AutoConfig.for_model(kind, vocab_size=300, **SMALL[kind])
     model = transformers.AutoModel.from_config(config).train()
-    model.pooler = None
+    if kind == "xlm-roberta":
+        model.pooler = None
     ids = torch.randint(5, 300, (sequences, length))
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     inputs |= {"decoder_input_ids": ids} if kind == "mt5" else {}
@@ -136,8 +141,16 @@ def test_activations_are_those_that_torch_keeps(kind, reduced):
     assert stated == pytest.approx(sum(size for size, _ in kept.values()), rel=0.25)
 
 
+def test_attention_both_ways_costs_twice_as_much():
+    """A position sees all others in place of half of them on average; nothing else differs."""
+    config = SHAPES["qwen3-4b-base"]["shape"]
+    own, both = model_size.read(config), model_size.read(config, None, "bidirectional")
+    assert both.attention(100) == 2 * own.attention(100) == 36 * 4 * 100 * 32 * 128
+    assert (both.parameters, both.predicts) == (own.parameters, own.predicts)
+
+
 def test_unknown_shapes():
-    with pytest.raises(model_size.UserError, match="model type 'modernbert': its size is not known; there are"):
-        model_size.read({"model_type": "modernbert"})
+    with pytest.raises(model_size.UserError, match="model type 'deberta-v2': its size is not known; there are"):
+        model_size.read({"model_type": "deberta-v2"})
     with pytest.raises(model_size.UserError, match="needs the key 'hidden_size' of config.json"):
         model_size.read({"model_type": "xlm-roberta"})

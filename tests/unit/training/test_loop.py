@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from xstilts.training import loop
 
-from tests.builders.models import numerics, task_of
+from tests.builders.models import METHODS, numerics, task_of
 from tests.builders.plans import node_of
 from tests.builders.training import RUNS, losses, run, without_dropout
 
@@ -34,6 +34,15 @@ def test_what_the_hardware_may_do_changes_no_result(trained, tmp_path, stage, na
     first, second = (json.loads(files["history.json"])["losses"] for files in (one, other))
     for before, after in zip(first, second, strict=True):
         assert after == pytest.approx(before, rel=1e-5)
+
+
+def test_layers_beside_a_prefix_are_not_computed_again(trained, tmp_path):
+    """Their keys and values stand in a cache; with the setting the training is the one without."""
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    spec = replace(spec, method=METHODS["prefix"])
+    _, one = run(trained, spec, tmp_path / "one")
+    _, other = run(trained, spec, tmp_path / "other", gradient_checkpointing=True)
+    assert one["history.json"] == other["history.json"]
 
 
 def test_models_are_compared_by_the_mean_of_headline_metrics():

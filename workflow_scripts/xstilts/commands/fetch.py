@@ -8,6 +8,7 @@ from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.sources import Place
 from xstilts.data.sources.fetch import fetch
 from xstilts.store import node
+from xstilts.store.specs.models import ModelSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     downloads = results_of(arguments.output) / "downloads"
+    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads)
     with node.making(arguments.output, arguments.spec) as made:
-        fetch(arguments.spec, made.scratch, Place(arguments.folder, arguments.offline, arguments.urls, downloads))
+        fetch(arguments.spec, made.scratch, place)
+        if isinstance(arguments.spec, ModelSpec):
+            # after what reads the environment of the hub's client, which comes with transformers
+            from xstilts.models import architecture
+
+            architecture.check(made.scratch)

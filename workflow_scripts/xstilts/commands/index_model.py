@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from xstilts.models import architecture
 from xstilts.planning import index
 from xstilts.planning.settings import local
 
@@ -16,5 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     files = index.index_model(arguments.folder)
+    architecture.check(arguments.folder)
     path = index.write(arguments.folder, "model.yaml", local().results, files)
     sys.stdout.write(f"{path}: {len(files)} files\n")

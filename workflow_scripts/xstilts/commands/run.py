@@ -147,7 +147,11 @@ def _index(settings: Settings) -> None:
     for name, folder in settings.model_folders.items():
         if name in used and index.location(folder, "model.yaml", settings.results) is None:
             log.info("indexing the model folder %s", folder)
-            index.write(folder, "model.yaml", settings.results, index.index_model(folder))
+            from xstilts.models import architecture
+
+            files = index.index_model(folder)
+            architecture.check(folder)
+            index.write(folder, "model.yaml", settings.results, files)
 
 
 def _order_times(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction
+from xstilts.models.backbone import mean_vectors
 from xstilts.models.model import Model, tensors
 from xstilts.store.specs.evaluation import CLS, Pooling
 from xstilts.tokenization.tokens import Tokens
@@ -40,15 +41,9 @@ def pooled_vectors(
         mask = inputs["mask"]
         states = model.layers(inputs)
         for place, layer in enumerate(layers):
-            pooled = model.backbone.pooled(states[layer], mask) if pooler == CLS else _means(states[layer], mask)
+            pooled = model.backbone.pooled(states[layer], mask) if pooler == CLS else mean_vectors(states[layer], mask)
             result[place, tokens.sequences(instances)] = pooled.float().cpu().numpy()
     return result
-
-
-def _means(positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return the means of vectors over all positions that are no padding, in float32: (sequences, width)."""
-    counted = mask.unsqueeze(-1).float()
-    return (positions.float() * counted).sum(1) / counted.sum(1)
 
 
 @torch.inference_mode()

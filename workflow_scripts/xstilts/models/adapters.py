@@ -115,7 +115,7 @@ def load(folders: Sequence[Path], numerics: Numerics) -> Backbone:
         folders: the uppermost first; all but the last hold adapters.
         numerics: how the model is computed.
     """
-    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype)
+    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype, numerics.attention)
     for folder in reversed(folders[:-1]):
         load_adapter(backbone, folder)
     return backbone
@@ -160,11 +160,19 @@ def _configuration(method: Method, backbone: Backbone) -> Any:
             lora_alpha=settings["alpha"],
             lora_dropout=settings["dropout"],
             target_modules=settings["modules"],
+            exclude_modules=_routers(backbone),
             task_type=kind,
         )
     if method.name == "prompt":
+        backbone.check_prompt()
         return peft.PromptTuningConfig(num_virtual_tokens=settings["prompt_length"], task_type=kind)
     return peft.PrefixTuningConfig(num_virtual_tokens=settings["prompt_length"], task_type=kind)
+
+
+def _routers(backbone: Backbone) -> list[str] | None:
+    """Return the layers that are linear ones but give more than a product, as the routers of Llama 4; None for none."""
+    layers = backbone.transformer.named_modules()
+    return [name for name, layer in layers if isinstance(layer, nn.Linear) and type(layer) is not nn.Linear] or None
 
 
 def _add_adapter(backbone: Backbone, configuration: Any) -> None:
@@ -178,6 +186,6 @@ def _add_adapter(backbone: Backbone, configuration: Any) -> None:
         backbone.transformer = peft.get_peft_model(backbone.transformer, configuration)
     except ValueError as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"recipe: method: the model does not take this adapter: {reason}") from None
+        raise UserError(f"recipe: method: the model does not take this adapter: {reason}; use lora") from None
     backbone.adapter = _METHODS[configuration.peft_type.value]
     backbone.virtual = getattr(configuration, "num_virtual_tokens", 0)

@@ -10,23 +10,28 @@ encoder-decoder    the decoder's last hidden state, where    that of the last po
 its encoder alone  the encoder's last hidden state           that of the last position that is no padding
 =================  ========================================  ===========================================
 
+A decoder whose positions see all others (``attention: bidirectional``) has for a sentence the mean of its positions'
+vectors. A causal model's weights take to it in fine-tuning (BehnamGhader et al. 2024, LLM2Vec, section 2).
+
 The decoder of an encoder-decoder model reads the text itself, as in transformers' classes for classification and
 question answering with BART and T5 (Lewis et al. 2020, BART, section 3).
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, reading
 from xstilts.forms import heads
 from xstilts.forms.heads import BackboneOutput
 from xstilts.model_config import positions
+from xstilts.models import architecture
+from xstilts.store.specs.models import BIDIRECTIONAL
 
 # the part of an encoder-decoder model that can be used alone
 ENCODER = "encoder"
@@ -35,8 +40,12 @@ ENCODER = "encoder"
 class Backbone(nn.Module):
     """A multilingual model: token ids to vectors."""
 
-    def __init__(self, transformer: nn.Module) -> None:
+    def __init__(self, transformer: nn.Module, attention: str | None = None) -> None:
         """Wrap a model of transformers.
+
+        Args:
+            transformer: the model.
+            attention: ``bidirectional`` for a decoder whose positions see all others; None for its own attention.
 
         Raises:
             UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
@@ -44,14 +53,21 @@ class Backbone(nn.Module):
         super().__init__()
         # of transformers, or of peft around it: neither has types
         self.transformer: Any = transformer
-        self.family = _family(transformer)
+        self.family = architecture.family(transformer.config)
         # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
+        self._bidirectional = attention == BIDIRECTIONAL
+        if self._bidirectional:
+            architecture.attend_both_ways(transformer)
         self.adapter: str | None = None
         self.virtual = 0
 
     @property
     def _config(self) -> Any:
-        return self.transformer.config.get_text_config(decoder=self.family == "decoder")
+        return self._config_of("encoder" if self.family == "encoder" else "decoder")
+
+    def _config_of(self, submodel: str) -> Any:
+        """Return the configuration of encoder or decoder: that of both, but where each has its own (T5Gemma)."""
+        return getattr(self.transformer.config, submodel, None) or self.transformer.config
 
     @property
     def width(self) -> int:
@@ -61,7 +77,7 @@ class Backbone(nn.Module):
     @property
     def depth(self) -> int:
         """Number of layers; of an encoder-decoder model, those of its encoder."""
-        return self._config.num_hidden_layers
+        return self._config_of("encoder").num_hidden_layers
 
     @property
     def initializer_range(self) -> float:
@@ -93,6 +109,8 @@ class Backbone(nn.Module):
             positions: vectors of one layer, (sequences, longest, width).
             mask: 1 where there is no padding, (sequences, longest).
         """
+        if self._bidirectional:
+            return mean_vectors(positions, mask).to(positions.dtype)
         if self.family == "masked":
             return positions[:, 0]
         last = mask.sum(1) - 1
@@ -114,7 +132,7 @@ class Backbone(nn.Module):
         arguments: dict[str, torch.Tensor | bool] = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
         if self.family == "encoder_decoder":
             decoder_ids = inputs.get("decoder_ids", inputs["ids"])
-            start = decoder_ids.new_full((len(decoder_ids), 1), self._config.decoder_start_token_id)
+            start = decoder_ids.new_full((len(decoder_ids), 1), self._start)
             arguments["decoder_input_ids"] = torch.cat([start, decoder_ids[:, :-1]], dim=1)
             arguments["decoder_attention_mask"] = inputs.get("decoder_mask", inputs["mask"])
         # virtual positions are of no segment
@@ -124,6 +142,12 @@ class Backbone(nn.Module):
             arguments["use_cache"] = False
         return arguments
 
+    @property
+    def _start(self) -> int:
+        """The token before the text of a decoder beside an encoder; T5Gemma and BART begin with that of every text."""
+        named = [getattr(self._config, role, None) for role in ("decoder_start_token_id", "bos_token_id")]
+        return next(token for token in named if token is not None)
+
     def prefix_task(self) -> str:
         """Return peft's name for what a model with a prefix does.
 
@@ -131,12 +155,28 @@ class Backbone(nn.Module):
             UserError: if the layers take no keys and values from outside.
         """
         takes = "past_key_values" in inspect.signature(self.transformer.forward).parameters
-        if self.family == "encoder" or not takes:
+        # layers without attention have no keys and values (Qwen 3.5)
+        layers = getattr(self._config, "layer_types", None) or ()
+        if self.family == "encoder" or not takes or "linear_attention" in layers:
             raise UserError(
                 f"recipe: method: a prefix needs a model whose layers take keys and values from outside, which"
                 f" {self.transformer.config.model_type} does not; use lora or prompt"
             )
         return "SEQ_2_SEQ_LM" if self.family == "encoder_decoder" else "FEATURE_EXTRACTION"
+
+    def check_prompt(self) -> None:
+        """Refuse a prompt where vectors cannot stand in place of tokens.
+
+        Raises:
+            UserError: if the embeddings are narrower than hidden vectors (RemBERT), or layers look tokens up, too
+                (Gemma 4 E2B and E4B).
+        """
+        narrow = self.transformer.get_input_embeddings().weight.shape[1] != self.width
+        if narrow or getattr(self._config, "hidden_size_per_layer_input", 0):
+            raise UserError(
+                "recipe: method: a prompt needs a model that reads vectors in place of tokens, which"
+                f" {self.transformer.config.model_type} does not; use lora"
+            )
 
     def _check_length(self, tokens: int) -> None:
         """Refuse a text that has no room beside the virtual positions.
@@ -152,22 +192,6 @@ class Backbone(nn.Module):
             )
 
 
-def _family(transformer: Any) -> str:
-    """Return ``masked``, ``encoder`` (that of an encoder-decoder model alone), ``decoder`` or ``encoder_decoder``."""
-    from transformers.models.auto import modeling_auto
-
-    kind = transformer.config.model_type
-    if transformer.config.is_encoder_decoder:
-        return "encoder_decoder"
-    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        return "encoder"
-    if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-        return "masked"
-    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return "decoder"
-    raise UserError(f"model type {kind!r}: neither a masked nor a causal language model, nor an encoder-decoder")
-
-
 # the class of transformers that reads a family's model with its language-model head
 _WITH_HEAD = {
     "masked": "AutoModelForMaskedLM",
@@ -176,22 +200,39 @@ _WITH_HEAD = {
 }
 
 
-def load_backbone(folder: Path, submodel: str | None = None, dtype: str = "float32") -> Backbone:
+def mean_vectors(positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the means of vectors over all positions that are no padding, in float32: (sequences, width).
+
+    Args:
+        positions: (sequences, longest, width).
+        mask: 1 where there is no padding, (sequences, longest).
+    """
+    counted = mask.unsqueeze(-1).float()
+    return (positions.float() * counted).sum(1) / counted.sum(1)
+
+
+def load_backbone(
+    folder: Path, submodel: str | None = None, dtype: str = "float32", attention: str | None = None
+) -> Backbone:
     """Read a backbone from a folder that holds a whole model.
 
     Args:
         folder: the model's folder.
         submodel: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
         dtype: the type of the weights, ``float32`` or ``bfloat16``.
+        attention: as for ``Backbone``.
 
     Raises:
         UserError: if the folder holds no model of a known architecture, or its weights do not fit its configuration.
     """
-    transformer = _read(folder, "AutoModelForTextEncoding" if submodel == ENCODER else "AutoModel", dtype)
+    if submodel == ENCODER:
+        transformer = _read(folder, "AutoModelForTextEncoding", dtype, is_encoder_decoder=False)
+    else:
+        transformer = architecture.text_model(_read(folder, "AutoModel", dtype))
     # no form uses the pooler, and weights that nothing trains would only be saved again
     if getattr(transformer, "pooler", None) is not None:
         transformer.pooler = None
-    return Backbone(transformer)
+    return Backbone(transformer, attention)
 
 
 def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
@@ -204,16 +245,37 @@ def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
     Raises:
         UserError: if the model has no such head, or its weights are not in the folder.
     """
-    return _head_on(_read(folder, _class_with_head(backbone)), backbone)
+    kind = _class_with_head(backbone)
+    if backbone.family == "decoder" and architecture.reads_images(architecture.configuration(folder)):
+        kind = "AutoModelForImageTextToText"
+    # in the type of the file, of which only what is used is then in memory: the rest of the model is here already
+    head = _head_on(_read(folder, kind, _stored_dtype(folder)), backbone)
+    embeddings = backbone.transformer.get_input_embeddings().weight
+    for weight in head.parameters():
+        if weight is not embeddings:
+            weight.data = weight.data.float()
+    return head
 
 
-def empty_language_head(backbone: Backbone) -> heads.LanguageHead:
-    """Return a language-model head for a backbone, whose weights have yet to be read."""
+def empty_language_head(backbone: Backbone, saved: Collection[str]) -> heads.LanguageHead:
+    """Return a language-model head for a backbone, whose weights have yet to be read.
+
+    Args:
+        backbone: the backbone.
+        saved: the names of the head's weights that will be read. Its matrix of scores is that of the embeddings where
+            it is not among them. Configurations cannot tell: that of mT5 says so of published weights that are not.
+    """
     import transformers
 
     with torch.device("meta"):
         model = getattr(transformers, _class_with_head(backbone)).from_config(backbone.transformer.config)
-    return _head_on(model, backbone)
+    out = model.get_output_embeddings()
+    out.weight = nn.Parameter(out.weight)
+    head = _head_on(model, backbone)
+    scores = next(name for name, value in head.named_parameters() if value is out.weight)
+    if scores not in saved:
+        out.weight = backbone.transformer.get_input_embeddings().weight
+    return head
 
 
 def _class_with_head(backbone: Backbone) -> str:
@@ -236,7 +298,17 @@ def _head_on(model: Any, backbone: Backbone) -> heads.LanguageHead:
     return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
 
 
-def _read(folder: Path, kind: str, dtype: str = "float32") -> Any:
+def _stored_dtype(folder: Path) -> str:
+    """Return the type in which a model's weights are read as they are: ``bfloat16`` where all are in it."""
+    found = set()
+    for path in folder.glob("*.safetensors"):
+        with reading(path), safe_open(path, framework="pt") as weights:
+            names = weights.keys()
+            found |= {weights.get_slice(name).get_dtype() for name in names}
+    return "bfloat16" if found == {"BF16"} else "float32"
+
+
+def _read(folder: Path, kind: str, dtype: str = "float32", **settings: bool) -> Any:
     """Read a model of transformers, shard by shard; ``kind`` is one of its Auto classes."""
     import transformers
 
@@ -251,6 +323,7 @@ def _read(folder: Path, kind: str, dtype: str = "float32") -> Any:
             weights_only=True,
             dtype=getattr(torch, dtype),
             output_loading_info=True,
+            **settings,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -85,12 +85,14 @@ def load_model(folders: Sequence[Path], heads: Sequence[HeadSpec], numerics: Num
     """
     backbone = adapters.load(folders, numerics)
     frozen = adapters.is_adapter(folders[0])
-    modules = {}
-    for head in heads:
-        saved = FORMS[head.form].pretrained_head and not frozen
-        modules[head.task] = empty_language_head(backbone) if saved else make_head(head, backbone, 0, base)
-    model = Model(backbone, modules, numerics.precision)
     weights = _saved_heads(folders[0])
+    modules: dict[str, nn.Module] = {}
+    for head in heads:
+        if FORMS[head.form].pretrained_head and not frozen:
+            modules[head.task] = empty_language_head(backbone, _of_head(weights, head.task))
+        else:
+            modules[head.task] = make_head(head, backbone, 0, base)
+    model = Model(backbone, modules, numerics.precision)
     # what is tied to the backbone's embeddings is not saved twice
     names = {name for name in model.heads.state_dict() if name in _own_weights(model)}
     # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
@@ -136,10 +138,13 @@ def without_heads(folders: Sequence[Path], numerics: Numerics) -> Model:
 
 def load_head(model: Model, task: str, folder: Path, before: str) -> None:
     """Give a task's head the weights of the head that another task has in a node's folder."""
-    prefix = f"{_key(before)}."
-    saved = _saved_heads(folder).items()
-    weights = {name.removeprefix(prefix): value for name, value in saved if name.startswith(prefix)}
-    model.heads[_key(task)].load_state_dict(weights)
+    model.heads[_key(task)].load_state_dict(_of_head(_saved_heads(folder), before))
+
+
+def _of_head(weights: Mapping[str, torch.Tensor], task: str) -> dict[str, torch.Tensor]:
+    """Return those of several heads' weights that are the head's of a task, by their names in it."""
+    prefix = f"{_key(task)}."
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def _saved_heads(folder: Path) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ import numpy as np
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
-from xstilts.model_config import MADE_HERE
+from xstilts.model_config import MADE_HERE, text_model
 from xstilts.planning import model_size
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
@@ -96,9 +96,13 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
         UserError: if neither a configuration nor the registry states it.
     """
     base = base_of(node, plan)
-    path = results / base.id / "config.json"
+    path, name = results / base.id / "config.json", plan.made.names[base.id][0]
+    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
     if path.exists():
-        return read_json(path)
+        content = text_model(read_json(path))
+        # files leave out what is as usual for their model type
+        usual = stated if stated is not None and stated["model_type"] == content["model_type"] else {}
+        return {**usual, **content}
     if isinstance(base.spec, PretrainedSpec):
         shape, tokenizer = base.spec.shape, plan.nodes[base.spec.parents[TOKENIZER]].spec
         assert isinstance(tokenizer, TokenizerSpec)
@@ -112,8 +116,6 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
             "vocab_size": tokenizer.vocabulary_size,
             "max_position_embeddings": tokenizer.positions,
         }
-    name = plan.made.names[base.id][0]
-    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
     if stated is None:
         raise UserError(f"model {name}: its size is not known yet; fetch it, or give the registry its `shape`")
     return stated
@@ -139,7 +141,8 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
         UserError: as ``config_of`` and ``model_size.read``.
     """
     spec = node.spec
-    shape = model_size.read(config_of(node, plan, registry, results), numerics_of(spec).submodel)
+    numerics = numerics_of(spec)
+    shape = model_size.read(config_of(node, plan, registry, results), numerics.submodel, numerics.attention)
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)
@@ -173,7 +176,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
     trained = fresh + (shape.parameters - frozen if full else adapter)
     beside = adapter + sum(heads)
-    tokens, operations = _work(spec, shape, sizes, int(hardware.gradient_checkpointing))
+    tokens, operations = _work(spec, shape, sizes, int(hardware.recomputes(spec.method.name)))
     searches = isinstance(spec, LearningRatesSpec)
     trials = len(spec.learning_rates) if isinstance(spec, LearningRatesSpec) else 1
     return Estimate(
@@ -201,7 +204,7 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
         if hardware.max_tokens_per_device is not None and FORMS[task.form].separable:
             positions = min(positions, max(hardware.max_tokens_per_device, instance))
         scores = positions * _predicted_share(size, shape) * shape.vocabulary * _SCORE
-        again = weight if hardware.gradient_checkpointing else None
+        again = weight if hardware.recomputes(spec.method.name) else None
         found.append(shape.activations(positions, length, product, again) + scores)
     return max(found)
 

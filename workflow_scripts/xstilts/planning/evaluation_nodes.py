@@ -57,7 +57,7 @@ class EvaluationPlanner:
             trained_on=target.trained_on[-1] if target.trained_on else None,
             decoding=recipes.decoding(settings, task),
             scoring=task.scoring,
-            numerics=self.training.numerics(recipe["target"], arm.model),
+            numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"]),
         )
         return self.nodes.add(label, spec)
 
@@ -73,7 +73,7 @@ class EvaluationPlanner:
             **self.nodes.frame("embeddings", {**self.training.chain(checkpoint), TOKENS: tokens}),
             form=task.form,
             pooling=pooling,
-            numerics=self.training.numerics(recipe["target"], arm.model),
+            numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"]),
         )
         parents = {EMBEDDINGS: self.nodes.add(label, embeddings), PREPARED: prepared}
         retrieval = RetrievalSpec(

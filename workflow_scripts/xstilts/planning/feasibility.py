@@ -1,17 +1,22 @@
 """What a plan asks for and no job can do, as far as it is known beforehand.
 
-Inputs longer than a model reads, and a language-model head that a model has not.
+Inputs longer than a model reads, attention both ways where it cannot be, and a language-model head that a model has
+not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.model_config import MADE_HERE, positions
+from xstilts.forms import FORMS
+from xstilts.model_config import BOTH_WAYS, MADE_HERE, positions
 from xstilts.planning.index import LANGUAGE_HEAD
+from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes
+from xstilts.planning.study import Study
+from xstilts.references import parse_reference
 from xstilts.store.specs.base import BASE, MODEL, PREPARED
 from xstilts.store.specs.data import TokensSpec
 from xstilts.store.specs.evaluation import PredictionsSpec
@@ -32,6 +37,7 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     Raises:
         UserError: naming what cannot be done, and the model.
     """
+    _check_attention(plan.study, registry, location)
     _check_lengths(plan, registry, location)
     _check_heads(plan, indexes, location)
 
@@ -53,6 +59,43 @@ def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:
                 f"{location}: {plan.made.names[node.id][0]} needs the language-model head of {model}, and"
                 f" {why} none; leave out the task or the model"
             )
+
+
+def _check_attention(study: Study, registry: Registry, location: str) -> None:
+    """Refuse attention to both sides in models that are no decoders, and where a text's next token is predicted.
+
+    Of models without a ``shape`` in the registry the job that reads them finds out.
+    """
+    for name, use in study.models.items():
+        for recipe in use.recipes:
+            if study.recipes[recipe]["attention"] is None:
+                continue
+            here = f"{location}: models.{name}: the recipe {recipe} has `attention: bidirectional`"
+            kind = _kind(name, registry)
+            if kind is not None and kind not in BOTH_WAYS:
+                raise UserError(
+                    f"{here}, which is for decoders such as Qwen 3 and Gemma 3, and this is a model of type {kind};"
+                    f" give it another recipe: models: {{{name}: {{recipes: [...]}}}}"
+                )
+            members = [task.task for mixture in use.mixtures for task in _tasks(study, mixture)]
+            stages = [stage for target in study.targets.values() for stage in (target.task, *target.trained_on)]
+            for task in (*members, *stages):
+                if FORMS[registry.tasks[parse_reference(task)[0]].form].pretrained_head:
+                    raise UserError(f"{here}, so it sees the tokens that it has to predict in {task}; leave one out")
+
+
+def _tasks(study: Study, mixture: str) -> Sequence[MixtureTask]:
+    """Return the tasks of a mixture; none for the baseline."""
+    found = study.mixtures[mixture]
+    return () if found is None else found.tasks
+
+
+def _kind(name: str, registry: Registry) -> str | None:
+    """Return the model type of a model of the registry; None where it has none."""
+    entry = registry.models[registry.models[name]["weights_of"] or name]
+    if entry["pretrained"] is not None:
+        return MADE_HERE
+    return None if entry["shape"] is None else str(entry["shape"]["model_type"])
 
 
 def _check_lengths(plan: Plan, registry: Registry, location: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xstilts.errors import UserError
+from xstilts.store.specs.models import BIDIRECTIONAL
 
 # what a model predicts, by which its language-model head and the attention of its layers go
 MASKED, CAUSAL, BOTH = "masked", "causal", "both"
@@ -63,14 +64,14 @@ class Shape:
         stacks: the encoder's or the decoder's layers, or both.
         vocabulary: number of tokens.
         around: parameters outside of the stacks, but for the token embeddings.
-        tied: whether the language-model head's matrix is that of the embeddings.
+        language_head: parameters of the language-model head that are not the embeddings'.
     """
 
     predicts: str
     stacks: tuple[Stack, ...]
     vocabulary: int
     around: int
-    tied: bool
+    language_head: int
 
     @property
     def width(self) -> int:
@@ -92,13 +93,6 @@ class Shape:
         """All parameters of the backbone."""
         layers = sum(stack.layers * stack.vectors + stack.outside for stack in self.stacks)
         return self.embeddings + self.around + self.matrices + layers
-
-    @property
-    def language_head(self) -> int:
-        """Parameters of the language-model head that are not the embeddings': a masked model's has a dense layer."""
-        if self.predicts == MASKED:
-            return self.width * self.width + 3 * self.width + self.vocabulary
-        return 0 if self.tied else self.embeddings
 
     def lora(self, rank: int, modules: str | Sequence[str]) -> int:
         """Return the parameters of matrices of low rank beside linear layers (Hu et al. 2022, section 4.1).
@@ -160,12 +154,13 @@ class Shape:
         return sum(2 * stack.layers * length * stack.queries * halves for stack, halves in pairs)
 
 
-def read(config: Mapping[str, Any], submodel: str | None = None) -> Shape:
+def read(config: Mapping[str, Any], submodel: str | None = None, attention: str | None = None) -> Shape:
     """Return the shape that a config.json, or the registry in its keys, states.
 
     Args:
         config: its content.
         submodel: ``encoder`` for the encoder alone of an encoder-decoder model.
+        attention: ``bidirectional`` for a decoder whose positions see all others.
 
     Raises:
         UserError: if there is no formula for the model's type, or a key is missing.
@@ -177,7 +172,10 @@ def read(config: Mapping[str, Any], submodel: str | None = None) -> Shape:
         shape = _KINDS[kind](config)
     except KeyError as error:
         raise UserError(f"model type {kind!r}: its size needs the key {error} of config.json") from None
-    return shape if submodel is None else replace(shape, stacks=shape.stacks[:1])
+    stacks = shape.stacks if submodel is None else shape.stacks[:1]
+    if attention == BIDIRECTIONAL:
+        stacks = tuple(replace(stack, causal=False) for stack in stacks)
+    return replace(shape, stacks=stacks)
 
 
 # What a layer keeps is what Korthikanti et al. 2022 (Reducing Activation Recomputation ..., section 4.1) count: inputs
@@ -204,11 +202,35 @@ def _encoder(config: Mapping[str, Any]) -> Shape:
         masks=2 * width,
     )
     places = config["max_position_embeddings"] + config["type_vocab_size"]
-    return Shape(MASKED, (stack,), config["vocab_size"], places * width + 2 * width, tied=True)
+    head = width * width + 3 * width + config["vocab_size"]
+    return Shape(MASKED, (stack,), config["vocab_size"], places * width + 2 * width, head)
+
+
+def _modern_encoder(config: Mapping[str, Any]) -> Shape:
+    """Return the shape of ModernBERT: matrices in one, no biases, and no norm before the first layer's attention."""
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    linears = {"attn.Wqkv": (width, 3 * width), "attn.Wo": (width, width)}
+    linears |= {"mlp.Wi": (width, 2 * inner), "mlp.Wo": (inner, width)}
+    stack = Stack(
+        layers=config["num_hidden_layers"],
+        linears=linears,
+        vectors=2 * width,
+        # the last norm is there, the first one is not
+        outside=0,
+        width=width,
+        queries=width,
+        keys=width,
+        kept=6 * width + 4 * inner,
+        kept_norms=2 * width,
+    )
+    return Shape(MASKED, (stack,), config["vocab_size"], width, width * width + width + config["vocab_size"])
 
 
 def _encoder_decoder(config: Mapping[str, Any]) -> Shape:
-    """Return the shape of mT5. Its norms keep two vectors, its activation four, and its attention is not in blocks."""
+    """Return the shape of mT5 or umT5, of which every layer has relative positions, and not the first one alone.
+
+    Norms keep two vectors, the activation four, and attention is not in blocks.
+    """
     width, inner, heads = config["d_model"], config["d_ff"], config["num_heads"]
     size = heads * config["d_kv"]
 
@@ -218,15 +240,16 @@ def _encoder_decoder(config: Mapping[str, Any]) -> Shape:
     first = {f"DenseReluDense.{name}": (width, inner) for name in ("wi_0", "wi_1")}
     encoder = attention("SelfAttention") | first | {"DenseReluDense.wo": (inner, width)}
     decoder = encoder | attention("EncDecAttention")
-    outside = width + config.get("relative_attention_num_buckets", 32) * heads
+    relative = config.get("relative_attention_num_buckets", 32) * heads
+    each = config["model_type"] == "umt5"
 
     def stack(layers: int, linears: dict[str, tuple[int, int]], attentions: int, **more: bool) -> Stack:
         norms = (attentions + 1) * width
         return Stack(
             layers=layers,
             linears=linears,
-            vectors=norms,
-            outside=outside,
+            vectors=norms + relative * each,
+            outside=width + relative * (not each),
             width=width,
             queries=size,
             keys=size,
@@ -241,19 +264,22 @@ def _encoder_decoder(config: Mapping[str, Any]) -> Shape:
         stack(config["num_layers"], encoder, attentions=1),
         stack(config["num_decoder_layers"], decoder, attentions=2, causal=True, crossed=True),
     )
-    return Shape(BOTH, stacks, config["vocab_size"], 0, config["tie_word_embeddings"])
+    return Shape(BOTH, stacks, config["vocab_size"], 0, _untied(config, width))
 
 
 def _decoder(config: Mapping[str, Any]) -> Shape:
-    """Return the shape of a decoder like Llama, Qwen 3 or Gemma 2. Its norms keep two vectors."""
+    """Return the shape of a decoder like Llama, Qwen 3 or Gemma, or of an encoder built alike, EuroBERT.
+
+    Norms keep two vectors.
+    """
     width, inner, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
     head = config.get("head_dim") or width // heads
     queries, keys = heads * head, config["num_key_value_heads"] * head
     linears = {"self_attn.q_proj": (width, queries), "self_attn.k_proj": (width, keys)}
     linears |= {"self_attn.v_proj": (width, keys), "self_attn.o_proj": (queries, width)}
     linears |= {f"mlp.{name}_proj": (width, inner) for name in ("gate", "up")} | {"mlp.down_proj": (inner, width)}
-    # norms of hidden vectors in a layer, and whether each head's queries and keys have one
-    norms, of_heads = {"llama": (2, False), "qwen3": (2, True), "gemma2": (4, False)}[config["model_type"]]
+    norms, of_heads = _NORMS[config["model_type"]]
+    predicts = MASKED if config["model_type"] == "eurobert" else CAUSAL
     stack = Stack(
         layers=config["num_hidden_layers"],
         linears=linears,
@@ -264,13 +290,28 @@ def _decoder(config: Mapping[str, Any]) -> Shape:
         keys=keys,
         kept=2 * width + 2 * queries + 2 * keys + 4 * inner,
         kept_norms=2 * (norms * width + (queries + keys) * of_heads),
-        causal=True,
+        causal=predicts == CAUSAL,
     )
-    return Shape(CAUSAL, (stack,), config["vocab_size"], 0, config["tie_word_embeddings"])
+    return Shape(predicts, (stack,), config["vocab_size"], 0, _untied(config, width))
 
+
+def _untied(config: Mapping[str, Any], width: int) -> int:
+    """Return the parameters of a language-model head that is a matrix: none where it is that of the embeddings."""
+    return 0 if config["tie_word_embeddings"] else config["vocab_size"] * width
+
+
+# of decoders: norms of hidden vectors in a layer, and whether each head's queries and keys have one
+_NORMS = {
+    "llama": (2, False),
+    "eurobert": (2, False),
+    "qwen3": (2, True),
+    "gemma2": (4, False),
+    "gemma3_text": (4, True),
+}
 
 _KINDS = {
     **dict.fromkeys(("bert", "xlm-roberta", "xlm-roberta-xl"), _encoder),
-    "mt5": _encoder_decoder,
-    **dict.fromkeys(("llama", "qwen3", "gemma2"), _decoder),
+    "modernbert": _modern_encoder,
+    **dict.fromkeys(("mt5", "umt5"), _encoder_decoder),
+    **dict.fromkeys(_NORMS, _decoder),
 }

@@ -83,10 +83,11 @@ def check_phases(recipe: Mapping[str, Any], location: str) -> None:
         )
 
 
-def numerics(phase: Mapping[str, Any], submodel: str | None) -> Numerics:
-    """Return how a model is computed: the submodel, the dtype of its weights, and that of matrix products."""
+def numerics(phase: Mapping[str, Any], submodel: str | None, attention: str | None) -> Numerics:
+    """Return how a model is computed: the submodel, the dtype of its weights and of matrix products, and attention."""
     reduced = phase["precision"] == "bfloat16" and phase["method"]["name"] != "full"
-    return Numerics(submodel=submodel, dtype="bfloat16" if reduced else "float32", precision=phase["precision"])
+    dtype = "bfloat16" if reduced else "float32"
+    return Numerics(submodel=submodel, dtype=dtype, precision=phase["precision"], attention=attention)
 
 
 def pooling(bitext: Mapping[str, Any]) -> Pooling:

@@ -62,6 +62,7 @@ class _Training:
         settings: those of the phase for the task, with its learning rate.
         early_stopping: None for none.
         warm_start_head: the task whose head is trained further.
+        attention: the recipe's.
     """
 
     parents: Mapping[str, Node]
@@ -71,6 +72,7 @@ class _Training:
     settings: Mapping[str, Any]
     early_stopping: EarlyStopping | None = None
     warm_start_head: str | None = None
+    attention: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class TrainingPlanner:
         rate = mixture.learning_rate(arm.model)
         settings = phase if rate is None else {**phase, "learning_rate": rate}
         stopping = recipes.early_stopping(recipe, "intermediate", settings)
-        training = _Training(parents, tasks, mixture.sampling, phase, settings, stopping)
+        attention = recipe["attention"]
+        training = _Training(parents, tasks, mixture.sampling, phase, settings, stopping, attention=attention)
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
         spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)
@@ -168,6 +171,7 @@ class TrainingPlanner:
                 settings,
                 recipes.early_stopping(recipe, "target", settings),
                 before if shared else None,
+                recipe["attention"],
             )
             label = "+".join(stages[max(0, index - 1) : index + 1])
             searched: dict[str, Node] = {}
@@ -194,9 +198,9 @@ class TrainingPlanner:
             chain |= {role(MODEL, level): self.nodes.by_id[name] for level, name in enumerate(below, 1)}
         return chain
 
-    def numerics(self, phase: Mapping[str, Any], model: str) -> Numerics:
-        """Return how a model is computed by a phase of a recipe."""
-        return recipes.numerics(phase, self.registry.models[model]["submodel"])
+    def numerics(self, phase: Mapping[str, Any], model: str, attention: str | None) -> Numerics:
+        """Return how a model is computed by a phase of a recipe with some attention."""
+        return recipes.numerics(phase, self.registry.models[model]["submodel"], attention)
 
     def _pretrained(self, name: str, entry: Mapping[str, Any]) -> Node:
         """Return the node of a model that is pretrained here, on the text of several languages as one task.
@@ -261,7 +265,7 @@ class TrainingPlanner:
             learning_rate=None if isinstance(rate, list) else rate,
             optimisation=recipes.optimisation(training.settings),
             method=Method(**recipes.method(training.phase)),
-            numerics=self.numerics(training.phase, model),
+            numerics=self.numerics(training.phase, model, training.attention),
             early_stopping=training.early_stopping,
             warm_start_head=training.warm_start_head,
             seed=seed,

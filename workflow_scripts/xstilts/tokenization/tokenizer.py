@@ -121,6 +121,9 @@ def _content(path: Path) -> dict[str, Any]:
 def _objective(config: Mapping[str, Any]) -> str:
     if config.get("is_encoder_decoder"):
         return masking.SPANS
+    # of a model for images and text the language model is used
+    if "text_config" in config:
+        return masking.CAUSAL
     causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.get("architectures") or [])
     return masking.CAUSAL if causal else masking.MASKED
 

@@ -257,7 +257,7 @@ def _start(run: Run) -> Model:
     if spec.warm_start_head is not None:
         load_head(model, run.tasks[0].task, run.folders[0], spec.warm_start_head)
     adapters.freeze(model.backbone, model.heads, spec.optimisation.frozen_embeddings)
-    if run.hardware.gradient_checkpointing:
+    if run.hardware.recomputes(spec.method.name):
         backbone.transformer.activation_checkpointing_enable()
     if spec.optimisation.compile:
         backbone.transformer.compile(dynamic=True)

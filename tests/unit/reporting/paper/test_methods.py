@@ -86,6 +86,14 @@ def test_the_encoder_alone(tmp_path):
     assert "has published weights, 277,040,256 parameters, of which the encoder alone is used." in text
 
 
+def test_attention_both_ways(tmp_path):
+    recipes = {"own": {}, "both": {"attention": "bidirectional"}}
+    study = {"models": ["qwen3-4b-base"], "targets": {"xnli": None}, "languages": ["de"]}
+    text = said(tmp_path, recipes=recipes, **study)
+    assert "Positions see all others, and the vector of a text is their mean, in `qwen3-4b-base` by `both`." in text
+    assert "Positions see" not in said(tmp_path, **study)
+
+
 def test_targets_with_and_without_training(tmp_path):
     text = said(tmp_path, mixtures=["none", "mnli"], targets={"xnli": None, "tatoeba": None}, languages=["de"])
     assert "then on the training data of each target that is trained (the target phase)" in text

@@ -216,6 +216,10 @@ def _numerics(phases: Sequence[Training]) -> list[Sentence]:
             + ".",
         )
     ]
+    both_ways = _once(f"`{one.model}` by `{one.recipe}`" for one in phases if one.spec.numerics.attention is not None)
+    if both_ways:
+        names = listed([(name,) for name in both_ways])
+        said.append(("Positions see all others, and the vector of a text is their mean, in ", *names, "."))
     frozen = {one.spec.optimisation.frozen_embeddings for one in phases}
     return [*said, *([("Token embeddings are frozen.",)] if frozen == {True} else [])]
 

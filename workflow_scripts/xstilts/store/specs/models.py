@@ -46,6 +46,10 @@ class Method:
         return self.name != "full"
 
 
+# a decoder whose positions see those behind them, too
+BIDIRECTIONAL = "bidirectional"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Numerics:
     """How a model is computed.
@@ -54,11 +58,13 @@ class Numerics:
         submodel: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
         dtype: that of the weights, ``float32`` or ``bfloat16``.
         precision: in which dtype matrices are multiplied.
+        attention: ``bidirectional`` for a decoder whose positions see all others; None for the model's own attention.
     """
 
     submodel: str | None
     dtype: str
     precision: str
+    attention: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""Architectures of transformers: the family of each, the model in it that reads text, and what cannot be used."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+
+from xstilts.errors import UserError, reading
+from xstilts.model_config import BOTH_WAYS
+
+# architectures that transformers has and that cannot be used, and why
+_REFUSED = {"t5gemma2": "its encoder has a part for images, which cannot be left out"}
+
+
+def family(config: Any) -> str:
+    """Return the family of a model by its configuration.
+
+    It is ``masked``, ``encoder`` (that of an encoder-decoder model alone), ``decoder`` or ``encoder_decoder``. A model
+    for images and text counts as the language model in it.
+
+    Raises:
+        UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
+    """
+    from transformers.models.auto import modeling_auto
+
+    if config.is_encoder_decoder:
+        return "encoder_decoder"
+    kind = config.text_config.model_type if reads_images(config) else config.model_type
+    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "encoder"
+    if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return "masked"
+    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "decoder"
+    raise UserError(f"model type {kind!r}: neither a masked nor a causal language model, nor an encoder-decoder")
+
+
+def reads_images(config: Any) -> bool:
+    """Tell whether a model is one for images and text, whose language model is alone used."""
+    return not config.is_encoder_decoder and getattr(config, "text_config", None) is not None
+
+
+def text_model(transformer: Any) -> Any:
+    """Return the language model of a model for images and text; any other model as it is."""
+    if not reads_images(transformer.config):
+        return transformer
+    inside = transformer.get_decoder()
+    # Llama 4 has its language model with the head
+    return getattr(inside, "model", inside)
+
+
+def attend_both_ways(transformer: Any) -> None:
+    """Let the positions of a decoder see all others, in place of those before them alone; changed in place.
+
+    In transformers one attribute of the configuration decides which mask all layers have, and one of each attention
+    whether a kernel without a mask looks back alone. A sliding window reaches as far ahead as back.
+
+    Raises:
+        UserError: if it is no decoder, or one that looks back for another reason than its mask.
+    """
+    kind = transformer.config.model_type
+    if kind not in BOTH_WAYS:
+        raise UserError(
+            f"recipe: attention: bidirectional is for decoders such as Qwen 3 and Gemma 3, and this is a model of type"
+            f" {kind}; leave it out for this model"
+        )
+    transformer.config.is_causal = False
+    for layer in transformer.modules():
+        if hasattr(layer, "is_causal"):
+            layer.is_causal = False
+
+
+def configuration(folder: Path) -> Any:
+    """Return the configuration of a model, of transformers.
+
+    Args:
+        folder: the model's folder.
+
+    Raises:
+        UserError: if its architecture is not known here, or its config.json is not one of this architecture.
+    """
+    path = folder / "config.json"
+    with reading(path):
+        content = {**json.loads(path.read_text(encoding="utf-8"))}
+    kind = content.get("model_type")
+    if kind is None:
+        raise UserError(f"{path}: no model_type, so its architecture is not known; save the model anew")
+    if kind not in transformers.CONFIG_MAPPING:
+        raise UserError(f"{path}: {_unknown(kind, content.get('transformers_version'))}")
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a configuration of {kind!r}: {reason}; save the model anew") from None
+
+
+def check(folder: Path) -> None:
+    """Refuse a model whose architecture cannot be used, by its config.json alone.
+
+    Args:
+        folder: the model's folder.
+
+    Raises:
+        UserError: as ``configuration``; and if it is of no family, or its weights are quantised.
+    """
+    config = configuration(folder)
+    reason = _REFUSED.get(config.model_type)
+    if getattr(config, "quantization_config", None) is not None:
+        reason = "their weights are quantised, and cannot be trained here"
+    if reason is None:
+        try:
+            family(config)
+        except UserError as error:
+            reason = str(error)
+    if reason is not None:
+        raise UserError(f"{folder / 'config.json'}: models like this cannot be used: {reason}; use another model")
+
+
+def _unknown(kind: object, written: object) -> str:
+    """Return what to say of an architecture that the transformers library here does not know.
+
+    Args:
+        kind: the model type.
+        written: the version of transformers by which config.json says that it was written.
+    """
+    here = transformers.__version__
+    said = f"the architecture {kind!r} is not known to transformers {here}; "
+    if _numbers(written) > _numbers(here):
+        return f"{said}the file was written by {written}: install that version or a later one"
+    return f"{said}which version has it is not known, and code that comes with a model is never run; use another model"
+
+
+def _numbers(version: object) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(version))]
