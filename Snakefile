@@ -38,6 +38,7 @@ rule all:
         rules.analyses.output,
         figure_files(),
         rules.report.output,
+        unlabelled(),
 
 
 rule data:

@@ -111,6 +111,11 @@ def predictions():
     return [path_of(results, name) for name in plan.predictions()]
 
 
+def unlabelled():
+    """Give the manifests of all predictions for official tests without labels, which are exported and not scored."""
+    return [path_of(results, name) for name in dict.fromkeys(plan.unlabelled.values())]
+
+
 def figure_files(formats=FIGURE_FORMATS):
     """Give the files of all figures that the study makes."""
     return [

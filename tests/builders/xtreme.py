@@ -1,11 +1,20 @@
 """Predictions and labels of every task in XTREME's layout."""
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from xstilts import commands
 from xstilts.evaluation import xtreme_format
 from xstilts.planning import registry
+from xstilts.planning.tasks import Task
+from xstilts.store.specs import to_json
+from xstilts.store.specs.data import EvaluationDataSpec, EvaluationFiles, Reading
+from xstilts.store.specs.evaluation import PredictionsSpec, RetrievalSpec
+from xstilts.store.study_plan import PlannedNode
+
+from tests.builders.models import numerics
 
 # For each folder: predictions and labels of one language. English and German differ where a second entry says so.
 SQUAD_LABELS = {
@@ -79,3 +88,39 @@ def scored(folder: Path, name: str) -> dict:
 
 
 TARGETS = ["xnli", "pawsx", "xcopa", "udpos", "panx", "xquad", "mlqa", "tydiqa", "bucc", "tatoeba", "mewslix", "lareqa"]
+
+
+def planned_nodes(
+    node: str, task: Task, languages: Iterable[str], direction: str = "from_english", **files: Any
+) -> dict[str, PlannedNode]:
+    """Return the nodes of a plan from a target's data to its predictions.
+
+    Args:
+        node: the id of the node with the predictions.
+        task: the target's task.
+        languages: of its data.
+        direction: of retrieval.
+        files: what is other than usual of the files of each language.
+    """
+    name = node.partition("/")[2]
+    prepared, tokens = f"prepared/{name}", f"tokens/{name}"
+    ids = {"id": "id"} if task.form in ("span", "mining", "retrieval") else {}
+    usual: dict[str, Any] = {"split": "test", "official": True, "files": ("test",), "threshold": (), "where": None}
+    of_language = EvaluationFiles(**usual | {"published": None, "rows": None, "sample": False} | files)
+    data = EvaluationDataSpec(
+        version=1, parents={}, task=task.name, form=task.form, labels=task.labels, task_version=1,
+        reading=Reading(reader="tsv", header=None, columns=ids, values={}, labels=None, drop_labels=(),
+                        unanswerable="refuse"),
+        languages=dict.fromkeys(languages, of_language), test_rows=None, cluster_rows=1, parallel=task.parallel,
+    )  # fmt: skip
+    predicted: Mapping[str, Any] = {"version": 1, "form": task.form}
+    spec = (
+        RetrievalSpec(**predicted, parents={"prepared": prepared}, settings={"direction": direction})
+        if task.form in ("bitext", "mining", "retrieval")
+        else PredictionsSpec(
+            **predicted, parents={"tokens": tokens}, labels=task.labels, trained_on=task.name, decoding={},
+            scoring=task.scoring, numerics=numerics(),
+        )
+    )  # fmt: skip
+    contents = {prepared: to_json(data), tokens: {"parents": {"prepared": prepared}}, node: to_json(spec)}
+    return {name: PlannedNode("", (name,), content) for name, content in contents.items()}

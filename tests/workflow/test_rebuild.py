@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -254,7 +255,12 @@ def test_touched_files(project):
     assert project.jobs() == set()
 
 
-@pytest.mark.parametrize("copy", [shutil.copy2, shutil.copyfile], ids=["with times", "without times"])
+def copy_with_another_time(source, target):
+    shutil.copyfile(source, target)
+    os.utime(target, (time.time() - 1000,) * 2)
+
+
+@pytest.mark.parametrize("copy", [shutil.copy2, copy_with_another_time], ids=["with times", "without times"])
 def test_copied_results(project, tmp_path, copy):
     """A fresh checkout with the results copied, without Snakemake's records."""
     fresh = Project(tmp_path / "fresh")

@@ -18,8 +18,8 @@ from xstilts.store.specs.evaluation import PredictionsSpec
 from xstilts.store.study_plan import Cell, PlannedTarget
 
 from tests.builders.models import numerics
-from tests.builders.study_plans import planned, study_plan
-from tests.builders.xtreme import TARGETS, scored
+from tests.builders.study_plans import study_plan
+from tests.builders.xtreme import TARGETS, planned_nodes, scored
 
 LANGUAGES = ["en", "de", "zh"]
 
@@ -49,7 +49,8 @@ def rows_of(task: Task, language: str, drawn: random.Random) -> list[tuple[str, 
         else:
             names = [f"{language}:c{place}" for place in drawn.sample(range(40), 20)]
             pair = json.dumps(names), json.dumps(sorted(drawn.sample(names, 3)) + [f"{language}:c99"])
-        rows.append((f"{language}-{number}", *pair))
+        named = task.form in ("span", "mining", "retrieval")
+        rows.append((f"{language}-{number}" if named else f"{language}.test.{number}", *pair))
     return rows
 
 
@@ -57,18 +58,21 @@ def rows_of(task: Task, language: str, drawn: random.Random) -> list[tuple[str, 
 def study(tmp_path) -> Path:
     """Write a results folder with predictions of two seeds, and return plan.json."""
     known, results = registry.load(), tmp_path / "results"
-    cells, targets = [], {}
+    cells, targets, nodes = [], {}, {}
     for target in TARGETS:
         task = known.tasks[target]
         targets[target] = {"task": target, "form": task.form, "metric": task.metric, "language": "en", "source": "tiny"}
         for seed in (1, 2):
             node = f"predictions/m.r.none.s{seed}.{target}-00000000"
+            nodes |= planned_nodes(node, task, LANGUAGES)
             axes = {"model": "m", "recipe": "r", "method": "full", "mixture": "none", "seed": seed, "target": target}
             cells.append({**axes, "node": node})
             frames = [frame(task, language, seed) for language in LANGUAGES if language in task.languages]
             folder = results / node
             folder.mkdir(parents=True)
             pd.concat(frames, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
+            if task.form == "bitext":
+                put_texts(results / f"prepared/{node.partition('/')[2]}", frames)
             split = EvaluatedSplit(split="test", official=True, sample=False)
             splits = {language: split for language in LANGUAGES if language in task.languages}
             splits["de"] = EvaluatedSplit(split="dev", official=False, sample=True)
@@ -81,10 +85,18 @@ def study(tmp_path) -> Path:
     plan = results / "studies/mine/0123/plan.json"
     plan.parent.mkdir(parents=True)
     targets = {name: PlannedTarget(**target) for name, target in targets.items()}
-    nodes = {cell["node"]: planned(cell["node"]) for cell in cells}
     made = study_plan(nodes, study="mine", targets=targets, cells=tuple(Cell(**cell) for cell in cells))
     plan.write_text(plan_json.text(made))
     return plan
+
+
+def put_texts(prepared: Path, frames: list[pd.DataFrame]) -> None:
+    """Write prepared rows of translations, whose order by text is not that of the rows."""
+    prepared.mkdir(parents=True)
+    for one in frames:
+        texts = [f"{number % 7} bottles" for number in range(len(one))]
+        rows = pd.DataFrame({"example_id": one["example_id"], "translation": texts})
+        rows.to_parquet(prepared / f"{one['language'][0]}.parquet", index=False)
 
 
 def frame(task: Task, language: str, seed: int) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Scores of predictions in XTREME's layout: files of every task, worked out by hand, and their errors."""
 
 import re
+import shutil
 
 import pytest
 from xstilts import commands
@@ -153,6 +154,19 @@ ERRORS = [
     ("labels/xquad/test-de.json", '{"data": []}', r"labels/xquad/test-de.json: empty"),
     ("predictions/bucc2018/test-de.tsv", "de-1\ten-1\nde-2\n", r"bucc2018/test-de.tsv: row 2: not a foreign id, a tab"),
     ("labels/bucc2018/test-de.tsv", "\n", r"labels/bucc2018/test-de.tsv: row 1: not a foreign id"),
+    ("labels/bucc2018/test-de.tsv", "", r"labels/bucc2018/test-de.tsv: empty"),
+    ("predictions/bucc2018/test-de.tsv", "de-1\ten-1\t1.2\n", r"bucc2018/test-de.tsv: row 1: not a foreign id, a tab"),
+    ("predictions/bucc2018/test-de.tsv", "de-1 en-1\n", r"bucc2018/test-de.tsv: row 1: not a foreign id, a tab"),
+    ("predictions/bucc2018/test-de.tsv", "en-1\tde-1\n", r"test-de.tsv: 'en-1' is not .* foreign side; .* with 'de-'"),
+    ("predictions/bucc2018/test-de.tsv", "de-1\tfr-1\n", r"test-de.tsv: 'fr-1' is not .* English side; .* with 'en-'"),
+    ("predictions/bucc2018/test-de.tsv", "de-1 \ten-1\n", r"test-de.tsv: row 1: white space in the id 'de-1 '"),
+    ("predictions/bucc2018/test-de.tsv", "\ufeffde-1\ten-1\n", r"bucc2018/test-de.tsv: begins with a byte-order mark"),
+    (
+        "labels/bucc2018/test-de.tsv",
+        "\ufeffde-1\ten-1\n",
+        r"labels/bucc2018/test-de.tsv: begins with a byte-order mark",
+    ),
+    ("predictions/xnli/test-de.tsv", "\ufeffneutral\n" * 4, r"xnli/test-de.tsv: begins with a byte-order mark"),
 ]
 ERRORS_R = [
     ("both/xcopa/test-et.jsonl", TWENTY["xcopa"], r"labels/xcopa/test-et.jsonl: all 20 rows .* placeholders"),
@@ -187,6 +201,54 @@ def test_what_cannot_be_scored_is_said_in_one_line(tmp_path, caplog, name, place
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "\n" not in record.getMessage()
     assert re.search(line, record.getMessage()), record.getMessage()
+
+
+ODD = {
+    "": "empty: nothing is predicted, which scores 0",
+    "de-7\ten-7\nde-8\ten-8\n": "none of 2 is right, which scores 0; are the ids those of the labels?",
+}
+
+
+@pytest.mark.parametrize("content", ODD)
+def test_a_score_of_zero_for_want_of_right_pairs_is_not_silent(tmp_path, capsys, content):
+    predictions, _ = mock(tmp_path, "xtreme")
+    (predictions / "bucc2018/test-de.tsv").write_text(content)
+    found = scored(tmp_path, "xtreme")
+    assert found["tasks"]["bucc"]["languages"]["de"]["f1"] == 0
+    assert found["remarks"] == [f"{predictions / 'bucc2018/test-de.tsv'}: {ODD[content]}"]
+    assert found["remarks"][0] in capsys.readouterr().out
+
+
+def test_what_no_task_reads_is_named(tmp_path, capsys):
+    predictions, labels = mock(tmp_path, "xtreme")
+    (predictions / "bucc").mkdir()
+    (labels / "notes.txt").write_text("")
+    shutil.rmtree(labels / "panx")
+    (labels / "panx").write_text("")
+    for name in ("test_de.tsv", "test-xx.tsv"):
+        (predictions / "xnli" / name).write_text("neutral\n")
+    scored(tmp_path, "xtreme")
+    printed = capsys.readouterr().out
+    assert f"not read: {predictions / 'bucc'}: no folder of a task of XTREME\n" in printed
+    for name in ("notes.txt", "panx"):
+        assert f"not read: {labels / name}: no folder of a task of XTREME\n" in printed
+    assert (
+        f"not read in {predictions / 'xnli'}, which has no such language or ending: test-xx.tsv, test_de.tsv\n"
+        in printed
+    )
+
+
+def test_strict_fails_on_what_is_missing_and_on_what_is_not_read(tmp_path, caplog):
+    predictions, labels = mock(tmp_path, "xtreme_r")
+    arguments = ["--predictions", str(predictions), "--labels", str(labels), "--benchmark", "XTREME-R", "--strict"]
+    assert commands.main(["score-xtreme", *arguments]) == 0
+    (predictions / "pawsx").mkdir()
+    assert commands.main(["score-xtreme", *arguments]) == 2
+    assert f"--strict: 0 files are missing, and 1 remarks; first, not read: {predictions / 'pawsx'}: no" in caplog.text
+    (predictions / "xcopa/test-et.jsonl").unlink()
+    assert commands.main(["score-xtreme", *arguments]) == 2
+    assert "--strict: 1 files are missing, and 1 remarks; first, missing: " in caplog.text
+    assert commands.main(["score-xtreme", *arguments[:-1]]) == 0
 
 
 def test_wrong_encodings_folders_and_nothing_to_score(tmp_path, caplog):

@@ -37,7 +37,9 @@ def joined(first, second, differs=lambda pairs: ""):
 
 def test_runs_of_both(tmp_path):
     first, second = of(tmp_path, [1, 2], NONE, MNLI), of(tmp_path, [2, 3], NONE, MNLI)
-    both = joined(replace(first, study="a", notes=("x",)), replace(second, study="b", notes=("x", "y"), made_up=True))
+    first = replace(first, study="a", notes=("x",), unlabelled={"x": "y"})
+    both = joined(first, replace(second, study="b", notes=("x", "y"), made_up=True, unlabelled={"z": "w"}))
+    assert both.unlabelled == {"x": "y", "z": "w"}
     assert sorted((cell.mixture, cell.seed) for cell in both.cells) == [
         (mixture, seed) for mixture in ("mnli", "none") for seed in (1, 2, 3)
     ]

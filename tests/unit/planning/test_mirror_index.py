@@ -6,6 +6,7 @@ import pyarrow.parquet
 import pytest
 from xstilts.commands import main
 from xstilts.data import usable
+from xstilts.data.rows import NO_LABEL
 from xstilts.data.usable import PLACEHOLDERS, STRIPPED
 from xstilts.errors import UserError
 from xstilts.planning import mirror_index, registry
@@ -16,11 +17,12 @@ from xstilts.planning.sourcing import Indexes
 from tests.builders.mirrors import squad
 from tests.builders.plans import make, node_of, results_of, study_of
 
+PREDICTED = "tests without labels are not scored; `unlabelled_tests` predicts them"
 UNREADABLE = {
-    "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv:1: 2 columns where 3"),
+    "missing column": ("xnli/test-de.tsv", lambda text: "a\tb\n" + text, r"test-de\.tsv, row 1: no column 'label'"),
     "truncated": ("mnli/train.json", lambda text: text[: len(text) // 2], r"train\.json: not JSON .*truncated"),
     "other format": ("xquad/xquad.de.json", lambda text: "[]", r"xquad\.de\.json: not in SQuAD's format"),
-    "no tag": ("udpos/test-de.tsv", lambda text: "word\n" + text, r"test-de\.tsv:1: 1 columns where 2 \(words, tags\)"),
+    "no tag": ("udpos/test-de.tsv", lambda text: "word\n" + text, r"test-de\.tsv:2: 2 columns where 1 \(words\)"),
     "unequal lines": (
         "tatoeba/tatoeba.deu-eng.deu", lambda text: text + "more\n", r"deu: 25 lines, but .*eng has 24",
     ),
@@ -102,10 +104,12 @@ def test_what_can_run_runs_and_what_cannot_is_named(filled, tmp_path):
     plan = filled.plan()
     assert plan.notes == [
         f"xnli: no data in de (xnli/test-de.tsv: {STRIPPED}); evaluated in en",
+        f"xnli: {PREDICTED}: de",
         "udpos: no data in de (udpos/test-de.tsv, row 1: label 'NN' is none of ADJ, ADP, ADV, AUX, CCONJ, DET, INTJ,"
         " NOUN, NUM, PART, PRON, PROPN, PUNCT, SCONJ, SYM, VERB, X; placeholder labels cannot be trained on or scored);"
         " evaluated in en",
         f"xquad: no data in de (xquad/xquad.de.json: {PLACEHOLDERS}); evaluated in en",
+        f"xquad: {PREDICTED}: de",
         "tatoeba: no data in en; evaluated in de",
     ]
     for node in plan.stage("prepared").values():
@@ -114,8 +118,17 @@ def test_what_can_run_runs_and_what_cannot_is_named(filled, tmp_path):
         UserError, match=r"xnli\.languages: .* has no 'de' for XNLI \(xnli/test-de\.tsv: no labels in it"
     ):
         filled.plan(targets={"xnli": {"languages": ["en", "de"]}})
-    with pytest.raises(UserError, match=r"xquad: none .* de is there .* \(xquad/xquad\.de\.json: placeholders in"):
+    with pytest.raises(UserError, match=r"xquad: XQuAD has no labels .* \(de\).* \(xquad/xquad\.de\.json: placeholders"):
         filled.plan(targets={"xquad": None}, languages=["de"])
+
+
+def test_tests_without_labels_are_prepared_to_be_predicted(filled, tmp_path):
+    damage(filled)
+    plan = filled.plan(unlabelled_tests=True)
+    for target, field, value in (("xnli", "label", NO_LABEL), ("xquad", "answers", [])):
+        folder = make(plan, node_of(plan, "prepared", f"{target}.unlabelled").id, tmp_path / "results", filled.folder)
+        rows = pyarrow.parquet.read_table(folder / "de.parquet").to_pylist()
+        assert rows and all(row[field] == value for row in rows)
 
 
 def test_the_command_names_what_cannot_be_used(filled, tmp_path, monkeypatch, capsys):
@@ -144,7 +157,7 @@ def test_another_split_in_place_of_one_without_labels(filled):
     filled.put("xnli/dev-de.tsv", (filled.folder / "xnli/test-de.tsv").read_text())
     filled.edit("xnli/test-de.tsv", lambda text: re.sub("(?m)\t[^\t]*$", "", text))
     plan = filled.plan(targets={"xnli": None})
-    assert plan.notes == [f"xnli: evaluated in de on dev (xnli/test-de.tsv: {STRIPPED})"]
+    assert plan.notes == [f"xnli: evaluated in de on dev (xnli/test-de.tsv: {STRIPPED})", f"xnli: {PREDICTED}: de"]
     files = node_of(plan, "prepared", "xnli.evaluation").spec.languages
     assert {language: of.split for language, of in files.items()} == {"en": "test", "de": "dev"}
 
@@ -162,7 +175,10 @@ def test_contexts_of_a_set_without_answers_are_no_training_data(raw):
     })  # fmt: skip
     study = {"targets": {"tydiqa": None}, "languages": ["ar", "en"], "limits": {"dev_rows": 1}}
     plan = raw.plan(**study)
-    assert plan.notes == [f"tydiqa: no data in en (tydiqa/tydiqa.goldp.en.dev.json: {PLACEHOLDERS}); evaluated in ar"]
+    assert plan.notes == [
+        f"tydiqa: no data in en (tydiqa/tydiqa.goldp.en.dev.json: {PLACEHOLDERS}); evaluated in ar",
+        f"tydiqa: {PREDICTED}: en",
+    ]
     results = raw.place / "results"
     training = make(plan, node_of(plan, "prepared", "tydiqa.training").id, results, raw.folder)
     assert results_of(results, f"prepared/{training.name}").left_out["context of an evaluation set"] == 1
@@ -207,6 +223,6 @@ def test_a_study_on_a_real_mirror_says_what_it_cannot_use(real_text, tmp_path):
         study = study_of(tmp_path, {**content, "targets": dict.fromkeys(targets), "languages": ["en", "te"]})
         return make_plan(study, entries, Indexes(files, {}))
 
-    with pytest.raises(UserError, match=r"tydiqa: none .* en, te .*\.goldp\.en\.dev\.json: placeholders in place"):
+    with pytest.raises(UserError, match=r"tydiqa: .* has no labels .* \(en, te\).*\.goldp\.en\.dev\.json: placeholders"):
         plan("tydiqa", "udpos")
     assert plan("udpos").stage("predictions")

@@ -21,13 +21,16 @@ def blocks(page):
 
 
 def test_study_in_documents(tmp_path):
-    study, recipes = blocks("studies.md")[0], blocks("models-and-hardware.md")[-1]
+    study, (recipes, attention) = blocks("studies.md")[0], blocks("models-and-hardware.md")[-2:]
     path = tmp_path / "study.yaml"
     path.write_text(study)
     assert len(plan_of(path).cells) == 3 * 2 * 3
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
     plan = plan_of(path)
     assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 3 * 2
+    path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(attention)}))
+    by_arm = {(cell.model, cell.recipe) for cell in plan_of(path).cells}
+    assert by_arm == {("xlm-roberta-large", "lora"), ("qwen3-4b-base", "lora"), ("qwen3-4b-base", "both")}
 
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))

@@ -159,6 +159,11 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", required=True, type=Path, help="plan.json in the folder of the study's outputs")
 
 
+def benchmark_name(text: str) -> str:
+    """Return the registry's name of a benchmark, which can be written as its paper does: ``XTREME-R``."""
+    return text.lower().replace("-", "_")
+
+
 def results_of(output: Path) -> Path:
     """Return the results folder from a node's manifest, ``results/<stage>/<node>/manifest.json``."""
     return output.parents[2]

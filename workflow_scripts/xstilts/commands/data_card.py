@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from xstilts.data.prepare import prepare
 from xstilts.data.sources.raw_files import raw_files
@@ -74,7 +74,14 @@ def _about(task: Task) -> Iterator[str]:
     if task.trained_on is not None:
         yield f"as a target trained on: {', then '.join(task.trained_on) or 'nothing'}"
     for split, rows in task.rows.items():
-        counts = {"": rows} if isinstance(rows, int) else rows
-        yield f"published rows, {split}: {', '.join(f'{name} {count:,}'.strip() for name, count in counts.items())}"
+        yield f"published rows, {split}: {_counts({'': rows} if isinstance(rows, int) else rows)}"
+    for version, splits in task.versions.items():
+        for split, counts in (splits or {}).items():
+            yield f"in {version}, {split}: {_counts(counts)}"
     yield f"licence: {task.licence or 'not stated'}"
     yield f"citation: {task.citation or 'not stated'}"
+
+
+def _counts(rows: Mapping[str, int | None]) -> str:
+    named = {name: "not known" if count is None else f"{count:,}" for name, count in rows.items()}
+    return ", ".join(f"{name} {count}".strip() for name, count in named.items())

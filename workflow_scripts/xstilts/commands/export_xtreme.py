@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from xstilts.commands import configured_plan, read_plan
+from xstilts.commands import benchmark_name, configured_plan, read_plan
 from xstilts.errors import UserError, suggestion
 from xstilts.evaluation.xtreme_export import Export
 from xstilts.forms import FORMS
@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--world", help="world of the study, where it has several")
     parser.add_argument("--output", type=Path, required=True, help="folder for the predictions")
     parser.add_argument("--labels", type=Path, help="folder for the gold answers")
-    parser.add_argument("--benchmark", help="its tasks and languages, in place of those of the study's own benchmark")
+    parser.add_argument(
+        "--benchmark",
+        type=benchmark_name,
+        help="its tasks and languages, in place of those of the study's own benchmark",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,10 +54,18 @@ def run(arguments: argparse.Namespace) -> None:
             lines.append(f"not exported: {target}: the form {task.form} has no layout of files in XTREME")
             unknown.append(target)
             continue
-        layout = entries[task.name].layout
-        languages = entries[task.name].languages if name is not None else task.languages
-        labels = arguments.labels and arguments.labels / layout
-        export = Export(task.name, task, results, nodes[target], languages, arguments.output / layout, labels)
+        entry = entries[task.name]
+        export = Export(
+            task.name,
+            task,
+            plan,
+            results,
+            node=nodes[target],
+            languages=entry.languages if name is not None else task.languages,
+            official_rows=entry.rows,
+            predictions=arguments.output / entry.layout,
+            labels=arguments.labels and arguments.labels / entry.layout,
+        )
         lines += export.write()
         exported.append(target)
     lines += [

@@ -3,12 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from xstilts.commands import benchmark_name
 from xstilts.errors import UserError
 from xstilts.evaluation import xtreme_format
 from xstilts.forms import FORMS
@@ -22,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("--predictions", type=Path, required=True, help="folder with a folder for each task")
     parser.add_argument("--labels", type=Path, required=True, help="the same, with the gold answers")
-    parser.add_argument("--benchmark", choices=sorted(registry.load().benchmarks), required=True)
+    benchmarks = sorted(registry.load().benchmarks)
+    parser.add_argument("--benchmark", type=benchmark_name, choices=benchmarks, required=True)
+    parser.add_argument("--strict", action="store_true", help="fail where anything is missing, unread or in doubt")
     parser.add_argument("--json", type=Path, help="file for the scores in full precision")
 
 
@@ -33,27 +37,41 @@ def run(arguments: argparse.Namespace) -> None:
     for side in ("predictions", "labels"):
         if not getattr(arguments, side).is_dir():
             raise UserError(f"--{side}: no such folder: {getattr(arguments, side)}")
-    scores, missing = _scores(arguments.predictions, arguments.labels, benchmark, tasks)
-    result = benchmark_report.report(scores, benchmark)
-    sys.stdout.write(benchmark_report.text(result, benchmark, missing))
-    sys.stdout.write("".join(f"{line}\n" for line in _without_layout(benchmark, tasks)))
+    found = _scores(arguments.predictions, arguments.labels, benchmark, tasks)
+    result = benchmark_report.report(found.scores, benchmark)
+    remarks = [*found.doubts, *found.unread, *_without_layout(benchmark, tasks)]
+    sys.stdout.write(benchmark_report.text(result, benchmark, found.missing))
+    sys.stdout.write("".join(f"{line}\n" for line in remarks))
     if arguments.json is not None:
-        content = {"benchmark": arguments.benchmark, **result, "missing_files": missing}
+        content = {"benchmark": arguments.benchmark, **result, "missing_files": found.missing, "remarks": remarks}
         write_atomically(arguments.json, json.dumps(content, indent=1) + "\n")
+    if arguments.strict and (found.missing or remarks):
+        first = f"missing: {found.missing[0]}" if found.missing else remarks[0]
+        raise UserError(f"--strict: {len(found.missing)} files are missing, and {len(remarks)} remarks; first, {first}")
 
 
-def _scores(
-    predictions: Path, labels: Path, benchmark: Benchmark, tasks: registry.Registry
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table of scores, and the files that are missing."""
+@dataclass(frozen=True)
+class _Scored:
+    """The table of scores, the files that are missing, and lines on files that are not read or hard to believe."""
+
+    scores: pd.DataFrame
+    missing: list[str]
+    unread: list[str]
+    doubts: list[str]
+
+
+def _scores(predictions: Path, labels: Path, benchmark: Benchmark, tasks: registry.Registry) -> _Scored:
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
+    doubts: list[str] = []
+    files: dict[str, set[str]] = {}
     for name, entry in benchmark.tasks.items():
         task = tasks.task(name, "benchmark")
         if FORMS[task.form].xtreme is None:
             continue
         for language in entry.languages:
             file = Path(entry.layout) / xtreme_format.file_name(task.form, language)
+            files.setdefault(entry.layout, set()).add(file.name)
             absent = [str(folder / file) for folder in (predictions, labels) if not (folder / file).is_file()]
             missing += absent
             if not absent:
@@ -61,11 +79,24 @@ def _scores(
                 scores = xtreme_format.score(task, pairs, language)
                 common = {"task": name, "language": language, "n": len(pairs)}
                 rows += [{**common, "metric": metric, "score": score} for metric, score in scores.items()]
+                if (doubt := xtreme_format.doubt(task, pairs)) is not None:
+                    doubts.append(f"{predictions / file}: {doubt}")
+    unread = [line for folder in (predictions, labels) for line in _unread(folder, files, benchmark.title)]
     if not (rows or missing):
         raise UserError("nothing to score: no task of the benchmark is of a form with a layout of files in XTREME")
     if not rows:
-        raise UserError(f"nothing to score: of {len(missing)} files none is there, such as {missing[0]}")
-    return pd.DataFrame(rows), missing
+        others = f"; {unread[0]}" if unread else ""
+        raise UserError(f"nothing to score: of {len(missing)} files none is there, such as {missing[0]}{others}")
+    return _Scored(pd.DataFrame(rows), missing, unread, doubts)
+
+
+def _unread(folder: Path, files: Mapping[str, Collection[str]], title: str) -> Iterator[str]:
+    """Yield a line for each folder that no task of the benchmark has, and for the files of a task that none reads."""
+    for path in sorted(folder.iterdir()):
+        if path.name not in files or not path.is_dir():
+            yield f"not read: {path}: no folder of a task of {title}"
+        elif others := sorted({file.name for file in path.iterdir()} - set(files[path.name])):
+            yield f"not read in {path}, which has no such language or ending: {', '.join(others)}"
 
 
 def _without_layout(benchmark: Benchmark, tasks: registry.Registry) -> Iterator[str]:

@@ -209,6 +209,7 @@ def _evaluated(spec: EvaluationDataSpec, language: str, rows: list[Row], availab
         split=source.split,
         official=source.official,
         sample=source.sample or fewer or scored < available,
+        labelled=source.labelled,
     )
 
 

@@ -17,6 +17,8 @@ from xstilts.store.specs.data import FileGroup, Reading
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
+# what stands in place of a label where a split has none; nothing scores it
+NO_LABEL = 0
 Row = dict[str, Any]
 # a value of a label in raw files
 LabelValue = str | int | bool
@@ -55,7 +57,7 @@ def read_rows(group: FileGroup, raw: Path, left_out: Counter[str], seen: Counter
         UserError: naming the file and the row that cannot be used.
     """
     form = forms.get(group.form)
-    reading = group.reading if group.labelled else without_labels(group, raw)
+    reading = group.reading if group.labelled else _without_labels(group.reading, group.form)
     (label,) = form.FORM.of_role(Role.LABEL) or (None,)
     (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
     lists = form.FORM.of_role(Role.TEXTS, Role.LABELS, Role.IDS)
@@ -75,14 +77,13 @@ def read_rows(group: FileGroup, raw: Path, left_out: Counter[str], seen: Counter
         cluster = record.pop("cluster", None)
         if not group.labelled:
             record |= _no_gold(form.FORM, record)
-        else:
-            if label is not None:
-                if _key(record[label]) in dropped:
-                    left_out["no gold label"] += 1
-                    continue
-                record[label] = _label(record[label], labels, place)
-            if word_labels is not None:
-                record[word_labels] = _labels_of_words(record[word_labels], word_labels, labels, place)
+        elif label is not None:
+            if _key(record[label]) in dropped:
+                left_out["no gold label"] += 1
+                continue
+            record[label] = _label(record[label], labels, place)
+        if group.labelled and word_labels is not None:
+            record[word_labels] = _labels_of_words(record[word_labels], word_labels, labels, place)
         try:
             row = form.normalise(record, group.labels)
         except ValueError as error:
@@ -110,27 +111,18 @@ def gold_fields(form: str) -> tuple[str, ...]:
     return FORMS[form].of_role(Role.LABEL, Role.LABELS, Role.ANSWERS)
 
 
-def without_labels(group: FileGroup, raw: Path) -> Reading:
+def _without_labels(reading: Reading, form: str) -> Reading:
     """Return how files are read without their labels, whether they have a column of these or not."""
-    reading, gold = group.reading, gold_fields(group.form)
-    columns = {field: column for field, column in reading.columns.items() if field not in gold}
-    full = replace(reading, columns=columns)
-    try:
-        next(iter(readers.read(full, raw, group.files)), None)
-    except UserError:
-        named = {reading.columns[field] for field in gold if field in reading.columns}
-        # a column file without a header has a column for each field
-        header = [name for name in reading.header or reading.columns.values() if name not in named]
-        return replace(full, header=header)
-    return full
+    gold = gold_fields(form)
+    return replace(reading, columns={field: name for field, name in reading.columns.items() if field not in gold})
 
 
 def _no_gold(form: Form, record: Row) -> Row:
     """Return what stands in place of labels and answers in a row without them."""
     return {
-        **dict.fromkeys(form.of_role(Role.LABEL)),
+        **dict.fromkeys(form.of_role(Role.LABEL), NO_LABEL),
         **{
-            field: [None] * len(words) if isinstance(words := record.get(form.fields[field].of), list) else []
+            field: [NO_LABEL] * len(words) if isinstance(words := record.get(form.fields[field].of), list) else []
             for field in form.of_role(Role.LABELS)
         },
         **{field: {"text": [], "answer_start": []} for field in form.of_role(Role.ANSWERS)},

@@ -66,6 +66,7 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
         mixtures=mixtures,
         notes=tuple(dict.fromkeys((*first.notes, *second.notes, *notes))),
         cells=cells,
+        unlabelled={**first.unlabelled, **second.unlabelled},
         nodes=_nodes(first.nodes, second.nodes),
         documentation=_documentation(first.documentation, second.documentation),
     )

@@ -15,6 +15,7 @@ from xstilts import forms
 from xstilts.data import dataset
 from xstilts.data.dataset import Split
 from xstilts.evaluation import embedding, prediction, predictions
+from xstilts.evaluation.table import Table
 from xstilts.models import distributed
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
@@ -47,12 +48,17 @@ def make_predictions(
     prepared = manifest.of_node(results / spec.parents[TOKENS]).parents[PREPARED]
     described = manifest.results_of(results, prepared, PreparedResults).splits
     with node.making(output, spec, ahead=load is not None) as made:
-        frames = _predictions_of_siblings(output, spec, splits, fingerprint)
+        # the planner puts no rows without labels beside others
+        labelled = all(described[name].labelled for name in splits)
+        table, file = (
+            (predictions.TABLE, predictions.FILE) if labelled else (predictions.UNLABELLED, predictions.UNLABELLED_FILE)
+        )
+        frames = _predictions_of_siblings(output, spec, splits, fingerprint, table, file)
         if missing := {name: split for name, split in splits.items() if name not in frames}:
             model, task = load() if load is not None else for_predictions(spec, results)
-            frames |= _predicted(spec, model.to(distributed.device()), task, missing)
+            frames |= _predicted(spec, model.to(distributed.device()), task, missing, labelled)
         frame = pd.concat([frames[name] for name in splits], ignore_index=True)
-        predictions.write(frame, made.scratch / predictions.FILE)
+        table.write(frame, made.scratch / file)
         made.results = EvaluationResults(
             fingerprint=fingerprint,
             training=runs,
@@ -63,6 +69,7 @@ def make_predictions(
                     official=described[name].official,
                     sample=described[name].sample,
                     digest=split.digest,
+                    labelled=described[name].labelled,
                 )
                 for name, split in splits.items()
             },
@@ -70,14 +77,19 @@ def make_predictions(
 
 
 def _predictions_of_siblings(
-    output: Path, spec: PredictionsSpec, splits: Mapping[str, Split], fingerprint: Mapping[str, str]
+    output: Path,
+    spec: PredictionsSpec,
+    splits: Mapping[str, Split],
+    fingerprint: Mapping[str, str],
+    table: Table,
+    file: str,
 ) -> dict[str, pd.DataFrame]:
-    """Return the predictions that siblings already have, by language."""
+    """Return the predictions that siblings already have in the same file, by language."""
     frames: dict[str, pd.DataFrame] = {}
     for sibling in lineage.siblings(output, spec, fingerprint):
         same = [name for name in _shared(sibling, splits) if name not in frames]
-        if same:
-            frame = predictions.read(sibling.folder / predictions.FILE)
+        if same and (sibling.folder / file).exists():
+            frame = table.read(sibling.folder / file)
             frames |= {name: frame[frame["language"] == name] for name in same}
             log.info("taken over from %s: %s", sibling.folder.name, ", ".join(same))
     return frames
@@ -90,14 +102,14 @@ def _shared(sibling: lineage.Sibling, splits: Mapping[str, Split]) -> list[str]:
 
 
 def _predicted(
-    spec: PredictionsSpec, model: Model, task: EvaluatedSpec, splits: Mapping[str, Split]
+    spec: PredictionsSpec, model: Model, task: EvaluatedSpec, splits: Mapping[str, Split], labelled: bool
 ) -> dict[str, pd.DataFrame]:
     """Return new predictions by language."""
     form, frames = forms.get(spec.form), {}
     for name, split in splits.items():
         log.info("predicting %s: %d rows", name, len(split.rows))
         predicted = prediction.predict(model, task, split, distributed.device())
-        gold = prediction.gold_answers(form, split, task.labels)
+        gold = prediction.gold_answers(form, split, task.labels) if labelled else None
         frames[name] = predictions.frame_of(form, split.rows, predicted, gold, spec.scoring)
     return frames
 

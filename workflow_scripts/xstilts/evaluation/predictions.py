@@ -14,6 +14,8 @@ from xstilts.evaluation.table import Column, Table
 from xstilts.forms.interface import AnyForm
 
 FILE = "predictions.parquet"
+# of a node whose rows have no labels; it has no gold answers and no statistics, and nothing that scores reads it
+UNLABELLED_FILE = "unlabelled.parquet"
 STATISTIC = "stat_"
 COLUMNS = (
     Column("example_id", "text", "the example; the same for an example and its translations"),
@@ -24,9 +26,12 @@ COLUMNS = (
     Column("gold", "text", "the right answer in the same notation"),
     Column(f"{STATISTIC}*", "number", "a statistic of the example, named by the form"),
 )
+_COPIED = ["example_id", "cluster_id", "language", "split"]
 TABLE = Table("predictions", COLUMNS)
 write, read = TABLE.write, TABLE.read
-_COPIED = ["example_id", "cluster_id", "language", "split"]
+UNLABELLED = Table(
+    "predictions without labels", [column for column in COLUMNS if column.name in (*_COPIED, "prediction")]
+)
 
 
 def read_columns(path: Path, columns: Sequence[str], ids: Collection[str] | None = None) -> pd.DataFrame:
@@ -49,7 +54,7 @@ def frame_of(
     form: AnyForm,
     rows: Sequence[Mapping[str, Any]],
     predictions: Sequence[str],
-    gold: Sequence[str],
+    gold: Sequence[str] | None,
     rules: str | None,
 ) -> pd.DataFrame:
     """Return the table of predictions for some rows.
@@ -58,10 +63,13 @@ def frame_of(
         form: the module of the task's form.
         rows: prepared rows.
         predictions: the prediction for each row.
-        gold: the right answer of each row.
+        gold: the right answer of each row; None where the rows have no labels.
         rules: the rules by which answers are compared, where the task names some.
     """
-    frame = pd.DataFrame(rows)[_COPIED].assign(prediction=predictions, gold=gold)
+    frame = pd.DataFrame(rows)[_COPIED].assign(prediction=predictions)
+    if gold is None:
+        return frame
+    frame = frame.assign(gold=gold)
     statistics = [
         form.statistics(prediction, answer, {"rules": rules, "language": row["language"]})
         for row, prediction, answer in zip(rows, predictions, gold, strict=True)

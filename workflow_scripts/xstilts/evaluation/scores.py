@@ -3,6 +3,7 @@
 In a study of several worlds there is a row for each world too, and a column ``world``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ COLUMNS = (
     Column("score", "number", "in percent; a loss in nats"),
     Column("n", "integer", "examples"),
     Column("split", "text", "the split of the examples"),
-    Column("official", "flag", "whether that is the task's official test split"),
+    Column(
+        "official", "flag", "whether that is the task's official test split, of a benchmark in its version of the data"
+    ),
     Column("sample", "flag", "whether the examples are a sample of the published ones"),
     Column("layer", "integer", "the layer whose vectors are compared, 0 for the embeddings", optional=True),
     Column("direction", "text", "from which language translations are retrieved", optional=True),
@@ -60,12 +63,21 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     for cell in plan.cells:
         target = plan.targets[cell.target]
         if cell.node not in by_node:
-            by_node[cell.node] = _node_scores(results, cell.node, target)
+            by_node[cell.node] = _node_scores(results, cell.node, target, _official_rows(plan, target))
         rows += [{**cell.at(axes), **score, "source": target.source} for score in by_node[cell.node]]
     return pd.DataFrame(rows)
 
 
-def _node_scores(results: Path, node: str, target: PlannedTarget) -> list[dict[str, Any]]:
+def _official_rows(plan: StudyPlan, target: PlannedTarget) -> Mapping[str, int]:
+    """Return how many examples the study's benchmark has of a target, by language, where that is known."""
+    entry = plan.benchmark.tasks.get(target.task) if plan.benchmark is not None else None
+    # where rows are queries and candidates, their number is not that of examples
+    return entry.rows if entry is not None and not FORMS[target.form].searched else {}
+
+
+def _node_scores(
+    results: Path, node: str, target: PlannedTarget, official_rows: Mapping[str, int]
+) -> list[dict[str, Any]]:
     made = manifest.of_node(results / node)
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
     direction = spec.settings.get("direction") if isinstance(spec, RetrievalSpec) else None
@@ -76,11 +88,13 @@ def _node_scores(results: Path, node: str, target: PlannedTarget) -> list[dict[s
         numbers = indices[language]
         part = {name: values[numbers] for name, values in columns.items()}
         split = evaluated.splits[str(language)]
+        # what is whole in one version of the data has too few rows for another, and rows of another are not official
+        is_whole = official_rows.get(str(language), len(numbers)) == len(numbers)
         constant = {
             "n": len(numbers),
             "split": split.split,
-            "official": split.official,
-            "sample": split.sample,
+            "official": split.official and (split.sample or is_whole),
+            "sample": split.sample and not (split.official and language in official_rows and is_whole),
             "layer": evaluated.layer,
             "direction": direction,
             "collapsed": evaluated.collapsed,

@@ -26,7 +26,7 @@ FORM = Form(
     embedded=True,
     sequences=2,
     retrieval=("direction",),
-    xtreme=Xtreme("indices", "tsv"),
+    xtreme=Xtreme("indices", "tsv", sorted_by="translation"),
     judgement=Judgement(
         Notation.INDEX, ("correct",), lambda columns: columns["correct"] == 1, "the nearest sentence is the translation"
     ),

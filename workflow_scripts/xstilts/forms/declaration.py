@@ -109,14 +109,17 @@ class Xtreme:
     """How predictions and labels of a form stand in the files of XTREME.
 
     Attributes:
-        layout: a name of ``LAYOUTS`` in ``evaluation/xtreme_format.py``, which reads and writes these files.
+        layout: a name of ``LAYOUTS`` in ``evaluation/xtreme_layouts.py``, which reads and writes these files.
         suffix: of the files' names.
         item: what one prediction is called in messages.
+        sorted_by: the field by whose text, without white space at its ends, XTREME sorts the rows; empty where they
+            stand as in the data set.
     """
 
     layout: str
     suffix: str
     item: str = "row"
+    sorted_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,11 @@ class DataPlanner:
         splits = self.evaluated[target]
         return self._evaluation_data(target, splits, "evaluation", self.study.limits(target).test_rows)
 
+    def unlabelled_data(self, target: str) -> Node | None:
+        """Return all rows of a target's official test that have no labels; None where there are none."""
+        splits = self.sourcing.unlabelled(target, self.study.targets[target], self.evaluated[target])
+        return self._evaluation_data(target, splits, "unlabelled", None) if splits else None
+
     def tokens(self, prepared: Node, model: Node, form: str, lengths: Mapping[str, float]) -> Node:
         """Return the tokens of prepared rows for the tokenizer of a model."""
         tokenizer = self.tokenizers.get(model.id, model)
@@ -179,11 +184,8 @@ class DataPlanner:
             used, _ = next(iter(self.evaluated[name].values()))
             found = self.sourcing.contexts(name, target, language, used.kind)
             if found is not None and "context" in found[0].columns:
-                source, split, labelled = found
-                contexts = self._evaluation_data(
-                    name, {language: (source, split)}, f"contexts.{language}", None, labelled=labelled
-                )
-                parents[role(EXCLUDED, f"{target.task}.{split.split}")] = contexts
+                contexts = self._evaluation_data(name, {language: found}, f"contexts.{language}", None)
+                parents[role(EXCLUDED, f"{target.task}.{found[1].split}")] = contexts
         return parents
 
     def _evaluation_data(
@@ -192,7 +194,6 @@ class DataPlanner:
         splits: Mapping[str, tuple[Source, SplitFiles]],
         kind: str,
         test_rows: int | None,
-        labelled: bool = True,
     ) -> Node:
         if (target, kind) in self._evaluation:
             return self._evaluation[target, kind]
@@ -211,17 +212,7 @@ class DataPlanner:
             task_version=task.version,
             reading=first.reading,
             languages={
-                language: EvaluationFiles(
-                    split=split.split,
-                    official=split.official and complete,
-                    files=split.files,
-                    threshold=split.threshold,
-                    where=task.where(source, language),
-                    published=task.published(split.split, language),
-                    **self.sourcing.rows(task, target, split.files[0]),
-                    reading=None if source == first else source.reading,
-                    labelled=labelled,
-                )
+                language: self._evaluation_files(task, target, language, source, split, first, complete)
                 for language, (source, split) in splits.items()
             },
             test_rows=test_rows,
@@ -230,3 +221,19 @@ class DataPlanner:
         )
         self._evaluation[target, kind] = self.nodes.add(f"{target}.{kind}", spec)
         return self._evaluation[target, kind]
+
+    def _evaluation_files(
+        self, task: Task, target: str, language: str, source: Source, split: SplitFiles, first: Source, complete: bool
+    ) -> EvaluationFiles:
+        indexed = self.sourcing.rows(task, target, split.files[0])
+        return EvaluationFiles(
+            split=split.split,
+            official=split.official and complete,
+            files=split.files,
+            threshold=split.threshold,
+            where=task.where(source, language),
+            published=task.published(split.split, language, indexed["rows"]),
+            reading=None if source == first else source.reading,
+            labelled=split.labelled,
+            **indexed,
+        )

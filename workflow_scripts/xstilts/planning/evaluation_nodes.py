@@ -38,15 +38,37 @@ class EvaluationPlanner:
             start: the model after the intermediate phase.
             base: the pretrained model.
         """
-        target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
+        target = self.study.targets[name]
         task = self.data.registry.tasks[target.task]
         # without any training there is nothing that a seed could change
         label = arm.name(name, seed=bool(target.trained_on) or arm.mixture != NONE)
         prepared = self.data.evaluation_data(name)
         checkpoint = self.training.target(arm, target.trained_on, start, base)
-        settings = recipes.settings(recipe["target"], name, task)
         if FORMS[task.form].embedded:
             return self._retrieval(arm, label, name, prepared, checkpoint, base)
+        return self._predictions(arm, label, name, prepared, checkpoint, base)
+
+    def unlabelled(self, arm: Arm, name: str, start: Node, base: Node) -> Node | None:
+        """Return the node with an arm's predictions for a target's official test without labels; None without one.
+
+        Args:
+            arm: the arm.
+            name: the target's name in the study.
+            start: the model after the intermediate phase.
+            base: the pretrained model.
+        """
+        target = self.study.targets[name]
+        prepared = self.data.unlabelled_data(name)
+        if prepared is None:
+            return None
+        checkpoint = self.training.target(arm, target.trained_on, start, base)
+        return self._predictions(arm, f"{arm.name(name)}.unlabelled", name, prepared, checkpoint, base)
+
+    def _predictions(self, arm: Arm, label: str, name: str, prepared: Node, checkpoint: Node, base: Node) -> Node:
+        """Return the node with the predictions of a trained head."""
+        target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
+        task = self.data.registry.tasks[target.task]
+        settings = recipes.settings(recipe["target"], name, task)
         tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
         chain = self.training.chain(checkpoint)
         parents = {**chain, TOKENS: tokens, **head_parents(base, task.form)}

@@ -63,8 +63,8 @@ def index_mirror(folder: Path, registry: Registry, check: Check) -> dict[str, di
                 uses[task.name] = _worse(uses.get(task.name, use), use)
     for file in files.values():
         for name, use in ((name, use) for name, use in file["tasks"].items() if UNUSABLE not in use):
-            published = registry.tasks[name].published(use["split"], use["language"])
-            use["sample"] = published is not None and totals[name, use["split"], use["language"]] < published
+            split, language = use["split"], use["language"]
+            use["sample"] = registry.tasks[name].is_sample(split, language, totals[name, split, language])
     if not files:
         raise UserError(f"{folder}: none of the registry's files is here; see `sources` in registry/tasks")
     return files

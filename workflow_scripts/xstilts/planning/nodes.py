@@ -111,6 +111,7 @@ class Plan:
         corpora: the text that published models were pretrained on, by model.
         notes: for the user, what was left out and why.
         documentation: what the registry knows of what the study uses.
+        unlabelled: by node of a cell that with the same model's predictions for an official test without labels.
     """
 
     study: Study
@@ -123,6 +124,7 @@ class Plan:
     corpora: Mapping[str, Corpus] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     documentation: Documentation = Documentation()
+    unlabelled: dict[str, str] = field(default_factory=dict)
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -175,8 +177,9 @@ class Plan:
         """Digest of the study's outputs: what they read, and by what names. Options of figures are in no digest."""
         cells = tuple(replace(cell, node=self.nodes[cell.node].digest) for cell in self.cells)
         shown = study_plan.to_json(replace(self._without_nodes, cells=cells))
-        del shown["figures"]
-        del shown["documentation"]
+        # what no output of the study is made from
+        for key in ("figures", "documentation", "unlabelled"):
+            del shown[key]
         return digest({"version": STUDIES_VERSION, **shown})
 
     @cached_property
@@ -234,6 +237,7 @@ class Plan:
             mixtures=references,
             notes=tuple(self.notes),
             cells=tuple(self.cells),
+            unlabelled=self.unlabelled,
             nodes={},
         )
 

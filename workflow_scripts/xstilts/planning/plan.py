@@ -88,6 +88,11 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
                     for target in study.targets:
                         node = evaluation.result(arm, target, start, base)
                         plan.cells.append(Cell(model, recipe, method, name, seed, target, node.id))
+                        unlabelled = study.unlabelled_tests and evaluation.unlabelled(arm, target, start, base)
+                        if unlabelled:
+                            plan.unlabelled[node.id] = unlabelled.id
+    if study.unlabelled_tests and not plan.unlabelled:
+        plan.notes.append("unlabelled_tests: no target has an official test without labels in its source")
     return plan
 
 

@@ -125,11 +125,12 @@ def load(own_tasks: Path | None = None) -> Registry:
     contents = {
         file.stem: schema.check(schema.read_yaml(file), "benchmark.yaml", str(file), choices()) for file in files
     }
-    benchmarks = {name: _benchmark(name, content) for name, content in contents.items()}
     for name, task in tasks.items():
         check_task(task, str(paths[name]), tasks, languages)
-    for name, benchmark in benchmarks.items():
-        _check_benchmark(benchmark, str(FOLDER / "benchmarks" / f"{name}.yaml"), tasks)
+    benchmarks = {
+        name: _benchmark(name, content, str(FOLDER / "benchmarks" / f"{name}.yaml"), tasks)
+        for name, content in contents.items()
+    }
     registry = Registry(
         tasks=tasks,
         mixtures=mixtures,
@@ -159,7 +160,10 @@ def _in_miniature(real: Registry) -> Registry:
     benchmarks = {
         name: replace(
             benchmark,
-            tasks={task: replace(entry, languages=tasks[task].languages) for task, entry in benchmark.tasks.items()},
+            tasks={
+                task: replace(entry, languages=tasks[task].languages, rows={})
+                for task, entry in benchmark.tasks.items()
+            },
         )
         for name, benchmark in real.benchmarks.items()
     }
@@ -182,7 +186,9 @@ def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
         for source in task.sources
     )
     scoring = "squad" if task.scoring == "mlqa" else task.scoring
-    return replace(task, languages=renamed(task.languages), codes={}, rows={}, sources=sources, scoring=scoring)
+    return replace(
+        task, languages=renamed(task.languages), codes={}, rows={}, versions={}, sources=sources, scoring=scoring
+    )
 
 
 def _own_files(folder: Path | None) -> list[Path]:
@@ -198,20 +204,36 @@ def _table(name: str) -> dict[str, Any]:
     return schema.check(schema.read_yaml(FOLDER / name), name, str(FOLDER / name))
 
 
-def _benchmark(name: str, content: Mapping[str, Any]) -> Benchmark:
-    tasks = {task: BenchmarkTask(**frozen(entry)) for task, entry in content["tasks"].items()}
-    return Benchmark(name, content["title"], content["citation"], tasks)
+def _benchmark(name: str, content: Mapping[str, Any], place: str, tasks: Mapping[str, Task]) -> Benchmark:
+    """Return a benchmark.
 
-
-def _check_benchmark(benchmark: Benchmark, place: str, tasks: Mapping[str, Task]) -> None:
-    """Refuse tasks that there are not, and metrics that their forms lack or that cannot be averaged."""
-    for name, entry in benchmark.tasks.items():
-        if name not in tasks:
-            raise UserError(f"{place}: tasks: unknown task {name!r}; {suggestion(name, tasks)}")
-        form = tasks[name].form
+    Raises:
+        UserError: if it names tasks or versions of data that there are not, or metrics that a form lacks or that cannot
+            be averaged.
+    """
+    entries = {}
+    for task, entry in content["tasks"].items():
+        if task not in tasks:
+            raise UserError(f"{place}: tasks: unknown task {task!r}; {suggestion(task, tasks)}")
+        form, versions = tasks[task].form, entry.pop("versions")
         percents = [metric for metric, declared in FORMS[form].metrics.items() if declared.unit == PERCENT]
-        for metric in entry.metrics:
+        for metric in entry["metrics"]:
             if metric not in percents:
                 raise UserError(
-                    f"{place}: tasks.{name}.metrics: the form {form} has no {metric!r} in percent; {known(percents)}"
+                    f"{place}: tasks.{task}.metrics: the form {form} has no {metric!r} in percent; {known(percents)}"
                 )
+        for version in versions:
+            check_known(version, tasks[task].versions, f"{place}: tasks.{task}.versions", "version")
+        rows = _official_rows(tasks[task], versions, entry["languages"])
+        entries[task] = BenchmarkTask(**frozen(entry), rows=rows)
+    return Benchmark(name, content["title"], content["citation"], entries)
+
+
+def _official_rows(
+    task: Task, versions: Mapping[str, Sequence[str] | None], languages: Sequence[str]
+) -> dict[str, int]:
+    """Return how many rows a benchmark's official labels have, by language, where that is known."""
+    rest = next((version for version, of_version in versions.items() if of_version is None), None)
+    version_of = {language: version for version, of_version in versions.items() for language in of_version or ()}
+    rows = {language: task.official_rows(version_of.get(language, rest), language) for language in languages}
+    return {language: count for language, count in rows.items() if count is not None}

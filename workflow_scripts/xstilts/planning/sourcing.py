@@ -29,6 +29,7 @@ class SplitFiles:
     official: bool
     files: tuple[str, ...]
     threshold: tuple[str, ...]
+    labelled: bool = True
 
 
 class _Lacking(NamedTuple):
@@ -62,12 +63,15 @@ class Sourcing:
         return allowed
 
     def _has(self, kind: str, source: Source, task: Task, name: str, labelled: bool = True) -> bool:
-        """Tell whether a file can be had; what a hub has is unknown before it is asked."""
-        if source.kind == "hub":
-            return True
+        """Tell whether a file can be had, with its labels or without them, which only a mirror's can be.
+
+        What a hub has is unknown before it is asked.
+        """
         if kind == "mirror":
             use = self._use(task, name)
-            return use is not None and (why_not(use) is None or not labelled and UNLABELLED in use)
+            return use is not None and (why_not(use) is None if labelled else UNLABELLED in use)
+        if not labelled or source.kind == "hub":
+            return labelled
         return name in self.registry.checksums if kind == "download" else MADE_UP[kind].makes(name)
 
     def _use(self, task: Task, name: str) -> Mapping[str, Any] | None:
@@ -97,15 +101,7 @@ class Sourcing:
                     found[language] = (source, split)
         reasons = self._passed_over(task, name, target, sources, found)
         if not found:
-            raise UserError(
-                f"{location}: none of the languages {', '.join(target.languages)} is there for {task.title} in the"
-                f" source {self.study.source_of(name)!r}{_in_brackets(reasons)}"
-                + (
-                    "; add its files and run xstilts index-mirror again"
-                    if self.study.source_of(name) == "mirror"
-                    else ""
-                )
-            )
+            raise UserError(f"{location}: {self._why_none(name, target, reasons)}")
         found = {language: found[language] for language in target.languages if language in found}
         left_out = {language: reasons.get(language, "") for language in target.languages if language not in found}
         if left_out and target.strict:
@@ -121,7 +117,44 @@ class Sourcing:
         if second:
             chosen = ", ".join(f"{language} on {found[language][1].split}" for language in second)
             self.notes.append(f"{name}: evaluated in {chosen}{_in_brackets(second)}")
+        if unlabelled := self.unlabelled(name, target, found):
+            what = "predicted for export-xtreme" if self.study.unlabelled_tests else "`unlabelled_tests` predicts them"
+            self.notes.append(f"{name}: tests without labels are not scored; {what}: {', '.join(unlabelled)}")
         return found
+
+    def _why_none(self, name: str, target: Target, reasons: Mapping[str, str]) -> str:
+        """Return why a source has no language of a target to score, with the reasons of its files by language."""
+        title, kind = self.registry.tasks[target.task].title, self.study.source_of(name)
+        if unlabelled := self.unlabelled(name, target, {}):
+            return (
+                f"{title} has no labels in its test ({', '.join(unlabelled)}); scores need a split that has, such as"
+                f" the dev files{_in_brackets(reasons)}"
+            )
+        more = "; add its files and run xstilts index-mirror again" if kind == "mirror" else ""
+        return (
+            f"none of the languages {', '.join(target.languages)} is there for {title} in the source {kind!r}"
+            f"{_in_brackets(reasons)}{more}"
+        )
+
+    def unlabelled(
+        self, name: str, target: Target, scored: Mapping[str, tuple[Source, SplitFiles]]
+    ) -> dict[str, tuple[Source, SplitFiles]]:
+        """Return by language the official test of a target that has no labels, and its source.
+
+        Args:
+            name: the target's name in the study.
+            target: the target.
+            scored: what is scored; a language whose official test is among it needs no other one.
+        """
+        task = self.registry.tasks[target.task]
+        found: dict[str, tuple[Source, SplitFiles]] = {}
+        for source in self._sources(task, name, f"targets.{name}"):
+            for entry in (entry for entry in source.evaluation if entry.official):
+                for language in target.languages:
+                    known = language in found or (language in scored and scored[language][1].official)
+                    if not known and (split := self.split(task, name, source, language, entry.split, labelled=False)):
+                        found[language] = (source, split)
+        return {language: found[language] for language in target.languages if language in found}
 
     def _passed_over(
         self,
@@ -158,11 +191,11 @@ class Sourcing:
 
         Args:
             task: the task.
-            reference: the target.
+            reference: what the study calls it.
             source: one of the task's.
             language: the language.
-            asked: the name of the split; None for any.
-            labelled: whether its files must have labels.
+            asked: the split that must be it; None for any.
+            labelled: whether its files have labels.
         """
         kind = self.study.source_of(reference)
         for entry in source.evaluation:
@@ -171,13 +204,11 @@ class Sourcing:
                 # without another split to choose a threshold on, it is chosen on a half of this one
                 threshold = tuple(task.file(template, language) for template in entry.threshold)
                 threshold = threshold if all(self._has(kind, source, task, name) for name in threshold) else ()
-                return SplitFiles(entry.split, entry.official, files, threshold)
+                return SplitFiles(entry.split, entry.official, files, threshold, labelled)
         return None
 
-    def contexts(self, name: str, target: Target, language: str, kind: str) -> tuple[Source, SplitFiles, bool] | None:
-        """Return where contexts are that no training data may have: source and split, and whether this has labels.
-
-        A split without labels is taken where there is no other.
+    def contexts(self, name: str, target: Target, language: str, kind: str) -> tuple[Source, SplitFiles] | None:
+        """Return where contexts are that no training data may have; without labels where no split has them.
 
         Args:
             name: the target's name.
@@ -191,7 +222,7 @@ class Sourcing:
             for source in sources:
                 split = self.split(task, name, source, language, target.split, labelled)
                 if split is not None:
-                    return source, split, labelled
+                    return source, split
         return None
 
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:

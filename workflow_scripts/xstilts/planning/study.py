@@ -84,6 +84,7 @@ class Study:
     answer: Answer | None
     claims: Mapping[str, PlannedClaim]
     figures: FigureOptions
+    unlabelled_tests: bool = False
 
     def limits(self, task: str) -> Limits:
         """Return the limits of a task; those of ``mnli`` hold for ``mnli@de`` too, unless it has its own."""
@@ -153,6 +154,7 @@ def read_study(path: Path, registry: Registry) -> Study:
         answer=answer,
         claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
         figures=_figures(value["figures"], models, mixtures, targets, location),
+        unlabelled_tests=value["unlabelled_tests"],
     )
 
 

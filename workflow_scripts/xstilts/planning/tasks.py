@@ -92,6 +92,7 @@ class Task:
     citation: str | None
     bibtex: tuple[str, ...]
     rows: Mapping[str, int | Mapping[str, int]]
+    versions: Mapping[str, Mapping[str, Mapping[str, int | None]] | None]
     sources: tuple[Source, ...]
 
     def file(self, template: str, language: str) -> str:
@@ -104,10 +105,41 @@ class Task:
             return None
         return Where(column=source.where["column"], starts_with=self.file(source.where["starts_with"], language))
 
-    def published(self, split: str, language: str) -> int | None:
-        """Return how many rows a split has by its paper, or None where that is not known."""
+    def published(self, split: str, language: str, found: int | None = None) -> int | None:
+        """Return how many rows a split has by its paper, or None where that is not known.
+
+        Args:
+            split: its name.
+            language: its language.
+            found: rows that files have; a version that has as many is the one that is meant.
+        """
         rows = self.rows.get(split)
-        return rows.get(language) if isinstance(rows, Mapping) else rows
+        stated = rows.get(language) if isinstance(rows, Mapping) else rows
+        return stated if stated is None or found not in self._counts(split, language) else found
+
+    def is_sample(self, split: str, language: str, found: int) -> bool:
+        """Tell whether files have fewer rows than were published, and as many as no version has."""
+        counts = self._counts(split, language)
+        return found not in counts and any(found < count for count in counts)
+
+    def official_rows(self, version: str | None, language: str) -> int | None:
+        """Return how many rows the official split has in a version of the data, or None where that is not known.
+
+        Args:
+            version: one of ``versions``; None where they do not differ.
+            language: the language.
+        """
+        splits = [entry.split for source in self.sources for entry in source.evaluation if entry.official]
+        if not splits:
+            return None
+        of_version = (self.versions[version] or {}).get(splits[0], {}) if version is not None else {}
+        return of_version[language] if language in of_version else self.published(splits[0], language)
+
+    def _counts(self, split: str, language: str) -> set[int]:
+        rows = self.rows.get(split)
+        stated = rows.get(language) if isinstance(rows, Mapping) else rows
+        of_versions = [(version or {}).get(split, {}).get(language) for version in self.versions.values()]
+        return {count for count in (stated, *of_versions) if count is not None}
 
     def trains(self) -> bool:
         """Tell whether the task has training data of its own anywhere."""

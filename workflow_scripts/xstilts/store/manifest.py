@@ -46,6 +46,7 @@ class PreparedSplit:
         split: the name of the split in its source, of evaluation data.
         official: whether published results are on it, of evaluation data.
         sample: whether these are not all rows, of evaluation data.
+        labelled: whether the rows have labels.
     """
 
     rows: int
@@ -54,6 +55,7 @@ class PreparedSplit:
     split: str | None = None
     official: bool | None = None
     sample: bool | None = None
+    labelled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,12 +172,13 @@ class LearningRatesResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedSplit:
-    """One language: the name of its split, whether it is official or a sample, and the digest of its tokens."""
+    """One language: its split, whether that is official, a sample and labelled, and the digest of its tokens."""
 
     split: str | None = None
     official: bool | None = None
     sample: bool | None = None
     digest: str | None = None
+    labelled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

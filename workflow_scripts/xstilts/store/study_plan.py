@@ -104,6 +104,7 @@ class BenchmarkTask:
         pooled: whether all languages are scored in one pool.
         english: whether there is an English test set, so that there is a transfer gap.
         same_data: intermediate tasks that are, contain or closely resemble its training data.
+        rows: how many the official labels have, by language, where that is known.
     """
 
     languages: tuple[str, ...]
@@ -113,6 +114,7 @@ class BenchmarkTask:
     pooled: bool = False
     english: bool = True
     same_data: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,8 @@ class StudyPlan:
         notes: for people: what was left out and why.
         cells: one for each combination of the axes.
         nodes: the nodes by id, parents first.
+        unlabelled: by node of a cell that with the same model's predictions for an official test without labels, which
+            are exported and not scored.
         documentation: where settings, data and models come from; moves no output.
     """
 
@@ -236,6 +240,7 @@ class StudyPlan:
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
     nodes: Mapping[str, PlannedNode]
+    unlabelled: Mapping[str, str] = field(default_factory=dict)
     documentation: Documentation = Documentation()
 
     @property

@@ -58,12 +58,12 @@ def count_conll(content):
     return count_blocks([line for line in lines_of(content) if not comment.match(line)])
 
 
-def count_csv(content):
+def count_csv(content, delimiter=","):
     """Count the line ends outside quotes; a quote counts only in a cell that starts with one."""
     text = content.decode().removeprefix("\ufeff").replace("\r\n", "\n")
     rows, quoted, start = 0, False, None
     for character in text if text.endswith("\n") else text + "\n":
-        if not quoted and character in ",\n":
+        if not quoted and character in f"{delimiter}\n":
             rows, start = rows + (character == "\n"), None
             continue
         start = start or character
@@ -116,6 +116,9 @@ AUTO = (
 FORMATS = {
     "tsv": (None, ["a\tb\n1\t2\n\u00fc\t\u4e2d\n5\t6\n"], lambda one: len(lines_of(one)) - 1),
     "csv": (None, ['a,b\r\n1,"2 ""x"""\r\n"\u00fc\n,",\u4e2d\r\n5,6\r\n'], count_csv),
+    "tsv_quoted": (
+        None, ['a\tb\r\n1\t"2 ""x"""\r\n"\u00fc\t"\t\u4e2d\r\n5\t6\r\n'], lambda one: count_csv(one, "\t"),
+    ),
     "text": (
         None, ["One \u00fc.\n\nTwo \u4e2d.\nThree.\n"], lambda one: sum(bool(line.strip()) for line in lines_of(one)),
     ),

@@ -74,7 +74,7 @@ MIRROR = {
         "masakhaner2/pcm/train.txt": 5646,
         **{f"masakhaner2/{code}/{split}.txt": None for code in MASAKHANER2.split() for split in ("dev", "test")},
     },
-    ("tsv", PAWS): {f"pawsx/dev-{language}.tsv": 2000 for language in PAWSX.split()},
+    ("tsv_quoted", PAWS): {f"pawsx/dev-{language}.tsv": 2000 for language in PAWSX.split()},
     ("conll", PMB): {
         "ccg_pmb/en.train.conll": 7745, "ccg_pmb/en.dev.conll": 1174, "ccg_pmb/en.test.conll": 1053,
         "ccg_pmb/en.eval.conll": 841, **{f"ccg_pmb/{language}.dev.conll": None for language in ("de", "it", "nl")},

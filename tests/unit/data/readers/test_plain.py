@@ -1,5 +1,8 @@
 """Readers of texts, tables and lines."""
 
+import pytest
+from xstilts.errors import UserError
+
 
 def test_tsv_is_unquoted_and_only_a_line_feed_ends_a_line(read):
     content = 'premise\tlabel\n"Yes", he said\t0\nfirst\u2028second\x85third\t1\r\na\rb\t2'
@@ -9,6 +12,17 @@ def test_tsv_is_unquoted_and_only_a_line_feed_ends_a_line(read):
         {"premise": "a\rb", "label": "2"},
     ]
     assert read("tsv", "a\tb\n", header=("x", "y")) == [{"x": "a", "y": "b"}]
+
+
+def test_quoted_tsv_has_quotes_where_a_cell_has_one(read):
+    content = 'NS\t"El ""Cementerio Macpelah"""\t0\r\nhe\'s 5 feet\tshe is\t1\r\n'
+    assert read("tsv_quoted", content, header=("one", "other", "label")) == [
+        {"one": "NS", "other": 'El "Cementerio Macpelah"', "label": "0"},
+        {"one": "he's 5 feet", "other": "she is", "label": "1"},
+    ]
+    assert read("tsv_quoted", '"a ""b"""\tc\n', header=("one", "other", "label")) == [{"one": 'a "b"', "other": "c"}]
+    with pytest.raises(UserError, match=r":1: not TSV whose cells with a quote are quoted"):
+        read("tsv_quoted", '"Rang" is a film\tc\t1\n', header=("one", "other", "label"))
 
 
 def test_csv_has_quotes_commas_and_lines_in_cells(read):
@@ -48,3 +62,10 @@ def test_a_byte_order_mark_at_the_start_is_no_text(read):
     assert read("tsv", f"{mark}a\tb\n1\t{mark}2\n") == [{"a": "1", "b": f"{mark}2"}]
     assert read("jsonl", mark + '{"a": 1}') == [{"a": 1}]
     assert read("json_rows", mark + '{"0": {"a": 1}}') == [{"a": 1}]
+
+
+def test_all_rows_of_a_file_may_lack_the_last_column(read):
+    for reader in ("tsv", "tagged"):
+        assert all(set(row) == {"a"} for row in read(reader, "x\ny\n", header=("a", "b")))
+        with pytest.raises(UserError, match=r":2: 2 columns where 1 \(a\) belong"):
+            read(reader, "x\ny\tz\n", header=("a", "b"))

@@ -14,6 +14,7 @@ from xstilts.errors import UserError
 
 _READERS: Mapping[str, Callable[[Sequence[Path], Sequence[str] | None], Iterator[dict[str, Any]]]] = {
     "tsv": plain.read_tsv,
+    "tsv_quoted": plain.read_quoted_tsv,
     "csv": plain.read_csv,
     "text": plain.read_text,
     "lines": plain.read_lines,

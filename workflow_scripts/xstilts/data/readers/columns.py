@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from xstilts.data.readers.plain import wrong_width
+from xstilts.data.readers.plain import without_last, wrong_width
 from xstilts.data.readers.text import numbered_lines, short
 from xstilts.errors import UserError
 
@@ -15,10 +15,13 @@ def read_tagged(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator
     """Yield the sentences of files with a word a line, columns with tabs between; an empty line ends a sentence.
 
     The row has a list for each column, under the names in ``header`` (by default ``words`` and ``tags``). Every line
-    is a word: where words may be ``#``, there are no comments.
+    is a word: where words may be ``#``, there are no comments. A file may lack the last column, in all of its lines:
+    then its rows lack it.
     """
     for path in paths:
-        yield from _sentences(path, numbered_lines(path), header or _TAGGED)
+        names = header or _TAGGED
+        first = next((line for _, line in numbered_lines(path) if line.strip(" ")), "")
+        yield from _sentences(path, numbered_lines(path), without_last(names, first.split("\t")))
 
 
 def read_tagged_by_space(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, list[str]]]:

@@ -1,4 +1,4 @@
-"""Line-based formats: TSV without quoting, CSV with it, plain text, aligned lines, and BUCC's three files."""
+"""Line-based formats: TSV without quoting and with it, CSV, plain text, aligned lines, and BUCC's three files."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,12 +10,25 @@ from xstilts.errors import UserError
 
 # Python's own limit of 131,072 characters a cell is below the length of real contexts; this is the largest it takes.
 csv.field_size_limit(2**31 - 1)
+_FORMATS = {",": "CSV", "\t": "TSV whose cells with a quote are quoted"}
 
 
 def read_tsv(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
-    """Yield the rows of TSV files without quoting; without a header in the source, the first line is the header."""
+    """Yield the rows of TSV files without quoting; without a header in the source, the first line is the header.
+
+    A file may lack the last column of the source's header, in all of its rows: then these lack it.
+    """
     for path in paths:
-        yield from _table(path, ((number, line.split("\t")) for number, line in numbered_lines(path)), header)
+        yield from _table(path, ((number, line.split("\t")) for number, line in numbered_lines(path)), header, True)
+
+
+def read_quoted_tsv(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
+    """Yield the rows of TSV files whose cells are quoted where they have a quote, as Python's csv module writes them.
+
+    Otherwise as ``tsv``. XTREME's preprocessing writes PAWS-X so (utils_preprocess.py of google-research/xtreme).
+    """
+    for path in paths:
+        yield from _table(path, _csv_rows(path, "\t"), header, True)
 
 
 def read_csv(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
@@ -27,9 +40,9 @@ def read_csv(paths: Sequence[Path], header: Sequence[str] | None) -> Iterator[di
         yield from _table(path, _csv_rows(path), header)
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of the line on which it starts."""
-    rows = csv.reader((line + "\n" for _, line in numbered_lines(path)), strict=True)
+    rows = csv.reader((line + "\n" for _, line in numbered_lines(path)), strict=True, delimiter=delimiter)
     while True:
         number = rows.line_num + 1
         try:
@@ -37,14 +50,18 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise UserError(f"{path}:{number}: not CSV ({error}); is the file truncated?") from None
+            raise UserError(f"{path}:{number}: not {_FORMATS[delimiter]} ({error}); is the file truncated?") from None
         yield number, cells
 
 
-def _table(path: Path, rows: Iterable[tuple[int, list[str]]], header: Sequence[str] | None) -> Iterator[dict[str, str]]:
-    """Yield rows of cells as dicts, all as wide as the header."""
+def _table(
+    path: Path, rows: Iterable[tuple[int, list[str]]], header: Sequence[str] | None, may_lack_last: bool = False
+) -> Iterator[dict[str, str]]:
+    """Yield rows of cells as dicts, all as wide as the header, or as its columns that the first row has."""
     names = header
-    for number, cells in rows:
+    for index, (number, cells) in enumerate(rows):
+        if index == 0 and names is not None and may_lack_last:
+            names = without_last(names, cells)
         if names is None:
             names = cells
             if len(set(names)) != len(names):
@@ -53,6 +70,11 @@ def _table(path: Path, rows: Iterable[tuple[int, list[str]]], header: Sequence[s
         if len(cells) != len(names):
             raise UserError(wrong_width(path, number, cells, names))
         yield dict(zip(names, cells, strict=True))
+
+
+def without_last(names: Sequence[str], cells: Sequence[str]) -> Sequence[str]:
+    """Return the columns of a file by its first row: all of them, or all but the last, as where labels are withheld."""
+    return names[:-1] if len(cells) == len(names) - 1 else names
 
 
 def wrong_width(path: Path, number: int, cells: Sequence[str], names: Sequence[str]) -> str:

@@ -109,7 +109,8 @@ class EvaluationFiles:
         rows: number of rows by the source.
         sample: whether these are not all rows.
         reading: how the files are read, where not as the spec says.
-        labelled: whether labels and answers are read. Without, contexts can be left out of training data.
+        labelled: whether labels and answers are read; rows without are predicted for export, and not scored, and their
+            contexts can be left out of training data.
     """
 
     split: str
