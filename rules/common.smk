@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, registry
+from xstilts.planning import estimate, fetched, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -66,7 +66,7 @@ with in_one_line():
 set_environment(settings)
 results = str(settings.results)
 gpu_type = GPU_TYPES.get(settings.gpu_type)
-tasks = registry.load(settings.own_tasks)
+tasks = registry.load(settings.registries)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
@@ -139,10 +139,10 @@ def data_place(wildcards, resources):
 
 def model_place(wildcards, resources):
     """Where this machine has the model, and whether it may open a connection."""
-    model = node("models", wildcards)
-    name, *_ = plan.made.names[model.id]
-    in_a_folder = model.spec.source.kind == "folder"
-    return place_options(settings.model_folders.get(name) if in_a_folder else settings.mirror)
+    found = fetched.of_node(node("models", wildcards), plan, settings)
+    hub = ["--hub", found.hub] if found.hub else []
+    study = ["--study", str(found.study)] if found.study else []
+    return place_options(found.folder) + hub + study
 
 
 def place_options(folder):

@@ -70,7 +70,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             commit, files = self.files(kind, owner, name, revision)
             if files is None:
                 return self.send(404, b"{}", **{"X-Error-Code": "RevisionNotFound"})
-            identity = {"id": f"{owner}/{name}", "sha": commit, "siblings": [{"rfilename": path} for path in files]}
+            siblings = [sibling(path, content) for path, content in files.items()]
+            identity = {"id": f"{owner}/{name}", "sha": commit, "siblings": siblings, "cardData": {"license": "mit"}}
             answer = identity if question == "revision" else self.tree(files, "/".join(folder))
             return self.send(200, json.dumps(answer).encode(), **{"Content-Type": "application/json"})
         kind = "datasets" if parts[0] == "datasets" else "models"
@@ -110,6 +111,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def sibling(path: str, content: bytes) -> dict:
+    """Return what the hub says of a file: of large ones, which here are weights, the SHA-256."""
+    known = {"rfilename": path, "size": len(content), "blobId": sha1(content)}
+    sha256 = hashlib.sha256(content).hexdigest()
+    large = {"lfs": {"sha256": sha256, "size": len(content), "pointerSize": 130}}
+    return known | (large if path.endswith(".safetensors") else {})
+
+
 def sha1(content: bytes) -> str:
     return hashlib.sha1(content).hexdigest()
 
@@ -121,10 +130,12 @@ def serve(**repositories: Mapping[str, Mapping[str, Files | str]]) -> Iterator[s
     server.repositories = {"datasets": {}, "models": {}, **repositories}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def fetch(jobs: list[dict], home: Path, address: str, offline: bool = False) -> tuple[list[str | None], list[str]]:

@@ -122,12 +122,12 @@ def test_a_task_file_reads_nothing_outside_the_mirror(tmp_path):
     (tmp_path / "x.tsv").write_text("a\tb\tc\n")
     (tmp_path / "one/mirror").mkdir(parents=True)
     own = tmp_path / "own"
-    own.mkdir()
-    (own / "t.yaml").write_text(
+    (own / "tasks").mkdir(parents=True)
+    (own / "tasks/t.yaml").write_text(
         json.dumps(task_with(lambda task: PLACES["training"](task["sources"][0], "../../x.tsv")))
     )
-    with pytest.raises(UserError, match=r"own/t\.yaml: sources\.0\.training\.0: '\.\./\.\./x\.tsv' is not"):
-        mirror_index.index_mirror(tmp_path / "one/mirror", registry.load(own), usable.check)
+    with pytest.raises(UserError, match=r"own/tasks/t\.yaml: sources\.0\.training\.0: '\.\./\.\./x\.tsv' is not"):
+        mirror_index.index_mirror(tmp_path / "one/mirror", registry.load((own,)), usable.check)
 
 
 # indexes

@@ -1,4 +1,4 @@
-"""docs/add-a-model.md, followed to the letter: its entries in a copy of the registry, then a folder, then a study."""
+"""docs/add-a-model.md, followed to the letter: a model of a hub, one of a folder, and names of one's own."""
 
 import re
 import shutil
@@ -7,74 +7,57 @@ from pathlib import Path
 import pytest
 import yaml
 from xstilts.commands import main
-from xstilts.planning import model_size, registry
-from xstilts.planning.settings import from_config, plan_of
-from xstilts.store.files import canonical
-from xstilts.store.manifest import path_of
-from xstilts.store.specs import to_json
+from xstilts.planning import registry
+from xstilts.planning.settings import local, plan_of
+from xstilts.store.specs.models import TrainingSpec
+
+from tests.builders.pins import STUDY, hub_of, pin
+from tests.builders.plans import plan_study, study_file
 
 ROOT = Path(__file__).parents[2]
-STUDY = ROOT / "tests/studies/matrix.yaml"
 PAGE = (ROOT / "docs/add-a-model.md").read_text(encoding="utf-8")
-ENTRY, SUBMODEL, FOLDERS, MODELS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+HUB, FOLDER, CONTRASTS, ENTRIES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
 
 
 @pytest.fixture
-def known(tmp_path, monkeypatch):
-    """The registry with the entries of the page."""
-    folder = tmp_path / "registry"
-    shutil.copytree(registry.FOLDER, folder)
-    with open(folder / "models.yaml", "a", encoding="utf-8") as file:
-        file.write(f"\n{ENTRY}{SUBMODEL}")
-    monkeypatch.setattr(registry, "FOLDER", folder)
-    registry.load.cache_clear()
-    yield registry.load()
-    registry.load.cache_clear()
+def project(families, tmp_path, monkeypatch):
+    """A folder with config.yaml and the page's folder of a model; the page's repository is on a hub of this machine."""
+    shutil.copytree(families["modernbert"], tmp_path / "my-encoder")
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry/models.yaml").write_text(ENTRIES)
+    (tmp_path / "config.yaml").write_text("{study: study.yaml, registries: [registry]}")
+    monkeypatch.chdir(tmp_path)
+    with hub_of({"doe/polyglot-base": families["xlm-r"]}, monkeypatch, tmp_path / "cache"):
+        yield tmp_path
 
 
-@pytest.fixture
-def study(tmp_path):
-    path = tmp_path / "study.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(STUDY.read_text()) | yaml.safe_load(MODELS)))
-    return path
+def test_hub_id_and_folder(project):
+    models = [*yaml.safe_load(HUB)["models"], *yaml.safe_load(FOLDER)["models"]]
+    study_file(project, {**STUDY, "models": models, **yaml.safe_load(CONTRASTS)})
+    assert main(["pin"]) == 0
+    plan = plan_of(local())
+    assert {cell.model for cell in plan.cells} == {"polyglot-base", "my-encoder"}
+    assert plan.study.contrasts["encoders"].pair == ("polyglot-base", "my-encoder")
+    assert (project / "study.pins.yaml").exists()
 
 
-def test_parameters_are_those_of_the_shape(known):
-    for name in ("polyglot-base", "polyglot-seq2seq-encoder"):
-        entry = known.models[name]
-        shape = known.models[entry["weights_of"] or name]["shape"]
-        assert model_size.read(shape, entry["submodel"]).parameters == entry["parameters"]
-
-
-def test_model_is_downloaded_at_its_revision(known, study):
-    plan = plan_of(from_config({"study": str(study)}))
+def test_names_of_ones_own(project):
+    known = registry.load((Path("registry"),))
+    assert known.models["polyglot"]["licence"] == "MIT"
+    plan = plan_study(project, {**STUDY, "models": ["polyglot"]}, entries=known)
     (model,) = plan.stage("models").values()
-    assert plan.made.names[model.id] == ["polyglot-base"]
-    assert model.spec.source.kind == "hub"
-    assert (model.spec.source.repository, model.spec.source.revision) == (
-        "doe/polyglot-base",
-        "0123456789abcdef" * 2 + "01234567",
-    )
-    assert all(node.label.startswith("polyglot-base.full") for node in plan.stage("intermediate").values())
+    assert plan.made.names[model.id] == ["polyglot"]
+    source = model.spec.source
+    assert (source.kind, source.repository) == ("hub", "doe/polyglot-base")
+    assert source.revision == known.models["polyglot"]["revision"]
 
 
-def test_folder_decides_by_its_content(known, study, tmp_path):
-    (model,) = plan_of(from_config({"study": str(STUDY)})).stage("models").values()
-    output = path_of(tmp_path / "results", model.id)
-    assert main(["fetch", "--spec", canonical(to_json(model.spec)), "--output", str(output)]) == 0
-    downloaded, ids = output.parent, []
-    for place in ("here", "there"):
-        folder = tmp_path / place
-        folder.mkdir()
-        for name in ("config.json", "tokenizer.json", "model.safetensors"):
-            shutil.copyfile(downloaded / name, folder / name)
-        assert main(["index-model", str(folder)]) == 0
-        folders = yaml.safe_load(FOLDERS.replace("/models/polyglot-base", str(folder)))
-        plan = plan_of(from_config({"study": str(study), **folders}))
-        (model,) = plan.stage("models").values()
-        assert model.spec.source.kind == "folder" and "model.safetensors" in model.spec.source.files
-        ids.append(set(plan.nodes))
-    assert ids[0] == ids[1]
+def test_part_of_another_model(project):
+    known = registry.load((Path("registry"),))
+    study = {**STUDY, "models": ["polyglot-encoder"]}
+    plan = plan_study(project, study, entries=known, models={"mt5-base": pin().files})
+    trained = [node.spec for node in plan.stage("targets").values()]
+    assert trained and all(isinstance(spec, TrainingSpec) and spec.numerics.submodel == "encoder" for spec in trained)
 
 
 def test_what_the_page_names_is_there():

@@ -67,6 +67,18 @@ def test_recipe_of_the_page(tmp_path):
         read_study(study_with(tmp_path, lambda study: study.update(wrong)), known)
 
 
+def test_recipe_of_the_page_in_a_registry_of_ones_own(tmp_path):
+    recipes_of_page = yaml.safe_load(blocks("yaml")[0])["recipes"]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/recipes.yaml").write_text(yaml.safe_dump(recipes_of_page))
+    known = registry.load((tmp_path / "own",))
+    found = [
+        read_study(study_with(tmp_path, lambda study, stated=stated: study.update(recipes=stated)), known).recipes
+        for stated in ({"careful": None}, recipes_of_page)
+    ]
+    assert found[0] == found[1]
+
+
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory):
     """The package after both steps of the page."""

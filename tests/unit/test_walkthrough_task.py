@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ ANSWERS = {"train": [True, False] * 10, "dev": [True, False, False]}
 
 
 def task(folder, text):
-    (folder / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
+    (folder / "tasks" / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
 
 
 @pytest.fixture
@@ -54,14 +53,14 @@ def upstream(tmp_path):
 @pytest.fixture
 def project(tmp_path, monkeypatch, upstream):
     """A folder with the page's task, whose URLs are files of this machine, and a study that downloads it."""
-    own = tmp_path / "my_tasks"
-    own.mkdir()
+    own = tmp_path / "my_registry"
+    (own / "tasks").mkdir(parents=True)
     task(own, YES_NO.replace("https://host/yes_no", f"file://{upstream}"))
     study = {**REST, "source": "tiny", "tasks": {"yes_no": {"source": "download", "dev_rows": 4}}}
     study |= {"mixtures": {"none": None}, "targets": {"yes_no": None}}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"study": "study.yaml", "own_tasks": "my_tasks"}))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"study": "study.yaml", "registries": ["my_registry"]}))
     registry.load.cache_clear()
     yield tmp_path
     registry.load.cache_clear()
@@ -74,13 +73,9 @@ def make(plan, name, results):
     assert main([command, "--spec", canonical(to_json(node.spec)), "--output", str(path), *urls]) == 0
 
 
-def test_booleans_are_labels_and_urls_give_the_files(project, upstream, monkeypatch, tmp_path):
-    copy = tmp_path / "registry"
-    shutil.copytree(registry.FOLDER, copy)
-    with open(copy / "checksums.yaml", "a", encoding="utf-8") as file:
-        for path in upstream.iterdir():
-            file.write(f"yes_no/{path.name}: {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
-    monkeypatch.setattr(registry, "FOLDER", copy)
+def test_booleans_are_labels_and_urls_give_the_files(project, upstream):
+    sums = {f"yes_no/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in upstream.iterdir()}
+    (project / "my_registry/checksums.yaml").write_text(yaml.safe_dump(sums))
     plan = plan_of(local())
     found = {}
     for node in plan.stage("prepared").values():
@@ -99,8 +94,8 @@ def test_file_without_a_checksum_is_never_downloaded(project):
 
 
 def test_study_of_the_page(tmp_path, monkeypatch):
-    own, raw = tmp_path / "my_tasks", tmp_path / "raw"
-    own.mkdir()
+    own, raw = tmp_path / "my_registry", tmp_path / "raw"
+    (own / "tasks").mkdir(parents=True)
     task(own, SENTIMENT)
     for name, header, row in [
         ("sentiment/train-en.tsv", "review\tstars", "Good.\t1"),
@@ -111,7 +106,7 @@ def test_study_of_the_page(tmp_path, monkeypatch):
         (raw / name).write_text(f"{header}\n{row}\n")
     study = {**REST, **yaml.safe_load(STUDY), "tasks": {name: {"source": "tiny"} for name in ("mnli", "xnli")}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    config = {"study": "study.yaml", "own_tasks": "my_tasks", "mirror": "raw"}
+    config = {"study": "study.yaml", "registries": ["my_registry"], "mirror": "raw"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     monkeypatch.chdir(tmp_path)
     registry.load.cache_clear()

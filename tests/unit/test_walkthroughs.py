@@ -81,14 +81,14 @@ def project(similarity, tmp_path_factory):
     (task,) = blocks("add-a-form.md", "yaml")
     rng = np.random.default_rng(0)
     (folder / "raw/sts").mkdir(parents=True)
-    (folder / "tasks").mkdir()
-    (folder / "tasks" / task.splitlines()[0].removeprefix("# ")).write_text(task, encoding="utf-8")
+    (folder / "registry/tasks").mkdir(parents=True)
+    (folder / "registry/tasks" / task.splitlines()[0].removeprefix("# ")).write_text(task, encoding="utf-8")
     for split, rows in {"train-en": 24, "test-en": 10, "test-de": 12}.items():
         pairs = [f"the {WORDS[row % 6]}\t{' '.join(WORDS[: row // 2])} cat" for row in range(rows)]
         lines = [f"{pair}\t{rng.uniform(0, 5):.1f}" for pair in pairs]
         (folder / f"raw/sts/{split}.tsv").write_text("\n".join(["first\tsecond\tscore", *lines]) + "\n")
     (folder / "given.yaml").write_text(STUDY)
-    project = Project(folder, folder / "given.yaml", mirror="raw", own_tasks=str(folder / "tasks"))
+    project = Project(folder, folder / "given.yaml", mirror="raw", registries=["registry"])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(["index-mirror", "raw"]) == 0
@@ -152,7 +152,7 @@ def test_card_and_export_say_what_there_is(project, capsys):
 
 def test_export_of_a_benchmark_task_without_a_layout(project, capsys, monkeypatch):
     """A benchmark may have a task of the new form; then the layout is what is missing, and one line says so."""
-    known = registry.load(local().own_tasks)
+    known = registry.load(local().registries)
     entry = BenchmarkTask(languages=("de", "en"), metrics=("spearman",), group="sentence", layout="sts")
     benchmark = Benchmark("mine", "Mine", "", {"sts": entry})
     monkeypatch.setitem(known.benchmarks, "mine", benchmark)

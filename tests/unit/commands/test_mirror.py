@@ -10,13 +10,13 @@ import pytest
 import yaml
 from xstilts.commands import main
 from xstilts.data.sources import url
-from xstilts.planning import registry
+from xstilts.planning import fetched, registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.store import manifest
 
 from tests.builders import hub as hub_server
-from tests.builders import web
-from tests.builders.plans import spec_text
+from tests.builders import pins, web
+from tests.builders.plans import spec_text, study_file
 from tests.builders.projects import Project
 
 RECIPE = {"target": {"max_length": 64}}
@@ -75,7 +75,7 @@ def server(folder, monkeypatch):
             tasks={**known.tasks, "lm_loss": task},
             checksums={**known.checksums, RAW: web.sha256(web.DATA)},
         )
-        monkeypatch.setattr(registry, "load", lambda own_tasks=None: changed)
+        monkeypatch.setattr(registry, "load", lambda registries=(): changed)
         study(folder, source="download", models=["tiny"], targets={"lm_loss": None}, languages=["de"])
         configure(folder)
         yield server
@@ -172,6 +172,30 @@ def test_mirror_and_model_folder_go_with_it(filled, folder, model_folder, monkey
     # a file whose SHA-256 the plan knows is found by it, whatever its name
     made = fetch_offline(folder, plan, "results", monkeypatch)
     assert {node.partition("/")[0] for node in made} == {"data", "models"}
+
+
+def test_pinned_models_are_carried(folder, families, monkeypatch):
+    shutil.copytree(families["bert"], folder / "my-encoder")
+    study_file(folder, {**pins.STUDY, "models": ["doe/t5", "./my-encoder"]})
+    configure(folder)
+    with pins.hub_of({"doe/t5": families["mt5"]}, monkeypatch, folder / "cache"):
+        assert main(["pin"]) == main(["mirror", "study.yaml", "carried"]) == 0
+    before = plan_of(local())
+    configure(folder, mirror="carried", offline=True)
+    settings = local()
+    plan = plan_of(settings)
+    assert (set(plan.nodes), plan.digest) == (set(before.nodes), before.digest)
+
+    def places():
+        found = [fetched.of_node(node, plan, settings) for node in plan.stage("models").values()]
+        assert {each.study for each in found} == {settings.study}
+        return {each.name: (str(each.folder), each.hub) for each in found}
+
+    assert places() == {"t5": ("carried", f"doe/t5@{pins.COMMIT}"), "my-encoder": ("my-encoder", None)}
+    (folder / "my-encoder").rename(folder / "gone")
+    assert places()["my-encoder"] == ("carried", None)
+    made = fetch_offline(folder, plan, "results", monkeypatch)
+    assert len([node for node in made if node.startswith("models/")]) == 2
 
 
 def test_the_hub_is_carried(folder, model_folder, monkeypatch):

@@ -262,3 +262,22 @@ def test_wrong_encodings_folders_and_nothing_to_score(tmp_path, caplog):
     (tmp_path / "empty").mkdir()
     assert commands.main(["score-xtreme", "--predictions", str(tmp_path / "empty"), *arguments]) == 2
     assert "nothing to score: of 162 files none is there, such as" in caplog.text
+
+
+def test_benchmark_of_ones_own(tmp_path, monkeypatch, capsys, caplog):
+    entry = "{languages: [de, en], metrics: [accuracy], group: sentence, layout: xnli}"
+    (tmp_path / "registry/benchmarks").mkdir(parents=True)
+    (tmp_path / "registry/benchmarks/mine.yaml").write_text(
+        f'title: Mine\ncitation: "Doe et al. 2026, One Task"\ntasks:\n  xnli: {entry}\n'
+    )
+    for side in ("predictions", "labels"):
+        (tmp_path / side / "xnli").mkdir(parents=True)
+        for language in ("de", "en"):
+            (tmp_path / side / "xnli" / f"test-{language}.tsv").write_text("neutral\n")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["score-xtreme", "--predictions", "predictions", "--labels", "labels", "--benchmark", "mine"]
+    assert commands.main(arguments) == 2
+    assert "--benchmark: unknown benchmark 'mine'; known" in caplog.text
+    (tmp_path / "config.yaml").write_text("registries: [registry]\n")
+    assert commands.main(arguments) == 0
+    assert "overall: 100.0 over" in capsys.readouterr().out

@@ -173,9 +173,12 @@ SPAN = {"context": "context", "question": "question", "answers": "answers"}
 
 def load(folder, change=None, source=None):
     content = {**TASK, **(change or {}), "sources": [{**TASK["sources"][0], **(source or {})}]}
-    (folder / "mine.yaml").write_text(yaml.safe_dump({key: value for key, value in content.items() if value != ""}))
+    (folder / "tasks").mkdir(exist_ok=True)
+    (folder / "tasks/mine.yaml").write_text(
+        yaml.safe_dump({key: value for key, value in content.items() if value != ""})
+    )
     registry.load.cache_clear()
-    return registry.load(folder).tasks["mine"]
+    return registry.load((folder,)).tasks["mine"]
 
 
 def test_rules_are_those_of_the_form(tmp_path):
@@ -234,7 +237,7 @@ def test_rules_are_those_of_the_form(tmp_path):
 def test_what_a_task_of_a_form_cannot_have(tmp_path, change, source, message):
     with pytest.raises(UserError) as error:
         load(tmp_path, change, source)
-    assert str(error.value) == f"{tmp_path / 'mine.yaml'}: {message}"
+    assert str(error.value) == f"{tmp_path / 'tasks/mine.yaml'}: {message}"
 
 
 @pytest.mark.parametrize(

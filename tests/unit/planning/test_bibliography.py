@@ -77,12 +77,6 @@ def test_wrong_files_are_refused(tmp_path, text, message):
         bibliography.read(path)
 
 
-def test_an_own_bibliography_stands_beside_own_tasks(tmp_path):
-    (tmp_path / "bibliography.bib").write_text(BOOK)
-    entries = bibliography.load(registry.FOLDER, tmp_path)
-    assert entries["one"] == BOOK.strip() and set(ENTRIES) < set(entries)
-
-
 def test_a_key_without_entry_is_refused():
     with pytest.raises(UserError, match="task mine: bibtex: bibliography.bib has no entry 'too'; did you mean 'two'"):
         bibliography.check({"task mine": ["one", "too"]}, {"one": "", "two": ""})

@@ -123,9 +123,11 @@ sources:
 
 
 def test_own_tasks_have_works_of_their_own(tmp_path):
-    (tmp_path / "sentiment.yaml").write_text(OWN)
-    (tmp_path / "bibliography.bib").write_text("@misc{mine2026,\n  title = {Mine}\n}\n")
-    entries = registry.load(tmp_path)
+    own = tmp_path / "own"
+    (own / "tasks").mkdir(parents=True)
+    (own / "tasks/sentiment.yaml").write_text(OWN)
+    (own / "bibliography.bib").write_text("@misc{mine2026,\n  title = {Mine}\n}\n")
+    entries = registry.load((own,))
     (tmp_path / "study").mkdir()
     study = {"description": "test", "models": ["tiny"], "mixtures": ["none", "sentiment"], "targets": {"xnli": None}}
     works = documentation.of_study(study_of(tmp_path / "study", study, entries), (), entries).works

@@ -74,7 +74,12 @@ def check_study(data, folder: Path, studies: list[Path]) -> None:
 
 def check_config(data, folder: Path, studies: list[Path]) -> None:
     content = changed(
-        {**content_of(ROOT / "config.yaml"), "own_tasks": str(folder), "max_tokens_per_device": 64, "gpu_type": "h100"},
+        {
+            **content_of(ROOT / "config.yaml"),
+            "registries": [str(folder)],
+            "max_tokens_per_device": 64,
+            "gpu_type": "h100",
+        },
         data,
     )
     with refused_in_one_line():

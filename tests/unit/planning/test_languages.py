@@ -4,7 +4,7 @@ import pytest
 import yaml
 from xstilts.errors import UserError
 from xstilts.planning import registry
-from xstilts.planning.languages import check_language, codes_in_files, read_languages
+from xstilts.planning.languages import check_language, codes_in_files
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.store import study_plan
@@ -17,20 +17,17 @@ from tests.builders.projects import ROOT
 MT5 = {"mt5-base": {"model.safetensors": {"sha256": "0" * 64, "bytes": 1}}}
 
 
-def test_table_is_read_from_several_files(tmp_path):
+def test_a_language_of_ones_own_is_one_of_the_table(tmp_path):
     own = tmp_path / "languages.yaml"
     own.write_text("gsw: {name: Swiss German, script: Latn}\nuz-Cyrl: {name: Uzbek (Cyrillic), script: Cyrl}\n")
-    shipped = registry.FOLDER / "languages.yaml"
-    languages = read_languages([shipped, own])
+    languages = registry.load((tmp_path,)).languages
     assert {tag: row["script"] for tag, row in list(languages.items())[-2:]} == {"gsw": "Latn", "uz-Cyrl": "Cyrl"}
     assert languages["gsw"].keys() == languages["de"].keys()
     check_language("uz-Cyrl", languages, "here")
-    own.write_text("de: {name: Deutsch, script: Latn}\n")
-    with pytest.raises(UserError, match=r"languages\.yaml: 'de' \(German\) is a language of the registry already$"):
-        read_languages([shipped, own])
     own.write_text("swh_Latn: {name: Swahili, script: Latn}\n")
+    registry.load.cache_clear()
     with pytest.raises(UserError, match=r"'swh_Latn' is not of the form a tag by BCP 47: .*\(am, quy, zh-Hant\)$"):
-        read_languages([own])
+        registry.load((tmp_path,))
 
 
 @pytest.mark.parametrize(

@@ -168,9 +168,12 @@ def test_a_model_may_have_some_of_the_named_mixtures(tmp_path):
 
 
 def test_a_task_may_not_take_the_name_of_a_registry_mixture(tmp_path):
-    (tmp_path / "nine.yaml").write_text((registry.FOLDER / "tasks/mnli.yaml").read_text())
-    with pytest.raises(UserError, match="task nine: a mixture of the registry has this name"):
-        registry.load(tmp_path)
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/nine.yaml").write_text((registry.FOLDER / "tasks/mnli.yaml").read_text())
+    with pytest.raises(
+        UserError, match=r"tasks/nine\.yaml: 'nine' is the name of a mixture in .*registry/mixtures\.yaml"
+    ):
+        registry.load((tmp_path,))
 
 
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/mixtures.md").read_text(encoding="utf-8"), re.S)

@@ -41,8 +41,8 @@ seeds: [1]
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with the page's task, its data in a mirror, a study, and a configuration that names them."""
-    own, raw = tmp_path / "my_tasks", tmp_path / "raw/sentiment"
-    own.mkdir()
+    own, raw = tmp_path / "registry/tasks", tmp_path / "raw/sentiment"
+    own.mkdir(parents=True)
     raw.mkdir(parents=True)
     name = TASK.splitlines()[0].removeprefix("# ")
     (own / name).write_text(TASK, encoding="utf-8")
@@ -51,7 +51,7 @@ def project(tmp_path, monkeypatch):
         (raw / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     study = tmp_path / "given.yaml"
     study.write_text(STUDY)
-    project = Project(tmp_path, study, mirror="raw", own_tasks=str(own))
+    project = Project(tmp_path, study, mirror="raw", registries=["registry"])
     monkeypatch.chdir(tmp_path)
     return project
 
@@ -64,7 +64,7 @@ def plan_of(project):
 
 def test_the_page_shows_the_layout_of_its_data(project):
     """What the page says of files is what its task names."""
-    task = registry.load(project.folder / "my_tasks").tasks["sentiment"]
+    task = registry.load((project.folder / "registry",)).tasks["sentiment"]
     (source,) = task.sources
     names = [*source.training, *(task.file(name, language) for split in source.evaluation for name in split.files
                                  for language in task.languages)]  # fmt: skip
@@ -123,32 +123,23 @@ def test_data_card_of_an_own_task(project, capsys):
 
 def wrong(project, change=None, name="sentiment.yaml"):
     """Return the error of a folder of tasks in which the file is changed, or called otherwise; the folder as ``-``."""
-    file = project.folder / "my_tasks/sentiment.yaml"
+    file = project.folder / "registry/tasks/sentiment.yaml"
     text = file.read_text()
     file.unlink()
     if change is not None:
         assert (changed := change(text)) != text or name != "sentiment.yaml"
-        (project.folder / "my_tasks" / name).write_text(changed)
+        (project.folder / "registry/tasks" / name).write_text(changed)
     registry.load.cache_clear()
     with pytest.raises(UserError) as error:
         local()
     assert len(str(error.value).splitlines()) == 1
-    return str(error.value).replace(str(project.folder / "my_tasks"), "-")
+    return str(error.value).replace("registry/tasks", "-", 1)
 
 
 def test_name_that_the_registry_has(project):
     message = wrong(project, lambda text: text, "mnli.yaml")
-    assert message == "-/mnli.yaml: 'mnli' is a task of the registry already; give the file another name"
-
-
-def test_folder_without_tasks(project):
-    assert wrong(project) == "own_tasks: no task file (*.yaml) in -"
-
-
-def test_folder_that_is_not_there(project):
-    project.configure(own_tasks="nowhere")
-    with pytest.raises(UserError, match=r"own_tasks: no task file \(\*\.yaml\) in nowhere"):
-        local()
+    path = registry.FOLDER / "tasks/mnli.yaml"
+    assert message == f"-/mnli.yaml: 'mnli' is the name of a task in {path} already; give this one another"
 
 
 @pytest.mark.parametrize(

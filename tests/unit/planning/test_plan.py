@@ -30,9 +30,9 @@ sources: [{kind: hub, union: [mnli], training_languages: [en, de]}]
 
 @pytest.fixture
 def own(tmp_path):
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks/both.yaml").write_text(UNION)
-    return registry.load(tmp_path / "tasks")
+    (tmp_path / "own/tasks").mkdir(parents=True)
+    (tmp_path / "own/tasks/both.yaml").write_text(UNION)
+    return registry.load((tmp_path / "own",))
 
 
 def test_members_of_a_union_are_in_its_language(tmp_path, own):

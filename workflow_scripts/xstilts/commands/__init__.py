@@ -43,6 +43,7 @@ COMMANDS = {
     "report": "rule report: one HTML file of a study; or, of a study file or folder, where it is; --open opens it",
     "paper": "rule paper: tables, figures, methods, bibliography and checklist as LaTeX",
     "serve": "for local runs: a process with all imports done, of which jobs are forked",
+    "pin": "write down what models named by hub id or folder are, beside the study",
     "run": "run the configured study: index, unlock after a crash, snakemake",
     "summary": "print headline table and first paragraph of the configured study, and where its report is",
     "power": "print what a study can find before it is run, and GPU-hours, by number of runs",
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     raised.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("httpx", "datasets", "filelock", "fsspec", "fontTools"):
+    for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="xstilts", formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -211,7 +212,7 @@ def outputs_of(study: Path | None) -> tuple[Path, str]:
         )
     settings = local()
     path = study or settings.study
-    plan = plan_of(settings, read_study(path, registry.load(settings.own_tasks)))
+    plan = plan_of(settings, read_study(path, registry.load(settings.registries)))
     return settings.results / plan.folder, f"run: make study STUDY={path}"
 
 

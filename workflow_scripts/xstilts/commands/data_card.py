@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    tasks = registry.load(settings.own_tasks)
+    tasks = registry.load(settings.registries)
     task = tasks.task(arguments.task, "data-card")
     source = arguments.source or ("mirror" if settings.mirror else "download")
     mirror = None

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    known = registry.load(settings.own_tasks)
+    known = registry.load(settings.registries)
     first, second = (plan_of(settings, read_study(path, known)) for path in arguments.studies)
     lines = between_plans(first, second) or ["the two plans have the same nodes"]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

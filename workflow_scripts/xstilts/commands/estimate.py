@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.planning import estimate, estimate_table, model_size, registry
+from xstilts.planning import estimate, estimate_table, measured_size, model_size, registry
 from xstilts.planning.estimate_table import NodeCost
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.nodes import Node, Plan
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    entries = registry.load(settings.own_tasks)
+    entries = registry.load(settings.registries)
     study = read_study(arguments.study or settings.study, entries)
     plan = plan_unindexed(study, entries, settings)
     hardware = settings.hardware
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _checked(nodes: Sequence[Node], plan: Plan, entries: registry.Registry, results: Path) -> int:
-    """Count the parameters of each model, built without weights, and return how many models there are.
+    """Count the parameters of each model by a formula, built without weights, and return how many there are.
 
     Raises:
         UserError: if the formula gives another number.
@@ -52,6 +52,8 @@ def _checked(nodes: Sequence[Node], plan: Plan, entries: registry.Registry, resu
 
     models = {}
     for node in nodes:
+        if measured_size.of_node(estimate.base_of(node, plan), plan) is not None:
+            continue
         config, submodel = estimate.config_of(node, plan, entries, results), estimate.numerics_of(node.spec).submodel
         models[json.dumps(config, sort_keys=True), submodel] = plan.made.names[estimate.base_of(node, plan).id][0]
     for (text, submodel), name in models.items():

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from xstilts.commands import benchmark_name, configured_plan, read_plan
-from xstilts.errors import UserError, suggestion
+from xstilts.errors import UserError
 from xstilts.evaluation.xtreme_export import Export
 from xstilts.forms import FORMS
 from xstilts.planning import registry
+from xstilts.planning.settings import local
 from xstilts.references import SOURCE_LANGUAGE
 from xstilts.store.study_plan import AXES, WORLD, BenchmarkTask, PlannedTarget, StudyPlan, select_cells
 
@@ -35,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     plan, results, _ = read_plan(arguments.plan or configured_plan())
-    tasks = registry.load()
+    tasks = registry.load(local().registries)
     name = arguments.benchmark or (plan.benchmark.name if plan.benchmark is not None else None)
-    if name is not None and name not in tasks.benchmarks:
-        raise UserError(f"--benchmark: unknown benchmark {name!r}; {suggestion(name, tasks.benchmarks)}")
+    if name is not None:
+        registry.check_known(name, tasks.benchmarks, "--benchmark", "benchmark")
     entries = {
         task: entry
         for benchmark in ([name] if name is not None else sorted(tasks.benchmarks))

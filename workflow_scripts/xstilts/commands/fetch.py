@@ -16,13 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     parser.add_argument("--folder", type=Path, default=None, help="the mirror, or the local model folder")
     parser.add_argument("--offline", action="store_true", help="never open a network connection")
+    parser.add_argument("--hub", default=None, help="repository and commit of a pinned model: owner/name@commit")
+    parser.add_argument("--study", type=Path, default=None, help="the study file that the model is pinned for")
     parser.add_argument("--urls", type=json.loads, default={}, help="file names and where each can be downloaded")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     downloads = results_of(arguments.output) / "downloads"
-    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads)
+    place = Place(arguments.folder, arguments.offline, arguments.urls, downloads, arguments.hub, arguments.study)
     with node.making(arguments.output, arguments.spec) as made:
         fetch(arguments.spec, made.scratch, place)
         if isinstance(arguments.spec, ModelSpec):

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    known = registry.load(settings.own_tasks)
+    known = registry.load(settings.registries)
     files = mirror_index.index_mirror(arguments.folder, known, usable.check)
     path = index.write(arguments.folder, "mirror.yaml", settings.results, files)
     sys.stdout.write("\n".join([f"{path}: {len(files)} files", *mirror_index.remarks(files, known), ""]))

@@ -3,15 +3,15 @@
 import argparse
 import logging
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from xstilts.data.sources import Place, carried
 from xstilts.data.sources.fetch import fetch
-from xstilts.planning import index, registry
+from xstilts.planning import index
 from xstilts.planning.fetched import fetched
 from xstilts.planning.settings import local, plan_of
-from xstilts.planning.study import read_study
 
 log = logging.getLogger(__name__)
 
@@ -27,22 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    settings, folder = local(), arguments.folder
-    plan = plan_of(settings, read_study(arguments.study, registry.load(settings.own_tasks)))
+    settings, folder = replace(local(), study=arguments.study), arguments.folder
     there = ["offline: true", f"mirror: {folder}"]
     with carried.writing(folder) as files:
-        for node in fetched(plan):
-            prefix, source = carried.prefix_of(node.spec, node.name), settings.mirror
-            if node.spec.source.kind == "folder":
-                source = settings.model_folders[node.name]
-                there.append(f"model_folders: {{{node.name}: {folder / prefix}}}")
-            place = Place(source, settings.offline, node.urls, folder / carried.DOWNLOADS)
+        for node in fetched(plan_of(settings), settings):
+            prefix, downloads = carried.prefix_of(node.spec, node.name), folder / carried.DOWNLOADS
+            place = Place(node.folder, settings.offline, node.urls, downloads, node.hub, node.study)
             new = carried.put(folder, files, prefix, node.spec.source, partial(fetch, node.spec, place=place))
             log.info("%s: %s", node.name, f"{new} files" if new else "there already")
-            if source is not None and node.spec.source.kind in _INDEXES:
+            # of a pinned model the pins say all that the plan reads
+            if node.folder is not None and node.spec.source.kind in _INDEXES and node.study is None:
                 # all of it, so that the plan is the same there
                 name, key = _INDEXES[node.spec.source.kind]
-                index.write(folder / prefix, name, settings.results, index.read(source, name, settings.results, key))
+                indexed = index.read(node.folder, name, settings.results, key)
+                index.write(folder / prefix, name, settings.results, indexed)
+                if key == "model_folders":
+                    there.append(f"model_folders: {{{node.name}: {folder / prefix}}}")
     size = sum((folder / name).stat().st_size for name in files)
     said = f"{folder}: {len(files)} files, {size / 1e6:.1f} MB; config.yaml says there, with its own path:"
     sys.stdout.write("\n".join([said, *there, ""]))

@@ -66,7 +66,7 @@ def _numbers(value: str) -> tuple[int, ...]:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    entries = registry.load(settings.own_tasks)
+    entries = registry.load(settings.registries)
     path = arguments.study or settings.study
     study = read_study(path, entries)
     if len(study.worlds) > 1:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.planning import registry
+from xstilts.planning import pins, registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.store import node, retention, runs
@@ -24,9 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    known = registry.load(settings.own_tasks)
+    known = registry.load(settings.registries)
     current: list[str] = []
-    for path in sorted({*arguments.studies.glob("*.yaml"), settings.study}):
+    studies = {path for path in arguments.studies.glob("*.yaml") if not pins.is_pins(path)}
+    for path in sorted({*studies, settings.study}):
         try:
             plan = plan_of(settings, read_study(path, known))
             current += [*plan.nodes, plan.folder]

@@ -1,4 +1,4 @@
-"""Run the configured study: index what it needs, clear up after a crash, call Snakemake."""
+"""Run the configured study: pin and index what it needs, clear up after a crash, call Snakemake."""
 
 import argparse
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xstilts.data import usable
 from xstilts.errors import TerminatedError, UserError
-from xstilts.planning import differences, index, mirror_index, registry, time_left
+from xstilts.planning import differences, index, mirror_index, pins, registry, time_left
 from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import live_view, messages, summary
@@ -53,6 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     log.info("study: %s", settings.study)
     left_locked = runs.is_left_locked(settings.results, folder)
     with runs.registered(settings.results, str(settings.study), folder) as registered:
+        code = _pin(settings.study)
+        if code:
+            return code
         _index(settings)
         _order_times(settings)
         snakemake = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
@@ -132,9 +135,25 @@ def _follow(
     return code
 
 
+def _pin(study: Path) -> int:
+    """Pin the models of a study that have no pin yet, in a process of its own, and return its exit code.
+
+    Raises:
+        UserError: if a pinned folder has other files now.
+    """
+    known = pins.read(study)
+    named = pins.models_of(study)
+    for one in named:
+        if one in known:
+            pins.refuse_changes(study, one, known[one])
+    if set(named) <= set(known):
+        return 0
+    return subprocess.run([sys.executable, "-m", "xstilts", "pin", "--missing", str(study)], check=False).returncode
+
+
 def _index(settings: Settings) -> None:
     """Write the indexes that the study needs and that are not there yet."""
-    known = registry.load(settings.own_tasks)
+    known = registry.load(settings.registries)
     study = read_study(settings.study, known)
     mirror = settings.mirror if study.uses("mirror") else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
@@ -143,7 +162,7 @@ def _index(settings: Settings) -> None:
         for remark in mirror_index.remarks(files, known):
             log.warning(remark)
         index.write(mirror, "mirror.yaml", settings.results, files)
-    used = {known.models[model]["weights_of"] or model for model in study.models}
+    used = study.registered(known)
     for name, folder in settings.model_folders.items():
         if name in used and index.location(folder, "model.yaml", settings.results) is None:
             log.info("indexing the model folder %s", folder)

@@ -15,6 +15,7 @@ from xstilts.errors import UserError
 from xstilts.evaluation import xtreme_format
 from xstilts.forms import FORMS
 from xstilts.planning import registry
+from xstilts.planning.settings import local
 from xstilts.reporting import benchmark_report
 from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import Benchmark
@@ -24,15 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("--predictions", type=Path, required=True, help="folder with a folder for each task")
     parser.add_argument("--labels", type=Path, required=True, help="the same, with the gold answers")
-    benchmarks = sorted(registry.load().benchmarks)
-    parser.add_argument("--benchmark", type=benchmark_name, choices=benchmarks, required=True)
+    parser.add_argument("--benchmark", type=benchmark_name, required=True, help="benchmark of the registry")
     parser.add_argument("--strict", action="store_true", help="fail where anything is missing, unread or in doubt")
     parser.add_argument("--json", type=Path, help="file for the scores in full precision")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    tasks = registry.load()
+    # files of any system are scored anywhere: a registry of one's own is that of a folder with a config.yaml
+    tasks = registry.load(local().registries if Path("config.yaml").exists() else ())
+    registry.check_known(arguments.benchmark, tasks.benchmarks, "--benchmark", "benchmark")
     benchmark = tasks.benchmarks[arguments.benchmark]
     for side in ("predictions", "labels"):
         if not getattr(arguments, side).is_dir():

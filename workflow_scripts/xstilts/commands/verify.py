@@ -65,7 +65,7 @@ def _nodes(place: Path | None) -> tuple[Path, list[str]]:
     elif place is not None and place.is_file():
         settings = local()
         results = settings.results
-        named = list(plan_of(settings, read_study(place, registry.load(settings.own_tasks))).nodes)
+        named = list(plan_of(settings, read_study(place, registry.load(settings.registries))).nodes)
     else:
         results = local().results if place is None else place
         if not any((results / stage).is_dir() for stage in STAGES):

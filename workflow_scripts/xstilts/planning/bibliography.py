@@ -48,20 +48,6 @@ def _refuse_text(path: Path, text: str, start: int, end: int) -> None:
             raise UserError(f"{path}:{number}: {line.strip()[:40]!r} is no part of an entry; see docs/add-a-task.md")
 
 
-def load(folder: Path, own: Path | None = None) -> dict[str, str]:
-    """Return the entries of a registry's folder and of a user's own; of two with one key the user's.
-
-    Args:
-        folder: of the registry.
-        own: the folder with a user's own tasks, which may have such a file.
-
-    Raises:
-        UserError: as ``read``.
-    """
-    paths = [folder / FILE, *([own / FILE] if own is not None and (own / FILE).exists() else [])]
-    return {key: entry for path in paths for key, entry in read(path).items()}
-
-
 def check(named: Mapping[str, Iterable[str]], entries: Mapping[str, str]) -> None:
     """Refuse a key of an entry that there is not.
 

@@ -1,8 +1,9 @@
 """What a node will cost: memory, disk, operations and time, from configurations alone; no torch, no weights.
 
-Formulas of sizes are those of ``model_size.py``. What is assumed: texts as long as in the tokens that exist, else as
-the recipe allows; as many rows as are published; a training that does not stop early; the throughput of
-``gpu_types.py``. Evaluations on dev rows during training are left out, and so is what the files of predictions take.
+Formulas of sizes are those of ``model_size.py``; pinned models without one are as they were measured
+(``measured_size.py``). What is assumed: texts as long as in the tokens that exist, else as the recipe allows; as many
+rows as are published; a training that does not stop early; the throughput of ``gpu_types.py``. Evaluations on dev rows
+during training are left out, and so is what the files of predictions take.
 """
 
 import math
@@ -17,12 +18,13 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
 from xstilts.model_config import MADE_HERE, text_model
-from xstilts.planning import model_size
+from xstilts.planning import measured_size, model_size
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.model_size import CAUSAL, Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
+from xstilts.planning.study import with_pinned
 from xstilts.store.files import read_json
 from xstilts.store.sampling import TaskShare, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
@@ -97,7 +99,7 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
     """
     base = base_of(node, plan)
     path, name = results / base.id / "config.json", plan.made.names[base.id][0]
-    stated: Mapping[str, Any] | None = registry.models[name]["shape"]
+    stated: Mapping[str, Any] | None = with_pinned(registry, plan.study.pinned).models[name]["shape"]
     if path.exists():
         content = text_model(read_json(path))
         # files leave out what is as usual for their model type
@@ -142,7 +144,10 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
     """
     spec = node.spec
     numerics = numerics_of(spec)
-    shape = model_size.read(config_of(node, plan, registry, results), numerics.submodel, numerics.attention)
+    shape = measured_size.of_node(base_of(node, plan), plan, numerics.attention)
+    if shape is None:
+        config = config_of(node, plan, registry, results)
+        shape = model_size.read(config, numerics.submodel, numerics.attention)
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)

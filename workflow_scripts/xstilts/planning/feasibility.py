@@ -4,8 +4,7 @@ Inputs longer than a model reads, attention both ways where it cannot be, and a 
 not.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
@@ -15,7 +14,7 @@ from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes
-from xstilts.planning.study import Study
+from xstilts.planning.study import Study, with_pinned
 from xstilts.references import parse_reference
 from xstilts.store.specs.base import BASE, MODEL, PREPARED
 from xstilts.store.specs.data import TokensSpec
@@ -37,6 +36,7 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     Raises:
         UserError: naming what cannot be done, and the model.
     """
+    registry = with_pinned(registry, plan.study.pinned)
     _check_attention(plan.study, registry, location)
     _check_lengths(plan, registry, location)
     _check_heads(plan, indexes, location)
@@ -64,7 +64,7 @@ def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:
 def _check_attention(study: Study, registry: Registry, location: str) -> None:
     """Refuse attention to both sides in models that are no decoders, and where a text's next token is predicted.
 
-    Of models without a ``shape`` in the registry the job that reads them finds out.
+    Of models without a ``shape`` in registry or pins the job that reads them finds out.
     """
     for name, use in study.models.items():
         for recipe in use.recipes:
@@ -101,14 +101,14 @@ def _kind(name: str, registry: Registry) -> str | None:
 def _check_lengths(plan: Plan, registry: Registry, location: str) -> None:
     """Refuse inputs that are longer than their model reads.
 
-    What a model reads is known where the registry has its ``shape`` or it is made here; of others the rule ``tokenize``
-    finds out.
+    What a model reads is known where the registry has its ``shape``, it is pinned or made here; of others the rule
+    ``tokenize`` finds out.
     """
     for node in plan.stage("tokens").values():
         spec = node.spec
         assert isinstance(spec, TokensSpec)
         model = plan.nodes[spec.parents[MODEL]]
-        room = positions(_config(model, plan, registry))
+        room = _positions(model, plan, registry)
         for key in _LENGTHS:
             if room is not None and spec.lengths.get(key, 0) > room:
                 data = plan.made.names[spec.parents[PREPARED]][0]
@@ -124,8 +124,11 @@ def _name(model: Node, plan: Plan) -> str:
     return plan.made.names[[*made, model.id][0]][0]
 
 
-def _config(model: Node, plan: Plan, registry: Registry) -> Mapping[str, Any]:
-    """Return what is known of a model's config.json, or will be of one whose tokenizer is made here."""
+def _positions(model: Node, plan: Plan, registry: Registry) -> int | None:
+    """Return how many tokens a model reads, or will read of one whose tokenizer is made here; None where unknown."""
     if isinstance(model.spec, TokenizerSpec):
-        return {"model_type": MADE_HERE, "max_position_embeddings": model.spec.positions}
-    return registry.models[plan.made.names[model.id][0]]["shape"] or {}
+        return positions({"model_type": MADE_HERE, "max_position_embeddings": model.spec.positions})
+    name = plan.made.names[model.id][0]
+    if name in plan.study.pinned:
+        return plan.study.pinned[name].pin.positions
+    return positions(registry.models[name]["shape"] or {})

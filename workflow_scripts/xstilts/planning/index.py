@@ -78,17 +78,20 @@ def write(folder: Path, name: str, results: Path, files: Mapping[str, Any]) -> P
 
 
 def index_model(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the index of a model folder: the SHA-256 and size of each file that is used.
+    """Return the index of a model folder: its files, and whether the weights have a language-model head, where known.
 
-    With the configuration stands whether the weights have a language-model head, where that is known.
+    Raises:
+        UserError: as ``model_files``.
+    """
+    files = model_files(folder)
+    head = has_language_head(read_json(folder / "config.json"), weight_names(folder / name for name in files))
+    return {**files, "config.json": {**files["config.json"], LANGUAGE_HEAD: head}}
+
+
+def model_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the SHA-256 and size of each file of a model folder that is used.
 
     Raises:
         UserError: if weights, configuration or tokenizer are missing.
     """
-    paths = check_model(folder)
-    files: dict[str, dict[str, Any]] = {
-        path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in paths
-    }
-    config = read_json(folder / "config.json")
-    files["config.json"][LANGUAGE_HEAD] = has_language_head(config, weight_names(paths))
-    return files
+    return {path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in check_model(folder)}

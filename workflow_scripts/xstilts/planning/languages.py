@@ -1,32 +1,12 @@
-"""The table of languages: one file or several of one format, and names of languages in studies and tasks."""
+"""Names of languages in studies and tasks, by the table of languages."""
 
 import difflib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from xstilts import schema
 from xstilts.errors import UserError
 
 Languages = Mapping[str, Mapping[str, Any]]
-
-
-def read_languages(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Read the table of languages.
-
-    Args:
-        files: of one format, ``schemas/languages.yaml``; a language stands in one of them.
-
-    Raises:
-        UserError: naming the file and the key that is wrong, or that is in another file too.
-    """
-    languages: dict[str, dict[str, Any]] = {}
-    for file in files:
-        for tag, row in schema.check(schema.read_yaml(file), "languages.yaml", str(file)).items():
-            if tag in languages:
-                raise UserError(f"{file}: {tag!r} ({languages[tag]['name']}) is a language of the registry already")
-            languages[tag] = row
-    return languages
 
 
 def check_language(name: str, languages: Languages, place: str) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
-from xstilts.planning import registry as registries
 from xstilts.planning.languages import check_language
 from xstilts.planning.registry import Registry, check_reference
 from xstilts.references import parse_reference
@@ -79,8 +78,10 @@ def read(definitions: Mapping[str, Any] | Sequence[str], registry: Registry, stu
     """
     if not isinstance(definitions, Mapping):
         definitions = dict.fromkeys(definitions)
-    of_registry = _Scope(registry.mixtures, registry, f"{registries.FOLDER / 'mixtures.yaml'}: ")
-    scope = _Scope(definitions, registry, f"{study}: mixtures.", of_registry)
+    of_registry = _Scope(
+        registry.mixtures, registry, {name: f"{file}: {name}" for name, file in registry.mixture_files.items()}
+    )
+    scope = _Scope(definitions, registry, {key: f"{study}: mixtures.{key}" for key in definitions}, of_registry)
     mixtures: dict[str, Mixture | None] = {}
     for key, definition in definitions.items():
         location = f"{study}: mixtures.{key}"
@@ -108,12 +109,13 @@ def read(definitions: Mapping[str, Any] | Sequence[str], registry: Registry, stu
 class _Scope:
     """Definitions of mixtures by name, and the outer ones that they can name: a study's and the registry's.
 
-    ``path`` is in every method the names of the mixtures that are being defined, each of which names the next.
+    ``places`` is what to call each of them in an error. ``path`` is in every method the names of the mixtures that are
+    being defined, each of which names the next.
     """
 
     definitions: Mapping[str, Any]
     registry: Registry
-    prefix: str
+    places: Mapping[str, str]
     outer: "_Scope | None" = None
 
     def has_outer(self, name: str) -> bool:
@@ -156,7 +158,7 @@ class _Scope:
 
     def define(self, key: str, path: tuple[str, ...] = ()) -> dict[str, Mixture]:
         """Return the mixtures that a key makes, by name: one of its own name, or several that are made from another."""
-        location, definition = f"{self.prefix}{key}", self.definitions[key]
+        location, definition = self.places[key], self.definitions[key]
         if key in path:
             circle = " > ".join((*path[path.index(key) :], key))
             raise UserError(f"{location}: contains itself ({circle}); take one of these names out")

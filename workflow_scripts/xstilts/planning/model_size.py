@@ -154,6 +154,11 @@ class Shape:
         return sum(2 * stack.layers * length * stack.queries * halves for stack, halves in pairs)
 
 
+def has_formula(config: Mapping[str, Any]) -> bool:
+    """Tell whether there is a formula for the size of a model with this config.json."""
+    return config.get("model_type") in _KINDS
+
+
 def read(config: Mapping[str, Any], submodel: str | None = None, attention: str | None = None) -> Shape:
     """Return the shape that a config.json, or the registry in its keys, states.
 

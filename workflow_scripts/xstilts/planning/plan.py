@@ -19,7 +19,7 @@ from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes, Sourcing
-from xstilts.planning.study import PHASES, Study, Target
+from xstilts.planning.study import PHASES, Study, Target, with_pinned
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
 from xstilts.references import parse_reference
 from xstilts.store.study_plan import Cell, Corpus, PlannedLanguage, PlannedTarget
@@ -34,6 +34,9 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     Raises:
         UserError: if a source lacks what the study asks for (ring three of the checks).
     """
+    registry = with_pinned(registry, study.pinned)
+    files = {name: model.pin.files for name, model in study.pinned.items()}
+    indexes = replace(indexes, models={**indexes.models, **files})
     plans = {world: _plan_in_one_world(replace(study, worlds=(world,)), registry, indexes) for world in study.worlds}
     plan = _together(study, plans) if len(plans) > 1 else plans[study.worlds[0]]
     plan.documentation = documentation.of_study(study, (node.spec for node in plan.nodes.values()), registry)

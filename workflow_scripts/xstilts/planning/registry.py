@@ -3,8 +3,6 @@
 The science lives there; the code knows forms of tasks, not tasks.
 """
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -15,8 +13,8 @@ from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
-from xstilts.planning import bibliography
-from xstilts.planning.languages import check_language, read_languages
+from xstilts.planning import bibliography, registry_files
+from xstilts.planning.languages import check_language
 from xstilts.planning.tasks import Task, check_task, choices, frozen, known, read_task
 from xstilts.references import SOURCE_LANGUAGE, in_language, parse_reference
 from xstilts.store.study_plan import Benchmark, BenchmarkTask
@@ -31,6 +29,7 @@ class Registry:
 
     tasks: Mapping[str, Task]
     mixtures: Mapping[str, Sequence[Any]]
+    mixture_files: Mapping[str, Path]
     models: Mapping[str, Mapping[str, Any]]
     recipes: Mapping[str, Mapping[str, Any]]
     languages: Mapping[str, Mapping[str, Any]]
@@ -95,55 +94,54 @@ def check_known(name: str, registered: Mapping[str, Any], place: str, kind: str)
 
 
 @cache
-def load(own_tasks: Path | None = None) -> Registry:
-    """Read the registry that is part of the package, and a user's own tasks.
+def load(registries: tuple[Path, ...] = ()) -> Registry:
+    """Read the registry that is part of the package, and a user's own.
 
     Args:
-        own_tasks: a folder of task files; a task of the package's registry cannot be given another meaning there.
+        registries: folders in the layout of the package's; what is registered cannot be given another meaning there.
 
     Raises:
         UserError: naming the file and the key that is wrong.
     """
-    paths = {path.stem: path for path in sorted((FOLDER / "tasks").glob("*.yaml"))}
-    for path in _own_files(own_tasks):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", path.stem):
-            raise UserError(f"{path}: the file's name becomes the task's; use letters, digits, '-' and '_'")
-        if path.stem in paths:
-            raise UserError(f"{path}: {path.stem!r} is a task of the registry already; give the file another name")
-        paths[path.stem] = path
-    mixtures = _table("mixtures.yaml")
-    for name in mixtures:
+    for folder in registries:
+        registry_files.check_folder(folder)
+    folders = (FOLDER, *registries)
+    paths = registry_files.files(folders, "tasks")
+    mixtures = registry_files.table(folders, "mixtures.yaml")
+    for name in mixtures.entries:
         if name in paths:
-            raise UserError(f"task {name}: a mixture of the registry has this name; give the task another one")
-    languages = read_languages([FOLDER / "languages.yaml"])
+            raise UserError(
+                f"{paths[name]}: {name!r} is the name of a mixture in {mixtures.files[name]}; give one another"
+            )
+    languages = registry_files.table(folders, "languages.yaml").entries
     tasks = {name: read_task(path, languages) for name, path in paths.items()}
-    recipes = {
-        name: schema.check(recipe or {}, "recipe.yaml", f"{FOLDER / 'recipes.yaml'}: {name}")
-        for name, recipe in schema.read_yaml(FOLDER / "recipes.yaml").items()
-    }
-    files = sorted((FOLDER / "benchmarks").glob("*.yaml"))
-    contents = {
-        file.stem: schema.check(schema.read_yaml(file), "benchmark.yaml", str(file), choices()) for file in files
-    }
     for name, task in tasks.items():
         check_task(task, str(paths[name]), tasks, languages)
-    benchmarks = {
-        name: _benchmark(name, content, str(FOLDER / "benchmarks" / f"{name}.yaml"), tasks)
-        for name, content in contents.items()
+    files = registry_files.files(folders, "benchmarks")
+    contents = {
+        name: schema.check(schema.read_yaml(file), "benchmark.yaml", str(file), choices())
+        for name, file in files.items()
     }
+    benchmarks = {name: _benchmark(name, content, str(files[name]), tasks) for name, content in contents.items()}
+    models = registry_files.table(folders, "models.yaml")
+    for name, model in models.entries.items():
+        if model["weights_of"] is not None:
+            place = f"{models.files[name]}: {name}.weights_of"
+            check_known(model["weights_of"], models.entries, place, "model")
     registry = Registry(
         tasks=tasks,
-        mixtures=mixtures,
-        models=_table("models.yaml"),
-        recipes=recipes,
+        mixtures=mixtures.entries,
+        mixture_files=mixtures.files,
+        models=models.entries,
+        recipes=registry_files.table(folders, "recipes.yaml").entries,
         languages=languages,
         benchmarks=benchmarks,
-        claims=_table("claims.yaml"),
-        checksums=_table("checksums.yaml"),
-        miniature=_table("miniature.yaml"),
-        origins=_table("origins.yaml"),
-        tools=_table("tools.yaml"),
-        bibliography=bibliography.load(FOLDER, own_tasks),
+        claims=registry_files.table(folders, "claims.yaml").entries,
+        checksums=registry_files.table(folders, "checksums.yaml").entries,
+        miniature=_own_table("miniature.yaml"),
+        origins=_own_table("origins.yaml"),
+        tools=_own_table("tools.yaml"),
+        bibliography=registry_files.works(folders),
         benchmark_bibtex={name: tuple(content["bibtex"]) for name, content in contents.items()},
     )
     bibliography.check(registry.bibtex, registry.bibliography)
@@ -191,16 +189,8 @@ def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
     )
 
 
-def _own_files(folder: Path | None) -> list[Path]:
-    if folder is None:
-        return []
-    files = sorted(folder.glob("*.yaml")) if os.path.isdir(folder) else []
-    if not files:
-        raise UserError(f"own_tasks: no task file (*.yaml) in {folder}")
-    return files
-
-
-def _table(name: str) -> dict[str, Any]:
+def _own_table(name: str) -> dict[str, Any]:
+    """Return a table that the package alone has."""
     return schema.check(schema.read_yaml(FOLDER / name), name, str(FOLDER / name))
 
 

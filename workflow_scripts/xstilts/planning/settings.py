@@ -27,7 +27,7 @@ class Settings:
     study: Path
     results: Path
     mirror: Path | None
-    own_tasks: Path | None
+    registries: tuple[Path, ...]
     model_folders: Mapping[str, Path]
     offline: bool
     gpu_type: str | None
@@ -51,8 +51,8 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
     # unlike those of Path, these functions take a name that no file can have
     if os.path.exists(value["results"]) and not os.path.isdir(value["results"]):
         raise UserError(f"{location}: results: {value['results']} is a file, not a folder")
-    own_tasks = Path(value["own_tasks"]) if value["own_tasks"] else None
-    models = registry.load(own_tasks).models
+    registries = tuple(map(Path, value["registries"]))
+    models = registry.load(registries).models
     for name in value["model_folders"]:
         if name not in models:
             raise UserError(f"{location}: model_folders: unknown model {name!r}; {suggestion(name, models)}")
@@ -60,7 +60,7 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
         study=Path(value["study"]),
         results=Path(value["results"]),
         mirror=Path(value["mirror"]) if value["mirror"] else None,
-        own_tasks=own_tasks,
+        registries=registries,
         model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
         offline=value["offline"],
         gpu_type=value["gpu_type"],
@@ -71,10 +71,13 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
 
 
 def _expand(value: Any) -> Any:
-    """Put in environment variables and the home folder; drop a key that is one variable alone, which is not set."""
+    """Put in environment variables and the home folder; drop what is one variable alone, which is not set."""
     if isinstance(value, Mapping):
         pairs = [(key, _expand(item)) for key, item in value.items()]
         return {key: item for key, item in pairs if not (item is None and isinstance(value[key], str))}
+    if isinstance(value, list):
+        items = [(item, _expand(item)) for item in value]
+        return [found for item, found in items if not (found is None and isinstance(item, str))]
     if isinstance(value, str) and re.fullmatch(r"\$\w+", value):
         return os.environ.get(value[1:]) or None
     if isinstance(value, str):
@@ -91,7 +94,7 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     Raises:
         UserError: for anything wrong in study, registry or indexes, and what no job can do.
     """
-    entries = registry.load(settings.own_tasks)
+    entries = registry.load(settings.registries)
     study = study or read_study(settings.study, entries)
     mirror = None
     if study.uses("mirror") and settings.mirror is not None:
@@ -99,7 +102,7 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     models = {
         name: index.read(folder, "model.yaml", settings.results, f"model_folders.{name}")
         for name, folder in settings.model_folders.items()
-        if name in {entries.models[model]["weights_of"] or model for model in study.models}
+        if name in study.registered(entries)
     }
     indexes = Indexes(mirror, models)
     plan = make_plan(study, entries, indexes)

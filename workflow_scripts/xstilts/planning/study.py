@@ -6,18 +6,19 @@ the data) is ``sourcing.py``.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
-from xstilts.planning import claims, question
+from xstilts.planning import claims, pins, question
 from xstilts.planning import mixtures as study_mixtures
 from xstilts.planning import recipe as recipes
 from xstilts.planning.languages import check_language
 from xstilts.planning.mixtures import Mixture
+from xstilts.planning.pins import PinnedModel
 from xstilts.planning.question import ModelUse
 from xstilts.planning.registry import MINIATURE, Registry, check_known, check_reference
 from xstilts.planning.tasks import Task
@@ -65,7 +66,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; names point into the registry."""
+    """A checked study; names point into the registry, but for ``pinned``: models named by hub id or folder."""
 
     name: str
     description: str
@@ -85,6 +86,7 @@ class Study:
     claims: Mapping[str, PlannedClaim]
     figures: FigureOptions
     unlabelled_tests: bool = False
+    pinned: Mapping[str, PinnedModel] = field(default_factory=dict)
 
     def limits(self, task: str) -> Limits:
         """Return the limits of a task; those of ``mnli`` hold for ``mnli@de`` too, unless it has its own."""
@@ -95,6 +97,11 @@ class Study:
         """Return where the raw data of a task comes from: ``mirror``, ``download``, ``miniature`` or ``tiny``."""
         general = self.task_sources.get(parse_reference(task)[0], self.source)
         return self.task_sources.get(task, general)
+
+    def registered(self, registry: Registry) -> set[str]:
+        """Return the models of the registry whose weights the study reads."""
+        names = set(self.models) - set(self.pinned)
+        return {registry.models[name]["weights_of"] or name for name in names}
 
     def uses(self, source: str) -> bool:
         """Tell whether data may come from this source."""
@@ -113,6 +120,8 @@ def read_study(path: Path, registry: Registry) -> Study:
     if not _NAME.fullmatch(path.stem):
         raise UserError(f"{location}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
     registry = registry.of(value["source"])
+    pinned = pins.pinned(path, value["models"], registry.models)
+    registry = with_pinned(registry, pinned)
     for language in value["languages"]:
         check_language(language, registry.languages, f"{location}: languages")
     for name in value["tasks"]:
@@ -155,7 +164,24 @@ def read_study(path: Path, registry: Registry) -> Study:
         claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
         figures=_figures(value["figures"], models, mixtures, targets, location),
         unlabelled_tests=value["unlabelled_tests"],
+        pinned=pinned,
     )
+
+
+def with_pinned(registry: Registry, pinned: Mapping[str, PinnedModel]) -> Registry:
+    """Return the registry as if the models were there that a study names by hub id or folder.
+
+    Of a repository that the registry has, its own entry says more than a pin.
+    """
+    if not pinned:
+        return registry
+    known = {name: registry.models[name]["hub"] for name in pinned if name in registry.models}
+    named = {
+        name: model.entry()
+        for name, model in pinned.items()
+        if model.repository is None or known.get(name) != model.repository
+    }
+    return replace(registry, models={**registry.models, **named})
 
 
 def _worlds(value: int | list[int], source: str, location: str) -> tuple[int, ...]:
@@ -234,9 +260,10 @@ def _models(
     value: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], registry: Registry, location: str
 ) -> dict[str, ModelUse]:
     uses = {}
-    for name in value["models"]:
+    for named in value["models"]:
+        name = pins.name_of(named)
         check_known(name, registry.models, f"{location}: models", "model")
-        settings = (value["models"][name] if isinstance(value["models"], dict) else None) or {}
+        settings = (value["models"][named] if isinstance(value["models"], dict) else None) or {}
         recipe_names = settings.get("recipes") or value["recipes"]
         for recipe in recipe_names:
             check_known(recipe, value["recipes"], f"{location}: models.{name}.recipes", "recipe")

@@ -69,7 +69,7 @@ class Watch:
 
     def __init__(self, plan: Plan, settings: Settings) -> None:
         """Begin with what has to be made now."""
-        self._plan, self._settings, self._known = plan, settings, registry.load(settings.own_tasks)
+        self._plan, self._settings, self._known = plan, settings, registry.load(settings.registries)
         # where there are scores, nothing before them is made again
         self.nodes = missing_nodes(plan, settings.results) if "scores" in self._missing_products() else []
         self._since = time.time()

@@ -21,7 +21,7 @@ def plan_unindexed(study: Study, registry: Registry, settings: Settings) -> Plan
     Raises:
         UserError: if a source lacks what the study asks for.
     """
-    names = {registry.models[model]["weights_of"] or model for model in study.models}
+    names = study.registered(registry)
     # a model with a download keeps its path, under which it and its tokens may be here; others have a hash of their
     # own, or they would be one model
     models: dict[str, Any] = {

@@ -24,6 +24,8 @@ class Place:
     offline: bool
     urls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     downloads: Path | None = None
+    hub: str | None = None
+    study: Path | None = None
 
 
 def hashes(content: Content) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from xstilts.data.sources import Place
 from xstilts.errors import UserError
 from xstilts.store.files import target
+from xstilts.store.model_folder import TOKENIZER
 from xstilts.store.specs.data import Content
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
     Raises:
         UserError: if the machine is offline and has no copy, or the hub does not answer.
     """
-    _set_offline(place.offline)
+    set_offline(place.offline)
     import datasets
 
     for name in content.files:
@@ -37,7 +38,7 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
             )
             _check_revision(content, rows, place.offline)
         except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(_explain(what, error, place.offline)) from None
+            raise UserError(explain(what, error, place.offline)) from None
         rows.to_parquet(target(folder, name))
 
 
@@ -47,7 +48,7 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     Raises:
         UserError: if the machine is offline and has no copy, the hub does not answer, or there are no safetensors.
     """
-    _set_offline(place.offline)
+    set_offline(place.offline)
     import huggingface_hub
 
     assert content.repository is not None  # that of a hub's content is
@@ -61,7 +62,7 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
             local_files_only=place.offline,
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(_explain(what, error, place.offline)) from None
+        raise UserError(explain(what, error, place.offline)) from None
     copy_model(Path(snapshot), folder)
 
 
@@ -74,13 +75,26 @@ def copy_model(source: Path, folder: Path) -> None:
     for path in source.iterdir():
         if path.is_file() and any(fnmatch(path.name, pattern) for pattern in _MODEL_PATTERNS):
             shutil.copyfile(path, folder / path.name)
-    if not (folder / "tokenizer.json").exists():
+    make_tokenizer(folder, str(source))
+
+
+def make_tokenizer(folder: Path, place: str) -> None:
+    """Make the tokenizer.json of a model's folder of the tokenizer that it has, where there is none.
+
+    Args:
+        folder: the folder.
+        place: where its files come from, for an error.
+
+    Raises:
+        UserError: if there is no tokenizer that can be read.
+    """
+    if not (folder / TOKENIZER).exists():
         import transformers
 
         try:
             transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
         except (OSError, ValueError, ImportError) as error:
-            raise UserError(f"{source}: no tokenizer that can be read: {str(error).strip().splitlines()[0]}") from None
+            raise UserError(f"{place}: no tokenizer that can be read: {str(error).strip().splitlines()[0]}") from None
 
 
 def _check_revision(content: Content, rows: Any, offline: bool) -> None:
@@ -100,13 +114,14 @@ def _check_revision(content: Content, rows: Any, offline: bool) -> None:
         raise OSError(f"there is a copy here, but of revision {', '.join(sorted(found))}")
 
 
-def _set_offline(offline: bool) -> None:
+def set_offline(offline: bool) -> None:
     """Tell the hub's client before it is imported: it reads the environment once."""
     if offline:
         os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 
 
-def _explain(what: str, error: Exception, offline: bool) -> str:
+def explain(what: str, error: Exception, offline: bool) -> str:
+    """Return the line that an error of the hub's client is to people."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     mend = "set `offline: false`, or carry it here with xstilts mirror" if offline else "try again, or use a mirror"
     return f"hub: cannot fetch {what}: {reason}; {mend}"

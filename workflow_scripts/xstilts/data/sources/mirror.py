@@ -32,8 +32,8 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
     """
     if place.folder is None:
         raise UserError("model_folders: this model was planned from a local folder that config.yaml no longer names")
+    command = f"xstilts index-model {place.folder}" if place.study is None else f"xstilts pin {place.study}"
     for name, sha256 in hashes(content).items():
-        command = f"xstilts index-model {place.folder}"
         copy_checked(place.folder / name, target(folder, name), sha256, command)
 
 
@@ -50,7 +50,9 @@ def copy_checked(source: Path, copy: Path, sha256: str, command: str) -> None:
         UserError: if it is missing or is not the one that was indexed.
     """
     if not source.is_file():
-        raise UserError(f"{source}: missing, though the index names it; put the file back or index the folder again")
+        raise UserError(
+            f"{source}: missing, though the index names it; put it back, or accept the folder with: {command}"
+        )
     shutil.copyfile(source, copy)
     found = file_sha256(copy)
     if found != sha256:

@@ -1,0 +1,121 @@
+"""What the architecture of a model is, whatever its type: built without weights, from its configuration alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from xstilts.errors import UserError
+from xstilts.model_config import positions
+from xstilts.models.backbone import Backbone
+from xstilts.store.files import read_json
+
+# the registry's words for the families of backbones
+_FAMILIES = {"masked": "encoder", "decoder": "decoder", "encoder_decoder": "encoder-decoder"}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an architecture is.
+
+    Attributes:
+        family: ``encoder``, ``decoder`` or ``encoder-decoder``.
+        parameters: their number, a pooler and a language-model head aside.
+        parts: the same by module of the architecture.
+        positions: tokens that it reads; None where it has no limit.
+        shape: the numbers of its config.json, with its type.
+        size: ``vocabulary``, ``width`` and ``stacks`` of layers: their number, and of one the parameters and the linear
+            layers.
+    """
+
+    family: str
+    parameters: int
+    parts: Mapping[str, int]
+    positions: int | None
+    shape: Mapping[str, Any]
+    size: Mapping[str, Any]
+
+
+def describe(folder: Path, place: str) -> Description:
+    """Return what the architecture of a model is.
+
+    Args:
+        folder: with its config.json.
+        place: what to call it in an error.
+
+    Raises:
+        UserError: if transformers does not know it without code of its own, or it is of no family.
+    """
+    stated = read_json(folder / "config.json")
+    kind = stated.get("model_type")
+    if kind not in transformers.CONFIG_MAPPING:
+        needs = (
+            "needs code of its own (trust_remote_code), which is never run" if "auto_map" in stated else "is unknown"
+        )
+        raise UserError(
+            f"{place}: model type {kind!r} {needs}; transformers {transformers.__version__} has no such architecture,"
+            " so name another model"
+        )
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        with torch.device("meta"):
+            model = transformers.AutoModel.from_config(config, trust_remote_code=False)
+        family = Backbone(model).family
+    # of a configuration that is wrong, each architecture says it its own way
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"{place}: model type {kind!r} cannot be built from its config.json: {reason}") from None
+    if family not in _FAMILIES:
+        raise UserError(f"{place}: model type {kind!r} is of none of the families {', '.join(_FAMILIES.values())}")
+    parts = _parts(model)
+    limit = {
+        "model_type": kind,
+        "max_position_embeddings": getattr(config, "max_position_embeddings", None),
+        "pad_token_id": getattr(config, "pad_token_id", None),
+    }
+    return Description(
+        family=_FAMILIES[family],
+        parameters=sum(parts.values()),
+        parts=parts,
+        positions=positions({key: value for key, value in limit.items() if value is not None}),
+        shape={"model_type": kind, **_numbers(stated)},
+        size=_size(model),
+    )
+
+
+def _parts(model: torch.nn.Module) -> dict[str, int]:
+    """Return the number of parameters by module, those that several modules share counted with the first."""
+    parts: dict[str, int] = {}
+    for name, value in model.named_parameters():
+        part = name.partition(".")[0]
+        if part != "pooler":
+            parts[part] = parts.get(part, 0) + value.numel()
+    return parts
+
+
+def _size(model: torch.nn.Module) -> dict[str, Any]:
+    """Return the size of the vocabulary, that of its vectors, and the stacks of layers that are in no other stack."""
+    embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
+    vocabulary, width = embeddings.weight.shape
+    stacks: dict[str, dict[str, Any]] = {}
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in stacks)
+        if not inside and isinstance(module, torch.nn.ModuleList) and len(module):
+            # the first layer of some has what the others share
+            layer = module[len(module) - 1]
+            linears = {
+                path: [one.in_features, one.out_features]
+                for path, one in layer.named_modules()
+                if isinstance(one, torch.nn.Linear)
+            }
+            parameters = sum(value.numel() for value in layer.parameters())
+            stacks[name] = {"layers": len(module), "parameters": parameters, "linears": linears}
+    return {"vocabulary": vocabulary, "width": width, "stacks": [one for one in stacks.values() if one["linears"]]}
+
+
+def _numbers(config: Mapping[str, Any]) -> dict[str, int | bool]:
+    """Return the whole numbers of a configuration, and what is true or false, by key."""
+    return {key: value for key, value in config.items() if isinstance(value, bool | int) and value >= 0}
