@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, fetched, registry
+from xstilts.planning import estimate, fetched, pins, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -59,8 +59,13 @@ def in_one_line():
         raise WorkflowError(line) from None
 
 
+# `xstilts run` registers the run, shows how far it is, and prints its result
+by_xstilts_run = runs.VARIABLE in os.environ
+
 with in_one_line():
     settings = local(config)
+    if workflow.is_main_process and not by_xstilts_run:
+        pins.refuse_changed_folders(settings.study)
     plan = plan_of(settings)
 
 set_environment(settings)
@@ -73,8 +78,6 @@ for note in plan.notes:
 
 
 NODE_GPUS = 8
-# `xstilts run` registers the run, shows how far it is, and prints its result
-by_xstilts_run = runs.VARIABLE in os.environ
 
 
 # Which nodes there are is for the plan to say: an expression that lists them all would be copied with every job's

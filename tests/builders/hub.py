@@ -68,6 +68,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if parts[0] == "api" and len(parts) > 5 and parts[1] in kinds:
             _, kind, owner, name, question, revision, *folder = parts
             commit, files = self.files(kind, owner, name, revision)
+            if f"{owner}/{name}" not in kinds[kind]:
+                return self.no_repository()
             if files is None:
                 return self.send(404, b"{}", **{"X-Error-Code": "RevisionNotFound"})
             siblings = [sibling(path, content) for path, content in files.items()]
@@ -76,6 +78,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(200, json.dumps(answer).encode(), **{"Content-Type": "application/json"})
         kind = "datasets" if parts[0] == "datasets" else "models"
         owner, name, resolve, revision, *path = parts[kind == "datasets" :] + [""] * 5
+        if f"{owner}/{name}" not in kinds[kind]:
+            return self.no_repository()
         commit, files = self.files(kind, owner, name, revision)
         content = (files or {}).get("/".join(part for part in path if part))
         if resolve != "resolve" or content is None:
@@ -83,6 +87,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(200, content, **{"X-Repo-Commit": commit, "ETag": f'"{sha1(content)}"'})
 
     do_HEAD = do_GET  # noqa: N815
+
+    def no_repository(self):
+        """Answer as the hub does who is not logged in: the repository may be a private one."""
+        self.send(401, b"{}", **{"X-Error-Code": "RepoNotFound", "X-Error-Message": "Invalid username or password."})
 
     def files(self, kind, owner, name, revision) -> tuple[str, Files | None]:
         """Return the commit that a revision is, and its files."""

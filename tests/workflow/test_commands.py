@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.builders.pins import pin, write_pins
 from tests.builders.projects import ROOT, Project, checkout
 
 
@@ -104,6 +105,20 @@ def test_snakefile_is_a_table_of_contents():
     text = (ROOT / "Snakefile").read_text()
     assert len(text.splitlines()) <= 60
     assert not re.search(r"\bdef |print\(", text)
+
+
+def test_pinned_folder_that_changed_is_refused(tmp_path):
+    project = Project(tmp_path / "project")
+    project.change(lambda study: study.update(models=["./my-encoder"]))
+    folder = project.folder / "my-encoder"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    stated = {"config.json": {"sha256": "1" * 64, "bytes": 1}}
+    write_pins(project.study_file, **{"./my-encoder": pin(None, files=stated)})
+    done = project.snakemake("-n", check=False)
+    assert done.returncode
+    text = done.stdout + done.stderr
+    assert "my-encoder/config.json: changed since it was pinned; restore it, or accept the folder: xstilts pin" in text
 
 
 def test_wrong_study_is_one_clear_line(fresh, tmp_path):

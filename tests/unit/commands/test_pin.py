@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import huggingface_hub
 import pytest
 import yaml
 from xstilts.commands import main
@@ -23,6 +24,11 @@ def folder(families, tmp_path, monkeypatch):
     shutil.copytree(families["bert"], tmp_path / "my-encoder")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def all_messages(caplog):
+    caplog.set_level("INFO")
 
 
 @pytest.fixture
@@ -86,10 +92,11 @@ def test_folder_that_changed_is_refused_when_it_is_fetched(folder, caplog):
     assert "accept it with: xstilts pin study.yaml" in caplog.text
 
 
-def test_run_refuses_a_folder_that_changed(folder, caplog):
+@pytest.mark.parametrize("command", ["run", "estimate"])
+def test_folder_that_changed_is_refused(command, folder, caplog):
     assert pin(folder, "./my-encoder") == 0
     change_config(folder / "my-encoder", hidden_act="relu")
-    assert main(["run"]) == 2
+    assert main([command]) == 2
     assert "error: my-encoder/config.json: changed since it was pinned" in caplog.text
     assert "xstilts pin study.yaml" in caplog.text
 
@@ -186,9 +193,66 @@ def test_what_cannot_be_used_is_refused_in_one_line(case, folder, caplog):
 
 def test_no_such_model_on_the_hub(folder, hub, caplog):
     assert pin(folder, "doe/nothing") == 2
-    assert "error: hub: cannot fetch doe/nothing at its newest revision: " in caplog.text
-    assert pin(folder, f"doe/t5@{'c' * 40}") == 2
-    assert f"cannot fetch doe/t5 at {'c' * 40}" in caplog.text
+    line = "error: hub: doe/nothing at its newest revision: no such repository, or a private one; check the name\n"
+    assert line in caplog.text
+    assert pin(folder, "doe/t5@v9") == 2
+    assert "error: hub: doe/t5 at v9: no such revision; check the revision\n" in caplog.text
+
+
+def test_repository_without_a_tokenizer(families, folder, caplog, monkeypatch):
+    (folder / "my-encoder/tokenizer.json").unlink()
+    with hub_of({"doe/bare": folder / "my-encoder"}, monkeypatch, folder / "cache"):
+        assert pin(folder, "doe/bare") == 2
+    assert "error: doe/bare at its newest revision: no tokenizer.json; download it, " in caplog.text
+    assert "into a folder, and name it in the study\n" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        ("./my-encodr", "did you mean './my-encoder'?"),
+        ("./other/my-encoder", "a path begins at the folder"),
+    ],
+)
+def test_folder_that_is_not_there(named, hint, folder, caplog):
+    assert pin(folder, named) == 2
+    parent = (folder / named).parent
+    assert f"error: study.yaml: models: {named}: no such folder in {parent}; {hint}" in caplog.text
+
+
+ENCODER_BOTH_WAYS = {"models": ["./my-encoder", "xlm-roberta-base"], "recipes": {"r": {"attention": "bidirectional"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": ["./my-encoder"], "languages": ["de", "enn"]}, "study.yaml: languages: unknown language 'enn'"),
+        (ENCODER_BOTH_WAYS, "study.yaml: models.xlm-roberta-base: the recipe r has `attention: bidirectional`"),
+        (
+            {"models": ["./other", "my-encoder"]},
+            "study.yaml: models: unknown model 'my-encoder'; did you mean './my-encoder'?",
+        ),
+    ],
+)
+def test_what_needs_no_model_is_refused_before_any_is_looked_up(change, message, folder, caplog):
+    study_file(folder, STUDY | change)
+    assert main(["pin"]) == 2
+    assert f"error: {message}" in caplog.text
+    assert "pinning" not in caplog.text and not (folder / "study.pins.yaml").exists()
+
+
+def test_pins_that_are_wrong_are_written_anew(folder):
+    assert pin(folder, "./my-encoder") == 0
+    (folder / "study.pins.yaml").write_text("models: 1\n")
+    assert pin(folder, "./my-encoder") == 0
+    assert pins.read(folder / "study.yaml")
+
+
+def test_hub_that_does_not_answer(folder, hub, caplog, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert pin(folder, "doe/t5") == 2
+    assert "error: hub: cannot fetch doe/t5 at its newest revision: " in caplog.text
+    assert "; try again, or download it and name its folder in the study\n" in caplog.text
 
 
 def test_revision_of_a_hub_id_is_the_one_that_is_pinned(folder, hub):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from xstilts.errors import UserError
@@ -92,6 +93,25 @@ def test_other_keys_of_a_study_use_the_name(tmp_path):
     assert plan.study.contrasts["size"].pair == ("umt5-small", "tiny")
     with pytest.raises(UserError, match=r"unknown model 'google/umt5-small'; did you mean 'umt5-small'"):
         plan_study(tmp_path, {**study, "contrasts": {"size": {"model": ["google/umt5-small", "tiny"]}}})
+
+
+@pytest.mark.parametrize("beside", [".", "studies"])
+def test_folder_that_is_named_without_its_path(beside, tmp_path, monkeypatch):
+    """It is beside config.yaml, where the command runs, or beside the study."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(beside, "my-encoder")
+    folder.mkdir(parents=True)
+    Path("studies").mkdir(exist_ok=True)
+    with pytest.raises(UserError, match=rf"models: unknown model 'my-encoder'; did you mean '\./{folder}'\?"):
+        plan_study(Path("studies"), {**STUDY, "models": ["my-encoder"]})
+
+
+def test_study_is_read_before_its_models_are_pinned(tmp_path):
+    """A registered repository, one of a registered model without a download, and a folder."""
+    models = ["intfloat/multilingual-e5-small@v1", "facebook/xlm-roberta-xl", "./my-encoder"]
+    study = read_study(study_file(tmp_path, {**STUDY, "models": models}), registry.load(), unpinned=True)
+    assert [model.named for model in study.pinned.values()] == models
+    feasibility.check_attention(study, registry.load(), "s.yaml")
 
 
 def test_model_without_a_pin(tmp_path):

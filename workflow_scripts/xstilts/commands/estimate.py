@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.planning import estimate, estimate_table, measured_size, model_size, registry
+from xstilts.planning import estimate, estimate_table, measured_size, model_size, pins, registry
 from xstilts.planning.estimate_table import NodeCost
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.nodes import Node, Plan
@@ -27,7 +27,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
     entries = registry.load(settings.registries)
-    study = read_study(arguments.study or settings.study, entries)
+    file = arguments.study or settings.study
+    pins.refuse_changed_folders(file)
+    study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
     hardware = settings.hardware
     costs: dict[str, list[NodeCost]] = {}

@@ -11,9 +11,10 @@ from typing import Any
 from xstilts.data.sources import hub_models
 from xstilts.data.sources.hub import make_tokenizer
 from xstilts.errors import UserError
-from xstilts.planning import index, pins
+from xstilts.planning import feasibility, index, pins, registry
 from xstilts.planning.pins import Pin
 from xstilts.planning.settings import local
+from xstilts.planning.study import read_study
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
     study = arguments.study or settings.study
-    named = pins.models_of(study)
+    entries = registry.load(settings.registries)
+    # what needs none of the models is refused before any is looked up
+    unpinned = read_study(study, entries, unpinned=True)
+    feasibility.check_attention(unpinned, entries, str(study))
+    named = [model.named for model in unpinned.pinned.values()]
     known = pins.read(study) if arguments.missing else {}
+    for one in named:
+        if one not in known and pins.is_folder(one):
+            pins.check_folder(one, study)
     found = {one: known.get(one) or _pin(one, settings.offline) for one in named}
     if not found:
         sys.stdout.write(f"{study}: all its models are names of the registry; nothing to pin\n")

@@ -141,12 +141,8 @@ def _pin(study: Path) -> int:
     Raises:
         UserError: if a pinned folder has other files now.
     """
-    known = pins.read(study)
-    named = pins.models_of(study)
-    for one in named:
-        if one in known:
-            pins.refuse_changes(study, one, known[one])
-    if set(named) <= set(known):
+    pins.refuse_changed_folders(study)
+    if set(pins.models_of(study)) <= set(pins.read(study)):
         return 0
     return subprocess.run([sys.executable, "-m", "xstilts", "pin", "--missing", str(study)], check=False).returncode
 

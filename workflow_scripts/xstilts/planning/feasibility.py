@@ -36,9 +36,8 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     Raises:
         UserError: naming what cannot be done, and the model.
     """
-    registry = with_pinned(registry, plan.study.pinned)
-    _check_attention(plan.study, registry, location)
-    _check_lengths(plan, registry, location)
+    check_attention(plan.study, registry, location)
+    _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
     _check_heads(plan, indexes, location)
 
 
@@ -61,11 +60,15 @@ def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:
             )
 
 
-def _check_attention(study: Study, registry: Registry, location: str) -> None:
+def check_attention(study: Study, registry: Registry, location: str) -> None:
     """Refuse attention to both sides in models that are no decoders, and where a text's next token is predicted.
 
     Of models without a ``shape`` in registry or pins the job that reads them finds out.
+
+    Raises:
+        UserError: naming the model and the recipe.
     """
+    registry = with_pinned(registry, study.pinned)
     for name, use in study.models.items():
         for recipe in use.recipes:
             if study.recipes[recipe]["attention"] is None:

@@ -7,6 +7,7 @@ and nothing else, so it needs neither the model nor a network. Files alone decid
 with the same files are one model.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -91,8 +92,8 @@ class PinnedModel:
         entry = {
             "hub": self.repository,
             "revision": self.pin.revision,
-            "shape": self.pin.shape,
-            "parameters": self.pin.parameters,
+            "shape": self.pin.shape or None,
+            "parameters": self.pin.parameters or None,
             "licence": self.pin.licence,
             "citation": f"{self.repository} at {self.pin.revision}" if self.repository else None,
         }
@@ -129,6 +130,35 @@ def check_named(named: str, study: Path) -> None:
             f"{study}: models: {named!r} is neither owner/name nor owner/name@revision of the hub; a folder begins with"
             " './', '../', '~/' or '/'"
         )
+
+
+def check_folder(named: str, study: Path) -> None:
+    """Refuse a folder that is not there.
+
+    Raises:
+        UserError: naming the study's key, where the folder was looked for, and the name that is most like it.
+    """
+    folder = Path(named).expanduser()
+    # unlike that of Path, this function takes a name that no folder can have
+    if os.path.isdir(folder):
+        return
+    beside = [path.name for path in folder.parent.iterdir() if path.is_dir()] if os.path.isdir(folder.parent) else []
+    near = difflib.get_close_matches(folder.name, beside, n=1)
+    before = named.rstrip("/").rpartition("/")[0]
+    hint = f"did you mean {f'{before}/{near[0]}'!r}?" if near else "a path begins at the folder with config.yaml"
+    raise UserError(f"{study}: models: {named}: no such folder in {folder.parent.absolute()}; {hint}")
+
+
+def _check_name(name: str, study: Path, registered: Iterable[str]) -> None:
+    """Refuse a name that the registry does not have where there is a folder of this name.
+
+    Raises:
+        UserError: with the path of the folder.
+    """
+    for folder in (Path(name), study.parent / name):
+        if name not in registered and os.path.isdir(folder):
+            path = str(folder) if is_folder(str(folder)) else f"./{folder}"
+            raise UserError(f"{study}: models: unknown model {name!r}; did you mean {path!r}?")
 
 
 def name_of(named: str) -> str:
@@ -185,6 +215,18 @@ def models_of(study: Path) -> list[str]:
     return [named for named in value["models"] if not is_registered(named)]
 
 
+def refuse_changed_folders(study: Path) -> None:
+    """Refuse a study whose pinned folders have other files than when they were pinned.
+
+    Raises:
+        UserError: as ``refuse_changes``, or if the file is no study.
+    """
+    known = read(study)
+    for named in models_of(study):
+        if named in known:
+            refuse_changes(study, named, known[named])
+
+
 def refuse_changes(study: Path, named: str, pin: Pin) -> None:
     """Refuse a folder that has other files than when it was pinned.
 
@@ -208,18 +250,37 @@ def refuse_changes(study: Path, named: str, pin: Pin) -> None:
         raise UserError(f"{file}: {found} since it was pinned; restore it, or accept the folder: xstilts pin {study}")
 
 
-def pinned(study: Path, models: Iterable[str], registered: Mapping[str, Mapping[str, Any]]) -> dict[str, PinnedModel]:
+def _unpinned(named: str) -> Pin:
+    """Return the pin of a model of which nothing is known yet."""
+    return Pin(
+        revision=None if is_folder(named) else "unpinned",
+        licence=None,
+        family="encoder",
+        parameters=0,
+        parts={},
+        positions=None,
+        shape={},
+        size={},
+        files={},
+    )
+
+
+def pinned(
+    study: Path, models: Iterable[str], registered: Mapping[str, Mapping[str, Any]], unpinned: bool = False
+) -> dict[str, PinnedModel]:
     """Return those of a study's models that it names by hub id or folder, by what the study calls them.
 
     Args:
         study: the study file.
         models: as the file names them.
         registered: the models of the registry.
+        unpinned: whether the models are still to be pinned; then their pins say nothing.
 
     Raises:
         UserError: if one has no pin, is named otherwise, or two models have one name.
     """
-    pins, found, calls = read(study), dict[str, PinnedModel](), dict[str, str]()
+    pins = {named: _unpinned(named) for named in models} if unpinned else read(study)
+    found, calls = dict[str, PinnedModel](), dict[str, str]()
     for named in models:
         check_named(named, study)
         name = name_of(named)
@@ -227,6 +288,7 @@ def pinned(study: Path, models: Iterable[str], registered: Mapping[str, Mapping[
             raise UserError(f"{study}: models: {calls[name]} and {named} would both be called {name!r}; {_OTHER_NAME}")
         calls[name] = named
         if is_registered(named):
+            _check_name(named, study, registered)
             continue
         if named not in pins:
             raise UserError(f"{study}: models: {named} has no pin yet; run: xstilts pin {study}")

@@ -108,8 +108,13 @@ class Study:
         return source in (self.source, *self.task_sources.values())
 
 
-def read_study(path: Path, registry: Registry) -> Study:
+def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
     """Read and check a study file.
+
+    Args:
+        path: the file.
+        registry: what can be named in it.
+        unpinned: whether its models are still to be pinned; then nothing is known of them.
 
     Raises:
         UserError: naming the file, the path of the key, what was found and what to do.
@@ -120,7 +125,7 @@ def read_study(path: Path, registry: Registry) -> Study:
     if not _NAME.fullmatch(path.stem):
         raise UserError(f"{location}: the file's name becomes the study's; use letters, digits, '-', '_' and '+'")
     registry = registry.of(value["source"])
-    pinned = pins.pinned(path, value["models"], registry.models)
+    pinned = pins.pinned(path, value["models"], registry.models, unpinned)
     registry = with_pinned(registry, pinned)
     for language in value["languages"]:
         check_language(language, registry.languages, f"{location}: languages")

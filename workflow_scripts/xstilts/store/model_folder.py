@@ -18,12 +18,15 @@ _WEIGHTS, _SHARDS = "*.safetensors", "*.safetensors.index.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def used_files(names: Iterable[str], place: str) -> list[str]:
+def used_files(
+    names: Iterable[str], place: str, remedy: str = "save model and tokenizer with save_pretrained into this folder"
+) -> list[str]:
     """Return the files of a model that are used: configuration, tokenizer and safetensors, in this order.
 
     Args:
         names: the files at the top of its folder or repository.
         place: what to call that in an error.
+        remedy: what to do where configuration or tokenizer is missing.
 
     Raises:
         UserError: if one of the three is missing.
@@ -40,7 +43,7 @@ def used_files(names: Iterable[str], place: str) -> list[str]:
     vocabularies = [] if TOKENIZER in names else _like(names, *_VOCABULARIES)
     for needed, is_there in (("config.json", "config.json" in names), (TOKENIZER, TOKENIZER in names or vocabularies)):
         if not is_there:
-            raise UserError(f"{place}: no {needed}; save model and tokenizer with save_pretrained into this folder")
+            raise UserError(f"{place}: no {needed}; {remedy}")
     return [name for name in MODEL_FILES if name in names] + vocabularies + weights + _like(names, _SHARDS)
 
 

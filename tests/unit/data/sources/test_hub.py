@@ -62,8 +62,10 @@ JOBS = {
     "script": {"repository": "owner/script", "revision": OLD, "files": ["default/train"]},
     "model": {"repository": "owner/model", "revision": OLD},
     "other model": {"repository": "owner/model", "revision": NEW},
-    "no such model": {"repository": "owner/model", "revision": UNKNOWN},
+    "no such revision of a model": {"repository": "owner/model", "revision": UNKNOWN},
+    "no such model": {"repository": "owner/nothing", "revision": OLD},
 }
+AGAIN, NAME, REVISION = "try again, or use a mirror", "check the name", "check the revision"
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +107,29 @@ def test_models(fetched):
 
 
 @pytest.mark.parametrize(
-    ("job", "reason"),
+    ("job", "reason", "mend"),
     [
-        ("no such revision", f"owner/name at {UNKNOWN}, configuration mnli, split train: Revision"),
+        ("no such revision", f"owner/name at {UNKNOWN}, configuration mnli, split train: no such revision", REVISION),
         (
             "no such configuration",
             f"owner/name at {OLD}, configuration qqp, split train: BuilderConfig 'qqp' not found",
+            AGAIN,
         ),
-        ("no such split", 'configuration mnli, split test: Unknown split "test"'),
-        ("no such repository", "owner/nothing at"),
+        ("no such split", 'configuration mnli, split test: Unknown split "test"', AGAIN),
+        ("no such repository", "split train: Dataset 'owner/nothing' doesn't exist on the Hub", AGAIN),
         (
             "script",
             f"owner/script at {OLD}, configuration default, split train: Dataset scripts are no longer supported",
+            AGAIN,
         ),
-        ("no such model", f"owner/model at {UNKNOWN}: "),
+        ("no such revision of a model", f"owner/model at {UNKNOWN}: no such revision", REVISION),
+        ("no such model", f"owner/nothing at {OLD}: no such repository, or a private one", NAME),
     ],
 )
-def test_errors_are_one_line(fetched, job, reason):
+def test_errors_are_one_line(fetched, job, reason, mend):
     folder, said = fetched
-    assert said[job].startswith("hub: cannot fetch ")
+    assert said[job].startswith("hub: ")
     assert reason in said[job]
-    assert said[job].endswith("; try again, or use a mirror")
+    assert said[job].endswith(f"; {mend}")
     assert len(said[job].splitlines()) == 1
     assert not [path for path in (folder / job).rglob("*") if path.is_file()]

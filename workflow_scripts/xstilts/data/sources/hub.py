@@ -120,8 +120,25 @@ def set_offline(offline: bool) -> None:
         os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 
 
-def explain(what: str, error: Exception, offline: bool) -> str:
-    """Return the line that an error of the hub's client is to people."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    mend = "set `offline: false`, or carry it here with xstilts mirror" if offline else "try again, or use a mirror"
-    return f"hub: cannot fetch {what}: {reason}; {mend}"
+def explain(what: str, error: Exception, offline: bool, otherwise: str = "use a mirror") -> str:
+    """Return the line that an error of the hub's client is to people.
+
+    Args:
+        what: what was asked for.
+        error: the error; one of another library may have the hub's own as its cause.
+        offline: whether no connection may be opened.
+        otherwise: what to do where trying again does not help.
+    """
+    from huggingface_hub import errors
+
+    # the first is of the second's kind
+    for kind, reason in (
+        (errors.GatedRepoError, "its owner gives access on request; ask on its page, then run: hf auth login"),
+        (errors.RepositoryNotFoundError, "no such repository, or a private one; check the name"),
+        (errors.RevisionNotFoundError, "no such revision; check the revision"),
+    ):
+        if isinstance(error, kind) or isinstance(error.__cause__, kind):
+            return f"hub: {what}: {reason}"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    mend = "set `offline: false`, or carry it here with xstilts mirror" if offline else f"try again, or {otherwise}"
+    return f"hub: cannot fetch {what}: {lines[0].rstrip('.')}; {mend}"

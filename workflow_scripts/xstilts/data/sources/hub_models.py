@@ -13,6 +13,9 @@ from xstilts.store.files import file_sha256, target
 from xstilts.store.model_folder import used_files
 from xstilts.store.specs.data import Content
 
+_OTHERWISE = "download it and name its folder in the study"
+_COMPLETED = "download it, save_pretrained model and tokenizer into a folder, and name it in the study"
+
 
 @dataclass(frozen=True)
 class HubModel:
@@ -49,12 +52,13 @@ def look_up(repository: str, revision: str | None, folder: Path, offline: bool) 
     what = f"{repository} at {revision or 'its newest revision'}"
     try:
         info = huggingface_hub.HfApi().model_info(repository, revision=revision or "main", files_metadata=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(explain(what, error, offline)) from None
+    # where there is no connection, this question fails as the library below says it
+    except (OSError, ValueError, RuntimeError, huggingface_hub.errors.HTTPError) as error:
+        raise UserError(explain(what, error, offline, _OTHERWISE)) from None
     # of a revision that is asked for the hub always states the commit
     commit = str(info.sha)
     siblings = {one.rfilename: one for one in info.siblings or () if "/" not in one.rfilename}
-    names = used_files(siblings, what)
+    names = used_files(siblings, what, _COMPLETED)
     stated = {
         name: {"sha256": one.lfs.sha256, "bytes": one.lfs.size}
         for name in names
@@ -96,4 +100,4 @@ def _download(repository: str, revision: str, names: Sequence[str], folder: Path
             path = huggingface_hub.hf_hub_download(repository, name, revision=revision, local_files_only=offline)
             shutil.copyfile(path, target(folder, name))
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(explain(f"{repository} at {revision}", error, offline)) from None
+        raise UserError(explain(f"{repository} at {revision}", error, offline, _OTHERWISE)) from None
