@@ -106,7 +106,10 @@ def test_an_example_is_a_line_with_the_hash_of_its_input(study, arms):
     lines = list(examples(arms["s.r.none"], study.results, "e", "m"))
     german = [line for line in lines if line["evaluation_name"] == "xnli.de"]
     assert len(german) == 20 and [line["evaluation"]["score"] for line in german[:10]] == [1.0] * 6 + [0.0] * 4
-    assert german[3]["metadata"] == {"seed": "1", "language": "de", "stat_correct": "1"}
+    assert german[3]["metadata"] == {"example_id": "3", "seed": "1", "language": "de", "stat_correct": "1"}
+    # both runs have a line of the same example, each of a key of its own
+    assert (german[3]["sample_id"], german[13]["sample_id"]) == ("3.seed1", "3.seed2")
+    assert len({(line["evaluation_result_id"], line["sample_id"]) for line in lines}) == len(lines)
     assert german[3]["input"]["raw"] == f"sha256:{digest({'text_a': 'Er isst.', 'text_b': '3 Katzen'})}"
     assert "Katzen" not in json.dumps(lines)
     english = [line for line in lines if line["evaluation_name"] == "xnli.en"]

@@ -214,6 +214,7 @@ def _source(result: Result) -> dict[str, Any]:
 def examples(arm: ExportedArm, results: Path, evaluation_id: str, model_id: str) -> Iterator[dict[str, Any]]:
     """Yield the record of each example in each run, of targets whose predictions are right or wrong.
 
+    Its ``sample_id`` names the run too, so that within a result it names one record; ``metadata`` has both apart.
     Its score is 1 where the form judges the prediction right, else 0; its statistics, from which scores are computed,
     stand in ``metadata``. It belongs to the result of the target's headline metric.
     """
@@ -236,7 +237,7 @@ def examples(arm: ExportedArm, results: Path, evaluation_id: str, model_id: str)
                     "model_id": model_id,
                     "evaluation_name": f"{name}.{language}",
                     "evaluation_result_id": _id(name, language, of_target[language].metric),
-                    "sample_id": row["example_id"],
+                    "sample_id": f"{row['example_id']}.seed{seed}",
                     "interaction_type": "single_turn",
                     "input": {
                         "raw": inputs[language].get(row["example_id"], ""),
@@ -246,7 +247,12 @@ def examples(arm: ExportedArm, results: Path, evaluation_id: str, model_id: str)
                     # what a head predicts is taken as it is
                     "answer_attribution": [],
                     "evaluation": {"score": float(row["is_right"]), "is_correct": bool(row["is_right"])},
-                    "metadata": {"seed": str(seed), "language": language, **statistics},
+                    "metadata": {
+                        "example_id": row["example_id"],
+                        "seed": str(seed),
+                        "language": language,
+                        **statistics,
+                    },
                 }
 
 
