@@ -8,12 +8,13 @@ from xstilts.evaluation.combined_plan import combine
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.documentation import Documentation, Setting
-from xstilts.store.study_plan import PlannedNode
+from xstilts.store.study_plan import Corpus, PlannedNode
 
 from tests.builders.compared import MIXTURES, XNLI
 from tests.builders.predicted import Predicted, correct
 
 MNLI, NONE = ("s", "mnli"), ("s", "none")
+CORPORA = {"s": Corpus("GiB", {"en": 300.8, "de": 66.6})}
 ANSWER = Answer(
     budgets={"equal epochs": Budget(multi="mnli", single="best", singles=("qqp",))},
     families={"f": Family(small="s", large=None)},
@@ -54,6 +55,14 @@ def test_mixtures_or_targets_of_both(tmp_path):
     assert list(both.targets) == ["xnli", "other"]
 
 
+def test_pretraining_text_in_the_languages_of_both(tmp_path):
+    first = replace(of(tmp_path, [1], NONE, targets=("xnli",)), corpora=CORPORA)
+    second = replace(
+        of(tmp_path, [1], NONE, targets=("other",)), corpora={"s": Corpus("GiB", {"de": 66.6, "th": 71.7})}
+    )
+    assert joined(first, second).corpora == {"s": Corpus("GiB", {"en": 300.8, "de": 66.6, "th": 71.7})}
+
+
 def test_worlds_of_both(tmp_path):
     plans = [of(tmp_path, [1], NONE, MNLI, tag=tag, data_tag=tag) for tag in ("-v", "-w")]
     first, second = (
@@ -88,11 +97,14 @@ def change(plan, node, **keys):
             lambda plan: change(plan, "targets/s.r.mnli.s2.xnli", version=9),
             "targets: its version is 1 in A and 9 in B, so their results cannot stand in one table; run the older",
         ),
-        (lambda plan: replace(plan, targets={"xnli": replace(XNLI, metric="f1")}), r"targets: xnli is PlannedTarget\("),
+        (
+            lambda plan: replace(plan, targets={"xnli": replace(XNLI, metric="f1")}),
+            "targets: xnli.metric is 'accuracy' in A and 'f1' in B; only studies in which",
+        ),
         (lambda plan: replace(plan, mixtures={"mnli": ("anli",)}), r"mixtures: mnli is \('mnli',\) in A and \('anli"),
         (
             lambda plan: change(plan, "intermediate/s.r.mnli.s2", sampling={"cap": 7}),
-            "sampling of mixtures: mnli in r is .* in A and .*cap=7",
+            r"sampling of mixtures: mnli in r\.sampling\.cap is \S+ in A and 7 in B",
         ),
         (
             lambda plan: change(plan, "models/s", source={"kind": "hub", "files": {}, "revision": "x"}),
@@ -107,10 +119,18 @@ def change(plan, node, **keys):
             "one of A and B has several worlds and the other has not",
         ),
         (lambda plan: replace(plan, distance={"de": 2}), "distance: de is 1 in A and 2 in B"),
+        (
+            lambda plan: replace(plan, corpora={"s": Corpus("GiB", {"de": 66.7})}),
+            r"pretraining text of s: de is 66\.6 in A and 66\.7 in B",
+        ),
+        (
+            lambda plan: replace(plan, corpora={"s": Corpus("tokens", {})}),
+            "pretraining text: unit of s is 'GiB' in A and 'tokens' in B",
+        ),
     ],
 )  # fmt: skip
 def test_names_that_stand_for_something_else_are_refused(tmp_path, edit, said):
-    first = replace(of(tmp_path, [1], MNLI), documentation=documentation(3), distance={"de": 1})
+    first = replace(of(tmp_path, [1], MNLI), documentation=documentation(3), distance={"de": 1}, corpora=CORPORA)
     with pytest.raises(UserError, match=said) as caught:
         joined(first, edit(of(tmp_path, [2], MNLI)))
     assert "\n" not in str(caught.value)
