@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 from xstilts.errors import UserError
-from xstilts.evaluation.combined_plan import combine
+from xstilts.evaluation.combined_plan import combine, figure_differences
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.documentation import Documentation, Setting
-from xstilts.store.study_plan import Corpus, PlannedNode
+from xstilts.store.study_plan import Corpus, FigureLabels, FigureOptions, PlannedNode
 
 from tests.builders.compared import MIXTURES, XNLI
 from tests.builders.predicted import Predicted, correct
@@ -61,6 +61,25 @@ def test_pretraining_text_in_the_languages_of_both(tmp_path):
         of(tmp_path, [1], NONE, targets=("other",)), corpora={"s": Corpus("GiB", {"de": 66.6, "th": 71.7})}
     )
     assert joined(first, second).corpora == {"s": Corpus("GiB", {"en": 300.8, "de": 66.6, "th": 71.7})}
+
+
+def test_figures_have_the_options_of_both(tmp_path):
+    a = FigureOptions(only=("headline",), widths={"headline": 5}, labels=FigureLabels(models={"s": "XLM-R"}))
+    b = FigureOptions(
+        only=("gain_matrix",), width="column", widths={"gain_matrix": 4},
+        labels=FigureLabels(models={"s": "XLM", "t": "T"}, mixtures={"mnli": "MNLI"}),
+    )  # fmt: skip
+    first, second = of(tmp_path, [1], NONE), of(tmp_path, [1], MNLI)
+    assert joined(replace(first, figures=a), replace(second, figures=b)).figures == FigureOptions(
+        only=("headline", "gain_matrix"), widths={"headline": 5, "gain_matrix": 4},
+        labels=FigureLabels(models={"s": "XLM-R", "t": "T"}, mixtures={"mnli": "MNLI"}),
+    )  # fmt: skip
+    # all figures are made where one of the two makes all
+    assert joined(replace(first, figures=a), second).figures.only is None
+    assert figure_differences(a, b) == [
+        "figures.width: 'page' in A and 'column' in B; that of A is used",
+        "figures.labels.models.s: 'XLM-R' in A and 'XLM' in B; that of A is used",
+    ]
 
 
 def test_worlds_of_both(tmp_path):

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for command in _commands(plan):
         if code := main([*command, "--plan", str(folder / study_plan.FILE)]):
             return code
-    for note in plan.notes:
+    for note in (*plan.notes, *combined_plan.figure_differences(a.plan.figures, b.plan.figures)):
         log.warning("%s", note)
     sys.stdout.write(
         f"{folder}: {len({cell.node for cell in plan.cells})} predictions, report.html. Its paper: xstilts paper --plan"

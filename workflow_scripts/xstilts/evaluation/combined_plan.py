@@ -16,7 +16,7 @@ from xstilts.store.answer import Answer, Contrast, Family
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation, Setting, Works
 from xstilts.store.specs.models import IntermediateSpec
-from xstilts.store.study_plan import Benchmark, Cell, Corpus, PlannedNode, StudyPlan
+from xstilts.store.study_plan import Benchmark, Cell, Corpus, FigureLabels, FigureOptions, PlannedNode, StudyPlan
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,6 +53,7 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
     descriptions = dict.fromkeys((first.description, second.description))
     return replace(
         first,
+        figures=_figures(first.figures, second.figures),
         study=f"{first.study}+{second.study}",
         description=" / ".join(descriptions),
         made_up=first.made_up or second.made_up,
@@ -106,6 +107,34 @@ def _corpora(first: Mapping[str, Corpus], second: Mapping[str, Corpus]) -> dict[
         _union("pretraining text", {f"unit of {model}": a.unit}, {f"unit of {model}": b.unit})
         found[model] = Corpus(a.unit, _union(f"pretraining text of {model}", a.sizes, b.sizes))
     return found
+
+
+def _figures(first: FigureOptions, second: FigureOptions) -> FigureOptions:
+    """Return the options of both; those of A where they differ."""
+    labels = FigureLabels(
+        **{kind: {**vars(second.labels)[kind], **of_kind} for kind, of_kind in vars(first.labels).items()}
+    )
+    merged = replace(first, widths={**second.widths, **first.widths}, labels=labels)
+    if first.only is None or second.only is None:
+        return replace(merged, only=None)
+    return replace(merged, only=tuple(dict.fromkeys((*first.only, *second.only))))
+
+
+def figure_differences(first: FigureOptions, second: FigureOptions) -> list[str]:
+    """Return a sentence on each option of the figures that A and B set differently."""
+    a, b = map(_by_key, (first, second))
+    return [
+        f"figures.{key}: {a[key]!r} in A and {b[key]!r} in B; that of A is used"
+        for key in a
+        if key in b and a[key] != b[key]
+    ]
+
+
+def _by_key(options: FigureOptions) -> dict[str, Any]:
+    """Return options by their keys in a study file, but for the choice of figures."""
+    tables = {"widths": options.widths, **{f"labels.{kind}": found for kind, found in vars(options.labels).items()}}
+    single = {f"{key}.{name}": value for key, table in tables.items() for name, value in table.items()}
+    return {"palette": options.palette, "width": options.width, **single}
 
 
 def _check_versions(first: StudyPlan, second: StudyPlan) -> None:
