@@ -56,7 +56,7 @@ class Export:
     results: Path
     node: str
     languages: Sequence[str]
-    official_rows: Mapping[str, int]
+    official_rows: Mapping[str, int | None]
     predictions: Path
     labels: Path | None
 
