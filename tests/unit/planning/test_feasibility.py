@@ -65,7 +65,7 @@ def test_attention_both_ways_is_for_decoders(tmp_path):
     for name, kind in (("xlm-roberta-base", "xlm-roberta"), ("eurobert-210m", "eurobert")):
         plan = plan_study(tmp_path, asks(models=["qwen3-4b-base", name]), entries=entries)
         with pytest.raises(
-            UserError, match=rf"models\.{name}: the recipe r has .* model of type {kind}; give it another"
+            UserError, match=rf"models\.{name}: the recipe r: attention: .* model of type {kind}; give it another"
         ):
             feasibility.check(plan, entries, "s.yaml")
         recipes = {"r": {"attention": "bidirectional"}, "own": {}}

@@ -9,7 +9,7 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 
 from xstilts.errors import UserError, reading
-from xstilts.model_config import BOTH_WAYS
+from xstilts.model_config import why_not_both_ways
 
 # architectures that transformers has and that cannot be used, and why
 _REFUSED = {"t5gemma2": "its encoder has a part for images, which cannot be left out"}
@@ -61,12 +61,9 @@ def attend_both_ways(transformer: Any) -> None:
     Raises:
         UserError: if it is no decoder, or one that looks back for another reason than its mask.
     """
-    kind = transformer.config.model_type
-    if kind not in BOTH_WAYS:
-        raise UserError(
-            f"recipe: attention: bidirectional is for decoders such as Qwen 3 and Gemma 3, and this is a model of type"
-            f" {kind}; leave it out for this model"
-        )
+    reason = why_not_both_ways(transformer.config.model_type)
+    if reason is not None:
+        raise UserError(f"recipe: {reason}; leave it out for this model")
     transformer.config.is_causal = False
     for layer in transformer.modules():
         if hasattr(layer, "is_causal"):
