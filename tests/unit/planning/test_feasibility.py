@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 from xstilts.errors import UserError
+from xstilts.models.description import describe
 from xstilts.planning import feasibility, registry
 
+from tests.builders.architectures import write_architecture
+from tests.builders.pins import pin, write_pins
 from tests.builders.plans import plan_study
 
 STUDY = {
@@ -72,6 +75,14 @@ def test_attention_both_ways_is_for_decoders(tmp_path):
         models = {"qwen3-4b-base": {"recipes": ["r"]}, name: {"recipes": ["own"]}}
         plan = plan_study(tmp_path, asks(models=models, recipes=recipes), entries=entries)
         feasibility.check(plan, entries, "s.yaml")
+
+
+def test_attention_both_ways_in_the_decoder_of_a_pinned_model_for_images_and_text(tmp_path):
+    write_architecture("gemma3", tmp_path)
+    write_pins(tmp_path / "study.yaml", **{"doe/gemma": pin(**vars(describe(tmp_path, "doe/gemma")))})
+    recipes = {"r": {"attention": "bidirectional", "target": {"max_length": 128}}}
+    plan = plan_study(tmp_path, asks(models=["doe/gemma"], recipes=recipes))
+    feasibility.check(plan, registry.load(), "s.yaml")
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def _check_attention(study: Study, registry: Registry, location: str) -> None:
             for task in (*members, *stages):
                 if FORMS[registry.tasks[parse_reference(task)[0]].form].pretrained_head:
                     raise UserError(
-                        f"{here} has `attention: bidirectional`, so it sees the tokens that it has to predict in {task};"
-                        " leave one out"
+                        f"{here} has `attention: bidirectional`, so it sees the tokens that it has to predict in"
+                        f" {task}; leave one out"
                     )
 
 
