@@ -124,7 +124,7 @@ def test_attention_both_ways_in_the_decoder_of_a_pinned_model_for_images_and_tex
     write_pins(tmp_path / "study.yaml", **{"doe/gemma": pin(**vars(describe(tmp_path, "doe/gemma")))})
     recipes = {"r": {"attention": "bidirectional", "target": {"max_length": 128}}}
     plan = plan_study(tmp_path, asks(models=["doe/gemma"], recipes=recipes))
-    feasibility.check(plan, registry.load(), "s.yaml")
+    feasibility.check(plan, registry.load(), Indexes(), "s.yaml")
 
 
 @pytest.mark.parametrize(
