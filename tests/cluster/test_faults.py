@@ -94,7 +94,7 @@ def test_job_at_its_time_limit_gets_twice_as_long(slurm, training):
 
 @pytest.mark.parametrize("options", [["--signal=TERM"], []], ids=["steps asked", "job cancelled"])
 def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training, options):
-    """With the option scancel asks the steps alone, and the batch script stays; a preempted job ends as a cancelled one."""
+    """With the option scancel asks the steps alone, not the batch script; a preempted job ends as a cancelled one."""
     lengthen(training, epochs=20)
     run = training.run_literally()
     run.reaches(lambda: says(training, "dev accuracy"), "a few steps")

@@ -4,6 +4,9 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 RULES = Path(__file__).parents[2] / "rules"
 # of those that may be jobs of Slurm's
@@ -24,6 +27,16 @@ def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
 
 def test_the_shell_of_a_job_can_be_run():
     assert os.access(RULES / "slurm_step.sh", os.X_OK)
+
+
+@pytest.mark.parametrize(("chosen", "folder"), [(None, "."), ("logs", "/run/logs"), ("/elsewhere", "/elsewhere")])
+def test_slurm_logs_are_where_the_executor_keeps_them(chosen, folder):
+    text = re.search(r"^def slurm_logs\(\):\n(?:    .*\n|\n)+", (RULES / "slurm.smk").read_text(), re.M)[0]
+    settings = SimpleNamespace(logdir=chosen)
+    workflow = SimpleNamespace(workdir_init="/run", executor_settings=settings)
+    names = {"workflow": workflow, "Path": Path, "slurm": SimpleNamespace(LOGS=Path("."))}
+    exec(text, names)
+    assert names["slurm_logs"]() == Path(folder)
 
 
 def test_python_is_the_one_process_of_a_step(tmp_path):

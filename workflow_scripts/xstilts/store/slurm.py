@@ -8,10 +8,10 @@ from pathlib import Path
 
 from xstilts.errors import UserError
 
-# where Snakemake's executor for Slurm keeps what a job printed, without a setting; that of a job that ended well is deleted
+# where Snakemake's executor for Slurm keeps what a job printed, without a setting, until it has ended well
 LOGS = Path(".snakemake/slurm_logs")
-# what slurmstepd writes, with control groups and where it counts memory itself; before it stands its name or the time, and
-# what the job has printed without ending the line
+# what slurmstepd writes, with control groups and where it counts memory itself; before it stands its name or the time,
+# and what the job has printed without ending the line
 _MEMORY = re.compile(
     r"error: (Detected \d+ oom.kill event.* in (StepId=|step )|(StepId=\S+ )?exceeded \b.*memory limit)", re.I
 )

@@ -3,7 +3,7 @@
 Imports the standard library alone: what to import and what to run is given by the caller. The process has one thread
 when it forks, since a lock that another thread holds stays locked in the child for ever.
 
-No process is left behind, whoever is killed; only where starter and server are killed at once, the socket's folder stays:
+No process is left behind, whoever is killed; the socket's folder is where starter and server are killed at once:
 
 ======================  ===============================================================================
 the client ends         its connection closes; the server kills the job's process group
