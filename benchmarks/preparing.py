@@ -20,10 +20,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from xstilts.data import readers  # noqa: E402
+from xstilts.data import usable  # noqa: E402
 from xstilts.errors import UserError  # noqa: E402
 from xstilts.planning import (  # noqa: E402
     index,  # noqa: E402
+    mirror_index,
     registry,  # noqa: E402
 )
 from xstilts.planning.plan import make_plan  # noqa: E402
@@ -84,7 +85,7 @@ def main() -> None:
         (folder / "model").mkdir()
         model_folder(tokenizer, folder / "model")
         start = time.monotonic()
-        files = index.index_mirror(mirror, registry.load(), readers.read)
+        files = mirror_index.index_mirror(mirror, registry.load(), usable.check)
         indexed = time.monotonic() - start
         path = study(files, folder)
         for key, value in {"mirror": files, "model": index.index_model(folder / "model")}.items():

@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, registry
+from xstilts.planning import estimate, fetched, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -139,16 +139,10 @@ def data_place(wildcards, resources):
 
 def model_place(wildcards, resources):
     """Where this machine has the model, and whether it may open a connection."""
-    names = plan.made.names[node("models", wildcards).id]
-    folder = next(
-        (settings.model_folders[name] for name in names if name in settings.model_folders), None
-    )
-    pinned = next((plan.study.pinned[name] for name in names if name in plan.study.pinned), None)
-    if pinned is None:
-        return place_options(folder)
-    folder = folder or pinned.folder
-    hub = [] if folder else ["--hub", f"{pinned.repository}@{pinned.pin.revision}"]
-    return place_options(folder) + hub + ["--study", str(settings.study)]
+    found = fetched.of_node(node("models", wildcards), plan, settings)
+    hub = ["--hub", found.hub] if found.hub else []
+    study = ["--study", str(found.study)] if found.study else []
+    return place_options(found.folder) + hub + study
 
 
 def place_options(folder):

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from xstilts.data import readers, usable
 from xstilts.data.prepare import prepare
 from xstilts.data.sources import Place, tiny
+from xstilts.planning.mirror_index import Check
 from xstilts.planning.nodes import Node, Plan
 from xstilts.store.manifest import PreparedResults
+from xstilts.store.specs.data import FileGroup
 
 from tests.builders.plans import content_of, node_of, plan_study
 
@@ -41,10 +44,10 @@ class Mirror:
         """Change the text of a file."""
         self.put(name, change((self.folder / name).read_text()))
 
-    def plan(self, **study: object) -> Plan:
+    def plan(self, check: Check = usable.check, **study: object) -> Plan:
         """Plan a study on these files."""
         content = {"description": "A test.", "source": "mirror", "models": ["tiny"], "seeds": [1]}
-        return plan_study(self.place, {**content, **self.study, **study}, self.folder)
+        return plan_study(self.place, {**content, **self.study, **study}, self.folder, check=check)
 
     def node(self, name: str, **study: object) -> Node:
         """Return a prepared node of a study."""
@@ -53,8 +56,9 @@ class Mirror:
     def prepare(
         self, name: str, excluded: Iterable[Path] = (), **study: object
     ) -> tuple[dict[str, Rows], PreparedResults]:
-        """Return the rows of a prepared node by split, and what its manifest says."""
-        tables, results = prepare(self.node(name, **study).spec, self.folder, excluded)
+        """Return the rows of a prepared node by split, and what its manifest says, whatever the index found."""
+        node = node_of(self.plan(check=counted, **study), "prepared", name)
+        tables, results = prepare(node.spec, self.folder, excluded)
         return {split: table.to_pylist() for split, table in tables.items()}, results
 
 
@@ -70,6 +74,11 @@ def filled_mirror(folder: Path) -> Mirror:
         "xquad/xquad.de.json", "tatoeba/tatoeba.deu-eng.deu", "tatoeba/tatoeba.deu-eng.eng",
     )  # fmt: skip
     return mirror
+
+
+def counted(group: FileGroup, folder: Path, evaluated: bool) -> tuple[int, None]:
+    """Say of files that a reader takes that they can be used."""
+    return sum(1 for _ in readers.read(group.reading, folder, group.files)), None
 
 
 def ids(rows: Rows) -> list[str]:

@@ -10,9 +10,9 @@ import pyarrow
 import pyarrow.parquet
 import yaml
 from xstilts.commands import main
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.planning import registry
-from xstilts.planning.index import index_mirror
+from xstilts.planning.mirror_index import Check, index_mirror
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
@@ -67,11 +67,11 @@ def plan_of_study(name: str) -> Plan:
 
 def plan_study(
     folder: Path, study: str | Mapping[str, Any], mirror: Path | None = None,
-    entries: registry.Registry | None = None, models: Mapping[str, Any] | None = None,
+    entries: registry.Registry | None = None, models: Mapping[str, Any] | None = None, check: Check = usable.check,
 ) -> Plan:  # fmt: skip
-    """Plan a study, as text or content, on a folder of raw files, where there is one."""
+    """Plan a study, as text or content, on a folder of raw files, where there is one, indexed by ``check``."""
     entries = entries or registry.load()
-    files = index_mirror(mirror, entries, readers.read) if mirror is not None and mirror.exists() else None
+    files = index_mirror(mirror, entries, check) if mirror is not None and mirror.exists() else None
     return make_plan(study_of(folder, study, entries), entries, Indexes(files, models or {}))
 
 

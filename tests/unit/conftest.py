@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.data.sources import Place, tiny
-from xstilts.planning import index, registry
+from xstilts.planning import mirror_index, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.tokenization.tokenizer import ModelTokenizer
@@ -91,7 +91,7 @@ def filled(tmp_path) -> Mirror:
 def real_text(mirror, tmp_path_factory):
     """The plan of a study on real data, and the index of these."""
     entries = registry.load()
-    files = index.index_mirror(mirror, entries, readers.read)
+    files = mirror_index.index_mirror(mirror, entries, usable.check)
     study = {
         "description": "A test.", "source": "mirror", "models": ["tiny"], "mixtures": ["squad_v1"], "seeds": [1],
         "targets": {"xnli": {"split": "dev"}, "xquad": None}, "languages": ["en", "de", "hi", "sw", "tr", "zh"],

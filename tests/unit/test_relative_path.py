@@ -5,10 +5,10 @@ import os
 
 import pytest
 from xstilts.commands import main
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.data.sources import Place, mirror, tiny
 from xstilts.errors import UserError
-from xstilts.planning import index, registry
+from xstilts.planning import index, mirror_index, registry
 from xstilts.relative_path import is_inside
 from xstilts.schema import check
 from xstilts.store import manifest, specs
@@ -127,7 +127,7 @@ def test_a_task_file_reads_nothing_outside_the_mirror(tmp_path):
         json.dumps(task_with(lambda task: PLACES["training"](task["sources"][0], "../../x.tsv")))
     )
     with pytest.raises(UserError, match=r"own/tasks/t\.yaml: sources\.0\.training\.0: '\.\./\.\./x\.tsv' is not"):
-        index.index_mirror(tmp_path / "one/mirror", registry.load((own,)), readers.read)
+        mirror_index.index_mirror(tmp_path / "one/mirror", registry.load((own,)), usable.check)
 
 
 # indexes

@@ -66,6 +66,14 @@ def test_job_has_the_gpus_of_one_node(tmp_path):
     assert "needs 1 GPUs of type h100, and a job has those of one node, at most 0" in done.stdout + done.stderr
 
 
+def test_downloads_are_looked_for_in_a_mirror_that_is_named(tmp_path):
+    """One that ``xstilts mirror`` wrote carries data and models."""
+    project = Project(tmp_path / "project", ROOT / "tests/studies/downloads.yaml", mirror="carried", offline=True)
+    commands = re.findall(r"xstilts fetch .*", project.snakemake("-n", "-p").stdout)
+    assert {re.search(r"--output results/(\w+)/", command)[1] for command in commands} == {"data", "models"}
+    assert all("--folder carried --offline" in command for command in commands)
+
+
 def test_what_needs_no_model_runs_where_snakemake_runs():
     rules = [rule for path in (ROOT / "rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     local = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" in rule}

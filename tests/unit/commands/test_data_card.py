@@ -63,6 +63,13 @@ def test_a_union_shows_its_members_and_data_that_cannot_be_used_is_said(card, tm
     (tmp_path / "mirror/xnli/dev-de.tsv").write_text("\n".join([*XNLI[:2], "x\ty\t-"]) + "\n")
     said = [line for line in card("xnli") if line.startswith("cannot be used: xnli/dev-de.tsv, row 3: label '-'")]
     assert len(said) == 1
+    # once it is indexed again, the card says the same, and what of the other languages
+    (tmp_path / "mirror/xnli/dev-en.tsv").write_text("\n".join(XNLI) + "\n")
+    assert commands.main(["index-mirror", "mirror"]) == 0
+    assert [line for line in card("xnli") if line.startswith("cannot be used: ")] == [
+        "cannot be used: xnli/dev-de.tsv, row 3: label '-' is none of entailment, neutral, contradiction; placeholder"
+        " labels cannot be trained on or scored"
+    ]
 
 
 def test_training_rows_that_are_test_rows_are_counted(card, tmp_path):

@@ -21,9 +21,8 @@ from xstilts.forms import FORMS, scoring
 from xstilts.forms.declaration import PERCENT, Form, Metric, Notation, Role
 from xstilts.forms.interface import FormModule, required_functions
 from xstilts.planning import registry
-from xstilts.store import specs
 from xstilts.store.files import canonical
-from xstilts.store.specs.data import EvaluationDataSpec, Reading
+from xstilts.store.specs.data import FileGroup, Reading
 
 from tests.builders.projects import ROOT
 
@@ -277,23 +276,13 @@ def rows_of(folder, task, answers):
     (folder / "mine/test.jsonl").write_text("\n".join(lines) + "\n")
     (source,) = task.sources
     keys = ("reader", "header", "columns", "values", "labels", "drop_labels", "unanswerable")
-    spec = EvaluationDataSpec(
-        version=1,
-        parents={},
-        task=task.name,
-        form=task.form,
-        labels=task.labels,
-        task_version=1,
-        reading=Reading(**{key: getattr(source, key) for key in keys}),
-        languages={},
-        test_rows=None,
-        cluster_rows=1,
-        parallel=True,
-    )
     # as a job gets it
-    spec = specs.from_json(json.loads(canonical(specs.to_json(spec))))
+    reading = Reading(**json.loads(canonical({key: getattr(source, key) for key in keys})))
+    group = FileGroup(
+        form=task.form, labels=task.labels, reading=reading, files=["mine/test.jsonl"], prefix="test", where=None
+    )
     left_out = Counter()
-    rows, _ = read_rows(spec, folder, ["mine/test.jsonl"], "test", None, left_out, Counter())
+    rows, _ = read_rows(group, folder, left_out, Counter())
     return rows, label_counts(task.form, task.labels, rows), left_out["no gold label"]
 
 

@@ -1,10 +1,13 @@
-"""What no job can do is refused when a study is planned: long inputs, and attention both ways."""
+"""What no job can do is refused when a study is planned: long inputs, attention both ways, heads that are not there."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
+import transformers
 from xstilts.errors import UserError
-from xstilts.planning import feasibility, registry
+from xstilts.planning import feasibility, index, registry
+from xstilts.planning.sourcing import Indexes
 
 from tests.builders.plans import plan_study
 
@@ -24,7 +27,7 @@ def check(folder, entries=None, **recipe):
         "recipes": {"r": {key: STUDY["recipes"]["r"].get(key, {}) | more for key, more in recipe.items()}},
     }
     entries = entries or registry.load()
-    feasibility.check(plan_study(folder, content, entries=entries), entries, "s.yaml")
+    feasibility.check(plan_study(folder, content, entries=entries), entries, Indexes(), "s.yaml")
 
 
 def test_a_model_that_is_made_here_reads_two_tokens_less_than_it_has_positions(tmp_path):
@@ -45,10 +48,49 @@ def test_a_model_of_which_nothing_is_known_is_left_to_its_job(tmp_path):
         content = {**STUDY, "source": "tiny", "models": ["tiny"], "languages": ["en", "de"], "targets": {"xnli": None}}
         plan = plan_study(tmp_path, content | {"recipes": {"r": {}}}, entries=known)
         if known is unknown:
-            feasibility.check(plan, known, "s.yaml")
+            feasibility.check(plan, known, Indexes(), "s.yaml")
         else:
             with pytest.raises(UserError, match="max_length 256 for .* tiny reads 254 tokens"):
-                feasibility.check(plan, known, "s.yaml")
+                feasibility.check(plan, known, Indexes(), "s.yaml")
+
+
+@pytest.mark.parametrize("family", ["xlm-r", "bert", "modernbert"])
+def test_a_model_folder_without_a_language_model_head(tmp_path, families, family):
+    """The index says so by the names of the weights; its models cannot do what needs this head."""
+    folder = tmp_path / "model"
+    shutil.copytree(families[family], folder)
+    name, entries = "multilingual-e5-small", registry.load()
+    study = {
+        "description": "x", "source": "tiny", "models": [name], "recipes": {"r": {"target": {"max_length": 64}}},
+        "targets": {"lm_loss": None}, "languages": ["de"], "mixtures": {"none": None}, "seeds": [1],
+    }  # fmt: skip
+    whole = {name: index.index_model(folder)}
+    feasibility.check(plan_study(tmp_path, study, models=whole), entries, Indexes(None, whole), "s.yaml")
+    transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
+    without = {name: index.index_model(folder)}
+    plan = plan_study(tmp_path, study, models=without)
+    message = rf"s\.yaml: {name}\.r\.none\.lm_loss needs the language-model head of {name}, and its weights have none"
+    with pytest.raises(UserError, match=message):
+        feasibility.check(plan, entries, Indexes(None, without), "s.yaml")
+    # what does not need it runs
+    plan = plan_study(tmp_path, study | {"targets": {"xquad": None}}, models=without)
+    feasibility.check(plan, entries, Indexes(None, without), "s.yaml")
+
+
+def test_an_index_of_a_family_whose_heads_are_not_told_apart_by_names(families):
+    for family in ("mt5", "qwen"):
+        assert index.index_model(families[family])["config.json"]["language_model_head"] is None
+
+
+def test_the_encoder_of_an_encoder_decoder_model_has_no_language_model_head(tmp_path):
+    models = {"mt5-base": {"config.json": {"sha256": "0" * 64}}}
+    study = {
+        "description": "x", "source": "tiny", "models": ["mt5-base-encoder"], "targets": {"lm_loss": None},
+        "languages": ["de"], "mixtures": {"none": None}, "seeds": [1],
+    }  # fmt: skip
+    plan = plan_study(tmp_path, study, models=models)
+    with pytest.raises(UserError, match="the language-model head of mt5-base, and the encoder alone has none"):
+        feasibility.check(plan, registry.load(), Indexes(None, models), "s.yaml")
 
 
 def asks(**more):
@@ -61,17 +103,17 @@ def asks(**more):
 
 def test_attention_both_ways_is_for_decoders(tmp_path):
     entries = registry.load()
-    feasibility.check(plan_study(tmp_path, asks(), entries=entries), entries, "s.yaml")
+    feasibility.check(plan_study(tmp_path, asks(), entries=entries), entries, Indexes(), "s.yaml")
     for name, kind in (("xlm-roberta-base", "xlm-roberta"), ("eurobert-210m", "eurobert")):
         plan = plan_study(tmp_path, asks(models=["qwen3-4b-base", name]), entries=entries)
         with pytest.raises(
             UserError, match=rf"models\.{name}: the recipe r has .* model of type {kind}; give it another"
         ):
-            feasibility.check(plan, entries, "s.yaml")
+            feasibility.check(plan, entries, Indexes(), "s.yaml")
         recipes = {"r": {"attention": "bidirectional"}, "own": {}}
         models = {"qwen3-4b-base": {"recipes": ["r"]}, name: {"recipes": ["own"]}}
         plan = plan_study(tmp_path, asks(models=models, recipes=recipes), entries=entries)
-        feasibility.check(plan, entries, "s.yaml")
+        feasibility.check(plan, entries, Indexes(), "s.yaml")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +128,7 @@ def test_attention_both_ways_sees_what_a_language_model_predicts(tmp_path, more)
     entries = registry.load()
     plan = plan_study(tmp_path, asks(**more), entries=entries)
     with pytest.raises(UserError, match=r"sees the tokens that it has to predict in (text|lm_loss); leave one out"):
-        feasibility.check(plan, entries, "s.yaml")
+        feasibility.check(plan, entries, Indexes(), "s.yaml")
 
 
 def test_attention_is_in_every_spec_that_reads_the_model(tmp_path):

@@ -60,8 +60,9 @@ def written(folder: Path, content) -> Path:
 def plan(path: Path, entries: registry.Registry) -> None:
     """Do what every command does that reads a study."""
     study = read_study(path, entries)
-    made = make_plan(study, entries, Indexes({}, {}))
-    feasibility.check(made, entries, str(path))
+    indexes = Indexes({}, {})
+    made = make_plan(study, entries, indexes)
+    feasibility.check(made, entries, indexes, str(path))
     study_plan.text(made.study_plan)
 
 

@@ -1,5 +1,7 @@
 """The table of languages, what plan.json says of them, and of the text that published models were pretrained on."""
 
+import re
+
 import pytest
 import yaml
 from xstilts.errors import UserError
@@ -46,6 +48,16 @@ def test_unknown_language(name, message):
     with pytest.raises(UserError) as raised:
         check_language(name, registry.load().languages, "here")
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [("zh_CN", "zh"), ("nb-NO", "nb"), ("no", "nb"), ("iw", "he"), ("uz-Cyrl", None), ("Klingon", None)],
+)
+def test_tag_that_is_meant(name, tag):
+    with pytest.raises(UserError) as raised:
+        check_language(name, registry.load().languages, "here")
+    assert re.findall("did you mean '(.*?)'", str(raised.value)) == ([tag] if tag else [])
 
 
 def test_unknown_language_of_the_miniature_world():

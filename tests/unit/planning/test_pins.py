@@ -8,6 +8,7 @@ from xstilts.errors import UserError
 from xstilts.planning import feasibility, pins, registry
 from xstilts.planning.settings import from_config
 from xstilts.planning.settings import plan_of as plan_with
+from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import read_study
 from xstilts.planning.unindexed import plan_unindexed
 
@@ -128,7 +129,7 @@ def test_inputs_longer_than_a_pinned_model_reads(tmp_path):
     write_pins(tmp_path / "study.yaml", **{"google/umt5-small": pin(positions=16)})
     plan = plan_study(tmp_path, {**STUDY, "models": ["google/umt5-small"]})
     with pytest.raises(UserError, match="umt5-small reads 16 tokens"):
-        feasibility.check(plan, registry.load(), "s.yaml")
+        feasibility.check(plan, registry.load(), Indexes(), "s.yaml")
 
 
 def test_estimates_plan_with_the_pins_too(tmp_path):

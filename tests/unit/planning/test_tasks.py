@@ -2,9 +2,9 @@
 
 import pytest
 import yaml
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.errors import UserError
-from xstilts.planning import index, registry
+from xstilts.planning import mirror_index, registry
 
 UDPOS = registry.load().tasks["udpos"]
 
@@ -43,7 +43,7 @@ def test_an_index_calls_no_version_a_sample(tmp_path):
     (tmp_path / "udpos").mkdir()
     for language, rows in {"yo": 100, "ta": 119}.items():
         (tmp_path / f"udpos/test-{language}.tsv").write_text("word\tNOUN\n\n" * rows)
-    files = index.index_mirror(tmp_path, registry.load(), readers.read)
+    files = mirror_index.index_mirror(tmp_path, registry.load(), usable.check)
     assert not files["udpos/test-yo.tsv"]["tasks"]["udpos"]["sample"]
     assert files["udpos/test-ta.tsv"]["tasks"]["udpos"]["sample"]
 

@@ -56,6 +56,7 @@ COMMANDS = {
     "slurm-profile": "write the cluster's account and partitions beside slurm/config.yaml",
     "prune": "list what no registered study names; --delete removes it",
     "verify": "check that results are as they were made; --repair has what fails made again",
+    "mirror": "write what a study fetches into a folder, for a machine without a network",
     "index-mirror": "write the index of a mirror of raw data",
     "convert-model": "write a model with pickled weights into a new folder as safetensors",
     "index-model": "write the index of a local model folder",

@@ -9,6 +9,7 @@ from xstilts.data.sources.raw_files import raw_files
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.planning import index, registry
+from xstilts.planning.mirror_index import why_not
 from xstilts.planning.settings import local
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.task_data import data_of
@@ -51,6 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
         member = "" if each.spec.task == task.name else each.spec.task
         data_sets.append(data_card.DataSet(each.spec, tables, metadata, member))
         lines += data_sets[-1].left_out
+    for name, file in (mirror or {}).items():
+        if reason := why_not(file["tasks"].get(task.name, {})):
+            lines.append(f"cannot be used: {reason if reason.startswith(name) else f'{name}: {reason}'}")
     if lacking:
         lines.append(f"not in this source: {', '.join(lacking)}")
     lines += data_card.equal_rows(data_sets)

@@ -5,19 +5,10 @@ import json
 from pathlib import Path
 
 from xstilts.commands import add_node_arguments, results_of
-from xstilts.data.sources import Place, hub, hub_models, miniature, mirror, tiny, url
+from xstilts.data.sources import Place
+from xstilts.data.sources.fetch import fetch
 from xstilts.store import node
-from xstilts.store.model_folder import check_model
-from xstilts.store.specs.data import DataSpec
-
-_DATA = {
-    "mirror": mirror.fetch_data,
-    "hub": hub.fetch_data,
-    "url": url.fetch_data,
-    "miniature": miniature.fetch_data,
-    "tiny": tiny.fetch_data,
-}
-_MODELS = {"folder": mirror.fetch_model, "hub": hub.fetch_model, "tiny": tiny.fetch_model}
+from xstilts.store.specs.models import ModelSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,16 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    spec, content = arguments.spec, arguments.spec.source
     downloads = results_of(arguments.output) / "downloads"
     place = Place(arguments.folder, arguments.offline, arguments.urls, downloads, arguments.hub, arguments.study)
-    with node.making(arguments.output, spec) as made:
-        if isinstance(spec, DataSpec):
-            _DATA[content.kind](content, made.scratch, place)
-        else:
-            fetch_model = _MODELS[content.kind] if place.hub is None else hub_models.fetch_model
-            fetch_model(content, made.scratch, place)
-            check_model(made.scratch)
+    with node.making(arguments.output, arguments.spec) as made:
+        fetch(arguments.spec, made.scratch, place)
+        if isinstance(arguments.spec, ModelSpec):
             # after what reads the environment of the hub's client, which comes with transformers
             from xstilts.models import architecture
 

@@ -1,11 +1,11 @@
-"""Write the index of a mirror: SHA-256, rows, split and whether a sample, for every file that the registry knows."""
+"""Write the index of a mirror, for every file that the registry knows: SHA-256, rows, split, why it is of no use."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from xstilts.data import readers
-from xstilts.planning import index, registry
+from xstilts.data import usable
+from xstilts.planning import index, mirror_index, registry
 from xstilts.planning.settings import local
 
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     settings = local()
-    files = index.index_mirror(arguments.folder, registry.load(settings.registries), readers.read)
+    known = registry.load(settings.registries)
+    files = mirror_index.index_mirror(arguments.folder, known, usable.check)
     path = index.write(arguments.folder, "mirror.yaml", settings.results, files)
-    sys.stdout.write(f"{path}: {len(files)} files\n")
+    sys.stdout.write("\n".join([f"{path}: {len(files)} files", *mirror_index.remarks(files, known), ""]))

@@ -60,7 +60,7 @@ def _pin(named: str, offline: bool) -> Pin:
             model = hub_models.look_up(repository, revision, copy, offline)
             return _described(copy, named, model.revision, model.licence, model.files)
         folder = Path(named).expanduser()
-        files = index.index_model(folder)
+        files = index.model_files(folder)
         for name in files:
             if not name.endswith(".safetensors"):
                 (copy / name).write_bytes((folder / name).read_bytes())

@@ -11,9 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.errors import TerminatedError, UserError
-from xstilts.planning import differences, index, pins, registry, time_left
+from xstilts.planning import differences, index, mirror_index, pins, registry, time_left
 from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import live_view, messages, summary
@@ -158,7 +158,9 @@ def _index(settings: Settings) -> None:
     mirror = settings.mirror if study.uses("mirror") else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
         log.info("indexing the mirror %s", mirror)
-        files = index.index_mirror(mirror, known, readers.read)
+        files = mirror_index.index_mirror(mirror, known, usable.check)
+        for remark in mirror_index.remarks(files, known):
+            log.warning(remark)
         index.write(mirror, "mirror.yaml", settings.results, files)
     used = study.registered(known)
     for name, folder in settings.model_folders.items():

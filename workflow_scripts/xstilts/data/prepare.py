@@ -16,12 +16,19 @@ import pyarrow
 
 from xstilts import forms
 from xstilts.data.prepared_rows import read_prepared
-from xstilts.data.rows import Row, check_count, label_counts, read_rows, refuse_placeholders, schema_of
+from xstilts.data.rows import (
+    Row,
+    check_count,
+    label_counts,
+    read_rows,
+    refuse_placeholders,
+    schema_of,
+)
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Role
 from xstilts.store.manifest import PreparedResults, PreparedSplit
-from xstilts.store.specs.data import EvaluationDataSpec, TrainingDataSpec, UnionSpec
+from xstilts.store.specs.data import EvaluationDataSpec, FileGroup, TrainingDataSpec, UnionSpec
 
 # the split whose pairs a threshold is chosen on, where there is one
 THRESHOLD = "threshold"
@@ -95,7 +102,15 @@ def _training(
         rows = []
         for index, file in enumerate(files):
             prefix = f"{split}{index or ''}"
-            read, count = read_rows(spec, raw, [file.file], prefix, spec.where, left_out, seen)
+            group = FileGroup(
+                form=spec.form,
+                labels=spec.labels,
+                reading=spec.reading,
+                files=[file.file],
+                prefix=prefix,
+                where=spec.where,
+            )
+            read, count = read_rows(group, raw, left_out, seen)
             check_count(count, file.rows, file.file)
             rows += [{**row, "language": spec.language, "split": split} for row in read]
         splits[split] = rows
@@ -157,9 +172,17 @@ def _evaluation(spec: EvaluationDataSpec, raw: Path) -> tuple[dict[str, list[Row
         rows: list[Row] = []
         for split, files in ((source.split, list(source.files)), (THRESHOLD, list(source.threshold))):
             if files:
-                read, count = read_rows(
-                    spec, raw, files, f"{prefix}{split}", source.where, left_out, Counter(), source.labelled
+                group = FileGroup(
+                    form=spec.form,
+                    labels=spec.labels,
+                    reading=source.reading or spec.reading,
+                    files=files,
+                    prefix=f"{prefix}{split}",
+                    where=source.where,
+                    cluster_rows=spec.cluster_rows,
+                    labelled=source.labelled,
                 )
+                read, count = read_rows(group, raw, left_out, Counter())
                 rows += [{**row, "language": language, "split": split} for row in read]
             if split == source.split:
                 check_count(count, source.rows, ", ".join(files))

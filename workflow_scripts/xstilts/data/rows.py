@@ -13,7 +13,7 @@ from xstilts.data import readers
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Form, Role
-from xstilts.store.specs.data import EvaluationDataSpec, Reading, TrainingDataSpec, Where
+from xstilts.store.specs.data import FileGroup, Reading
 
 # An evaluation split of this many rows with one label only has had its labels taken out.
 PLACEHOLDER_ROWS = 20
@@ -44,86 +44,89 @@ def schema_of(form: str) -> pyarrow.Schema:
     return pyarrow.schema([*((name, pyarrow.string()) for name in _COMMON), *fields])
 
 
-def read_rows(
-    spec: TrainingDataSpec | EvaluationDataSpec,
-    raw: Path,
-    names: list[str],
-    split: str,
-    where: Where | None,
-    left_out: Counter[str],
-    seen: Counter[str],
-    labelled: bool = True,
-) -> tuple[list[Row], int]:
+def read_rows(group: FileGroup, raw: Path, left_out: Counter[str], seen: Counter[str]) -> tuple[list[Row], int]:
     """Return the normalised rows of one file group, and how many rows the files have.
 
     Args:
-        spec: the node's spec.
-        raw: folder of the files.
-        names: files that are read together.
-        split: prefix of ids and clusters for rows that have none in the file.
-        where: which rows are in the language that is read; None for all.
+        group: the files.
+        raw: their folder.
         left_out: counts, by reason, the rows that are left out.
         seen: counts the ids so far; an id that repeats gets a number.
-        labelled: whether the rows have labels; those of others are NO_LABEL.
 
     Raises:
         UserError: naming the file and the row that cannot be used.
     """
-    reading, form = spec.reading, forms.get(spec.form)
+    form = forms.get(group.form)
+    reading = group.reading if group.labelled else _without_labels(group.reading, group.form)
     (label,) = form.FORM.of_role(Role.LABEL) or (None,)
     (word_labels,) = form.FORM.of_role(Role.LABELS) or (None,)
     lists = form.FORM.of_role(Role.TEXTS, Role.LABELS, Role.IDS)
-    labels = _label_index(reading.labels if reading.labels is not None else spec.labels or ())
+    labels = _label_index(reading.labels if reading.labels is not None else group.labels or ())
     dropped = _label_index(reading.drop_labels)
-    if not labelled:
-        columns = {field: column for field, column in reading.columns.items() if field not in (label, word_labels)}
-        reading = replace(reading, columns=columns)
-    cluster_rows = spec.cluster_rows if isinstance(spec, EvaluationDataSpec) else 1
     rows: list[Row] = []
     clusters: dict[Any, int] = {}
     count = 0
-    for count, raw_row in enumerate(readers.read(reading, raw, names), 1):
-        place = f"{names[0]}, row {count}"
-        if where is not None and not _text(raw_row, where.column, place).startswith(where.starts_with):
+    for count, raw_row in enumerate(readers.read(reading, raw, group.files), 1):
+        place = f"{group.files[0]}, row {count}"
+        if group.where is not None and not _text(raw_row, group.where.column, place).startswith(
+            group.where.starts_with
+        ):
             continue
         record = _record(raw_row, reading, lists, place)
-        identity = str(_name(record.pop("id", f"{split}.{count - 1}"), "id", place))
+        identity = str(_name(record.pop("id", f"{group.prefix}.{count - 1}"), "id", place))
         cluster = record.pop("cluster", None)
-        if not labelled:
-            record |= _without_labels(form.FORM, record)
+        if not group.labelled:
+            record |= _no_gold(form.FORM, record)
         elif label is not None:
             if _key(record[label]) in dropped:
                 left_out["no gold label"] += 1
                 continue
             record[label] = _label(record[label], labels, place)
-        if labelled and word_labels is not None:
+        if group.labelled and word_labels is not None:
             record[word_labels] = _labels_of_words(record[word_labels], word_labels, labels, place)
         try:
-            row = form.normalise(record, spec.labels)
+            row = form.normalise(record, group.labels)
         except ValueError as error:
             raise UserError(f"{place}: {error}") from None
         for field in form.FORM.fields:
             if field not in row:
-                raise UserError(f"forms/{spec.form}.py: normalise gives no {field!r}, which FORM declares")
-        if row.get("answers") == [] and reading.unanswerable != "keep":
+                raise UserError(f"forms/{group.form}.py: normalise gives no {field!r}, which FORM declares")
+        if group.labelled and row.get("answers") == [] and reading.unanswerable != "keep":
             if reading.unanswerable == "refuse":
                 raise UserError(f"{place}: the question has no answer, and this task must have one")
             left_out["unanswerable"] += 1
             continue
         row["example_id"] = _unique(identity, seen)
         # rows of translated sets correspond by number, so a context is named by the first row that has it
-        group = (count - 1) // cluster_rows
+        number = (count - 1) // group.cluster_rows
         if cluster is None:
-            cluster = clusters.setdefault(row.get("context") or group, group)
-        row["cluster_id"] = f"{split}.{_name(cluster, 'cluster', place)}"
+            cluster = clusters.setdefault(row.get("context") or number, number)
+        row["cluster_id"] = f"{group.prefix}.{_name(cluster, 'cluster', place)}"
         rows.append(row)
     return rows, count
 
 
-def _without_labels(form: Form, record: Row) -> Row:
-    """Return what stands in place of the labels of a row that has none."""
-    of_row = dict.fromkeys(form.of_role(Role.LABEL), NO_LABEL)
-    return of_row | {field: [NO_LABEL] * len(record[form.fields[field].of]) for field in form.of_role(Role.LABELS)}
+def gold_fields(form: str) -> tuple[str, ...]:
+    """Return the fields of a form that hold labels or answers."""
+    return FORMS[form].of_role(Role.LABEL, Role.LABELS, Role.ANSWERS)
+
+
+def _without_labels(reading: Reading, form: str) -> Reading:
+    """Return how files are read without their labels, whether they have a column of these or not."""
+    gold = gold_fields(form)
+    return replace(reading, columns={field: name for field, name in reading.columns.items() if field not in gold})
+
+
+def _no_gold(form: Form, record: Row) -> Row:
+    """Return what stands in place of labels and answers in a row without them."""
+    return {
+        **dict.fromkeys(form.of_role(Role.LABEL), NO_LABEL),
+        **{
+            field: [NO_LABEL] * len(words) if isinstance(words := record.get(form.fields[field].of), list) else []
+            for field in form.of_role(Role.LABELS)
+        },
+        **{field: {"text": [], "answer_start": []} for field in form.of_role(Role.ANSWERS)},
+    }
 
 
 def _record(row: Row, reading: Reading, lists: Sequence[str], place: str) -> Row:

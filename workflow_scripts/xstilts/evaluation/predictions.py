@@ -20,7 +20,7 @@ STATISTIC = "stat_"
 COLUMNS = (
     Column("example_id", "text", "the example; the same for an example and its translations"),
     Column("cluster_id", "text", "the same for examples that share a text, and so are no independent draws"),
-    Column("language", "text", "ISO 639-1 code, or that of a made-up language"),
+    Column("language", "text", "tag in languages.yaml, or that of a made-up language"),
     Column("split", "text", "the split that the example is from"),
     Column("prediction", "text", "the prediction in the notation of the task's form"),
     Column("gold", "text", "the right answer in the same notation"),

@@ -1,7 +1,7 @@
 """The nodes of data: raw files, prepared rows and tokens."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xstilts.data.sources.made_up import MADE_UP
@@ -17,12 +17,10 @@ from xstilts.store.specs.data import (
     DataSpec,
     EvaluationDataSpec,
     EvaluationFiles,
-    Reading,
     TokensSpec,
     TrainingDataSpec,
     TrainingFile,
     UnionSpec,
-    Where,
 )
 
 
@@ -87,13 +85,13 @@ class DataPlanner:
 
     def evaluation_data(self, target: str) -> Node:
         """Return the evaluation data of a target in the languages of the study."""
-        splits = self.evaluated[target][1]
+        splits = self.evaluated[target]
         return self._evaluation_data(target, splits, "evaluation", self.study.limits(target).test_rows)
 
     def unlabelled_data(self, target: str) -> Node | None:
         """Return all rows of a target's official test that have no labels; None where there are none."""
-        found = self.sourcing.unlabelled(target, self.study.targets[target], self.evaluated[target][1])
-        return None if found is None else self._evaluation_data(target, found[1], "unlabelled", None, found[0])
+        splits = self.sourcing.unlabelled(target, self.study.targets[target], self.evaluated[target])
+        return self._evaluation_data(target, splits, "unlabelled", None) if splits else None
 
     def tokens(self, prepared: Node, model: Node, form: str, lengths: Mapping[str, float]) -> Node:
         """Return the tokens of prepared rows for the tokenizer of a model."""
@@ -147,7 +145,7 @@ class DataPlanner:
             if templates
         }
         files = [name for names in splits.values() for name in names]
-        parents = {DATA: self._data(task, reference, f"training.{language}", files, source)}
+        parents = {DATA: self._data(task, reference, f"training.{language}", dict.fromkeys(files, source))}
         if "context" in source.columns:
             parents |= self._contexts(language)
         spec = TrainingDataSpec(
@@ -156,20 +154,20 @@ class DataPlanner:
             form=task.form,
             labels=task.labels,
             task_version=task.version,
-            reading=_reading(source),
+            reading=source.reading,
             language=language,
             splits={
                 split: [TrainingFile(file=name, **self.sourcing.rows(task, reference, name)) for name in names]
                 for split, names in splits.items()
             },
-            where=_where(task, source, language),
+            where=task.where(source, language),
             train_rows=limits.train_rows,
             dev_rows=limits.dev_rows,
         )
         return self.nodes.add(f"{reference}.training", spec)
 
-    def _data(self, task: Task, reference: str, kind: str, files: Iterable[str], source: Source) -> Node:
-        content, urls = self.sourcing.content(task, reference, sorted(set(files)), source)
+    def _data(self, task: Task, reference: str, kind: str, files: Mapping[str, Source]) -> Node:
+        content, urls = self.sourcing.content(task, reference, files)
         node = self.nodes.add(f"{task.name}.{kind}", DataSpec(**self.nodes.frame("data", {}), source=content))
         if urls:
             self.urls[node.id] = urls
@@ -183,40 +181,39 @@ class DataPlanner:
         """
         parents = {}
         for name, target in self.study.targets.items():
-            source, _ = self.evaluated[name]
-            if "context" in source.columns:
-                split = self.sourcing.split(self.registry.tasks[target.task], name, source, language, target.split)
-                if split is not None:
-                    contexts = self._evaluation_data(name, {language: split}, f"contexts.{language}", None)
-                    parents[role(EXCLUDED, f"{target.task}.{split.split}")] = contexts
+            used, _ = next(iter(self.evaluated[name].values()))
+            found = self.sourcing.contexts(name, target, language, used.kind)
+            if found is not None and "context" in found[0].columns:
+                contexts = self._evaluation_data(name, {language: found}, f"contexts.{language}", None)
+                parents[role(EXCLUDED, f"{target.task}.{found[1].split}")] = contexts
         return parents
 
     def _evaluation_data(
         self,
         target: str,
-        splits: Mapping[str, SplitFiles],
+        splits: Mapping[str, tuple[Source, SplitFiles]],
         kind: str,
         test_rows: int | None,
-        source: Source | None = None,
     ) -> Node:
         if (target, kind) in self._evaluation:
             return self._evaluation[target, kind]
         task = self.registry.tasks[self.study.targets[target].task]
-        source = source or self.evaluated[target][0]
-        names = [name for split in splits.values() for name in (*split.files, *split.threshold)]
+        files = {name: source for source, split in splits.values() for name in (*split.files, *split.threshold)}
+        # most languages are read as one of the sources says; the others say how themselves
+        first = next(source for source in task.sources if source in files.values())
         # a pool of some languages is another task than that of all, and made-up text is no task's
         complete = not FORMS[task.form].pooled or set(splits) == set(task.languages)
         complete = complete and self.study.source_of(target) not in MADE_UP
         spec = EvaluationDataSpec(
-            **self.nodes.frame("prepared", {DATA: self._data(task, target, kind, names, source)}),
+            **self.nodes.frame("prepared", {DATA: self._data(task, target, kind, files)}),
             task=task.name,
             form=task.form,
             labels=task.labels,
             task_version=task.version,
-            reading=_reading(source),
+            reading=first.reading,
             languages={
-                language: self._evaluation_files(task, target, source, language, split, complete)
-                for language, split in splits.items()
+                language: self._evaluation_files(task, target, language, source, split, first, complete)
+                for language, (source, split) in splits.items()
             },
             test_rows=test_rows,
             cluster_rows=task.cluster_rows,
@@ -226,7 +223,7 @@ class DataPlanner:
         return self._evaluation[target, kind]
 
     def _evaluation_files(
-        self, task: Task, target: str, source: Source, language: str, split: SplitFiles, complete: bool
+        self, task: Task, target: str, language: str, source: Source, split: SplitFiles, first: Source, complete: bool
     ) -> EvaluationFiles:
         indexed = self.sourcing.rows(task, target, split.files[0])
         return EvaluationFiles(
@@ -234,28 +231,9 @@ class DataPlanner:
             official=split.official and complete,
             files=split.files,
             threshold=split.threshold,
-            where=_where(task, source, language),
+            where=task.where(source, language),
             published=task.published(split.split, language, indexed["rows"]),
+            reading=None if source == first else source.reading,
             labelled=split.labelled,
             **indexed,
         )
-
-
-def _reading(source: Source) -> Reading:
-    """Return what of a source decides the rows of its files."""
-    return Reading(
-        reader=source.reader or "",
-        header=source.header,
-        columns=source.columns,
-        values=source.values,
-        labels=source.labels,
-        drop_labels=source.drop_labels,
-        unanswerable=source.unanswerable,
-    )
-
-
-def _where(task: Task, source: Source, language: str) -> Where | None:
-    """Return which rows of a file are in a language, or None if all are."""
-    if source.where is None:
-        return None
-    return Where(column=source.where["column"], starts_with=task.file(source.where["starts_with"], language))

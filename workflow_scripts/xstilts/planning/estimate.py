@@ -99,7 +99,9 @@ def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapp
     """
     base = base_of(node, plan)
     path, name = results / base.id / "config.json", plan.made.names[base.id][0]
-    stated: Mapping[str, Any] | None = with_pinned(registry, plan.study.pinned).models[name]["shape"]
+    # a model that is made here is not registered under its name in a world
+    entry = with_pinned(registry, plan.study.pinned).models.get(name, {"shape": None})
+    stated: Mapping[str, Any] | None = entry["shape"]
     if path.exists():
         content = text_model(read_json(path))
         # files leave out what is as usual for their model type

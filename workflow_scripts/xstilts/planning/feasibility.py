@@ -1,36 +1,64 @@
-"""What a plan asks for and no job can do, as far as it is known beforehand: long inputs, and attention both ways."""
+"""What a plan asks for and no job can do, as far as it is known beforehand.
+
+Inputs longer than a model reads, attention both ways where it cannot be, and a language-model head that a model has
+not.
+"""
 
 from collections.abc import Sequence
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.model_config import BOTH_WAYS, MADE_HERE, positions
+from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
+from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Study, with_pinned
 from xstilts.references import parse_reference
-from xstilts.store.specs.base import MODEL, PREPARED
+from xstilts.store.specs.base import BASE, MODEL, PREPARED
 from xstilts.store.specs.data import TokensSpec
-from xstilts.store.specs.models import TokenizerSpec
+from xstilts.store.specs.evaluation import PredictionsSpec
+from xstilts.store.specs.models import TokenizerSpec, TrainingSpec
 
 _LENGTHS = ("max_length", "max_query_length")
 
 
-def check(plan: Plan, registry: Registry, location: str) -> None:
-    """Refuse what no job can do.
+def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> None:
+    """Refuse what no job of a plan can do.
 
     Args:
         plan: the plan.
         registry: its models.
+        indexes: what local model folders contain.
         location: what to call the study's file in an error.
 
     Raises:
-        UserError: naming model, recipe and what cannot be.
+        UserError: naming what cannot be done, and the model.
     """
     registry = with_pinned(registry, plan.study.pinned)
     _check_attention(plan.study, registry, location)
     _check_lengths(plan, registry, location)
+    _check_heads(plan, indexes, location)
+
+
+def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:
+    """Refuse a task with the model's own language-model head where the model has none.
+
+    The index of a model folder says so; of a download the job finds out.
+    """
+    for node in plan.nodes.values():
+        spec = node.spec
+        if not isinstance(spec, TrainingSpec | PredictionsSpec) or BASE not in spec.parents:
+            continue
+        model = plan.made.names[spec.parents[BASE]][0]
+        known = indexes.models.get(model, {}).get("config.json", {}).get(LANGUAGE_HEAD)
+        if spec.numerics.submodel is not None or known is False:
+            why = "the encoder alone has" if spec.numerics.submodel is not None else "its weights have"
+            raise UserError(
+                f"{location}: {plan.made.names[node.id][0]} needs the language-model head of {model}, and"
+                f" {why} none; leave out the task or the model"
+            )
 
 
 def _check_attention(study: Study, registry: Registry, location: str) -> None:

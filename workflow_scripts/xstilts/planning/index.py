@@ -1,4 +1,4 @@
-"""Indexes: what a mirror of raw data and a local model folder contain, by SHA-256.
+"""Indexes: what a mirror of raw data and a local model folder contain, by SHA-256; ``mirror_index`` makes a mirror's.
 
 The plan must be the same on every machine and at every time, so it never looks into a mirror or a model folder; it
 reads their indexes, which ``xstilts index-mirror`` and ``xstilts index-model`` write: ``mirror.yaml`` or ``model.yaml``
@@ -6,10 +6,8 @@ in the folder, or, where the folder is read-only, ``results/indexes/<hash of its
 """
 
 import hashlib
-import logging
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,13 @@ import yaml
 
 from xstilts import schema
 from xstilts.errors import UserError
-from xstilts.forms import FORMS
-from xstilts.forms.declaration import Role
-from xstilts.planning.registry import Registry
-from xstilts.planning.tasks import Source, Task
+from xstilts.model_config import has_language_head
 from xstilts.relative_path import RULE, is_inside
-from xstilts.store.files import file_sha256, write_atomically
-from xstilts.store.model_folder import check_model
+from xstilts.store.files import file_sha256, read_json, write_atomically
+from xstilts.store.model_folder import check_model, weight_names
 
-log = logging.getLogger(__name__)
-
-Reader = Callable[[Source, Path, Sequence[str]], Iterable[Any]]
+# key of what an index says of a model's configuration
+LANGUAGE_HEAD = "language_model_head"
 
 
 def location(folder: Path, name: str, results: Path) -> Path | None:
@@ -84,76 +78,20 @@ def write(folder: Path, name: str, results: Path, files: Mapping[str, Any]) -> P
 
 
 def index_model(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the index of a model folder: the SHA-256 and size of each file that is used.
+    """Return the index of a model folder: its files, and whether the weights have a language-model head, where known.
+
+    Raises:
+        UserError: as ``model_files``.
+    """
+    files = model_files(folder)
+    head = has_language_head(read_json(folder / "config.json"), weight_names(folder / name for name in files))
+    return {**files, "config.json": {**files["config.json"], LANGUAGE_HEAD: head}}
+
+
+def model_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the SHA-256 and size of each file of a model folder that is used.
 
     Raises:
         UserError: if weights, configuration or tokenizer are missing.
     """
     return {path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in check_model(folder)}
-
-
-def index_mirror(folder: Path, registry: Registry, read: Reader) -> dict[str, dict[str, Any]]:
-    """Return the index of a mirror: the SHA-256 of every file that a task reads, and what it is to each such task.
-
-    Args:
-        folder: the mirror.
-        registry: its tasks say which files there are.
-        read: ``readers.read``, which gives the rows of files.
-
-    Raises:
-        UserError: if the folder is missing or a file cannot be read in the format its task states.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such mirror folder")
-    files: dict[str, dict[str, Any]] = {}
-    totals: Counter[tuple[str, str, str]] = Counter()
-    for task in registry.tasks.values():
-        for source, names, split, language in _file_groups(task):
-            if not all((folder / name).is_file() for name in names):
-                continue
-            raw = iter(read(source, folder, names))
-            first = next(raw, None)
-            rows = sum(1 for _ in raw) + (first is not None)
-            log.info("%s: %s: %d rows", task.name, ", ".join(names), rows)
-            totals[task.name, split, language] += rows
-            use = {"split": split, "rows": rows, "language": language}
-            if first is not None and not _has_labels(task, source, first):
-                use["labelled"] = False
-            for name in names:
-                if name not in files:
-                    files[name] = {"sha256": file_sha256(folder / name), "tasks": {}}
-                files[name]["tasks"].setdefault(task.name, dict(use))
-    for file in files.values():
-        for name, use in file["tasks"].items():
-            split, language = use["split"], use["language"]
-            use["sample"] = registry.tasks[name].is_sample(split, language, totals[name, split, language])
-    if not files:
-        raise UserError(f"{folder}: none of the registry's files is here; see `sources` in registry/tasks")
-    return files
-
-
-def _has_labels(task: Task, source: Source, row: Mapping[str, Any]) -> bool:
-    """Tell whether a row has what a source calls its label, where it has one: the labels of tests can be withheld."""
-    roles = FORMS[task.form].of_role(Role.LABEL, Role.LABELS)
-    return all(source.columns[field].split(".")[0] in row for field in roles if field in source.columns)
-
-
-def _file_groups(task: Task) -> list[tuple[Source, tuple[str, ...], str, str]]:
-    """Return the groups of files that are read together: their source, their names, split and language."""
-    groups: list[tuple[Source, tuple[str, ...], str, str]] = []
-    for source in task.sources:
-        if source.kind != "files":
-            continue
-        for split, templates in (("train", source.training), ("dev", source.dev)):
-            for template in templates:
-                groups += [
-                    (source, (task.file(template, language),), split, language)
-                    for language in source.training_languages
-                ]
-        for entry in source.evaluation:
-            for language in entry.languages or task.languages:
-                for split, templates in ((entry.split, entry.templates(language)), ("threshold", entry.threshold)):
-                    names = tuple(task.file(template, language) for template in templates)
-                    if names:
-                        groups.append((source, names, split, language))
-    return groups

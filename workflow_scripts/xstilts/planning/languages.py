@@ -8,6 +8,9 @@ from xstilts.errors import UserError
 
 Languages = Mapping[str, Mapping[str, Any]]
 
+# tags that BCP 47 has given up or that are wider than ours, as models and data sets write them
+_OTHER_TAGS = {"cmn": "zh", "fil": "tl", "in": "id", "iw": "he", "ji": "yi", "no": "nb"}
+
 
 def check_language(name: str, languages: Languages, place: str) -> None:
     """Refuse a language that is not in the table.
@@ -24,7 +27,11 @@ def check_language(name: str, languages: Languages, place: str) -> None:
         tag = written[name]
         raise UserError(f"{place}: write {tag!r} for {name!r}; it is {languages[tag]['name']}")
     meant = {tag: tag for tag in languages} | {row["name"]: tag for tag, row in languages.items()}
-    close = difflib.get_close_matches(name, meant, n=1, cutoff=0.6)
+    primary, *subtags = name.replace("_", "-").split("-")
+    tag = _OTHER_TAGS.get(primary, primary)
+    # a tag with a region, or under another name, but none with another script; else what is spelled nearly so
+    same = tag in languages and not any(len(subtag) == len("Latn") for subtag in subtags)
+    close = [tag] if same else difflib.get_close_matches(name, meant, n=1, cutoff=0.75)
     found = f"did you mean {meant[close[0]]!r} ({languages[meant[close[0]]]['name']})? " if close else ""
     # those of the miniature world are not a user's to add
     another = "to add it, give languages.yaml a row such as xx: {name: ..., script: Latn} (docs/add-a-task.md)"

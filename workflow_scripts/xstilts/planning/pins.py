@@ -81,6 +81,11 @@ class PinnedModel:
         """Its folder; None for a model of the hub."""
         return Path(self.named).expanduser() if self.pin.revision is None else None
 
+    @property
+    def hub(self) -> str | None:
+        """Its repository and commit on the hub; None for a folder."""
+        return f"{self.repository}@{self.pin.revision}" if self.repository else None
+
     def entry(self) -> dict[str, Any]:
         """Return what the registry would have of it, as ``schemas/models.yaml`` has it."""
         entry = {

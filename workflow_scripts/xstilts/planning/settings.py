@@ -104,8 +104,9 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
         for name, folder in settings.model_folders.items()
         if name in study.registered(entries)
     }
-    plan = make_plan(study, entries, Indexes(mirror, models))
-    feasibility.check(plan, entries, str(settings.study))
+    indexes = Indexes(mirror, models)
+    plan = make_plan(study, entries, indexes)
+    feasibility.check(plan, entries, indexes, str(settings.study))
     return plan
 
 

@@ -1,14 +1,15 @@
 """Which source each data set comes from, and whether it has what the study asks for: ring three of the checks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.errors import UserError, suggestion
+from xstilts.planning.mirror_index import UNLABELLED, why_not
 from xstilts.planning.registry import MINIATURE, Registry
 from xstilts.planning.study import Study, Target
-from xstilts.planning.tasks import Source, Task
+from xstilts.planning.tasks import Source, Split, Task
 from xstilts.store.specs.data import Content
 
 
@@ -29,6 +30,13 @@ class SplitFiles:
     files: tuple[str, ...]
     threshold: tuple[str, ...]
     labelled: bool = True
+
+
+class _Lacking(NamedTuple):
+    """A file that a source does not have, or why what it has cannot be used."""
+
+    name: str
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -54,16 +62,29 @@ class Sourcing:
             )
         return allowed
 
-    def _has(self, kind: str, source: Source, task: Task, name: str) -> bool:
-        """Tell whether a file can be had; what a hub has is unknown before it is asked."""
-        if source.kind == "hub":
-            return True
+    def _has(self, kind: str, source: Source, task: Task, name: str, labelled: bool = True) -> bool:
+        """Tell whether a file can be had, with its labels or without them, which only a mirror's can be.
+
+        What a hub has is unknown before it is asked.
+        """
         if kind == "mirror":
-            return task.name in self._mirror.get(name, {}).get("tasks", {})
+            use = self._use(task, name)
+            return use is not None and (why_not(use) is None if labelled else UNLABELLED in use)
+        if not labelled or source.kind == "hub":
+            return labelled
         return name in self.registry.checksums if kind == "download" else MADE_UP[kind].makes(name)
 
-    def evaluation(self, name: str, target: Target) -> tuple[Source, dict[str, SplitFiles]]:
-        """Return the source of a target, and for every language the split to score with its files."""
+    def _use(self, task: Task, name: str) -> Mapping[str, Any] | None:
+        """Return what the index says that a file is to a task; None where it is nothing to it."""
+        use: Mapping[str, Any] | None = self._mirror.get(name, {}).get("tasks", {}).get(task.name)
+        return use
+
+    def evaluation(self, name: str, target: Target) -> dict[str, tuple[Source, SplitFiles]]:
+        """Return for every language of a target the split to score, and its source.
+
+        A language comes from the first of the task's sources that has it. All come from the hub or all from files, for
+        they are one node of raw data.
+        """
         task, location = self.registry.tasks[target.task], f"targets.{name}"
         sources = [source for source in self._sources(task, name, location) if source.evaluation]
         splits = [entry.split for source in sources for entry in source.evaluation]
@@ -71,59 +92,97 @@ class Sourcing:
             raise UserError(
                 f"{location}.split: {task.title} has no {target.split!r}; {suggestion(target.split, splits)}"
             )
+        found: dict[str, tuple[Source, SplitFiles]] = {}
         for source in sources:
-            found = {
-                language: split
-                for language in target.languages
-                if (split := self.split(task, name, source, language, target.split)) is not None
-            }
-            if found:
-                break
-        else:
-            raise UserError(f"{location}: {self._why_none(name, target)}")
-        left_out = [language for language in target.languages if language not in found]
+            if found and source.kind != next(iter(found.values()))[0].kind:
+                continue
+            for language in target.languages:
+                if language not in found and (split := self.split(task, name, source, language, target.split)):
+                    found[language] = (source, split)
+        reasons = self._passed_over(task, name, target, sources, found)
+        if not found:
+            raise UserError(f"{location}: {self._why_none(name, target, reasons)}")
+        found = {language: found[language] for language in target.languages if language in found}
+        left_out = {language: reasons.get(language, "") for language in target.languages if language not in found}
         if left_out and target.strict:
+            language, reason = next(iter(left_out.items()))
             raise UserError(
-                f"{location}.languages: the source {self.study.source_of(name)!r} has no {left_out[0]!r} for"
-                f" {task.title}"
+                f"{location}.languages: the source {self.study.source_of(name)!r} has no {language!r} for {task.title}"
+                f"{_in_brackets({language: reason})}"
             )
         if left_out:
-            self.notes.append(f"{name}: no data in {', '.join(left_out)}; evaluated in {', '.join(found)}")
+            lacking = f"{', '.join(left_out)}{_in_brackets(left_out)}"
+            self.notes.append(f"{name}: no data in {lacking}; evaluated in {', '.join(found)}")
+        second = {language: reason for language, reason in reasons.items() if language in found}
+        if second:
+            chosen = ", ".join(f"{language} on {found[language][1].split}" for language in second)
+            self.notes.append(f"{name}: evaluated in {chosen}{_in_brackets(second)}")
         if unlabelled := self.unlabelled(name, target, found):
             what = "predicted for export-xtreme" if self.study.unlabelled_tests else "`unlabelled_tests` predicts them"
-            self.notes.append(f"{name}: tests without labels are not scored; {what}: {', '.join(unlabelled[1])}")
-        return source, found
+            self.notes.append(f"{name}: tests without labels are not scored; {what}: {', '.join(unlabelled)}")
+        return found
 
-    def _why_none(self, name: str, target: Target) -> str:
-        """Return why a source has no language of a target to score."""
+    def _why_none(self, name: str, target: Target, reasons: Mapping[str, str]) -> str:
+        """Return why a source has no language of a target to score, with the reasons of its files by language."""
         title, kind = self.registry.tasks[target.task].title, self.study.source_of(name)
         if unlabelled := self.unlabelled(name, target, {}):
-            without = ", ".join(unlabelled[1])
-            return f"{title} has no labels in its test ({without}); scores need a split that has, such as the dev files"
+            return (
+                f"{title} has no labels in its test ({', '.join(unlabelled)}); scores need a split that has, such as"
+                f" the dev files{_in_brackets(reasons)}"
+            )
         more = "; add its files and run xstilts index-mirror again" if kind == "mirror" else ""
-        return f"none of the languages {', '.join(target.languages)} is there for {title} in the source {kind!r}{more}"
+        return (
+            f"none of the languages {', '.join(target.languages)} is there for {title} in the source {kind!r}"
+            f"{_in_brackets(reasons)}{more}"
+        )
 
     def unlabelled(
-        self, name: str, target: Target, scored: Mapping[str, SplitFiles]
-    ) -> tuple[Source, dict[str, SplitFiles]] | None:
-        """Return the source whose official test of a target has no labels, with its files by language; None without.
+        self, name: str, target: Target, scored: Mapping[str, tuple[Source, SplitFiles]]
+    ) -> dict[str, tuple[Source, SplitFiles]]:
+        """Return by language the official test of a target that has no labels, and its source.
 
         Args:
             name: the target's name in the study.
             target: the target.
-            scored: the splits that are scored; a language whose official test is among them needs no other one.
+            scored: what is scored; a language whose official test is among it needs no other one.
         """
         task = self.registry.tasks[target.task]
-        languages = [code for code in target.languages if code not in scored or not scored[code].official]
+        found: dict[str, tuple[Source, SplitFiles]] = {}
         for source in self._sources(task, name, f"targets.{name}"):
-            found = {
-                language: split
-                for language in languages
-                if (split := self.split(task, name, source, language, None, labelled=False)) is not None
-            }
-            if found:
-                return source, found
-        return None
+            for entry in (entry for entry in source.evaluation if entry.official):
+                for language in target.languages:
+                    known = language in found or (language in scored and scored[language][1].official)
+                    if not known and (split := self.split(task, name, source, language, entry.split, labelled=False)):
+                        found[language] = (source, split)
+        return {language: found[language] for language in target.languages if language in found}
+
+    def _passed_over(
+        self,
+        task: Task,
+        reference: str,
+        target: Target,
+        sources: Sequence[Source],
+        found: Mapping[str, tuple[Source, SplitFiles]],
+    ) -> dict[str, str]:
+        """Return for each language the first file that is preferred to what is used and cannot be, and why."""
+        reasons: dict[str, str] = {}
+        if self.study.source_of(reference) != "mirror":
+            return reasons
+        entries = [(source, entry) for source in sources for entry in source.evaluation]
+        for language in target.languages:
+            for source, entry in entries:
+                if language in found and (source, entry.split) == (found[language][0], found[language][1].split):
+                    break
+                for name in self._files(task, entry, language, target.split):
+                    if reason := self._why_not(task, name):
+                        reasons.setdefault(language, reason)
+        return reasons
+
+    def _files(self, task: Task, entry: Split, language: str, asked: str | None) -> tuple[str, ...]:
+        """Return the files of a split in a language; none where it has not the language or is not the one asked for."""
+        if asked not in (None, entry.split) or language not in (entry.languages or task.languages):
+            return ()
+        return tuple(task.file(template, language) for template in entry.templates(language))
 
     def split(
         self, task: Task, reference: str, source: Source, language: str, asked: str | None, labelled: bool = True
@@ -133,31 +192,38 @@ class Sourcing:
         Args:
             task: the task.
             reference: what the study calls it.
-            source: the source.
+            source: one of the task's.
             language: the language.
             asked: the split that must be it; None for any.
-            labelled: whether its files have labels; of those without, the official split alone is one.
+            labelled: whether its files have labels.
         """
         kind = self.study.source_of(reference)
         for entry in source.evaluation:
-            files, threshold = (
-                tuple(task.file(template, language) for template in templates)
-                for templates in (entry.templates(language), entry.threshold)
-            )
-            listed = entry.languages or task.languages
-            there = files and all(self._has(kind, source, task, name) for name in files)
-            if self._labelled(kind, task, files) != labelled or not (labelled or entry.official):
-                continue
-            if asked in (None, entry.split) and language in listed and there:
+            files = self._files(task, entry, language, asked)
+            if files and all(self._has(kind, source, task, name, labelled) for name in files):
                 # without another split to choose a threshold on, it is chosen on a half of this one
+                threshold = tuple(task.file(template, language) for template in entry.threshold)
                 threshold = threshold if all(self._has(kind, source, task, name) for name in threshold) else ()
                 return SplitFiles(entry.split, entry.official, files, threshold, labelled)
         return None
 
-    def _labelled(self, kind: str, task: Task, files: tuple[str, ...]) -> bool:
-        """Tell whether files have labels; those of a mirror may not, as its index knows."""
-        uses = [self._mirror.get(name, {}).get("tasks", {}).get(task.name, {}) for name in files]
-        return kind != "mirror" or all(use.get("labelled", True) for use in uses)
+    def contexts(self, name: str, target: Target, language: str, kind: str) -> tuple[Source, SplitFiles] | None:
+        """Return where contexts are that no training data may have; without labels where no split has them.
+
+        Args:
+            name: the target's name.
+            target: the target.
+            language: the language of the training data.
+            kind: what kind of source the target is evaluated from.
+        """
+        task = self.registry.tasks[target.task]
+        sources = [source for source in self._sources(task, name, f"targets.{name}") if source.kind == kind]
+        for labelled in (True, False):
+            for source in sources:
+                split = self.split(task, name, source, language, target.split, labelled)
+                if split is not None:
+                    return source, split
+        return None
 
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:
         """Return what the index says of a file's rows before it is read: their number, and whether it is a sample."""
@@ -175,40 +241,56 @@ class Sourcing:
         if not sources:
             hint = suggestion(language, available) if available else f"nor in any other from the source {kind!r}"
             raise UserError(f"{reference}: no training data in {language!r}; {hint}")
-        missing: list[str] = []
+        missing: list[_Lacking] = []
         for source in sources:
             lacking = self._lacking(task, reference, source, language)
             if not lacking:
                 return source
             missing += lacking[:1]
+        unusable = [each.reason for each in missing if each.reason]
+        if unusable:
+            mend = "put another file in its place and run xstilts index-mirror again"
+            raise UserError(f"{reference} (training data): {' and '.join(unusable)}; {mend}")
         mend = "add it to the mirror and run xstilts index-mirror again" if kind == "mirror" else "use a mirror for it"
         where = {"mirror": "not in the mirror's index", "download": "without a known checksum"}.get(kind, "not made up")
-        raise UserError(f"{reference} (training data): {' and '.join(missing)}: {where}; {mend}")
+        raise UserError(f"{reference} (training data): {' and '.join(each.name for each in missing)}: {where}; {mend}")
 
-    def _lacking(self, task: Task, reference: str, source: Source, language: str) -> list[str]:
-        """Return the files of training data that a source names and that are not there."""
+    def _lacking(self, task: Task, reference: str, source: Source, language: str) -> list[_Lacking]:
+        """Return what a source names as training data and does not have, or not so that it can be used."""
         kind = self.study.source_of(reference)
         names = [task.file(template, language) for template in (*source.training, *source.dev)]
-        lacking = [name for name in names if not self._has(kind, source, task, name)]
+        lacking = [
+            _Lacking(name, self._why_not(task, name)) for name in names if not self._has(kind, source, task, name)
+        ]
         for member in (self.registry.tasks[member] for member in source.union):
             ways = [
                 self._lacking(member, member.name, each, language)
                 for each in self._sources(member, member.name, task.name)
                 if each.trains() and language in each.training_languages
             ]
-            shortest = sorted(ways, key=len)[:1] or [[f"training data of {member.name}"]]
+            shortest = sorted(ways, key=len)[:1] or [[_Lacking(f"training data of {member.name}", None)]]
             lacking += shortest[0]
         return lacking
 
-    def content(
-        self, task: Task, reference: str, names: list[str], source: Source
-    ) -> tuple[Content, dict[str, list[str]]]:
+    def _why_not(self, task: Task, name: str) -> str | None:
+        """Return why a task cannot use a file of the mirror, by the name of the file; None where nothing is known."""
+        use = self._use(task, name)
+        reason = None if use is None else why_not(use)
+        return reason if reason is None or reason.startswith(name) else f"{name}: {reason}"
+
+    def content(self, task: Task, reference: str, files: Mapping[str, Source]) -> tuple[Content, dict[str, list[str]]]:
         """Return what decides the content of files, for the spec of their node, and where they can be downloaded.
+
+        Args:
+            task: the task.
+            reference: the task or target.
+            files: names, each with its source.
 
         Raises:
             UserError: if a hub source has no pinned revision.
         """
-        kind = self.study.source_of(reference)
+        kind, names = self.study.source_of(reference), sorted(files)
+        source = files[names[0]]
         unhashed: dict[str, str | None] = dict.fromkeys(names)
         if source.kind == "hub":
             if source.revision is None:
@@ -218,7 +300,7 @@ class Sourcing:
             return Content(kind=kind, files={name: self._mirror[name]["sha256"] for name in names}), {}
         if kind == "download":
             content = Content(kind="url", files={name: self.registry.checksums[name] for name in names})
-            return content, {name: _urls(source, name) for name in names}
+            return content, {name: _urls(files[name], name) for name in names}
         if kind == MINIATURE:
             # each world of a study is planned by itself
             (seed,), generator = self.study.worlds, MADE_UP[kind].VERSION
@@ -228,6 +310,13 @@ class Sourcing:
     @property
     def _mirror(self) -> Mapping[str, Mapping[str, Any]]:
         return {} if self.indexes.mirror is None else self.indexes.mirror
+
+
+def _in_brackets(reasons: Mapping[str, str]) -> str:
+    """Return the first reason as it stands behind what it is a reason of, and how many there are beside it."""
+    first, *others = [reason for reason in reasons.values() if reason] or [""]
+    more = f"; {len(others)} more, which xstilts index-mirror names" if others else ""
+    return f" ({first}{more})" if first else ""
 
 
 def _urls(source: Source, name: str) -> list[str]:

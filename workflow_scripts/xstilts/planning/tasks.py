@@ -10,6 +10,7 @@ from xstilts.errors import UserError, suggestion
 from xstilts.forms import FORMS
 from xstilts.planning.languages import Languages, check_language, codes_in_files
 from xstilts.references import in_language, parse_reference
+from xstilts.store.specs.data import Reading, Where
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,19 @@ class Source:
         """Tell whether there is training data here."""
         return bool(self.training or self.union)
 
+    @property
+    def reading(self) -> Reading:
+        """What of the source decides the rows of its files."""
+        return Reading(
+            reader=self.reader or "",
+            header=self.header,
+            columns=self.columns,
+            values=self.values,
+            labels=self.labels,
+            drop_labels=self.drop_labels,
+            unanswerable=self.unanswerable,
+        )
+
 
 @dataclass(frozen=True)
 class Task:
@@ -84,6 +98,12 @@ class Task:
     def file(self, template: str, language: str) -> str:
         """Return the name of a file for a language."""
         return template.replace("{language}", language).replace("{code}", self.codes.get(language, language))
+
+    def where(self, source: Source, language: str) -> Where | None:
+        """Return which rows of a source's file are in a language, or None if all are."""
+        if source.where is None:
+            return None
+        return Where(column=source.where["column"], starts_with=self.file(source.where["starts_with"], language))
 
     def published(self, split: str, language: str, found: int | None = None) -> int | None:
         """Return how many rows a split has by its paper, or None where that is not known.

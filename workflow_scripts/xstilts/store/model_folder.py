@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -67,6 +67,14 @@ def check_model(folder: Path) -> list[Path]:
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not whole ({error}); fetch or save the weights anew") from None
     return files
+
+
+def weight_names(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the names of the weights in those of some files that are safetensors."""
+    for path in paths:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as weights:
+                yield from weights.keys()
 
 
 def _like(names: Iterable[str], *patterns: str) -> list[str]:

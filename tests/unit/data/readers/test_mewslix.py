@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from xstilts.data import readers
+from xstilts.data import readers, usable
 from xstilts.data.prepare import prepare
 from xstilts.errors import UserError
 from xstilts.forms import retrieval
 from xstilts.planning import registry
-from xstilts.planning.index import index_mirror
+from xstilts.planning.mirror_index import index_mirror
 from xstilts.planning.plan import Indexes, make_plan
 from xstilts.planning.study import read_study
 
@@ -283,7 +283,7 @@ def planned(tmp_path):
         path = tmp_path / "study.yaml"
         path.write_text(STUDY.replace("LANGUAGES", languages).replace("{dev_rows: 2}", limits))
         known = registry.load()
-        plan = make_plan(read_study(path, known), known, Indexes(index_mirror(folder.parent, known, readers.read)))
+        plan = make_plan(read_study(path, known), known, Indexes(index_mirror(folder.parent, known, usable.check)))
         prepared = {name: prepare(node.spec, folder.parent, ()) for name, node in named(plan, "prepared").items()}
         return plan, prepared
 

@@ -101,5 +101,5 @@ def test_hub_says_what_to_do(hub, step, revision):
     assert data.startswith(f"hub: cannot fetch owner/name at {revision}, configuration default, split train: ")
     assert model.startswith(f"hub: cannot fetch owner/model at {revision}: ")
     for line in (data, model):
-        assert line.endswith("; set `offline: false`, or fetch on a machine with a network")
+        assert line.endswith("; set `offline: false`, or carry it here with xstilts mirror")
         assert len(line.splitlines()) == 1

@@ -123,5 +123,5 @@ def set_offline(offline: bool) -> None:
 def explain(what: str, error: Exception, offline: bool) -> str:
     """Return the line that an error of the hub's client is to people."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    mend = "set `offline: false`, or fetch on a machine with a network" if offline else "try again, or use a mirror"
+    mend = "set `offline: false`, or carry it here with xstilts mirror" if offline else "try again, or use a mirror"
     return f"hub: cannot fetch {what}: {reason}; {mend}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.data.sources import Place, hashes
-from xstilts.data.sources.hub import explain, make_tokenizer, set_offline
+from xstilts.data.sources.hub import explain, set_offline
 from xstilts.errors import UserError
 from xstilts.store.files import file_sha256, target
 from xstilts.store.model_folder import used_files
@@ -84,7 +84,6 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
                 f"hub: {name} of {place.hub} is not the pinned file: SHA-256 {found[:16]}..., expected"
                 f" {sha256[:16]}...; try again, or pin it anew: xstilts pin {place.study}"
             )
-    make_tokenizer(folder, place.hub)
 
 
 def _download(repository: str, revision: str, names: Sequence[str], folder: Path, offline: bool) -> None:

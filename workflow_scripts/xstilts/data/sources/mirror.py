@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from xstilts.data.sources import Place, hashes
-from xstilts.data.sources.hub import make_tokenizer
 from xstilts.errors import UserError
 from xstilts.store.files import file_sha256, target
 from xstilts.store.specs.data import Content
@@ -19,7 +18,8 @@ def fetch_data(content: Content, folder: Path, place: Place) -> None:
     if place.folder is None:
         raise UserError("mirror: not set in config.yaml, but this study's data comes from a mirror")
     for name, sha256 in hashes(content).items():
-        _copy(place.folder, name, folder, sha256, f"xstilts index-mirror {place.folder}")
+        command = f"xstilts index-mirror {place.folder}"
+        copy_checked(place.folder / name, target(folder, name), sha256, command)
 
 
 def fetch_model(content: Content, folder: Path, place: Place) -> None:
@@ -34,12 +34,21 @@ def fetch_model(content: Content, folder: Path, place: Place) -> None:
         raise UserError("model_folders: this model was planned from a local folder that config.yaml no longer names")
     command = f"xstilts index-model {place.folder}" if place.study is None else f"xstilts pin {place.study}"
     for name, sha256 in hashes(content).items():
-        _copy(place.folder, name, folder, sha256, command)
-    make_tokenizer(folder, str(place.folder))
+        copy_checked(place.folder / name, target(folder, name), sha256, command)
 
 
-def _copy(place: Path, name: str, folder: Path, sha256: str, command: str) -> None:
-    source, copy = place / name, target(folder, name)
+def copy_checked(source: Path, copy: Path, sha256: str, command: str) -> None:
+    """Copy a file that an index names.
+
+    Args:
+        source: the file.
+        copy: where it is written.
+        sha256: what the index says of it.
+        command: what makes the index anew.
+
+    Raises:
+        UserError: if it is missing or is not the one that was indexed.
+    """
     if not source.is_file():
         raise UserError(
             f"{source}: missing, though the index names it; put it back, or accept the folder with: {command}"

@@ -40,7 +40,11 @@ COLUMNS = (
         "ISO 15924 code of the script, or yes or no; `minus` between two: by how much the gain of the first is larger",
     ),
     Column("languages", "text", "the languages of the group; of two groups those of the first"),
-    Column("score", "number", "mean over languages and runs with the mixture, in the unit of the metric"),
+    Column(
+        "score",
+        "number",
+        "mean over languages and runs with the mixture, in the unit of the metric; of two groups their difference",
+    ),
     Column("baseline", "number", "the same with none"),
     Column("gain", "number", "score minus baseline"),
     Column("low", "number", "lower end of the 95 % interval"),
@@ -98,7 +102,7 @@ def _of_model(
     plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.target == name and cell.model == model))
     examples = {name: resampling.examples_of(plan, results, name)}
     metric = plan.targets[name].metric
-    groups = _groups(features.loc[list(examples[name])], plan.targets[name].language)
+    groups = _groups(features, list(examples[name]), plan.targets[name].language)
     on = {(feature, group): _outcome(name, metric, weights) for (feature, group), weights in groups.items()}
     compared = gains_over_none(plan, list(dict.fromkeys(on.values())))
     measured = arms.measure(plan, results, examples, [term for outcome in compared for term in outcome.terms])
@@ -131,14 +135,15 @@ def _of_model(
             }
 
 
-def _groups(features: pd.DataFrame, source: str) -> dict[tuple[str, str], dict[str, float]]:
+def _groups(features: pd.DataFrame, evaluated: Sequence[str], source: str) -> dict[tuple[str, str], dict[str, float]]:
     """Return the weights of languages by feature and group; nothing of a feature in which all languages are alike.
 
     Args:
         features: ``script`` and ``in_pretraining`` by language.
-        source: the source language, which is in no group.
+        evaluated: the languages in which there are predictions.
+        source: the source language, which is in no group, whether there are predictions in it or not.
     """
-    others = features.drop(index=source)
+    others = features.loc[[language for language in evaluated if language != source]]
     of_scripts = {str(script): list(rows.index) for script, rows in others.groupby("script")}
     of_text = {str(text): list(rows.index) for text, rows in others.groupby("in_pretraining") if text != UNKNOWN}
     script = str(features.loc[source, "script"])

@@ -62,6 +62,31 @@ class Where:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileGroup:
+    """Files that are read together, and what decides their rows.
+
+    Attributes:
+        form: the form of the rows.
+        labels: the task's labels.
+        reading: how the files are read.
+        files: their names.
+        prefix: of ids and clusters for rows that have none in the file.
+        where: which rows are in the language that is read; None for all.
+        cluster_rows: number of rows in a row that share a cluster, where nothing else says which do.
+        labelled: whether labels and answers are read; without, rows have none.
+    """
+
+    form: str
+    labels: Sequence[str] | None
+    reading: Reading
+    files: Sequence[RelativePath]
+    prefix: str
+    where: Where | None
+    cluster_rows: int = 1
+    labelled: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingFile:
     """A file of training data, the number of its rows where its source states it, and whether it is a sample."""
 
@@ -83,7 +108,9 @@ class EvaluationFiles:
         published: number of rows by the paper.
         rows: number of rows by the source.
         sample: whether these are not all rows.
-        labelled: whether the rows have labels; others are predicted for export, and not scored.
+        reading: how the files are read, where not as the spec says.
+        labelled: whether labels and answers are read; rows without are predicted for export, and not scored, and their
+            contexts can be left out of training data.
     """
 
     split: str
@@ -94,6 +121,7 @@ class EvaluationFiles:
     published: int | None
     rows: int | None
     sample: bool
+    reading: Reading | None = None
     labelled: bool = True
 
 
