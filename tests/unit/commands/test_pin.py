@@ -230,7 +230,7 @@ ENCODER_BOTH_WAYS = {"models": ["./my-encoder", "xlm-roberta-base"], "recipes": 
     ("change", "message"),
     [
         ({"models": ["./my-encoder"], "languages": ["de", "enn"]}, "study.yaml: languages: unknown language 'enn'"),
-        (ENCODER_BOTH_WAYS, "study.yaml: models.xlm-roberta-base: the recipe r has `attention: bidirectional`"),
+        (ENCODER_BOTH_WAYS, "study.yaml: models.xlm-roberta-base: the recipe r: attention: bidirectional"),
         (
             {"models": ["./other", "my-encoder"]},
             "study.yaml: models: unknown model 'my-encoder'; did you mean './my-encoder'?",
