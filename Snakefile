@@ -1,8 +1,6 @@
 # Intermediate-task training and zero-shot cross-lingual transfer, from raw data to figures.
-#
 #   make study                                install, run the configured study, print table and first paragraph
-#   snakemake --cores all                     run the study that config.yaml names
-#   snakemake --cores all --profile slurm     the same on a cluster
+#   snakemake --cores all                     run the study that config.yaml names; with --profile slurm on a cluster
 #   snakemake figures --cores 1               make one product: data tokens models scores estimates analyses tables figures report paper
 #   snakemake --dag | dot -Tsvg > dag.svg     look at the jobs
 from snakemake.utils import min_version
