@@ -169,7 +169,7 @@ def memory(megabytes, stage=None):
 
     def asked(wildcards, attempt):
         found = stage and estimated(node(stage, wildcards))
-        lacked = slurm.lacks(wildcards.node, attempt - 1).memory
+        lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
         return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
 
     return asked
@@ -179,7 +179,7 @@ def minutes(first, stage=None):
     """Ask on a known GPU for twice what the operations need, and half an hour; twice as long after a try that lacked it."""
 
     def asked(wildcards, attempt):
-        lacked = slurm.lacks(wildcards.node, attempt - 1).time
+        lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).time
         one = stage and node(stage, wildcards)
         if one and is_made_ahead(one):
             return 10 * 2**lacked
@@ -340,10 +340,10 @@ def look_for_jobs_when_one_ends():
         workflow.scheduler.job_rate_limiter = None
 
 
-def start_warm_process():
+def start_warm_process(shell=None):
     """Start the process that jobs on this machine are forked from, unless they run in environments of their own."""
     if not workflow.deployment_settings.deployment_method:
-        server.start()
+        server.start(shell)
 
 
 if workflow.is_main_process and not by_xstilts_run:

@@ -22,16 +22,24 @@ def slurm_executor():
     return plugin if is_used else None
 
 
+def slurm_logs():
+    """Give the folder where the executor keeps what jobs of Slurm's printed."""
+    chosen = getattr(workflow.executor_settings, "logdir", None)
+    return Path(workflow.workdir_init, chosen) if chosen else slurm.LOGS
+
+
 def run_rules_as_steps():
     """Have a job of Slurm's run its rules itself, each as a step, and fork what they run from a warm process of its own.
 
-    Snakemake's executor would start a Snakemake for each rule of a job, and each rule would import torch.
+    Snakemake's executor would start a Snakemake for each rule of a job, and each rule would import torch. The warm process
+    is a step, too: Slurm asks all steps to end, and what it then kills first is the batch script and all that it started.
     """
+    step = f"{workflow.basedir}/rules/slurm_step.sh"
     workflow.localrules(*JOBS)
-    shell.executable(f"{workflow.basedir}/rules/slurm_step.sh")
-    # as Snakemake has it for bash
-    shell.prefix("set -euo pipefail; ")
-    start_warm_process()
+    shell.executable(step)
+    # as Snakemake has it for bash; and Python takes the place of bash, the one process of a step that Slurm may signal
+    shell.prefix("set -euo pipefail; exec ")
+    start_warm_process(step)
 
 
 # in the Snakemake that Slurm starts; of an array every task is started with the command of the first, and its executor

@@ -67,14 +67,16 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
              "max_position_embeddings": 128, "pad_token_id": 1}),
 }  # fmt: skip
 
+# those for images and text
+READ_IMAGES = [kind for kind, (_, settings) in ARCHITECTURES.items() if "text_config" in settings]
+
 
 def write_architecture(kind: str, folder: Path) -> None:
     """Write a model of an architecture, as its published ones are, into a folder."""
     family, settings = ARCHITECTURES[kind]
     size = write_tokenizer(family, folder)
-    reads_images = "text_config" in settings
     torch.manual_seed(0)
-    auto = "AutoModelForImageTextToText" if reads_images else FAMILIES[family][1]
+    auto = "AutoModelForImageTextToText" if kind in READ_IMAGES else FAMILIES[family][1]
     getattr(transformers, auto).from_config(config_of(kind, size)).save_pretrained(folder)
 
 

@@ -24,6 +24,22 @@ def held(training):
     return locked(training.results / training.training)
 
 
+def lengthen(training, epochs):
+    """Have the training take longer, without an early end."""
+
+    def change(study):
+        study["recipes"]["quick"]["early_stopping"] = {"evaluate_every": 10, "patience": 1000}
+        study["recipes"]["quick"]["target"]["epochs"] = epochs
+
+    training.change(change)
+    training.locate()
+
+
+def says(training, text):
+    """Tell whether the training's last try has said something."""
+    return training.log.exists() and text in training.log.read_text()
+
+
 @contextlib.contextmanager
 def waiting_run(training):
     """Hold the lock, and give a run whose job waits for it."""
@@ -47,7 +63,9 @@ def test_cancelled_job_is_started_again(slurm, training):
 def test_job_has_one_snakemake_and_its_warm_process_which_end_with_it(slurm, training):
     with waiting_run(training):
         (snakemake,) = [one for one in training.processes() if {"snakemake", "remote"} <= set(one.cmdline())]
-        (server,) = [child for child in snakemake.children() if "serve" in child.cmdline()]
+        (server,) = [
+            one for one in training.processes() if {"serve", "--socket"} <= set(one.cmdline()) and one.children()
+        ]
         (job,) = server.children()
         slurm.signal(slurm.jobs(training.folder, "running"))
         for process in (snakemake, server, job):
@@ -66,29 +84,23 @@ def test_job_that_lacks_memory_gets_twice_as_much(slurm, training):
 
 def test_job_at_its_time_limit_gets_twice_as_long(slurm, training):
     training.change_rules(("round(30 + 120 * hours if known else first)", "1"), ("return 10 *", "return 0 *"))
-    with held(training):
-        run = training.run_literally()
-        run.reaches(lambda: "Trying to restart job" in run.text, "the time limit")
-        run.reaches(lambda: len(slurm.jobs(training.folder)) == 2, "the second try")
-        first, second = slurm.jobs(training.folder)
+    lengthen(training, epochs=2000)
+    run = training.run_literally()
+    run.reaches(lambda: says(training, "resuming at step"), "the second try, which goes on")
+    first, second = slurm.jobs(training.folder)
     assert first.memory == second.memory
     assert (first.time, second.time) == ("1:00", "2:00")
 
 
-def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training):
-    """As Slurm does half a minute before it ends a job that is at its time limit."""
-
-    def longer(study):
-        study["recipes"]["quick"]["early_stopping"] = {"evaluate_every": 10, "patience": 100}
-        study["recipes"]["quick"]["target"]["epochs"] = 20
-
-    training.change(longer)
-    training.locate()
+@pytest.mark.parametrize("options", [["--signal=TERM"], []], ids=["steps asked", "job cancelled"])
+def test_training_that_is_asked_to_end_saves_and_goes_on(slurm, training, options):
+    """With the option scancel asks the steps alone, not the batch script; a preempted job ends as a cancelled one."""
+    lengthen(training, epochs=20)
     run = training.run_literally()
-    run.reaches(lambda: training.log.exists() and "dev accuracy" in training.log.read_text(), "a few steps")
-    slurm.signal(slurm.jobs(training.folder, "running"), "--signal=TERM")
+    run.reaches(lambda: says(training, "dev accuracy"), "a few steps")
+    slurm.signal(slurm.jobs(training.folder, "running"), *options)
     assert run.end() == 0, run.text
-    assert "resuming at step" in training.log.read_text()
+    assert says(training, "resuming at step")
     assert not training.half_written()
 
 

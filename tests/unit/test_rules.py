@@ -2,9 +2,15 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 RULES = Path(__file__).parents[2] / "rules"
+# of those that may be jobs of Slurm's
+JOB_RULES = (RULES / "train.smk").read_text() + (RULES / "evaluate.smk").read_text()
 
 
 def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
@@ -21,6 +27,33 @@ def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
 
 def test_the_shell_of_a_job_can_be_run():
     assert os.access(RULES / "slurm_step.sh", os.X_OK)
+
+
+@pytest.mark.parametrize(("chosen", "folder"), [(None, "."), ("logs", "/run/logs"), ("/elsewhere", "/elsewhere")])
+def test_slurm_logs_are_where_the_executor_keeps_them(chosen, folder):
+    text = re.search(r"^def slurm_logs\(\):\n(?:    .*\n|\n)+", (RULES / "slurm.smk").read_text(), re.M)[0]
+    settings = SimpleNamespace(logdir=chosen)
+    workflow = SimpleNamespace(workdir_init="/run", executor_settings=settings)
+    names = {"workflow": workflow, "Path": Path, "slurm": SimpleNamespace(LOGS=Path("."))}
+    exec(text, names)
+    assert names["slurm_logs"]() == Path(folder)
+
+
+def test_python_is_the_one_process_of_a_step(tmp_path):
+    """Slurm signals no other one, with control groups; bash would end, and leave nobody who saves."""
+    prefix = re.search(r'shell\.prefix\("(.*?)"\)', (RULES / "slurm.smk").read_text())[1]
+    (tmp_path / "python").write_text("#!/bin/bash\necho $PPID\n")
+    (tmp_path / "python").chmod(0o755)
+    commands = re.findall(r"^    shell:\n((?: {8}.*\n)+)", JOB_RULES, re.M)
+    assert len(commands) == 4
+    for command in commands:
+        assert re.match(r' +"python -m xstilts ', command) and not re.search(r"[;|]|&&", command)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{prefix}python -m xstilts train > out 2>&1"], cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 0
+    assert int((tmp_path / "out").read_text()) == os.getpid()
 
 
 def test_outputs_of_a_study_stay_until_new_ones_take_their_places():

@@ -41,6 +41,13 @@ BOTH_WAYS = (
 )
 
 
+def why_not_both_ways(kind: str) -> str | None:
+    """Return why attention cannot be made to look both ways in models of a type; None where it can."""
+    if kind in BOTH_WAYS:
+        return None
+    return f"attention: bidirectional is for decoders such as Qwen 3 and Gemma 3, and this is a model of type {kind}"
+
+
 def text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a config.json says of the model that reads text: of one for images and text, its part."""
     return config.get("text_config") or config

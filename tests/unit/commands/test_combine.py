@@ -73,11 +73,17 @@ def test_the_same_run_made_differently_counts_once_and_is_named(here, caplog):
     (note,) = both.plan.notes
     assert note == (
         "made differently on another machine, though the specs are equal: 1 nodes, the first"
-        " predictions/s.r.mnli.s2.xnli; what results-both had first is used; scores of A and B differ by at most 5"
+        " predictions/s.r.mnli.s2.xnli; what the results folder had first is used; scores of A and B differ by at most"
+        " 5"
     )
     assert note in caplog.text and note in (here / FOLDER / "report.html").read_text()
     scored = both.scores.query("mixture == 'mnli' and seed == 2 and language == 'de' and metric == 'accuracy'")
     assert scored["score"].tolist() == [60]
+    # another spelling of the folder, and what no output reads, is no other combination
+    first = here / "results-a/studies/first/01234567/plan.json"
+    first.write_text(first.read_text().replace('"unlabelled": {}', '"unlabelled": {"predictions/x": "predictions/y"}'))
+    assert commands.main([*shlex.split(COMMAND)[:-1], str(here / "results-both")]) == 0
+    assert len([path for path in (here / FOLDER).parent.iterdir() if not path.is_symlink()]) == 1
 
 
 def test_what_is_not_finished_or_of_another_version_is_refused(here, caplog):

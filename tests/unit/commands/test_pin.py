@@ -160,9 +160,12 @@ def broken_tokenizer(folder):
 REFUSED = {
     "own code": (
         lambda folder: change_config(folder, model_type="nova", auto_map={"AutoModel": "nova.Nova"}),
-        "model type 'nova' needs code of its own (trust_remote_code), which is never run",
+        "code that comes with a model is never run",
     ),
-    "unknown type": (lambda folder: change_config(folder, model_type="nova"), "model type 'nova' is unknown"),
+    "unknown type": (
+        lambda folder: change_config(folder, model_type="nova"),
+        "the architecture 'nova' is not known to transformers",
+    ),
     "no family": (
         lambda folder: (folder / "config.json").write_text(json.dumps({"model_type": "vit"})),
         "model type 'vit'",

@@ -6,7 +6,7 @@ from tests.builders.projects import ROOT
 
 ANSWERS = {
     "sinfo": "gpu|up|2-00:00:00|32|512000|gpu:a100:4",
-    "scontrol": "PartitionName=gpu AllowAccounts=ours",
+    "scontrol": "PartitionName=gpu AllowAccounts=ours AllowQos=high",
     "sacct": "",
 }
 
@@ -24,9 +24,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "slurm"
 
 
-def test_profile_has_what_slurm_says(folder):
+def test_profile_has_what_slurm_says(folder, caplog):
     assert main(["slurm-profile", "--account", "ours"]) == 0
     assert set(yaml.safe_load((folder / "partitions.yaml").read_text())["partitions"]) == {"gpu"}
+    assert (
+        "slurm/partitions.yaml: partition gpu has AllowQos=high; delete it there if these are not yours" in caplog.text
+    )
 
 
 def test_without_accounts_none_is_named(folder, caplog):

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pyarrow
 import pyarrow.parquet
+import pytest
 from xstilts.data.prepare import prepare
 from xstilts.data.sources import tiny
+from xstilts.errors import UserError
 from xstilts.store.specs.data import TrainingFile
 
 from tests.builders.mirrors import ids, squad
@@ -167,12 +169,21 @@ def test_topics_of_sib200_from_the_hub(raw, tmp_path):
 
 
 def test_inference_of_americasnli(raw):
+    """Hypotheses of one premise have successive ids, so that a language that lacks a row has the others' clusters."""
     header = "id\tlanguage\tpremise\thypothesis\tlabel\n"
-    row = "25051\taym\tUkhamaxa.\tJaniwa.\tcontradiction\n"
-    raw.write({"americasnli/test/aym.tsv": header + row})
+    rows = {number: f"{number}\taym\tUkhamaxa.\tJaniwa {number}.\tcontradiction\n" for number in range(25051, 25055)}
+    raw.write({"americasnli/test/aym.tsv": header + "".join(rows.values())})
+    raw.write({"americasnli/test/oto.tsv": header + rows[25053] + rows[25054]})
     raw.made_up("mnli/train.json")
-    parts, _ = raw.prepare("americasnli.evaluation", targets={"americasnli": {"languages": ["ay"]}})
-    assert [(row["text_a"], row["text_b"], row["label"]) for row in parts["ay"]] == [("Ukhamaxa.", "Janiwa.", 2)]
+    study = {"targets": {"americasnli": {"languages": ["ay", "oto"]}}}
+    parts, _ = raw.prepare("americasnli.evaluation", **study)
+    first = parts["ay"][0]
+    assert (first["text_a"], first["text_b"], first["label"]) == ("Ukhamaxa.", "Janiwa 25051.", 2)
+    assert [row["cluster_id"].rpartition(".")[2] for row in parts["ay"]] == ["8350", "8350", "8350", "8351"]
+    assert [row["cluster_id"] for row in parts["oto"]] == [row["cluster_id"] for row in parts["ay"][2:]]
+    raw.write({"americasnli/test/oto.tsv": header + rows[25053].replace("25053", "x3")})
+    with pytest.raises(UserError, match=r"oto\.tsv, row 1: cluster must be a number from 1 .*: 'x3'"):
+        raw.prepare("americasnli.evaluation", **study)
 
 
 def test_names_of_masakhaner2(raw):

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 from xstilts.errors import UserError
-from xstilts.evaluation.combined_plan import combine
+from xstilts.evaluation.combined_plan import combine, figure_differences
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.documentation import Documentation, Setting
-from xstilts.store.study_plan import PlannedNode
+from xstilts.store.study_plan import Corpus, FigureLabels, FigureOptions, PlannedNode
 
 from tests.builders.compared import MIXTURES, XNLI
 from tests.builders.predicted import Predicted, correct
 
 MNLI, NONE = ("s", "mnli"), ("s", "none")
+CORPORA = {"s": Corpus("GiB", {"en": 300.8, "de": 66.6})}
 ANSWER = Answer(
     budgets={"equal epochs": Budget(multi="mnli", single="best", singles=("qqp",))},
     families={"f": Family(small="s", large=None)},
@@ -54,6 +55,33 @@ def test_mixtures_or_targets_of_both(tmp_path):
     assert list(both.targets) == ["xnli", "other"]
 
 
+def test_pretraining_text_in_the_languages_of_both(tmp_path):
+    first = replace(of(tmp_path, [1], NONE, targets=("xnli",)), corpora=CORPORA)
+    second = replace(
+        of(tmp_path, [1], NONE, targets=("other",)), corpora={"s": Corpus("GiB", {"de": 66.6, "th": 71.7})}
+    )
+    assert joined(first, second).corpora == {"s": Corpus("GiB", {"en": 300.8, "de": 66.6, "th": 71.7})}
+
+
+def test_figures_have_the_options_of_both(tmp_path):
+    a = FigureOptions(only=("headline",), widths={"headline": 5}, labels=FigureLabels(models={"s": "XLM-R"}))
+    b = FigureOptions(
+        only=("gain_matrix",), width="column", widths={"gain_matrix": 4},
+        labels=FigureLabels(models={"s": "XLM", "t": "T"}, mixtures={"mnli": "MNLI"}),
+    )  # fmt: skip
+    first, second = of(tmp_path, [1], NONE), of(tmp_path, [1], MNLI)
+    assert joined(replace(first, figures=a), replace(second, figures=b)).figures == FigureOptions(
+        only=("headline", "gain_matrix"), widths={"headline": 5, "gain_matrix": 4},
+        labels=FigureLabels(models={"s": "XLM-R", "t": "T"}, mixtures={"mnli": "MNLI"}),
+    )  # fmt: skip
+    # all figures are made where one of the two makes all
+    assert joined(replace(first, figures=a), second).figures.only is None
+    assert figure_differences(a, b) == [
+        "figures.width: 'page' in A and 'column' in B; that of A is used",
+        "figures.labels.models.s: 'XLM-R' in A and 'XLM' in B; that of A is used",
+    ]
+
+
 def test_worlds_of_both(tmp_path):
     plans = [of(tmp_path, [1], NONE, MNLI, tag=tag, data_tag=tag) for tag in ("-v", "-w")]
     first, second = (
@@ -88,11 +116,14 @@ def change(plan, node, **keys):
             lambda plan: change(plan, "targets/s.r.mnli.s2.xnli", version=9),
             "targets: its version is 1 in A and 9 in B, so their results cannot stand in one table; run the older",
         ),
-        (lambda plan: replace(plan, targets={"xnli": replace(XNLI, metric="f1")}), r"targets: xnli is PlannedTarget\("),
+        (
+            lambda plan: replace(plan, targets={"xnli": replace(XNLI, metric="f1")}),
+            "targets: xnli.metric is 'accuracy' in A and 'f1' in B; only studies in which",
+        ),
         (lambda plan: replace(plan, mixtures={"mnli": ("anli",)}), r"mixtures: mnli is \('mnli',\) in A and \('anli"),
         (
             lambda plan: change(plan, "intermediate/s.r.mnli.s2", sampling={"cap": 7}),
-            "sampling of mixtures: mnli in r is .* in A and .*cap=7",
+            r"sampling of mixtures: mnli in r\.sampling\.cap is \S+ in A and 7 in B",
         ),
         (
             lambda plan: change(plan, "models/s", source={"kind": "hub", "files": {}, "revision": "x"}),
@@ -107,10 +138,18 @@ def change(plan, node, **keys):
             "one of A and B has several worlds and the other has not",
         ),
         (lambda plan: replace(plan, distance={"de": 2}), "distance: de is 1 in A and 2 in B"),
+        (
+            lambda plan: replace(plan, corpora={"s": Corpus("GiB", {"de": 66.7})}),
+            r"pretraining text of s: de is 66\.6 in A and 66\.7 in B",
+        ),
+        (
+            lambda plan: replace(plan, corpora={"s": Corpus("tokens", {})}),
+            "pretraining text: unit of s is 'GiB' in A and 'tokens' in B",
+        ),
     ],
 )  # fmt: skip
 def test_names_that_stand_for_something_else_are_refused(tmp_path, edit, said):
-    first = replace(of(tmp_path, [1], MNLI), documentation=documentation(3), distance={"de": 1})
+    first = replace(of(tmp_path, [1], MNLI), documentation=documentation(3), distance={"de": 1}, corpora=CORPORA)
     with pytest.raises(UserError, match=said) as caught:
         joined(first, edit(of(tmp_path, [2], MNLI)))
     assert "\n" not in str(caught.value)

@@ -67,33 +67,36 @@ def test_what_is_not_known_is_left_out(arms):
     assert "evaluation_timestamp" not in record(replace(arms["s.r.none"], provenance=()), "A Lab", 0)
 
 
-def test_the_model_is_its_checkpoint_and_what_was_made_of_it(arms):
+def test_the_model_is_the_exporters_and_its_checkpoint_stands_beside(arms):
     content = record(arms["s.r.mnli"], "A Lab", 12.6)
     model = content["model_info"]
-    assert (model["id"], model["developer"]) == ("FacebookAI/xlm-roberta-base", "FacebookAI")
+    assert (model["id"], model["developer"]) == ("A Lab/s.r.mnli", "A Lab")
     assert model["inference_engine"] == {"name": "transformers", "version": "5.23.0"}
     details = model["additional_details"]
-    assert (details["pretrained_revision"], details["mixture"], details["seeds"]) == ("c" * 40, "mnli", "[1, 2]")
-    assert content["source_metadata"]["evaluator_relationship"] == "third_party"
+    assert (details["pretrained_checkpoint"], details["pretrained_revision"]) == (
+        "FacebookAI/xlm-roberta-base", "c" * 40,
+    )  # fmt: skip
+    assert (details["mixture"], details["seeds"]) == ("mnli", "[1, 2]")
+    assert content["source_metadata"]["evaluator_relationship"] == "first_party"
     assert content["retrieved_timestamp"] == "13"
     other = record(arms["s.r.none"], "A Lab", 0)
-    assert other["model_info"]["id"] == model["id"] and other["evaluation_id"] != content["evaluation_id"]
+    assert other["model_info"]["id"] == "A Lab/s.r.none" and other["evaluation_id"] != content["evaluation_id"]
 
 
 def test_paths_and_checksum(written, tmp_path):
     content = json.loads(written[".json"].read_text())
     stated = content["detailed_evaluation_results"]
     path = tmp_path / "out" / stated["file_path"]
-    assert path == written["_samples.jsonl"] and path.parent.parts[-3:] == ("test", "FacebookAI", "xlm-roberta-base")
+    assert path == written["_samples.jsonl"] and path.parent.parts[-3:] == ("test", "A_Lab", "s.r.mnli")
     assert stated["checksum"] == file_sha256(path)
     assert stated["total_rows"] == len(path.read_text().splitlines()) == 2 * 2 * 10 + 2 * 4 + 2
 
 
 def test_names_of_organizations_and_studies_stay_in_the_folder(arms, study, tmp_path):
     arm = arms["s.r.none"]
-    odd = replace(arm, study="../up", checkpoint=replace(arm.checkpoint, repository="../x/y"))
+    odd = replace(arm, study="../up", checkpoint=replace(arm.checkpoint, name="../x/y"))
     (path,) = every_eval_ever.write(odd, study.results, tmp_path / "out", "..", 0, False)
-    assert path.relative_to(tmp_path / "out").parts[:4] == ("data", "_up", "unknown", "y")
+    assert path.relative_to(tmp_path / "out").parts[:4] == ("data", "_up", "unknown", "_x_y.r.none")
 
 
 def test_an_example_is_a_line_with_the_hash_of_its_input(study, arms):
@@ -103,7 +106,10 @@ def test_an_example_is_a_line_with_the_hash_of_its_input(study, arms):
     lines = list(examples(arms["s.r.none"], study.results, "e", "m"))
     german = [line for line in lines if line["evaluation_name"] == "xnli.de"]
     assert len(german) == 20 and [line["evaluation"]["score"] for line in german[:10]] == [1.0] * 6 + [0.0] * 4
-    assert german[3]["metadata"] == {"seed": "1", "language": "de", "stat_correct": "1"}
+    assert german[3]["metadata"] == {"example_id": "3", "seed": "1", "language": "de", "stat_correct": "1"}
+    # both runs have a line of the same example, each of a key of its own
+    assert (german[3]["sample_id"], german[13]["sample_id"]) == ("3.seed1", "3.seed2")
+    assert len({(line["evaluation_result_id"], line["sample_id"]) for line in lines}) == len(lines)
     assert german[3]["input"]["raw"] == f"sha256:{digest({'text_a': 'Er isst.', 'text_b': '3 Katzen'})}"
     assert "Katzen" not in json.dumps(lines)
     english = [line for line in lines if line["evaluation_name"] == "xnli.en"]

@@ -28,13 +28,13 @@ def test_the_model_index(card):
     by_metric = {(one.dataset_name, one.metric_type): one for one in found}
     accuracy = by_metric["XNLI, de", "accuracy"]
     assert (name, accuracy.metric_value, accuracy.task_type) == ("s.r.mnli", 70, "text-classification")
-    assert accuracy.metric_name == "accuracy in percent, mean over 2 runs, standard error 10"
+    assert accuracy.metric_name == "accuracy in percent, mean over 2 runs, standard error 10, collapsed: seed 2"
     hub = (accuracy.dataset_type, accuracy.dataset_config, accuracy.dataset_split, accuracy.dataset_revision)
     assert hub == ("facebook/xnli", "de", "test", "b" * 40)
     retrieved = by_metric["tatoeba, de", "accuracy"]
     assert (retrieved.dataset_type, retrieved.dataset_config, retrieved.dataset_revision) == ("tatoeba", None, None)
     assert by_metric["xquad, de", "f1"].metric_name == "f1 in percent, one run"
-    assert "| xnli | de | accuracy (percent) | 70.00 | 10.00 | 2 | 10 examples of test |" in text
+    assert "| xnli | de | accuracy (percent) | 70.00 | 10.00 | 2, collapsed: seed 2 | 10 examples of test |" in text
     assert f"starts from FacebookAI/xlm-roberta-base at {'c' * 40}; intermediate tasks: mnli; recipe r" in text
 
 
@@ -45,6 +45,6 @@ def test_eval_results_are_of_data_sets_of_the_hub_alone(card):
     assert (german.dataset_id, german.task_id, german.value, english.value) == ("facebook/xnli", "de", 70, 100)
     assert (german.dataset_revision, german.date) == ("b" * 40, "2026-11-29T12:00:00+00:00")
     assert german.notes == (
-        "accuracy in percent, mean over 2 runs, standard error 10; 10 examples of test; intermediate tasks mnli;"
-        " trained on mnli"
+        "accuracy in percent, mean over 2 runs, standard error 10, collapsed: seed 2; 10 examples of test; intermediate"
+        " tasks mnli; trained on mnli"
     )

@@ -16,9 +16,11 @@ from tests.builders.study_plans import study_plan
 NODE = "predictions/x-00000000"
 
 
-def collected(results, rows: int, sample: bool, benchmark: str | None) -> dict[str, bool]:
-    """Return what the scores of Yoruba's UDPOS are called."""
-    prepared = [{"example_id": str(n), "cluster_id": str(n), "language": "yo", "split": "test"} for n in range(rows)]
+def collected(results, rows: int, sample: bool, benchmark: str | None, language: str = "yo") -> dict[str, bool]:
+    """Return what the scores of UDPOS in a language are called."""
+    prepared = [
+        {"example_id": str(n), "cluster_id": str(n), "language": language, "split": "test"} for n in range(rows)
+    ]
     frame = predictions.frame_of(tagging, prepared, ["NOUN"] * rows, ["NOUN"] * rows, None)
     (results / NODE).mkdir(parents=True)
     predictions.write(frame, results / NODE / predictions.FILE)
@@ -27,7 +29,7 @@ def collected(results, rows: int, sample: bool, benchmark: str | None) -> dict[s
         numerics=numerics(),
     )  # fmt: skip
     split = EvaluatedSplit(split="test", official=True, sample=sample)
-    stated = EvaluationResults(fingerprint={}, training={}, collapsed=False, splits={"yo": split})
+    stated = EvaluationResults(fingerprint={}, training={}, collapsed=False, splits={language: split})
     (results / NODE / "manifest.json").write_text(manifest.text(spec, {}, stated))
     plan = study_plan(
         targets={"udpos": PlannedTarget("udpos", "tagging", "f1", "en", "mirror")},
@@ -52,3 +54,17 @@ def collected(results, rows: int, sample: bool, benchmark: str | None) -> dict[s
 )
 def test_official_is_what_the_benchmark_has(tmp_path, rows, sample, benchmark, official, is_sample):
     assert collected(tmp_path, rows, sample, benchmark) == {"official": official, "sample": is_sample}
+
+
+@pytest.mark.parametrize(
+    ("language", "benchmark", "official"),
+    [
+        # Greek's 456 rows are those of UD 2.7; how many XTREME's version has is not known
+        ("el", "xtreme", False),
+        ("el", None, True),
+        # Polish is in XTREME-R alone, of the version that the data is of
+        ("pl", "xtreme_r", True),
+    ],
+)
+def test_what_may_be_of_another_version_is_not_called_official(tmp_path, language, benchmark, official):
+    assert collected(tmp_path, 456, False, benchmark, language)["official"] == official

@@ -1,6 +1,7 @@
 """Export in XTREME's order, and what is said of whether rows stand as the official labels do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -193,6 +194,31 @@ def test_what_was_looked_for_in_the_other_direction_is_not_exported(tmp_path):
         " are of English ones"
     ]
     assert not (tmp_path / "predictions").exists()
+
+
+def test_rows_without_labels_are_sorted_by_texts_of_their_own(tmp_path):
+    other = "retrieval/y-00000000"
+    frames = {NODE: {"de": perfect(tmp_path, "de", ["b", "a"])}, other: {"fr": perfect(tmp_path, "fr", ["d", "c"])}}
+    (tmp_path / "prepared/y-00000000").mkdir()
+    (tmp_path / "prepared/x-00000000/fr.parquet").rename(tmp_path / "prepared/y-00000000/fr.parquet")
+    exported(tmp_path, "tatoeba", frames[NODE])
+    split = EvaluatedSplit(split="test", official=True, sample=False)
+    stated = EvaluationResults(fingerprint={}, training={}, collapsed=False, splits={"fr": split})
+    spec = RetrievalSpec(version=1, parents={}, form="bitext", settings={})
+    (tmp_path / other).mkdir()
+    (tmp_path / other / "manifest.json").write_text(manifest.text(spec, {}, stated))
+    found = frames[other]["fr"]
+    table = found.drop(columns="gold").assign(cluster_id=found["example_id"], language="fr", split="test")
+    predictions.UNLABELLED.write(table, tmp_path / other / predictions.UNLABELLED_FILE)
+    nodes = {
+        node: entry for name in frames for node, entry in planned_nodes(name, task("tatoeba"), frames[name]).items()
+    }
+    plan = replace(study_plan(nodes), unlabelled={NODE: other})
+    sides = tmp_path / "predictions", tmp_path / "labels"
+    said = Export("tatoeba", task("tatoeba"), plan, tmp_path, NODE, ["de", "fr"], {}, *sides).write()
+    assert "tatoeba: no labels, so that nothing is scored: fr" in said
+    for language in ("de", "fr"):
+        assert (tmp_path / f"predictions/test-{language}.tsv").read_text().split() == ["1", "0"]
 
 
 def labelled(*ids: str, label: str = "1") -> pd.DataFrame:

@@ -37,6 +37,15 @@ def test_no_pair_found_is_a_score_of_zero(tmp_path):
     ) == {"f1": 0}
 
 
+@pytest.mark.parametrize("identity", [["q1"], {"q": 1}, 7, None])
+def test_ids_of_questions_that_are_no_text_are_refused_in_a_line(tmp_path, identity):
+    questions = [{"id": identity, "answers": [{"text": "cat"}]}]
+    (tmp_path / "labels").write_text(json.dumps({"data": [{"paragraphs": [{"qas": questions}]}]}))
+    (tmp_path / "predictions").write_text("{}")
+    with pytest.raises(UserError, match=r"labels: question .*: its id is not text; give it one of the predictions"):
+        xtreme_format.read_pairs(registry.load().tasks["xquad"], tmp_path / "predictions", tmp_path / "labels")
+
+
 WORDS = st.lists(st.sampled_from(["cat", "dog", "the", "big", "of", "1980", "猫"]), min_size=1, max_size=5).map(
     " ".join
 )

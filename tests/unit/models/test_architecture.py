@@ -18,7 +18,7 @@ from xstilts.models.model import Model, load_model, make_head, save_model, tenso
 from xstilts.store.specs.models import BIDIRECTIONAL
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
-from tests.builders.architectures import ARCHITECTURES, write_architecture
+from tests.builders.architectures import ARCHITECTURES, READ_IMAGES, write_architecture
 from tests.builders.models import (
     CPU,
     LENGTHS,
@@ -33,7 +33,6 @@ from tests.builders.models import (
     task_of,
 )
 
-READ_IMAGES = [kind for kind, (_, settings) in ARCHITECTURES.items() if "text_config" in settings]
 # every architecture, and encoders alone whose whole model is another one
 PARTS = [*ARCHITECTURES, "t5gemma-encoder", "umt5-encoder"]
 
@@ -220,6 +219,13 @@ def test_attention_both_ways_is_for_decoders_with_a_mask(folders, families, name
         load_backbone({**families, **folders}[name], part, attention=BIDIRECTIONAL)
 
 
+# encoder-decoders of speech, images and numbers, and one that is made of two models
+OTHERS = (
+    "whisper", "speecht5", "seamless_m4t", "detr", "vision-encoder-decoder", "autoformer", "time_series_transformer",
+    "encoder-decoder",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -229,7 +235,16 @@ def test_attention_both_ways_is_for_decoders_with_a_mask(folders, families, name
         ({"model_type": "t5gemma2"}, "its encoder has a part for images"),
         ({"model_type": "vit"}, "neither a masked nor a causal language model"),
         ({"model_type": "llama", "quantization_config": {"quant_method": "fp8"}}, "weights are quantised"),
+        ({"model_type": "llama", "quantization_config": 5}, "not a configuration of 'llama'"),
         ({"model_type": "llama", "hidden_size": "wide"}, "not a configuration of 'llama'"),
+        ({"model_type": "llama", "dtype": "zzz"}, "not a configuration of 'llama'"),
+        ({"model_type": "llama", "num_attention_heads": 0}, "not a configuration of 'llama'"),
+        ({"model_type": ["x"]}, r"model_type \['x'\] is no name"),
+        (["x"], "damaged .*; save the model anew"),
+        # a library is missing, or it has no language model
+        ({"model_type": "gemma3n_vision"}, "'gemma3n_vision'"),
+        ({"model_type": "xmod"}, "nothing tells it the language of a text"),
+        *(({"model_type": kind}, f"{kind!r}: no encoder-decoder that reads and writes text alone") for kind in OTHERS),
     ],
 )  # fmt: skip
 def test_architectures_that_cannot_be_used(tmp_path, config, message):

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 import transformers
 from xstilts.errors import UserError
+from xstilts.models.description import describe
 from xstilts.planning import feasibility, index, registry
 from xstilts.planning.sourcing import Indexes
 
+from tests.builders.architectures import write_architecture
+from tests.builders.pins import pin, write_pins
 from tests.builders.plans import plan_study
 
 STUDY = {
@@ -107,13 +110,21 @@ def test_attention_both_ways_is_for_decoders(tmp_path):
     for name, kind in (("xlm-roberta-base", "xlm-roberta"), ("eurobert-210m", "eurobert")):
         plan = plan_study(tmp_path, asks(models=["qwen3-4b-base", name]), entries=entries)
         with pytest.raises(
-            UserError, match=rf"models\.{name}: the recipe r has .* model of type {kind}; give it another"
+            UserError, match=rf"models\.{name}: the recipe r: attention: .* model of type {kind}; give it another"
         ):
             feasibility.check(plan, entries, Indexes(), "s.yaml")
         recipes = {"r": {"attention": "bidirectional"}, "own": {}}
         models = {"qwen3-4b-base": {"recipes": ["r"]}, name: {"recipes": ["own"]}}
         plan = plan_study(tmp_path, asks(models=models, recipes=recipes), entries=entries)
         feasibility.check(plan, entries, Indexes(), "s.yaml")
+
+
+def test_attention_both_ways_in_the_decoder_of_a_pinned_model_for_images_and_text(tmp_path):
+    write_architecture("gemma3", tmp_path)
+    write_pins(tmp_path / "study.yaml", **{"doe/gemma": pin(**vars(describe(tmp_path, "doe/gemma")))})
+    recipes = {"r": {"attention": "bidirectional", "target": {"max_length": 128}}}
+    plan = plan_study(tmp_path, asks(models=["doe/gemma"], recipes=recipes))
+    feasibility.check(plan, registry.load(), Indexes(), "s.yaml")
 
 
 @pytest.mark.parametrize(

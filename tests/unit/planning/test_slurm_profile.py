@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
@@ -48,6 +50,28 @@ def test_site_profile_is_the_common_one_with_account_and_partitions(tmp_path):
     assert site == yaml.safe_load(common)
     limits = {one.name: one.limits for one in read_partition_file(tmp_path / "partitions.yaml")}
     assert limits["gpu"].max_runtime == 2 * 24 * 60 and limits["gpu"].max_gpu == 4 and limits["debug"].max_runtime == 30
+
+
+def test_partitions_of_some_users_are_known():
+    more = "PartitionName=few AllowGroups=a,b AllowAccounts=ALL AllowQos=high\n"
+    assert slurm_profile.restricted(SCONTROL + more) == {"few": "AllowGroups=a,b AllowQos=high"}
+
+
+@pytest.mark.parametrize("line", ["cpu|up|1:00|8|N/A|(null)", "cpu|up|10|8|16000|(null)", "cpu|up|1:00|8"])
+def test_a_line_that_cannot_be_read_is_named(line):
+    with pytest.raises(UserError, match=f"sinfo: '{re.escape(line)}' is not partition.*by hand"):
+        slurm_profile.partitions(line, SCONTROL, None)
+
+
+def test_unlimited_is_no_limit():
+    found = slurm_profile.partitions("cpu|up|UNLIMITED|8|16000|(null)", SCONTROL, None)
+    assert "max_runtime" not in found["cpu"]
+
+
+def test_without_a_partition_that_is_up_nothing_is_written(tmp_path):
+    with pytest.raises(UserError, match="sinfo: no partition is up"):
+        slurm_profile.write(tmp_path, None, "cpu|down|1:00|8|16000|(null)", SCONTROL)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_partition_that_takes_the_account_nothing_is_written(tmp_path):

@@ -21,7 +21,7 @@ def test_yoruba_of_either_version_is_no_sample(found, published, is_sample):
 def test_where_no_rows_were_stated_specs_go_on_stating_none():
     tatoeba = registry.load().tasks["tatoeba"]
     assert tatoeba.published("test", "ka", 746) is None
-    assert tatoeba.official_rows("LASER v1", "ka") == 746
+    assert tatoeba.official_rows("LASER v1", "ka") == {"ka": 746}
     assert tatoeba.is_sample("test", "ka", 700)
 
 
@@ -30,13 +30,13 @@ def test_where_no_rows_were_stated_specs_go_on_stating_none():
     [("UD 2.5", "yo", 100), ("UD 2.7", "yo", 318), ("UD 2.5", "th", 1000), ("UD 2.5", "zh", None), (None, "zh", 3455)],
 )
 def test_rows_of_the_official_split_by_version(version, language, rows):
-    assert UDPOS.official_rows(version, language) == rows
+    assert UDPOS.official_rows(version, language) == {language: rows}
 
 
 def test_a_benchmark_has_the_rows_of_its_version_of_the_data():
     xtreme, xtreme_r = (registry.load().benchmarks[name].tasks["udpos"] for name in ("xtreme", "xtreme_r"))
     assert xtreme.rows["yo"] == xtreme_r.rows["yo"] == 100
-    assert xtreme.rows["tl"] == 55 and "el" not in xtreme.rows and "wo" not in xtreme_r.rows
+    assert xtreme.rows["tl"] == 55 and xtreme.rows["el"] is None and "wo" not in xtreme_r.rows
 
 
 def test_an_index_calls_no_version_a_sample(tmp_path):

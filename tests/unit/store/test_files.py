@@ -1,5 +1,6 @@
 import pytest
-from xstilts.store.files import written_whole
+from xstilts.errors import UserError
+from xstilts.store.files import write_atomically, written_whole
 
 from tests.builders.readers import BEFORE, read_by_another
 
@@ -23,6 +24,13 @@ def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path):
         partial.write_text("ne")
         raise OSError("full")
     assert [one.name for one in tmp_path.iterdir()] == [path.name] and path.read_text() == "old"
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_and_stays(tmp_path):
+    (tmp_path / "main.csv").mkdir()
+    with pytest.raises(UserError, match=r"main\.csv: a folder, where a file is written; move it away"):
+        write_atomically(tmp_path / "main.csv", "text")
+    assert [one.name for one in tmp_path.iterdir()] == ["main.csv"]
 
 
 def test_two_writers_at_once_are_not_in_each_others_way(tmp_path):

@@ -11,6 +11,16 @@ MEMORY_GROUP = (
     "slurmstepd: error: Detected 1 oom_kill event in StepId=8.batch. Some of the step tasks have been OOM Killed."
 )
 TIME = "slurmstepd: error: *** JOB 9 ON n1 CANCELLED AT 2026-11-30T01:00:00 DUE TO TIME LIMIT ***"
+# as that of newer ones does, and after a progress bar
+MEMORY_NEWER = (
+    "[2025-11-16T09:55:10.000] error: Detected 1 oom_kill event in StepId=28911.batch. Some of the step tasks"
+)
+TIME_NEWER = (
+    "[2026-01-06T09:55:10.000] error: *** JOB 4243 ON n1 CANCELLED AT 2026-01-06T09:55:10 DUE TO TIME LIMIT ***"
+)
+TIME_OF_STEP = (
+    "step 12 of 80\rstep 13 of 80slurmstepd-n1: error: *** STEP 9.0 ON n1 CANCELLED AT 1 DUE TO TIME LIMIT ***"
+)
 PREEMPTED = "slurmstepd: error: *** JOB 9 ON n1 CANCELLED AT 2026-11-30T01:00:00 DUE TO PREEMPTION ***"
 
 
@@ -37,7 +47,9 @@ def test_first_try_asks_for_what_is_needed(leave):
     "text, found",
     [
         (MEMORY_COUNTED, Lacks(1, 0)), (MEMORY_GROUP, Lacks(1, 0)), (TIME, Lacks(0, 1)), (PREEMPTED, Lacks(0, 0)),
-        ("ValueError: memory limit", Lacks(0, 0)),
+        (MEMORY_NEWER, Lacks(1, 0)), (TIME_NEWER, Lacks(0, 1)), (f"step 13 of 80{MEMORY_GROUP}", Lacks(1, 0)),
+        (TIME_OF_STEP, Lacks(0, 1)), ("ValueError: memory limit", Lacks(0, 0)),
+        ("error: exceeded a limit, DUE TO TIME LIMIT", Lacks(0, 0)),
     ],
 )  # fmt: skip
 def test_why_a_job_ended(leave, text, found):

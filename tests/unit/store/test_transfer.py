@@ -46,6 +46,19 @@ def test_what_is_there_with_other_files_stays_and_is_named(made, tmp_path):
     assert (tmp_path / "other" / predictions / "predictions.parquet").read_text() == "other predictions"
 
 
+def test_a_copy_that_fails_leaves_nothing(made, tmp_path, monkeypatch):
+    there, nodes, _ = made
+
+    def fails(source, partial):
+        partial.write_text("half")
+        raise OSError("full")
+
+    monkeypatch.setattr(transfer.shutil, "copyfile", fails)
+    with pytest.raises(OSError, match="full"):
+        transfer.bring(nodes[2:3], there.results, tmp_path / "here")
+    assert not files(tmp_path / "here")
+
+
 def test_damaged_nodes_are_not_brought(made, tmp_path):
     there, nodes, predictions = made
     (there.results / predictions / "predictions.parquet").write_text("something else")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from xstilts.warm import client
+from xstilts.warm import client, server
 
 from tests.builders.projects import ROOT
 
@@ -55,6 +55,7 @@ def save():
     Path("started").write_text(str(os.getpid()))
     while not received:
         time.sleep(0.01)
+    time.sleep(float(os.environ.get("SECONDS_TO_SAVE", 0)))
     print("received", received[0])
     return 75
 
@@ -73,6 +74,7 @@ loads = {"nothing": lambda: None, "torch": lambda: __import__("torch"), "fail": 
 if sys.argv[1] == "serve":
     from xstilts.warm import server
     import logging; logging.basicConfig()
+    server._GRACE = 1
     server.serve(socket.socket(fileno=int(sys.argv[2])), loads[sys.argv[3]], lambda argv: jobs[argv[1]]() or 0)
 else:
     sys.exit(jobs[sys.argv[2]]())
@@ -253,6 +255,35 @@ def test_an_ended_starter_takes_all_along(warm):
     assert end_of(process)[:2] == (75, "received 15\n")
     assert warm.process.wait(SECONDS) == 0
     assert not warm.sockets.exists()
+
+
+def test_a_server_that_is_asked_to_end_lets_jobs_save(warm):
+    """As at the time limit of a job of Slurm's, which asks all processes to end and kills the batch script at once."""
+    process = warm.start("save", SECONDS_TO_SAVE="3")
+    warm.pids()
+    warm.process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    warm.process.stdin.close()
+    assert end_of(process)[:2] == (75, "received 15\n")
+    assert warm.process.wait(SECONDS) == 0
+    assert not warm.sockets.exists()
+
+
+def test_a_shell_starts_the_server_as_a_step(tmp_path):
+    """No file is inherited by a step, and what it reads from its input comes from the starter."""
+    shell = tmp_path / "shell"
+    shell.write_text('#!/bin/bash\nfor file in {3..20}; do eval "exec $file>&-"; done\nexec /bin/bash "$@"\n')
+    shell.chmod(0o755)
+    starter = "from xstilts.warm import client, server; server.start(sys.argv[1]); print(os.environ[client.VARIABLE])"
+    # a job that asks right after the start is answered
+    ask = "print(os.path.exists(client.address(os.environ[client.VARIABLE], os.environ)))"
+    process = subprocess.run(
+        [sys.executable, "-c", f"import os, sys; {starter}; {ask}", str(shell)], cwd=tmp_path, stdin=subprocess.DEVNULL,
+        env=environment(**dict.fromkeys(server.ONE_THREAD, "1")), capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    folder, answered = process.stdout.split()
+    assert answered == "True", process.stderr
+    assert not Path(folder).exists()
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,10 @@ from xstilts.reporting.figures import options
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.study_results import StudyResults
 from xstilts.store import opening, study_plan, transfer
-from xstilts.store.files import digest, write_atomically
-from xstilts.store.stages import STUDIES, STUDIES_VERSION
+from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import StudyPlan
 
 log = logging.getLogger(__name__)
-
-# hex digits in the name of the folder of the outputs
-_DIGITS = 8
-# what decides no output, or is named by the cells
-_NOT_IN_DIGEST = {"nodes", "figures", "documentation"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,13 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{plan.study!r}: no name of a study, which must be {RULE} and without '/'; rename one of them")
     results = arguments.to or local().results
     brought = (transfer.bring(study.plan.nodes, study.results, results) for study in studies)
-    differing = list(dict.fromkeys(node for nodes in brought for node in nodes))
-    plan = replace(plan, notes=(*plan.notes, *_disagreements(studies, differing, results)))
+    differing = {node for nodes in brought for node in nodes}
+    made_apart = [node for node in plan.nodes if node in differing]
+    plan = replace(plan, notes=(*plan.notes, *_disagreements(studies, made_apart)))
     folder = _write(plan, studies, results)
     for command in _commands(plan):
         if code := main([*command, "--plan", str(folder / study_plan.FILE)]):
             return code
-    for note in plan.notes:
+    for note in (*plan.notes, *combined_plan.figure_differences(a.plan.figures, b.plan.figures)):
         log.warning("%s", note)
     sys.stdout.write(
         f"{folder}: {len({cell.node for cell in plan.cells})} predictions, report.html. Its paper: xstilts paper --plan"
@@ -72,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _disagreements(studies: Sequence[StudyResults], nodes: Sequence[str], results: Path) -> list[str]:
+def _disagreements(studies: Sequence[StudyResults], nodes: Sequence[str]) -> list[str]:
     """Return a sentence on nodes of which another machine made other files, and how far their scores are apart."""
     if not nodes:
         return []
@@ -82,14 +77,13 @@ def _disagreements(studies: Sequence[StudyResults], nodes: Sequence[str], result
     scored = f"; scores of A and B differ by at most {apart:.2g}" if len(both) else ""
     return [
         f"made differently on another machine, though the specs are equal: {len(nodes)} nodes, the first {nodes[0]};"
-        f" what {results} had first is used{scored}"
+        f" what the results folder had first is used{scored}"
     ]
 
 
 def _write(plan: StudyPlan, studies: Sequence[StudyResults], results: Path) -> Path:
     """Write the plan, and what stands beside it, and return the folder of the outputs."""
-    shown = {key: value for key, value in study_plan.to_json(plan).items() if key not in _NOT_IN_DIGEST}
-    folder = results / STUDIES / plan.study / digest({"version": STUDIES_VERSION, **shown})[:_DIGITS]
+    folder = results / study_plan.outputs_folder(plan.study, study_plan.outputs_digest(plan))
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_atomically(folder / study_plan.FILE, study_plan.text(plan))

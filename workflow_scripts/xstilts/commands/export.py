@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", required=True, choices=(EVERY_EVAL_EVER, MODEL_CARD), help="of what is written")
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    parser.add_argument("--organization", help="every-eval-ever: who provides the results")
+    parser.add_argument("--organization", help="every-eval-ever: who trained the models and provides the results")
     parser.add_argument("--examples", action="store_true", help="every-eval-ever: a line for each example and run, too")
 
 

@@ -1,4 +1,7 @@
-"""Keep a process whose imports are done, of which a local run's jobs are forked; ``rules/common.smk`` starts it."""
+"""Keep a process whose imports are done, of which the jobs of a run, or of one job of Slurm's, are forked.
+
+The rules start it.
+"""
 
 import argparse
 import importlib
@@ -26,12 +29,15 @@ _MODULES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    parser.add_argument("--listener", required=True, type=int, help="file descriptor of a listening Unix socket")
+    listener = parser.add_mutually_exclusive_group(required=True)
+    listener.add_argument("--listener", type=int, help="file descriptor of a listening Unix socket")
+    listener.add_argument("--socket", help="path of a Unix socket to listen at, in a folder of its own")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    server.serve(socket.socket(fileno=arguments.listener), _load, main)
+    listener = server.listen(arguments.socket) if arguments.socket else socket.socket(fileno=arguments.listener)
+    server.serve(listener, _load, main)
 
 
 def _load() -> None:

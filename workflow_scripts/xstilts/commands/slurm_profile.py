@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command.
 
     Raises:
-        UserError: if there is no Slurm, or none of its partitions is for the account.
+        UserError: if there is no Slurm, or none of its partitions is up, or for the account.
     """
     account = arguments.account
     if account is not None and not slurm.keeps_accounts():
@@ -32,3 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     scontrol = slurm.ask("scontrol", "--oneliner", "show", "partition")
     names = slurm_profile.write(_FOLDER, account, sinfo, scontrol)
     log.info("%s: partitions %s", _FOLDER / slurm_profile.SITE_PROFILE, ", ".join(names))
+    for name, limits in slurm_profile.restricted(scontrol).items():
+        if name in names:
+            path = _FOLDER / slurm_profile.PARTITIONS
+            log.warning("%s: partition %s has %s; delete it there if these are not yours", path, name, limits)

@@ -101,9 +101,18 @@ def read_rows(group: FileGroup, raw: Path, left_out: Counter[str], seen: Counter
         number = (count - 1) // group.cluster_rows
         if cluster is None:
             cluster = clusters.setdefault(row.get("context") or number, number)
+        elif group.cluster_rows > 1:
+            cluster = (_number(cluster, place) - 1) // group.cluster_rows
         row["cluster_id"] = f"{group.prefix}.{_name(cluster, 'cluster', place)}"
         rows.append(row)
     return rows, count
+
+
+def _number(cluster: Any, place: str) -> int:
+    """Return the number, from 1, that a column of clusters has where several numbers share one."""
+    if not str(cluster).isdecimal() or int(cluster) < 1:
+        raise UserError(f"{place}: cluster must be a number from 1 where `cluster_rows` is not 1: {cluster!r:.60}")
+    return int(cluster)
 
 
 def gold_fields(form: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ the arms may differ: such a question is asked by neither, and named in the notes
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import product
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from xstilts.store.answer import Answer, Contrast, Family
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation, Setting, Works
 from xstilts.store.specs.models import IntermediateSpec
-from xstilts.store.study_plan import Benchmark, Cell, PlannedNode, StudyPlan
+from xstilts.store.study_plan import Benchmark, Cell, Corpus, FigureLabels, FigureOptions, PlannedNode, StudyPlan
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,6 +53,7 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
     descriptions = dict.fromkeys((first.description, second.description))
     return replace(
         first,
+        figures=_figures(first.figures, second.figures),
         study=f"{first.study}+{second.study}",
         description=" / ".join(descriptions),
         made_up=first.made_up or second.made_up,
@@ -62,7 +63,7 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
         **asked,
         distance=_union("distance", first.distance, second.distance),
         languages=_union("languages", first.languages, second.languages),
-        corpora=_union("corpora", first.corpora, second.corpora),
+        corpora=_corpora(first.corpora, second.corpora),
         mixtures=mixtures,
         notes=tuple(dict.fromkeys((*first.notes, *second.notes, *notes))),
         cells=cells,
@@ -80,16 +81,60 @@ def _union(what: str, first: Mapping[K, V], second: Mapping[K, V]) -> dict[K, V]
     """
     for name in first:
         if name in second and first[name] != second[name]:
+            where, a, b = _difference(str(name), first[name], second[name])
             raise UserError(
-                f"{what}: {name} is {_shown(first[name])} in A and {_shown(second[name])} in B; only studies in which"
-                " it is the same can be combined"
+                f"{what}: {where} is {a!r} in A and {b!r} in B; only studies in which it is the same can be combined"
             )
     return {**first, **second}
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:120]}..."
+def _difference(name: str, first: Any, second: Any) -> tuple[str, Any, Any]:
+    """Return the first field in which two values of one name differ, and what it is in each."""
+    a, b = (vars(one) if is_dataclass(one) else one for one in (first, second))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for field in dict.fromkeys((*a, *b)):
+            values = a.get(field, "absent"), b.get(field, "absent")
+            if values[0] != values[1]:
+                return _difference(f"{name}.{field}", *values)
+    return name, first, second
+
+
+def _corpora(first: Mapping[str, Corpus], second: Mapping[str, Corpus]) -> dict[str, Corpus]:
+    """Return what models were pretrained on, in the languages of both: each study has its own languages alone."""
+    found = {**first, **second}
+    for model in first.keys() & second.keys():
+        a, b = first[model], second[model]
+        _union("pretraining text", {f"unit of {model}": a.unit}, {f"unit of {model}": b.unit})
+        found[model] = Corpus(a.unit, _union(f"pretraining text of {model}", a.sizes, b.sizes))
+    return found
+
+
+def _figures(first: FigureOptions, second: FigureOptions) -> FigureOptions:
+    """Return the options of both; those of A where they differ."""
+    labels = FigureLabels(
+        **{kind: {**vars(second.labels)[kind], **of_kind} for kind, of_kind in vars(first.labels).items()}
+    )
+    merged = replace(first, widths={**second.widths, **first.widths}, labels=labels)
+    if first.only is None or second.only is None:
+        return replace(merged, only=None)
+    return replace(merged, only=tuple(dict.fromkeys((*first.only, *second.only))))
+
+
+def figure_differences(first: FigureOptions, second: FigureOptions) -> list[str]:
+    """Return a sentence on each option of the figures that A and B set differently."""
+    a, b = map(_by_key, (first, second))
+    return [
+        f"figures.{key}: {a[key]!r} in A and {b[key]!r} in B; that of A is used"
+        for key in a
+        if key in b and a[key] != b[key]
+    ]
+
+
+def _by_key(options: FigureOptions) -> dict[str, Any]:
+    """Return options by their keys in a study file, but for the choice of figures."""
+    tables = {"widths": options.widths, **{f"labels.{kind}": found for kind, found in vars(options.labels).items()}}
+    single = {f"{key}.{name}": value for key, table in tables.items() for name, value in table.items()}
+    return {"palette": options.palette, "width": options.width, **single}
 
 
 def _check_versions(first: StudyPlan, second: StudyPlan) -> None:
@@ -143,7 +188,7 @@ def _samplings(plan: StudyPlan) -> dict[str, Any]:
         for node in trainings.models_behind(plan, cell.node):
             if isinstance(spec := plan.nodes[node].spec, IntermediateSpec):
                 weights = {one.task: one.weight for one in spec.tasks}
-                found[f"{cell.mixture} in {cell.recipe}"] = (spec.sampling, weights)
+                found[f"{cell.mixture} in {cell.recipe}"] = {"sampling": spec.sampling, "weights": weights}
     return found
 
 

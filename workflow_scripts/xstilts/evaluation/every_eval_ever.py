@@ -26,7 +26,7 @@ from xstilts.store.files import canonical, digest, file_sha256, target, write_at
 
 SCHEMA_VERSION = "0.3.0"
 NOT_EXPORTED = "texts of data sets are not exported; input.raw is the SHA-256 of an example's text fields"
-# the folder of a model whose developer nobody knows
+# the folder of what has no name that can be one
 _UNKNOWN = "unknown"
 # notations whose gold answers are a list in JSON
 _LISTS = {Notation.SPAN, Notation.RANKING}
@@ -41,7 +41,7 @@ def write(
         arm: the arm.
         results: the results folder.
         folder: the root, below which ``data/`` is.
-        organization: who provides the results; developer of what was pretrained here, too.
+        organization: who provides the results, and has trained the models.
         created: when the record was, in seconds since the epoch.
         with_examples: whether to write a line for each example and run.
 
@@ -49,7 +49,7 @@ def write(
         UserError: if predictions or prepared rows are damaged.
     """
     name = str(uuid.UUID(hex=arm.digest[:32], version=4))
-    place = "/".join(["data", _folder_name(arm.study), *_model_folders(arm, organization), name])
+    place = "/".join(["data", *map(_folder_name, (arm.study, organization, arm.name)), name])
     content = record(arm, organization, created)
     written = []
     if with_examples:
@@ -83,14 +83,15 @@ def record(arm: ExportedArm, organization: str, created: float) -> dict[str, Any
     commits = sorted({one.commit for one in arm.provenance if one.commit})
     content = {
         "schema_version": SCHEMA_VERSION,
-        "evaluation_id": f"{arm.study}/{model['id']}/{arm.name}/{arm.digest[:12]}",
+        "evaluation_id": f"{arm.study}/{model['id']}/{arm.digest[:12]}",
         "evaluation_timestamp": max((one.started for one in arm.provenance), default=None),
         "retrieved_timestamp": f"{created:.0f}",
         "source_metadata": {
             "source_name": f"study {arm.study}",
             "source_type": "evaluation_run",
             "source_organization_name": organization,
-            "evaluator_relationship": "first_party" if model.get("developer") == organization else "third_party",
+            # who provides the scores has trained what was scored
+            "evaluator_relationship": "first_party",
         },
         "eval_library": {
             "name": "xstilts",
@@ -109,15 +110,14 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model(arm: ExportedArm, organization: str) -> dict[str, Any]:
-    """Return what is said of the model: the checkpoint that the arm starts from, and what was made of it."""
+    """Return what is said of the model: whose it is, what it was trained on, and the checkpoint that it starts from."""
     start = arm.checkpoint
-    developer = organization if start.made_here else start.repository.partition("/")[0] if start.repository else None
     engine = arm.versions("transformers")
     return _known(
         {
             "name": f"{start.title}, recipe {arm.recipe}, intermediate tasks {', '.join(arm.tasks) or 'none'}",
-            "id": start.repository or (f"{organization}/{start.name}" if start.made_here else start.name),
-            "developer": developer,
+            "id": f"{organization}/{arm.name}",
+            "developer": organization,
             "inference_engine": {"name": "transformers", "version": engine} if engine else None,
             "additional_details": _known(
                 {
@@ -138,12 +138,6 @@ def _model(arm: ExportedArm, organization: str) -> dict[str, Any]:
             ),
         }
     )
-
-
-def _model_folders(arm: ExportedArm, organization: str) -> tuple[str, str]:
-    """Return the folders of the model's developer and of the model."""
-    model = _model(arm, organization)
-    return _folder_name(model.get("developer", _UNKNOWN)), _folder_name(model["id"].rpartition("/")[2])
 
 
 def _folder_name(text: str) -> str:
@@ -220,6 +214,7 @@ def _source(result: Result) -> dict[str, Any]:
 def examples(arm: ExportedArm, results: Path, evaluation_id: str, model_id: str) -> Iterator[dict[str, Any]]:
     """Yield the record of each example in each run, of targets whose predictions are right or wrong.
 
+    Its ``sample_id`` names the run too, so that within a result it names one record; ``metadata`` has both apart.
     Its score is 1 where the form judges the prediction right, else 0; its statistics, from which scores are computed,
     stand in ``metadata``. It belongs to the result of the target's headline metric.
     """
@@ -242,7 +237,7 @@ def examples(arm: ExportedArm, results: Path, evaluation_id: str, model_id: str)
                     "model_id": model_id,
                     "evaluation_name": f"{name}.{language}",
                     "evaluation_result_id": _id(name, language, of_target[language].metric),
-                    "sample_id": row["example_id"],
+                    "sample_id": f"{row['example_id']}.seed{seed}",
                     "interaction_type": "single_turn",
                     "input": {
                         "raw": inputs[language].get(row["example_id"], ""),
@@ -252,7 +247,12 @@ def examples(arm: ExportedArm, results: Path, evaluation_id: str, model_id: str)
                     # what a head predicts is taken as it is
                     "answer_attribution": [],
                     "evaluation": {"score": float(row["is_right"]), "is_correct": bool(row["is_right"])},
-                    "metadata": {"seed": str(seed), "language": language, **statistics},
+                    "metadata": {
+                        "example_id": row["example_id"],
+                        "seed": str(seed),
+                        "language": language,
+                        **statistics,
+                    },
                 }
 
 

@@ -109,7 +109,6 @@ class Checkpoint:
         name: the study's name of it.
         title: as papers write it.
         repository: of the hub, with ``revision``; None where the study has it from elsewhere.
-        made_here: whether its weights were made by the pipeline, at random or by pretraining.
         parameters: of a published model.
     """
 
@@ -117,7 +116,6 @@ class Checkpoint:
     title: str
     repository: str | None
     revision: str | None
-    made_here: bool
     parameters: int | None
 
 
@@ -220,7 +218,6 @@ def _checkpoint(plan: StudyPlan, cell: Cell) -> Checkpoint:
         title=known.title,
         repository=source.repository if source else None,
         revision=source.revision if source else None,
-        made_here=source is None or source.shape is not None,
         parameters=known.parameters,
     )
 

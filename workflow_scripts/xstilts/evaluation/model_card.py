@@ -75,7 +75,13 @@ def _measured(result: Result) -> str:
     number = len(result.of_runs)
     error = "" if result.standard_error is None else f", standard error {result.standard_error:.3g}"
     over = f"mean over {number} runs{error}" if number > 1 else "one run"
-    return f"{result.metric} in {result.declared.unit}, {over}"
+    return ", ".join([f"{result.metric} in {result.declared.unit}", over, *_collapsed(result)])
+
+
+def _collapsed(result: Result) -> list[str]:
+    """Return which runs collapsed, which are in the mean; nothing where none did."""
+    seeds = ", ".join(map(str, result.collapsed))
+    return [f"collapsed: seed{'s' * (len(result.collapsed) > 1)} {seeds}"] if seeds else []
 
 
 def eval_results(arm: ExportedArm, name: str) -> list[dict[str, Any]]:
@@ -120,7 +126,7 @@ def _text(arm: ExportedArm) -> str:
         "",
         f"Scores of study {arm.study}, written by xstilts {__version__}. Every run starts from {origin}; intermediate"
         f" tasks: {tasks}; recipe {arm.recipe} ({arm.method}); seeds {seeds}. Each target has models of its own; a"
-        " score is the mean over the runs.",
+        " score is the mean over the runs, with those that collapsed, which the column of runs names.",
         "",
         "| target | language | metric | score | standard error over runs | runs | examples |",
         "|---|---|---|---|---|---|---|",
@@ -134,5 +140,6 @@ def _text(arm: ExportedArm) -> str:
             f"{result.mean:.2f}",
             error,
         ]
-        lines.append(f"| {' | '.join([*cells, str(len(result.of_runs)), _examples(result)])} |")
+        runs = ", ".join([str(len(result.of_runs)), *_collapsed(result)])
+        lines.append(f"| {' | '.join([*cells, runs, _examples(result)])} |")
     return "\n".join(lines) + "\n"

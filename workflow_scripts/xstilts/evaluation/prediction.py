@@ -10,6 +10,7 @@ from xstilts import forms
 from xstilts.data.dataset import Split
 from xstilts.forms import scoring
 from xstilts.forms.interface import FormModule
+from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
 from xstilts.store.specs.models import EvaluatedSpec
 from xstilts.tokenization.tokens import Tokens
@@ -21,7 +22,7 @@ _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 def batches(tokens: Tokens) -> list[np.ndarray]:
     """Return all instances in batches of similar length, the longest first."""
-    most = _BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
+    most = _BATCH_TOKENS[distributed.device().type]
     order = np.argsort(-tokens.lengths, kind="stable")
     sequences = np.diff(tokens.arrays["instances"])
     result, start = [], 0

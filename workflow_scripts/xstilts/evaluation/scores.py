@@ -39,7 +39,9 @@ COLUMNS = (
     Column("n", "integer", "examples"),
     Column("split", "text", "the split of the examples"),
     Column(
-        "official", "flag", "whether that is the task's official test split, of a benchmark in its version of the data"
+        "official",
+        "flag",
+        "whether that is known to be the task's official test split, of a benchmark in its version of the data",
     ),
     Column("sample", "flag", "whether the examples are a sample of the published ones"),
     Column("layer", "integer", "the layer whose vectors are compared, 0 for the embeddings", optional=True),
@@ -68,15 +70,15 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _official_rows(plan: StudyPlan, target: PlannedTarget) -> Mapping[str, int]:
-    """Return how many examples the study's benchmark has of a target, by language, where that is known."""
+def _official_rows(plan: StudyPlan, target: PlannedTarget) -> Mapping[str, int | None]:
+    """Return how many examples the study's benchmark has of a target, by language; see ``BenchmarkTask.rows``."""
     entry = plan.benchmark.tasks.get(target.task) if plan.benchmark is not None else None
     # where rows are queries and candidates, their number is not that of examples
     return entry.rows if entry is not None and not FORMS[target.form].searched else {}
 
 
 def _node_scores(
-    results: Path, node: str, target: PlannedTarget, official_rows: Mapping[str, int]
+    results: Path, node: str, target: PlannedTarget, official_rows: Mapping[str, int | None]
 ) -> list[dict[str, Any]]:
     made = manifest.of_node(results / node)
     spec, evaluated = made.spec, manifest.results_of(results, node, EvaluationResults)
@@ -88,12 +90,14 @@ def _node_scores(
         numbers = indices[language]
         part = {name: values[numbers] for name, values in columns.items()}
         split = evaluated.splits[str(language)]
-        # what is whole in one version of the data has too few rows for another, and rows of another are not official
-        is_whole = official_rows.get(str(language), len(numbers)) == len(numbers)
+        # what is whole in one version of the data has too few rows for another, and rows of another are not official;
+        # neither are those of which nothing says that they are the benchmark's
+        expected = official_rows.get(str(language), len(numbers))
+        is_whole = expected == len(numbers)
         constant = {
             "n": len(numbers),
             "split": split.split,
-            "official": split.official and (split.sample or is_whole),
+            "official": split.official and expected is not None and (split.sample or is_whole),
             "sample": split.sample and not (split.official and language in official_rows and is_whole),
             "layer": evaluated.layer,
             "direction": direction,

@@ -56,7 +56,7 @@ class Export:
     results: Path
     node: str
     languages: Sequence[str]
-    official_rows: Mapping[str, int]
+    official_rows: Mapping[str, int | None]
     predictions: Path
     labels: Path | None
 
@@ -101,13 +101,13 @@ class Export:
                 splits[str(language)],
                 data,
                 rows["example_id"].tolist(),
-                self._in_xtremes_order(str(language), rows),
+                self._in_xtremes_order(node, str(language), rows),
             )
             for language, rows in frame.groupby("language", sort=False)
         }
 
-    def _in_xtremes_order(self, language: str, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return rows in the order of XTREME's labels: by a text of theirs, where the form says so, else as they are.
+    def _in_xtremes_order(self, node: str, language: str, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return a node's rows in the order of XTREME's labels: by a text, where the form says so, else as they are.
 
         Source: ``tatoeba_preprocess`` in utils_preprocess.py of google-research/xtreme (commit 0918248), whose sort is
         stable, as this one is.
@@ -115,7 +115,7 @@ class Export:
         field = xtreme_format.declared(self.task.form).sorted_by
         if not field:
             return rows
-        prepared = self.results / resampling.evaluation_node(self.plan, self.node) / f"{language}.parquet"
+        prepared = self.results / resampling.evaluation_node(self.plan, node) / f"{language}.parquet"
         table = read_prepared(prepared, ["example_id", field]).to_pydict()
         texts = {name: text.strip() for name, text in zip(table["example_id"], table[field], strict=True)}
         ids = rows["example_id"].tolist()

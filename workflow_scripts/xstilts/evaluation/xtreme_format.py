@@ -83,7 +83,7 @@ def read_pairs(task: Scored, predictions: Path, labels: Path) -> list[tuple[str,
     if layout.sparse:
         _check_sides(predictions, predicted, labels, gold)
         return [(predicted.get(key, ""), gold.get(key, "")) for key in dict.fromkeys([*gold, *predicted])]
-    _check_keys(item, predictions, predicted, labels, gold)
+    _check_keys(item, predictions, predicted, labels, gold, layout.by_number)
     if layout.by_word:
         _check_lengths(item, predictions, predicted, labels, gold)
     if task.labels is not None:
@@ -142,10 +142,10 @@ def text_of(task: Scored, rows: Rows, side: str) -> str:
 # What two files must have in common
 
 
-def _check_keys(item: str, predictions: Path, predicted: Table, labels: Path, gold: Table) -> None:
+def _check_keys(item: str, predictions: Path, predicted: Table, labels: Path, gold: Table, by_number: bool) -> None:
     lacking = [key for key in gold if key not in predicted]
     unknown = [key for key in predicted if key not in gold]
-    if isinstance(next(iter(gold)), int):
+    if by_number:
         if lacking or unknown:
             raise UserError(f"{predictions}: {counted(len(predicted), item)}, but {len(gold)} in {labels}")
     elif lacking:

@@ -173,6 +173,10 @@ def _read_squad(path: Path) -> Table:
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not in SQuAD's format (missing or misplaced: {error})") from None
     for identity, answers in questions:
+        if not isinstance(identity, str):
+            raise UserError(
+                f"{path}: question {identity!r:.60}: its id is not text; give it one of the predictions' ids"
+            )
         if not answers or not all(isinstance(answer, str) and answer for answer in answers):
             raise UserError(
                 f"{path}: question {identity!r}: no right answer but {answers!r:.60}: a placeholder, not gold"

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from huggingface_hub.errors import StrictDataclassError
 
 from xstilts.errors import UserError, reading
-from xstilts.model_config import BOTH_WAYS
+from xstilts.model_config import why_not_both_ways
 
 # architectures that transformers has and that cannot be used, and why
-_REFUSED = {"t5gemma2": "its encoder has a part for images, which cannot be left out"}
+_REFUSED = {
+    "t5gemma2": "its encoder has a part for images, which cannot be left out",
+    "xmod": "its layers have a part for each language, and nothing tells it the language of a text",
+}
 
 
 def family(config: Any) -> str:
@@ -22,12 +24,20 @@ def family(config: Any) -> str:
     for images and text counts as the language model in it.
 
     Raises:
-        UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder.
+        UserError: if it is neither a masked nor a causal language model, nor an encoder-decoder of text.
     """
     from transformers.models.auto import modeling_auto
 
     if config.is_encoder_decoder:
-        return "encoder_decoder"
+        others = (
+            modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
+            modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+        )
+        of_text = (modeling_auto.MODEL_MAPPING_NAMES, modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES)
+        kind = config.model_type
+        if all(kind in names for names in of_text) and not any(kind in names for names in others):
+            return "encoder_decoder"
+        raise UserError(f"model type {kind!r}: no encoder-decoder that reads and writes text alone")
     kind = config.text_config.model_type if reads_images(config) else config.model_type
     if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return "encoder"
@@ -61,52 +71,54 @@ def attend_both_ways(transformer: Any) -> None:
     Raises:
         UserError: if it is no decoder, or one that looks back for another reason than its mask.
     """
-    kind = transformer.config.model_type
-    if kind not in BOTH_WAYS:
-        raise UserError(
-            f"recipe: attention: bidirectional is for decoders such as Qwen 3 and Gemma 3, and this is a model of type"
-            f" {kind}; leave it out for this model"
-        )
+    reason = why_not_both_ways(transformer.config.model_type)
+    if reason is not None:
+        raise UserError(f"recipe: {reason}; leave it out for this model")
     transformer.config.is_causal = False
     for layer in transformer.modules():
         if hasattr(layer, "is_causal"):
             layer.is_causal = False
 
 
-def configuration(folder: Path) -> Any:
+def configuration(folder: Path, place: str | None = None) -> Any:
     """Return the configuration of a model, of transformers.
 
     Args:
         folder: the model's folder.
+        place: what to call its config.json in an error; None for its path.
 
     Raises:
         UserError: if its architecture is not known here, or its config.json is not one of this architecture.
     """
     path = folder / "config.json"
-    with reading(path):
+    place = place or str(path)
+    with reading(Path(place), "save the model anew"):
         content = {**json.loads(path.read_text(encoding="utf-8"))}
     kind = content.get("model_type")
-    if kind is None:
-        raise UserError(f"{path}: no model_type, so its architecture is not known; save the model anew")
+    if not isinstance(kind, str):
+        found = "no model_type" if kind is None else f"model_type {kind!r} is no name"
+        raise UserError(f"{place}: {found}, so its architecture is not known; save the model anew")
     if kind not in transformers.CONFIG_MAPPING:
-        raise UserError(f"{path}: {_unknown(kind, content.get('transformers_version'))}")
+        raise UserError(f"{place}: {_unknown(kind, content.get('transformers_version'))}")
     try:
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a configuration of {kind!r}: {reason}; save the model anew") from None
+    # of a configuration that is wrong, each architecture says it its own way
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{place}: not a configuration of {kind!r}: {reason}; save the model anew") from None
 
 
-def check(folder: Path) -> None:
-    """Refuse a model whose architecture cannot be used, by its config.json alone.
+def check(folder: Path, place: str | None = None) -> Any:
+    """Return the configuration of a model whose architecture can be used, by its config.json alone.
 
     Args:
         folder: the model's folder.
+        place: as for ``configuration``.
 
     Raises:
         UserError: as ``configuration``; and if it is of no family, or its weights are quantised.
     """
-    config = configuration(folder)
+    config = configuration(folder, place)
     reason = _REFUSED.get(config.model_type)
     if getattr(config, "quantization_config", None) is not None:
         reason = "their weights are quantised, and cannot be trained here"
@@ -116,7 +128,9 @@ def check(folder: Path) -> None:
         except UserError as error:
             reason = str(error)
     if reason is not None:
-        raise UserError(f"{folder / 'config.json'}: models like this cannot be used: {reason}; use another model")
+        place = place or str(folder / "config.json")
+        raise UserError(f"{place}: models like this cannot be used: {reason}; use another model")
+    return config
 
 
 def _unknown(kind: object, written: object) -> str:

@@ -1,4 +1,7 @@
-"""What the architecture of a model is, whatever its type: built without weights, from its configuration alone."""
+"""What the architecture of a model is, whatever its type: built without weights, from its configuration alone.
+
+Of a model for images and text it is what its language model is, which alone is used.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +13,7 @@ import transformers
 
 from xstilts.errors import UserError
 from xstilts.model_config import positions
-from xstilts.models.backbone import Backbone
-from xstilts.store.files import read_json
+from xstilts.models import architecture
 
 # the registry's words for the families of backbones
 _FAMILIES = {"masked": "encoder", "decoder": "decoder", "encoder_decoder": "encoder-decoder"}
@@ -26,7 +28,7 @@ class Description:
         parameters: their number, a pooler and a language-model head aside.
         parts: the same by module of the architecture.
         positions: tokens that it reads; None where it has no limit.
-        shape: the numbers of its config.json, with its type.
+        shape: the numbers of its configuration, with its type.
         size: ``vocabulary``, ``width`` and ``stacks`` of layers: their number, and of one the parameters and the linear
             layers.
     """
@@ -47,41 +49,33 @@ def describe(folder: Path, place: str) -> Description:
         place: what to call it in an error.
 
     Raises:
-        UserError: if transformers does not know it without code of its own, or it is of no family.
+        UserError: if it cannot be used (``architecture.check``), or not be built from its configuration.
     """
-    stated = read_json(folder / "config.json")
-    kind = stated.get("model_type")
-    if kind not in transformers.CONFIG_MAPPING:
-        needs = (
-            "needs code of its own (trust_remote_code), which is never run" if "auto_map" in stated else "is unknown"
-        )
-        raise UserError(
-            f"{place}: model type {kind!r} {needs}; transformers {transformers.__version__} has no such architecture,"
-            " so name another model"
-        )
+    config = architecture.check(folder, f"{place}: config.json")
+    kind = config.model_type
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         with torch.device("meta"):
-            model = transformers.AutoModel.from_config(config, trust_remote_code=False)
-        family = Backbone(model).family
+            whole = transformers.AutoModel.from_config(config, trust_remote_code=False)
+        model = architecture.text_model(whole)
     # of a configuration that is wrong, each architecture says it its own way
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(f"{place}: model type {kind!r} cannot be built from its config.json: {reason}") from None
+    family = architecture.family(config)
     if family not in _FAMILIES:
         raise UserError(f"{place}: model type {kind!r} is of none of the families {', '.join(_FAMILIES.values())}")
-    parts = _parts(model)
+    parts, inside = _parts(model), model.config
     limit = {
-        "model_type": kind,
-        "max_position_embeddings": getattr(config, "max_position_embeddings", None),
-        "pad_token_id": getattr(config, "pad_token_id", None),
+        "model_type": inside.model_type,
+        "max_position_embeddings": getattr(inside, "max_position_embeddings", None),
+        "pad_token_id": getattr(inside, "pad_token_id", None),
     }
     return Description(
         family=_FAMILIES[family],
         parameters=sum(parts.values()),
         parts=parts,
         positions=positions({key: value for key, value in limit.items() if value is not None}),
-        shape={"model_type": kind, **_numbers(stated)},
+        shape={"model_type": inside.model_type, **_numbers(inside.to_diff_dict())},
         size=_size(model),
     )
 

@@ -14,6 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from xstilts.errors import UserError
+
+# how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
+# what both say where there is none
+_GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS")
+_NO_GPU = ("", "-1", "NoDevFiles")
+
 
 @dataclass(frozen=True)
 class Group:
@@ -58,7 +65,7 @@ def join(size: int) -> Group:
     if size == 1:
         return Group()
     backend = "gloo"
-    if torch.cuda.is_available():
+    if device().type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "nccl"
     # a process may wait long for the others, while the first one waits for a lock
@@ -67,8 +74,26 @@ def join(size: int) -> Group:
 
 
 def device() -> torch.device:
-    """Return where this process computes: its GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return where this process computes: its GPU where there is one, else the CPU.
+
+    Raises:
+        UserError: if it was given a GPU and CUDA does not work.
+    """
+    given = next((f"{name}={os.environ[name]}" for name in _GIVEN_BY if name in os.environ), "")
+    is_given = given.partition("=")[2] not in _NO_GPU
+    if not is_given and not torch.cuda.is_available():
+        return torch.device("cpu")
+    try:
+        # what asks the driver's library alone does not see that the driver is older than the build
+        torch.cuda.init()
+    # without CUDA in the build an AssertionError
+    except (RuntimeError, AssertionError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(
+            f"this job has a GPU ({given or 'the driver lists it'}), but CUDA does not work: {reason}; install a driver"
+            " and a torch that fit each other, or set CUDA_VISIBLE_DEVICES to nothing to compute on the CPU"
+        ) from None
+    return torch.device("cuda")
 
 
 def shard(model: nn.Module, group: Group) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.model_config import BOTH_WAYS, MADE_HERE, positions
+from xstilts.model_config import MADE_HERE, positions, why_not_both_ways
 from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
@@ -70,18 +70,19 @@ def _check_attention(study: Study, registry: Registry, location: str) -> None:
         for recipe in use.recipes:
             if study.recipes[recipe]["attention"] is None:
                 continue
-            here = f"{location}: models.{name}: the recipe {recipe} has `attention: bidirectional`"
+            here = f"{location}: models.{name}: the recipe {recipe}"
             kind = _kind(name, registry)
-            if kind is not None and kind not in BOTH_WAYS:
-                raise UserError(
-                    f"{here}, which is for decoders such as Qwen 3 and Gemma 3, and this is a model of type {kind};"
-                    f" give it another recipe: models: {{{name}: {{recipes: [...]}}}}"
-                )
+            reason = None if kind is None else why_not_both_ways(kind)
+            if reason is not None:
+                raise UserError(f"{here}: {reason}; give it another recipe: models: {{{name}: {{recipes: [...]}}}}")
             members = [task.task for mixture in use.mixtures for task in _tasks(study, mixture)]
             stages = [stage for target in study.targets.values() for stage in (target.task, *target.trained_on)]
             for task in (*members, *stages):
                 if FORMS[registry.tasks[parse_reference(task)[0]].form].pretrained_head:
-                    raise UserError(f"{here}, so it sees the tokens that it has to predict in {task}; leave one out")
+                    raise UserError(
+                        f"{here} has `attention: bidirectional`, so it sees the tokens that it has to predict in"
+                        f" {task}; leave one out"
+                    )
 
 
 def _tasks(study: Study, mixture: str) -> Sequence[MixtureTask]:

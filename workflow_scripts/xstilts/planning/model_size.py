@@ -1,7 +1,7 @@
 """The shape of a model: what its config.json says of its size, in closed formulas and without torch.
 
 The numbers are those of transformers' models as this library uses them: without a pooler, and with a language-model
-head only where a task has one. ``tests/unit/test_estimate.py`` compares them with the models themselves.
+head only where a task has one. ``tests/unit/planning/test_model_size.py`` compares them with the models themselves.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What a plan is made of: nodes with specs and names, the cells of a study, and the folder of its outputs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypedDict
 
@@ -13,11 +13,8 @@ from xstilts.store.documentation import Documentation
 from xstilts.store.files import digest
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
-from xstilts.store.stages import STAGES, STUDIES, STUDIES_VERSION
+from xstilts.store.stages import STAGES
 from xstilts.store.study_plan import NONE, Cell, Corpus, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
-
-# hex digits of a digest in the name of a study's folder
-_STUDY_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -174,13 +171,8 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the study's outputs: what they read, and by what names. Options of figures are in no digest."""
-        cells = tuple(replace(cell, node=self.nodes[cell.node].digest) for cell in self.cells)
-        shown = study_plan.to_json(replace(self._without_nodes, cells=cells))
-        # what no output of the study is made from
-        for key in ("figures", "documentation", "unlabelled"):
-            del shown[key]
-        return digest({"version": STUDIES_VERSION, **shown})
+        """Digest of the study's outputs."""
+        return study_plan.outputs_digest(self.study_plan)
 
     @cached_property
     def documentation_digest(self) -> str:
@@ -197,7 +189,7 @@ class Plan:
     @property
     def folder(self) -> str:
         """Folder of the study's outputs, below the results folder."""
-        return f"{STUDIES}/{self.study.name}/{self.digest[:_STUDY_DIGITS]}"
+        return study_plan.outputs_folder(self.study.name, self.digest)
 
     def predictions(self) -> list[str]:
         """Return the ids of the nodes that the study's scores are computed from, each once."""
@@ -210,10 +202,6 @@ class Plan:
             name: PlannedNode(node.digest, tuple(self.made.names[name]), node.content)
             for name, node in self.nodes.items()
         }
-        return replace(self._without_nodes, nodes=nodes, documentation=self.documentation)
-
-    @property
-    def _without_nodes(self) -> StudyPlan:
         study = self.study
         references = {
             name: tuple(member.task for member in mixture.tasks) if mixture else ()
@@ -238,7 +226,8 @@ class Plan:
             notes=tuple(self.notes),
             cells=tuple(self.cells),
             unlabelled=self.unlabelled,
-            nodes={},
+            nodes=nodes,
+            documentation=self.documentation,
         )
 
     def as_table(self) -> str:

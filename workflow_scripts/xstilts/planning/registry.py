@@ -221,9 +221,11 @@ def _benchmark(name: str, content: Mapping[str, Any], place: str, tasks: Mapping
 
 def _official_rows(
     task: Task, versions: Mapping[str, Sequence[str] | None], languages: Sequence[str]
-) -> dict[str, int]:
-    """Return how many rows a benchmark's official labels have, by language, where that is known."""
+) -> dict[str, int | None]:
+    """Return how many rows a benchmark's official labels have, by language; see ``BenchmarkTask.rows``."""
     rest = next((version for version, of_version in versions.items() if of_version is None), None)
     version_of = {language: version for version, of_version in versions.items() for language in of_version or ()}
-    rows = {language: task.official_rows(version_of.get(language, rest), language) for language in languages}
-    return {language: count for language, count in rows.items() if count is not None}
+    rows: dict[str, int | None] = {}
+    for language in languages:
+        rows |= task.official_rows(version_of.get(language, rest), language)
+    return rows

@@ -8,12 +8,15 @@ from typing import Any
 import yaml
 
 from xstilts.errors import UserError
+from xstilts.store.files import write_atomically
 
 PROFILE = "config.yaml"
 # Snakemake 9 reads this one of a profile's files where both are there
 SITE_PROFILE, PARTITIONS = "config.v9+.yaml", "partitions.yaml"
 # what sinfo is asked for: partition, whether it takes jobs, its time limit, and a node's CPUs, megabytes and GPUs
 COLUMNS = "%R|%a|%l|%c|%m|%G"
+_WITHOUT_LIMIT = ("infinite", "unlimited", "n/a")
+_RESTRICTIONS = ("AllowGroups", "AllowQos")
 
 
 def write(folder: Path, account: str | None, sinfo: str, scontrol: str) -> list[str]:
@@ -26,16 +29,31 @@ def write(folder: Path, account: str | None, sinfo: str, scontrol: str) -> list[
         scontrol: as for ``partitions``.
 
     Raises:
-        UserError: if none of its partitions is for the account.
+        UserError: if none of its partitions is up, or for the account.
     """
     found = partitions(sinfo, scontrol, account)
+    if not found and account is None:
+        raise UserError("sinfo: no partition is up; `sinfo --summarize` shows them, run this again once one is")
     if not found:
         raise UserError(f"account {account}: no partition takes its jobs; `scontrol show partition` shows all of them")
     common = (folder / PROFILE).read_text(encoding="utf-8")
-    (folder / SITE_PROFILE).write_text(site_profile(common, account), encoding="utf-8")
+    write_atomically(folder / SITE_PROFILE, site_profile(common, account))
     text = "# What a job may ask of each partition, as sinfo said; delete one that is not to be used.\n"
-    (folder / PARTITIONS).write_text(text + yaml.safe_dump({"partitions": found}), encoding="utf-8")
+    write_atomically(folder / PARTITIONS, text + yaml.safe_dump({"partitions": found}))
     return sorted(found)
+
+
+def restricted(scontrol: str) -> dict[str, str]:
+    """Return the partitions that are for some groups of users or qualities of service alone, and which these are.
+
+    Whether a job may go there is not known: which quality of service it gets is for Slurm to decide.
+    """
+    found = {}
+    for partition in map(_pairs, scontrol.splitlines()):
+        limits = [f"{key}={partition[key]}" for key in _RESTRICTIONS if partition.get(key, "ALL") != "ALL"]
+        if limits:
+            found[partition["PartitionName"]] = " ".join(limits)
+    return found
 
 
 def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict[str, Any]]:
@@ -48,16 +66,26 @@ def partitions(sinfo: str, scontrol: str, account: str | None) -> dict[str, dict
         sinfo: lines of ``COLUMNS``, one for each kind of node in a partition.
         scontrol: a line for each partition.
         account: that jobs name.
+
+    Raises:
+        UserError: if a line of a partition that is up has something else than sinfo's manual says.
     """
     closed = {line["PartitionName"] for line in map(_pairs, scontrol.splitlines()) if not _is_open(line, account)}
     found: dict[str, dict[str, Any]] = {}
     for line in sinfo.splitlines():
-        name, state, limit, cpus, megabytes, resources = line.split("|")
-        if state != "up" or name in closed:
-            continue
-        node = {"max_threads": int(cpus.rstrip("+")), "max_mem_mb": int(megabytes.rstrip("+"))}
+        try:
+            name, state, limit, cpus, megabytes, resources = line.split("|")
+            if state != "up" or name in closed:
+                continue
+            node = {"max_threads": int(cpus.rstrip("+")), "max_mem_mb": int(megabytes.rstrip("+"))}
+            runtime = {} if limit.lower() in _WITHOUT_LIMIT else {"max_runtime": _minutes(limit)}
+        except ValueError:
+            raise UserError(
+                f"sinfo: {line!r} is not partition|state|time limit|CPUs|megabytes|GPUs in numbers; write"
+                f" {PARTITIONS} by hand, as the documentation of snakemake-executor-plugin-slurm has it"
+            ) from None
         node["max_gpu"] = sum(map(int, re.findall(r"\bgpu(?::[^:,()]+)?:(\d+)", resources)))
-        limits = found.setdefault(name, {} if limit in ("infinite", "n/a") else {"max_runtime": _minutes(limit)})
+        limits = found.setdefault(name, runtime)
         # of the largest node of each kind
         for key, value in node.items():
             limits[key] = max(value, limits.get(key, 0))

@@ -122,8 +122,10 @@ class Task:
         counts = self._counts(split, language)
         return found not in counts and any(found < count for count in counts)
 
-    def official_rows(self, version: str | None, language: str) -> int | None:
-        """Return how many rows the official split has in a version of the data, or None where that is not known.
+    def official_rows(self, version: str | None, language: str) -> dict[str, int | None]:
+        """Return how many rows the official split of a language has in a version of the data.
+
+        None stands where the version has other rows, and nobody knows how many; nothing where rows are not known.
 
         Args:
             version: one of ``versions``; None where they do not differ.
@@ -131,9 +133,12 @@ class Task:
         """
         splits = [entry.split for source in self.sources for entry in source.evaluation if entry.official]
         if not splits:
-            return None
+            return {}
         of_version = (self.versions[version] or {}).get(splits[0], {}) if version is not None else {}
-        return of_version[language] if language in of_version else self.published(splits[0], language)
+        if language in of_version:
+            return {language: of_version[language]}
+        published = self.published(splits[0], language)
+        return {} if published is None else {language: published}
 
     def _counts(self, split: str, language: str) -> set[int]:
         rows = self.rows.get(split)

@@ -110,7 +110,13 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Have a file appear whole, or not at all: give a name of its own beside it, which is renamed in the end."""
+    """Have a file appear whole, or not at all: give a name of its own beside it, which is renamed in the end.
+
+    Raises:
+        UserError: if a folder stands in its place.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: a folder, where a file is written; move it away")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     partial = Path(name)

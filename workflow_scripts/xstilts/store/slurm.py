@@ -8,11 +8,14 @@ from pathlib import Path
 
 from xstilts.errors import UserError
 
-# where Snakemake's executor for Slurm keeps what a job printed; that of a job that ended well is deleted
+# where Snakemake's executor for Slurm keeps what a job printed, without a setting, until it has ended well
 LOGS = Path(".snakemake/slurm_logs")
-# what slurmstepd writes, in a step with the machine's name: with control groups, and where it counts memory itself
-_MEMORY = re.compile(r"^slurmstepd(-\S+)?: error: .*(oom.kill|memory limit)", re.M | re.I)
-_TIME = re.compile(r"^slurmstepd(-\S+)?: error: .*DUE TO TIME LIMIT", re.M)
+# what slurmstepd writes, with control groups and where it counts memory itself; before it stands its name or the time,
+# and what the job has printed without ending the line
+_MEMORY = re.compile(
+    r"error: (Detected \d+ oom.kill event.* in (StepId=|step )|(StepId=\S+ )?exceeded \b.*memory limit)", re.I
+)
+_TIME = re.compile(r"error: \*\*\* (JOB|STEP) \d.* DUE TO TIME LIMIT")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from xstilts.store import specs
 from xstilts.store.answer import Answer, Contrast
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation
+from xstilts.store.files import digest
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.specs.base import Spec
+from xstilts.store.stages import STUDIES, STUDIES_VERSION
 
 FILE = "plan.json"
 # what a cell is named by; in a study of several worlds by its world too
@@ -27,6 +29,8 @@ AXES = ("model", "recipe", "method", "mixture", "seed", "target")
 WORLD = "world"
 # the mixture of no intermediate phase
 NONE = "none"
+# hex digits of a digest in the name of the folder of a study's outputs
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class BenchmarkTask:
         pooled: whether all languages are scored in one pool.
         english: whether there is an English test set, so that there is a transfer gap.
         same_data: intermediate tasks that are, contain or closely resemble its training data.
-        rows: how many the official labels have, by language, where that is known.
+        rows: how many the official labels have, by language; None where its version of the data has others than those
+            that are known; nothing where no number is known.
     """
 
     languages: tuple[str, ...]
@@ -114,7 +119,7 @@ class BenchmarkTask:
     pooled: bool = False
     english: bool = True
     same_data: tuple[str, ...] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -304,6 +309,21 @@ def to_json(plan: StudyPlan) -> dict[str, Any]:
     """Return a plan as JSON values."""
     content: dict[str, Any] = _adapter.dump_python(plan, mode="json")
     return content
+
+
+def outputs_digest(plan: StudyPlan) -> str:
+    """Return the digest of a study's outputs (64 hex digits): what they read, and by what names."""
+    cells = tuple(replace(cell, node=plan.nodes[cell.node].digest) for cell in plan.cells)
+    shown = to_json(replace(plan, cells=cells, nodes={}, documentation=Documentation()))
+    # what no output is made from, or moves none
+    for key in ("figures", "documentation", "unlabelled"):
+        del shown[key]
+    return digest({"version": STUDIES_VERSION, **shown})
+
+
+def outputs_folder(study: str, of_outputs: str) -> str:
+    """Return the folder of a study's outputs, below the results folder, by their digest."""
+    return f"{STUDIES}/{study}/{of_outputs[:_DIGITS]}"
 
 
 def text(plan: StudyPlan) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xstilts.errors import UserError
 from xstilts.relative_path import RULE, is_inside
 from xstilts.store import lock, manifest, node, opening, provenance
+from xstilts.store.files import written_whole
 from xstilts.store.model_folder import MODEL_FILES
 from xstilts.store.stages import STAGES
 
@@ -55,7 +56,8 @@ def _is_brought(name: str, source: Path, results: Path) -> bool:
         for file in _FILES:
             if (source / name / file).is_file() and not (results / name / file).exists():
                 (results / name).mkdir(parents=True, exist_ok=True)
-                _copy(source / name / file, results / name / file)
+                with written_whole(results / name / file) as partial:
+                    shutil.copyfile(source / name / file, partial)
         return True
     if not opening.is_there(source / name):
         return True
@@ -74,10 +76,3 @@ def _is_brought(name: str, source: Path, results: Path) -> bool:
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
     return True
-
-
-def _copy(source: Path, path: Path) -> None:
-    """Copy a file whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.copyfile(source, partial)
-    partial.replace(path)

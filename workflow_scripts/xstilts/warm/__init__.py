@@ -1,1 +1,1 @@
-"""A warm process: a local run's jobs are forked from one Python whose imports are done."""
+"""A warm process: jobs of a local run, or of one job of Slurm's, are forked from one Python whose imports are done."""

@@ -3,12 +3,14 @@
 Imports the standard library alone: what to import and what to run is given by the caller. The process has one thread
 when it forks, since a lock that another thread holds stays locked in the child for ever.
 
-Nothing is left behind, whoever is killed:
+No process is left behind, whoever is killed; the socket's folder is where starter and server are killed at once:
 
 ======================  ===============================================================================
 the client ends         its connection closes; the server kills the job's process group
 the server ends         the kernel kills its jobs (``PR_SET_PDEATHSIG``); their clients say so and fail
 the starter ends        its pipe closes; the server ends its jobs, deletes its folder and ends
+SIGTERM to the server   is held back, since Slurm sends it to all processes at once and kills what takes too
+                        long to save: the server goes on until the starter ends, and then kills no job
 ======================  ===============================================================================
 """
 
@@ -21,6 +23,7 @@ import json
 import logging
 import os
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -52,36 +55,68 @@ _WHILE_IMPORTING = {
 _PR_SET_PDEATHSIG = 1
 # between asking jobs to end and ending them
 _GRACE = 10
+# longer than a shell takes to start the process on a busy machine
+_SECONDS = 30
 
 
-def start() -> None:
+def start(shell: str | None = None) -> None:
     """Start a warm process that ends with this process, for the jobs that this process starts.
 
     They find it by the environment variable ``XSTILTS_WARM``. It costs little until the first of them asks. Nothing is
     started where the system cannot do it: jobs then run by themselves.
+
+    Args:
+        shell: the program that starts it, on this machine, as a step of Slurm's; without one, this process does.
     """
     if not hasattr(os, "pidfd_open") or not hasattr(os, "memfd_create"):
         return
     environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
     folder = tempfile.mkdtemp(prefix="xstilts-")
     try:
-        with socket.socket(socket.AF_UNIX) as listener:
-            # listens before the process is up, so that a job that asks early waits
-            path = client.address(folder, environment)
-            listener.bind(path)
-            os.chmod(path, 0o600)
-            listener.listen(128)
-            inherited = listener.fileno()
-            command = [sys.executable, "-m", "xstilts", "serve", "--listener", str(inherited)]
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, env=environment, pass_fds=[inherited], start_new_session=True
-            )
+        path = client.address(folder, environment)
+        process = _start_by(shell, path, environment) if shell else _start_here(path, environment)
     except OSError as error:
         log.warning("no warm process (%s); every job imports by itself", error)
         shutil.rmtree(folder, ignore_errors=True)
         return
     os.environ[client.VARIABLE] = folder
     atexit.register(_stop, process, folder, os.getpid())
+
+
+def _start_here(path: str, environment: dict[str, str]) -> subprocess.Popen:
+    # listens before the process is up, so that a job that asks early waits
+    with listen(path) as listener:
+        inherited = listener.fileno()
+        return subprocess.Popen(
+            _command("--listener", str(inherited)), stdin=subprocess.PIPE, env=environment, pass_fds=[inherited],
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def _start_by(shell: str, path: str, environment: dict[str, str]) -> subprocess.Popen:
+    # a step is started by a daemon, and inherits no files
+    command = [shell, "-c", f"exec {shlex.join(_command('--socket', path))}"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+    deadline = time.monotonic() + _SECONDS
+    # a job that asks before it listens would run by itself
+    while not os.path.exists(path) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return process
+
+
+def _command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "xstilts", "serve", *options]
+
+
+def listen(path: str) -> socket.socket:
+    """Return a socket that listens at a path; nothing is there before it does."""
+    listener = socket.socket(socket.AF_UNIX)
+    unfinished = f"{path}.new"
+    listener.bind(unfinished)
+    os.chmod(unfinished, 0o600)
+    listener.listen(128)
+    os.rename(unfinished, path)
+    return listener
 
 
 def _stop(process: subprocess.Popen, folder: str, starter: int) -> None:
@@ -105,6 +140,7 @@ def serve(listener: socket.socket, load: Callable[[], None], run: Callable[[Sequ
         run: runs a command line and returns its exit code, in the job.
     """
     folder = Path(listener.getsockname()).parent
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         _Server(listener, load, run).loop()
     finally:
@@ -133,8 +169,8 @@ class _Server:
             for job in self.jobs:
                 os.kill(job, number)
             deadline = time.monotonic() + _GRACE
-            while self.jobs and time.monotonic() < deadline:
-                self.answer(deadline - time.monotonic())
+            while self.jobs and (time.monotonic() < deadline or signal.SIGTERM in signal.sigpending()):
+                self.answer(1)
 
     def answer(self, timeout: float | None) -> None:
         """Answer one file that has something to read; another one may be closed by then."""
@@ -280,6 +316,7 @@ def _take_over(request: dict) -> list[str]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     sys.argv[1:] = request["argv"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())

@@ -23,7 +23,12 @@ COLUMNS = (
     Column("script", "text", "ISO 15924 code of its script"),
     Column("family", "text", "family and branch; empty where the registry does not say"),
     Column("word_order", "text", "order of subject, object and verb; empty where the registry does not say"),
-    Column("in_pretraining", "text", "yes or no: whether the model was pretrained on text in it; empty if unknown"),
+    Column(
+        "in_pretraining",
+        "text",
+        "yes or no: whether it is in the text that the model, or the one that its training began from, was pretrained"
+        " on; empty if unknown",
+    ),
     Column("pretraining_size", "number", "how much text that was; missing without text, or if unknown", optional=True),
     Column(
         "pretraining_unit",

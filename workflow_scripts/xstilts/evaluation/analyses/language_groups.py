@@ -1,4 +1,4 @@
-"""Gains in groups of languages: by script, and by whether the model was pretrained on text in them.
+"""Gains in groups of languages: by script, and by whether the text that the model was pretrained on has them.
 
 A group is two languages or more, other than the source language; controls are in it too. Its gain is every mixture
 minus ``none`` on the mean over its languages, so its interval is over runs and examples, as that of a zero-shot mean;
@@ -33,7 +33,11 @@ COLUMNS = (
     Column("mixture", "text", "the mixture, which is compared with none"),
     Column("target", "text", "the target"),
     Column("metric", "text", "the target's headline metric"),
-    Column("feature", "text", "what the languages of a group have in common: script, or in pretraining"),
+    Column(
+        "feature",
+        "text",
+        "what the languages of a group have in common: script, or in pretraining (as in language_features)",
+    ),
     Column(
         "group",
         "text",

@@ -72,7 +72,7 @@ class FileGroup:
         files: their names.
         prefix: of ids and clusters for rows that have none in the file.
         where: which rows are in the language that is read; None for all.
-        cluster_rows: number of rows in a row that share a cluster, where nothing else says which do.
+        cluster_rows: number of neighbouring rows, or of successive numbers in a column ``cluster``, in one cluster.
         labelled: whether labels and answers are read; without, rows have none.
     """
 
