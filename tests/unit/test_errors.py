@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 from xstilts.commands import main
-from xstilts.errors import UserError, line, reading
+from xstilts.errors import UserError, line, reading, suggestion
 from xstilts.store.files import read_json, write_atomically
 
 BYTES = 4096
@@ -152,3 +152,9 @@ def test_only_objects_are_json_files_of_ours(tmp_path):
         read_json(path, "delete it")
     with pytest.raises(UserError, match="Is a directory"):
         read_json(Path(tmp_path))
+
+
+def test_only_a_slip_of_a_name_is_suggested():
+    assert suggestion("tvs", ["tsv", "csv"]) == "did you mean 'tsv'?"
+    rows = ["test_rows", "train_rows"]
+    assert suggestion("evaluation_rows", rows) == "known: test_rows, train_rows"

@@ -27,6 +27,8 @@ _REMEDIES = {
 }
 # how libraries in other languages write the number of such an error; numpy writes none where a disk is full
 _NUMBER = re.compile(r"os error (\d+)|errno (\d+)", re.IGNORECASE)
+# how alike two names are of which one is a slip of the other: of three letters, two can be swapped
+_CLOSE = 0.66
 _NOT_WHOLE = re.compile(r"\d+ requested and \d+ written")
 
 
@@ -93,10 +95,15 @@ def reading(path: Path, remedy: str | None = None) -> Iterator[None]:
 def suggestion(name: str, names: Iterable[str]) -> str:
     """Return ``did you mean 'xnli'?`` if one of the possible names is close, else the list of them."""
     possible = sorted(map(str, names))
-    close = difflib.get_close_matches(str(name), possible, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name), possible, n=1, cutoff=_CLOSE)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"known: {', '.join(possible)}" if possible else "none is known"
+
+
+def counted(number: float, noun: str) -> str:
+    """Return a number of things, such as ``1 target``, ``3 targets`` or ``0.5 points``."""
+    return f"{number if isinstance(number, int) else format(number, 'g')} {noun}" + ("" if number == 1 else "s")
 
 
 def _number(error: Exception) -> int:

@@ -15,3 +15,9 @@ def test_unknown_command_is_no_traceback(capsys):
         main(["trian"])
     assert error.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_usage_says_where_arguments_for_snakemake_stand(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "-n"])
+    assert "[-- SNAKEMAKE ...]" in capsys.readouterr().err

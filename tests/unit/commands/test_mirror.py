@@ -88,7 +88,7 @@ def test_a_download_is_carried_and_gives_the_same_node(server, folder, monkeypat
         "carried.json": json.dumps({"files": {RAW: web.sha256(web.DATA)}}, indent=1).encode() + b"\n",
     }
     assert capsys.readouterr().out.splitlines() == [
-        "carried: 1 files, 0.1 MB; config.yaml says there, with its own path:", "offline: true", "mirror: carried",
+        "carried: 1 file, 0.1 MB; config.yaml says there, with its own path:", "offline: true", "mirror: carried",
     ]  # fmt: skip
     before = plan_of(local())
     configure(folder, offline=True, mirror="carried")

@@ -143,7 +143,7 @@ def test_type_without_a_formula_is_estimated_as_it_was_measured(families, folder
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("  modern.quick.none.s1")]
     # the formula is checked for the other one
-    assert lines[-1].startswith("Parameters of 1 models")
+    assert lines[-1].startswith("Parameters of 1 model,")
 
 
 def test_study_of_registered_models_needs_no_pins(folder, capsys):

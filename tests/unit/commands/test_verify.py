@@ -43,7 +43,7 @@ def test_results_as_they_were_made(made, capsys, tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"study": "study.yaml", "results": "results"}))
     monkeypatch.chdir(tmp_path)
     assert verify(capsys) == (code, lines)
-    assert verify(capsys, "results/studies/test/01234567")[1][0].startswith("1 nodes checked")
+    assert verify(capsys, "results/studies/test/01234567")[1][0].startswith("1 node checked")
     assert main(["verify", "results/studies"]) == 2
 
 

@@ -174,6 +174,17 @@ def test_changes_are_said_once_for_each_stage_that_has_to_make_nodes(plan, tmp_p
     assert changes(new, results) == []
 
 
+def test_results_of_another_study_are_no_earlier_state_of_this_one(plan, tmp_path):
+    slower = recipe(epochs=2)
+    another, old, new = plan("another", recipes=slower), plan(seeds=[2]), plan(recipes=slower, seeds=[1, 2])
+    results = tmp_path / "results"
+    keep(results, another, stages={"targets"})
+    assert changes(new, results) == []
+    keep(results, old)
+    (line,) = [line for line in changes(new, results) if line.startswith("targets: ")]
+    assert ".epochs of targets is 2, was 1" in line and "seed of targets" not in line
+
+
 def test_changes_after_weights_were_deleted(plan, tmp_path):
     old, new = plan(), plan(figures={"palette": "coolwarm"})
     keep(tmp_path / "results", old, stages=set(STAGES) - {"targets", "intermediate"})

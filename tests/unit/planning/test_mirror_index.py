@@ -131,7 +131,8 @@ def test_tests_without_labels_are_prepared_to_be_predicted(filled, tmp_path):
         assert rows and all(row[field] == value for row in rows)
 
 
-def test_the_command_names_what_cannot_be_used(filled, tmp_path, monkeypatch, capsys):
+def test_the_command_names_what_cannot_be_used(filled, tmp_path, monkeypatch, capsys, caplog):
+    caplog.set_level("INFO")
     damage(filled)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("{}")
@@ -143,6 +144,10 @@ def test_the_command_names_what_cannot_be_used(filled, tmp_path, monkeypatch, ca
         f"xnli/test-de.tsv: not used by xnli: {STRIPPED}",
         f"xquad/xquad.de.json: not used by xquad: {PLACEHOLDERS}",
     ]
+    # one line a task, however many files it has
+    logged = [message.partition(":") for message in caplog.messages]
+    assert len({task for task, _, _ in logged}) == len(logged)
+    assert all(re.fullmatch(r" \d+ files?, \d+ rows?", said) for _, _, said in logged)
 
 
 def test_training_data_that_cannot_be_used_are_named(filled):

@@ -97,7 +97,7 @@ def test_failed_job_is_shown_with_the_end_of_its_log(tmp_path):
     assert lines[2:] == [f"    line {number}" for number in range(80, 100)]
     (tmp_path / "a.log").unlink()
     assert live_view.text_of(message, None).splitlines() == [
-        "rule target failed: results/targets/a-1/manifest.json",
+        "rule target failed",
         f"its log, {tmp_path / 'a.log'}, is empty or missing",
     ]
 

@@ -33,6 +33,7 @@ def record(level, text, **fields):
         (record(logging.ERROR, "Exiting because a job execution failed. Look above for error messages"), None),
         (record(logging.ERROR, "RuleException:\nCalledProcessError in file x"), None),
         (record(logging.ERROR, None), None),
+        (record(logging.WARNING, "Cannot restore results/x.parquet: no backup found."), None),
     ],
 )
 def test_records_that_are_messages(made, message):

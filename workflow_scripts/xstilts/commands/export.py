@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from xstilts.commands import outputs_of, read_plan
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.evaluation import every_eval_ever, exported_arms, model_card, scores
 from xstilts.store import opening, study_plan
 
@@ -54,4 +54,4 @@ def run(arguments: argparse.Namespace) -> None:
         scratch.rename(to)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    sys.stdout.write(f"{to}: {written} files of study {plan.study}\n")
+    sys.stdout.write(f"{to}: {counted(written, 'file')} of study {plan.study}\n")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from xstilts.data import usable
+from xstilts.errors import counted
 from xstilts.planning import index, mirror_index, registry
 from xstilts.planning.settings import local
 
@@ -20,4 +21,4 @@ def run(arguments: argparse.Namespace) -> None:
     known = registry.load(settings.registries)
     files = mirror_index.index_mirror(arguments.folder, known, usable.check)
     path = index.write(arguments.folder, "mirror.yaml", settings.results, files)
-    sys.stdout.write("\n".join([f"{path}: {len(files)} files", *mirror_index.remarks(files, known), ""]))
+    sys.stdout.write("\n".join([f"{path}: {counted(len(files), 'file')}", *mirror_index.remarks(files, known), ""]))

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from xstilts.errors import counted
 from xstilts.models import architecture
 from xstilts.planning import index
 from xstilts.planning.settings import local
@@ -19,4 +20,4 @@ def run(arguments: argparse.Namespace) -> None:
     files = index.index_model(arguments.folder)
     architecture.check(arguments.folder)
     path = index.write(arguments.folder, "model.yaml", local().results, files)
-    sys.stdout.write(f"{path}: {len(files)} files\n")
+    sys.stdout.write(f"{path}: {counted(len(files), 'file')}\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xstilts.data.sources import Place, carried
 from xstilts.data.sources.fetch import fetch
+from xstilts.errors import counted
 from xstilts.planning import index
 from xstilts.planning.fetched import fetched
 from xstilts.planning.settings import local, plan_of
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
             prefix, downloads = carried.prefix_of(node.spec, node.name), folder / carried.DOWNLOADS
             place = Place(node.folder, settings.offline, node.urls, downloads, node.hub, node.study)
             new = carried.put(folder, files, prefix, node.spec.source, partial(fetch, node.spec, place=place))
-            log.info("%s: %s", node.name, f"{new} files" if new else "there already")
+            log.info("%s: %s", node.name, counted(new, "file") if new else "there already")
             # of a pinned model the pins say all that the plan reads
             if node.folder is not None and node.spec.source.kind in _INDEXES and node.study is None:
                 # all of it, so that the plan is the same there
@@ -44,5 +45,5 @@ def run(arguments: argparse.Namespace) -> None:
                 if key == "model_folders":
                     there.append(f"model_folders: {{{node.name}: {folder / prefix}}}")
     size = sum((folder / name).stat().st_size for name in files)
-    said = f"{folder}: {len(files)} files, {size / 1e6:.1f} MB; config.yaml says there, with its own path:"
+    said = f"{folder}: {counted(len(files), 'file')}, {size / 1e6:.1f} MB; config.yaml says there, with its own path:"
     sys.stdout.write("\n".join([said, *there, ""]))

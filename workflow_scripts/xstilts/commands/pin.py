@@ -10,7 +10,7 @@ from typing import Any
 
 from xstilts.data.sources import hub_models
 from xstilts.data.sources.hub import make_tokenizer
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.planning import feasibility, index, pins, registry
 from xstilts.planning.pins import Pin
 from xstilts.planning.settings import local
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{pins.name_of(one)}: {one.partition('@')[0]}{at}: {pin.family} of type {pin.shape['model_type']},"
             f" {pin.parameters:,} parameters ({parts}), {size:,.1f} MB\n"
         )
-    sys.stdout.write(f"{path}: {len(found)} models\n")
+    sys.stdout.write(f"{path}: {counted(len(found), 'model')}\n")
 
 
 def _pin(named: str, offline: bool) -> Pin:

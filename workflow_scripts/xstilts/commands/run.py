@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", default="all", help="cores for local jobs")
     parser.add_argument("--verbose", action="store_true", help="Snakemake's own output in place of a view of the run")
     parser.add_argument(
-        "snakemake", nargs="*", help="further arguments for snakemake, after --; they mean --verbose too"
+        "snakemake",
+        nargs="*",
+        metavar="-- SNAKEMAKE",
+        help="arguments for Snakemake; they mean --verbose too",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.commands import benchmark_name
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.evaluation import xtreme_format
 from xstilts.forms import FORMS
 from xstilts.planning import registry
@@ -19,6 +19,9 @@ from xstilts.planning.settings import local
 from xstilts.reporting import benchmark_report
 from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import Benchmark
+
+# missing files of a folder that a line names
+_NAMED = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,22 +45,24 @@ def run(arguments: argparse.Namespace) -> None:
     found = _scores(arguments.predictions, arguments.labels, benchmark, tasks)
     result = benchmark_report.report(found.scores, benchmark)
     remarks = [*found.doubts, *found.unread, *_without_layout(benchmark, tasks)]
-    sys.stdout.write(benchmark_report.text(result, benchmark, found.missing))
-    sys.stdout.write("".join(f"{line}\n" for line in remarks))
+    sys.stdout.write(benchmark_report.text(result, benchmark))
+    sys.stdout.write("".join(f"{line}\n" for line in [*remarks, *found.missing_lines]))
     if arguments.json is not None:
         content = {"benchmark": arguments.benchmark, **result, "missing_files": found.missing, "remarks": remarks}
         write_atomically(arguments.json, json.dumps(content, indent=1) + "\n")
     if arguments.strict and (found.missing or remarks):
         first = f"missing: {found.missing[0]}" if found.missing else remarks[0]
-        raise UserError(f"--strict: {len(found.missing)} files are missing, and {len(remarks)} remarks; first, {first}")
+        counts = f"{counted(len(found.missing), 'missing file')}, {counted(len(remarks), 'remark')}"
+        raise UserError(f"--strict: {counts}; first, {first}")
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """The table of scores, the files that are missing, and lines on files that are not read or hard to believe."""
+    """The table of scores, the files that are missing and lines on them, and on files not read or hard to believe."""
 
     scores: pd.DataFrame
     missing: list[str]
+    missing_lines: list[str]
     unread: list[str]
     doubts: list[str]
 
@@ -88,8 +93,25 @@ def _scores(predictions: Path, labels: Path, benchmark: Benchmark, tasks: regist
         raise UserError("nothing to score: no task of the benchmark is of a form with a layout of files in XTREME")
     if not rows:
         others = f"; {unread[0]}" if unread else ""
-        raise UserError(f"nothing to score: of {len(missing)} files none is there, such as {missing[0]}{others}")
-    return _Scored(pd.DataFrame(rows), missing, unread, doubts)
+        count = counted(len(missing), "file")
+        raise UserError(f"nothing to score: of {count} none is there, such as {missing[0]}{others}")
+    missing_lines = [line for layout, names in files.items() for line in _missing(predictions, labels, layout, names)]
+    return _Scored(pd.DataFrame(rows), missing, missing_lines, unread, doubts)
+
+
+def _missing(predictions: Path, labels: Path, layout: str, names: Collection[str]) -> Iterator[str]:
+    """Yield a line for the folder of a task of which a side has no file, else one for each side that lacks some."""
+    absent = {
+        folder: [name for name in sorted(names) if not (folder / layout / name).is_file()]
+        for folder in (predictions, labels)
+    }
+    if empty := [folder.name for folder, lacking in absent.items() if len(lacking) == len(names)]:
+        yield f"missing: {layout}, scored nowhere: no file in {' and '.join(empty)}"
+        return
+    for folder, lacking in absent.items():
+        if lacking:
+            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+            yield f"missing in {folder / layout}, scored nowhere: {', '.join(lacking[:_NAMED])}{more}"
 
 
 def _unread(folder: Path, files: Mapping[str, Collection[str]], title: str) -> Iterator[str]:

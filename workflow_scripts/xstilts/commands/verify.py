@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from xstilts.errors import DamagedError, UserError
+from xstilts.errors import DamagedError, UserError, counted
 from xstilts.planning import registry
 from xstilts.planning.settings import local, plan_of
 from xstilts.planning.study import read_study
@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{line}\n")
         failed, left = failed + 1, left + (not withdrawn)
     end = "; --repair has them made again" if failed and not arguments.repair else ""
-    sys.stdout.write(f"{len(nodes)} nodes checked, {size / 1e6:,.1f} MB as they were made; {failed} fail{end}\n")
+    sys.stdout.write(
+        f"{counted(len(nodes), 'node')} checked, {size / 1e6:,.1f} MB as they were made; {failed} fail{end}\n"
+    )
     return int(left > 0)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from xstilts import forms
 from xstilts.data.rows import PLACEHOLDER_ROWS
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.evaluation.xtreme_layouts import LAYOUTS, Layout, Rows, Table
 from xstilts.forms import FORMS, scoring
 from xstilts.forms.declaration import Xtreme
@@ -147,7 +147,7 @@ def _check_keys(item: str, predictions: Path, predicted: Table, labels: Path, go
     unknown = [key for key in predicted if key not in gold]
     if by_number:
         if lacking or unknown:
-            raise UserError(f"{predictions}: {len(predicted)} {item}s, but {len(gold)} in {labels}")
+            raise UserError(f"{predictions}: {counted(len(predicted), item)}, but {len(gold)} in {labels}")
     elif lacking:
         raise UserError(f"{predictions}: no {item} {lacking[0]!r}{_more(lacking)}, which {labels} has")
     elif unknown:
@@ -179,7 +179,7 @@ def _check_lengths(item: str, predictions: Path, predicted: Table, labels: Path,
     for key, value in gold.items():
         tags, expected = (len(_labels(text, by_word=True)) for text in (predicted[key], value))
         if tags != expected:
-            raise UserError(f"{predictions}: {item} {key} has {tags} tags, but {expected} in {labels}")
+            raise UserError(f"{predictions}: {item} {key} has {counted(tags, 'tag')}, but {expected} in {labels}")
 
 
 def _check_labels(item: str, path: Path, table: Table, by_word: bool, names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Why a node has to be made: which key of which spec differs from the nearest result that exists."""
 
 import contextlib
+import glob
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ from xstilts.planning.nodes import Plan
 from xstilts.store import study_plan
 from xstilts.store.manifest import MANIFEST, RECORD
 from xstilts.store.specs.models import IntermediateSpec, TargetSpec
-from xstilts.store.stages import STAGES
+from xstilts.store.stages import STAGES, STUDIES
 
 _MISSING = "not set"
 # differences that a line names before it only counts them, and nodes of a stage that are asked what differs
@@ -93,10 +94,16 @@ class Comparison:
         before = "planned before, and not made then or deleted since; " if node_id in self.planned else ""
         return f"{node_id}: {before}{said} (nearest: {nearest})"
 
-    def nearest(self, node_id: str) -> str | None:
-        """Return the result of the same stage that, with its ancestors, differs least from a node; None for none."""
+    def nearest(self, node_id: str, among: frozenset[str] | None = None) -> str | None:
+        """Return the result of the same stage that, with its ancestors, differs least from a node; None for none.
+
+        Args:
+            node_id: the node.
+            among: the results that are looked at; None for all.
+        """
         stage, values = node_id.partition("/")[0], self._values_with_ancestors(node_id)
-        others = sorted(name for name in self.results if name.startswith(f"{stage}/"))
+        candidates = self.results if among is None else among
+        others = sorted(name for name in candidates if name.startswith(f"{stage}/"))
         return min(others, key=lambda name: len(values ^ self._values_with_ancestors(name)), default=None)
 
     def between(self, new: str, old: str) -> frozenset[Difference]:
@@ -176,10 +183,16 @@ def in_words(differences: Iterable[Difference]) -> str:
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
-def comparison(plan: Plan, results: Path) -> Comparison:
-    """Return the comparison of a plan with the results that exist, by the specs of all plans that ran here."""
+def comparison(plan: Plan, results: Path, studies: str = "*") -> Comparison:
+    """Return the comparison of a plan with the results that exist, by the specs of plans that ran here.
+
+    Args:
+        plan: the plan.
+        results: the results folder.
+        studies: the study whose plans these are; of all studies by default.
+    """
     specs: dict[str, Spec] = {}
-    for path in sorted((results / "studies").glob(f"*/*/{study_plan.FILE}")):
+    for path in sorted((results / STUDIES).glob(f"{studies}/*/{study_plan.FILE}")):
         if path.parent.name != "latest":
             # one that another version of the code has written may have another shape
             with contextlib.suppress(UserError):
@@ -204,28 +217,30 @@ def _with_ancestors(made: Iterable[str], specs: Mapping[str, Spec]) -> frozenset
 
 
 def changes(plan: Plan, results: Path) -> list[str]:
-    """Return a line for each stage that has to make nodes because something changed.
+    """Return a line for each stage that has to make nodes because something changed since an earlier plan of the study.
 
-    There is none before anything was made, and none where a run of this very plan goes on.
+    There is none before anything was made, and none where a run of this very plan goes on. Results of other studies are
+    no earlier state of this one.
     """
     if (results / plan.folder / study_plan.FILE).exists():
         return []
-    compared = comparison(plan, results)
+    compared = comparison(plan, results, glob.escape(plan.study.name))
+    earlier = compared.results & compared.planned
     lines = []
     planned = plan.by_stage()
     for stage in STAGES:
         nodes = planned.get(stage, [])
         missing = [name for name in nodes if name not in compared.results]
-        differences = _common(compared, missing)
+        differences = _common(compared, missing, earlier)
         if differences:
             lines.append(f"{stage}: {len(missing)} to make: {_commonest(differences)}")
     return lines
 
 
-def _common(compared: Comparison, nodes: list[str]) -> Counter[Difference]:
+def _common(compared: Comparison, nodes: list[str], among: frozenset[str]) -> Counter[Difference]:
     """Return how often nodes differ from their nearest results in each way; of many nodes some are asked."""
     asked = nodes[:: max(1, len(nodes) // _ASKED)]
-    nearest = {name: compared.nearest(name) for name in asked}
+    nearest = {name: compared.nearest(name, among) for name in asked}
     return Counter(
         difference
         for name, other in nearest.items()
@@ -251,6 +266,6 @@ def between_plans(first: Plan, second: Plan) -> list[str]:
         left, right = (set(nodes.get(stage, ())) for nodes in stages)
         if left != right:
             counts = f"{len(left & right)} in both, {len(left - right)} and {len(right - left)} in one alone"
-            differences = _common(compared, sorted(right - left))
+            differences = _common(compared, sorted(right - left), compared.results)
             lines.append(f"{stage}: {counts}" + (f": {in_words(differences)}" if differences else ""))
     return lines

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xstilts.errors import counted
 from xstilts.hardware import Hardware
 from xstilts.planning.estimate import Estimate
 from xstilts.planning.gpu_types import GPU_TYPES, UTILISATION, GpuType
@@ -43,7 +44,7 @@ def text(costs: Mapping[str, Sequence[NodeCost]], gpu: str, hardware: Hardware, 
         lines += [stage] if nodes else []
         lines += [_line(f"  {node.name}", _cells(node, gpu_type)) for node in nodes]
     everything = [node for nodes in costs.values() for node in nodes]
-    lines.append(_line(f"total of {len(everything)} nodes", _totals(everything, gpu_type)))
+    lines.append(_line(f"total of {counted(len(everything), 'node')}", _totals(everything, gpu_type)))
     return "\n".join(lines) + "\n\n" + _explanation(gpu, hardware, models)
 
 
@@ -105,6 +106,6 @@ def _explanation(gpu: str, hardware: Hardware, models: int) -> str:
         " its evaluations on dev rows are left out.",
         "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
         " that nobody states.",
-        f"Parameters of {models} models, built on the meta device: as the formula has them.",
+        f"Parameters of {counted(models, 'model')}, built on the meta device: as the formula has them.",
     )
     return "".join(textwrap.fill(paragraph, _LINE) + "\n" for paragraph in paragraphs)

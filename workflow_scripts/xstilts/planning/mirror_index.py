@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.planning.registry import Registry
 from xstilts.planning.tasks import Source, Task
 from xstilts.store.files import file_sha256
@@ -49,18 +49,22 @@ def index_mirror(folder: Path, registry: Registry, check: Check) -> dict[str, di
     files: dict[str, dict[str, Any]] = {}
     totals: Counter[tuple[str, str, str]] = Counter()
     for task in registry.tasks.values():
+        found: set[str] = set()
         for each in files_of(task):
             names = each.group.files
             if not all((folder / name).is_file() for name in names):
                 continue
             use = _use(each, folder, check)
-            log.info("%s: %s: %s", task.name, ", ".join(names), why_not(use) or f"{use['rows']} rows")
+            found.update(names)
             totals[task.name, each.split, each.language] += use.get("rows", 0)
             for name in names:
                 if name not in files:
                     files[name] = {"sha256": _sha256(folder / name), "tasks": {}}
                 uses = files[name]["tasks"]
                 uses[task.name] = _worse(uses.get(task.name, use), use)
+        if found:
+            rows = sum(total for (name, _, _), total in totals.items() if name == task.name)
+            log.info("%s: %s, %s", task.name, counted(len(found), "file"), counted(rows, "row"))
     for file in files.values():
         for name, use in ((name, use) for name, use in file["tasks"].items() if UNUSABLE not in use):
             split, language = use["split"], use["language"]

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from xstilts.errors import counted
 from xstilts.evaluation import benchmarks
 from xstilts.evaluation.table import records
 from xstilts.reporting import layout
@@ -47,17 +46,14 @@ def _with_complete(score: benchmarks.BenchmarkScore) -> dict[str, Any]:
     return {**asdict(score), "complete": score.complete}
 
 
-def text(result: Mapping[str, Any], benchmark: Benchmark, missing: Sequence[str]) -> str:
-    """Return a report as text: a table of languages by tasks, the means over tasks, and the files that are missing.
+def text(result: Mapping[str, Any], benchmark: Benchmark) -> str:
+    """Return a report as text: a table of languages by tasks, and the means over tasks.
 
     Args:
         result: as ``report`` gives it.
         benchmark: the benchmark.
-        missing: files that are not there.
     """
     lines = [*_table(result["tasks"], benchmark), "", *_means(result, benchmark.title)]
-    for folder, files in groupby(sorted(map(Path, missing)), key=lambda file: file.parent):
-        lines.append(f"missing in {folder}, scored nowhere: {', '.join(file.name for file in files)}")
     return "\n".join(lines) + "\n"
 
 
@@ -90,5 +86,5 @@ def _means(result: Mapping[str, Any], title: str) -> list[str]:
     for name, score in means.items():
         what = name.replace("_", " ").replace("english", "English")
         mark = "" if score["complete"] else f" (incomplete: {', '.join(score['missing'])})"
-        lines.append(f"{title}, {what}: {_number(score['score'])} over {len(score['tasks'])} tasks{mark}")
+        lines.append(f"{title}, {what}: {_number(score['score'])} over {counted(len(score['tasks']), 'task')}{mark}")
     return lines

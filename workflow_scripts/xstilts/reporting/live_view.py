@@ -48,7 +48,7 @@ def text_of(message: Message, label: str | None) -> str:
     """Return a message's text; that of a failed job has its rule, its label, and the end of each of its logs."""
     if message.rule is None:
         return message.text
-    lines = [f"rule {message.rule} failed: {label or ', '.join(message.output)}", *message.text.splitlines()]
+    lines = [f"rule {message.rule} failed" + (f": {label}" if label else ""), *message.text.splitlines()]
     for path in message.log:
         end = last_lines(Path(path), _LOG_LINES)
         lines += [f"its log, {path}, ends with:" if end else f"its log, {path}, is empty or missing"]

@@ -7,6 +7,7 @@ Snakemake writes them to its stderr (``snakemake_logger_plugin_xstilts``), among
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ _REPEATED = (
     "Exiting because a job execution failed",
     "WorkflowError:\nAt least one job did not complete",
 )
+# of an output (``update``) of a failed job that was not there before
+_NOTHING_TO_RESTORE = re.compile(r"Cannot restore .*: no backup found\.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def of_record(record: logging.LogRecord) -> Message | None:
             "error", fields["rule_msg"] or "", fields["rule_name"], tuple(fields["output"]), tuple(fields["log"])
         )
     text = record.getMessage().strip() if record.msg else ""
-    if not text or text.startswith(_REPEATED):
+    if not text or text.startswith(_REPEATED) or _NOTHING_TO_RESTORE.fullmatch(text):
         return None
     return Message("error" if record.levelno >= logging.ERROR else "warning", text)
 

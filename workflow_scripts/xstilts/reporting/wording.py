@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from xstilts.errors import counted as counted
 from xstilts.evaluation.comparisons import LOG_ODDS, POINTS
 from xstilts.evaluation.estimates import EMERGED, OPPOSITE
 from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, UNDECIDED
@@ -58,11 +59,6 @@ def _link(part: Part) -> Markup:
     if isinstance(part, str):
         return escape(part)
     return Markup('<a href="#estimate-{}">{}</a>').format(part.row, part.text)
-
-
-def counted(number: float, noun: str) -> str:
-    """Return a number of things, such as ``1 target``, ``3 targets`` or ``0.5 points``."""
-    return f"{number:g} {noun}" + ("" if number == 1 else "s")
 
 
 def listed(words: Iterable[str]) -> str:
