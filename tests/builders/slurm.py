@@ -90,6 +90,10 @@ class Slurm:
         for number in range(GPUS):
             os.symlink("/dev/null", self.folder / f"gpu{number}")
         self.configuration.write_text(self._configuration())
+        # what a job computes with is the CPU, whatever it has been given
+        prolog = self.folder / "prolog"
+        prolog.write_text("#!/bin/sh\necho export CUDA_VISIBLE_DEVICES=\n")
+        prolog.chmod(0o755)
         gpus = f"NodeName={self.host} Name=gpu File={self.folder}/gpu[0-{GPUS - 1}]"
         (self.folder / "gres.conf").write_text(f"AutoDetect=off\n{gpus}\n")
         LINK.parent.mkdir(exist_ok=True)
@@ -191,7 +195,7 @@ class Slurm:
             "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "MpiDefault": "none",
             # memory is watched by the daemon, without control groups
             "JobAcctGatherType": "jobacct_gather/linux", "JobAcctGatherFrequency": 1,
-            "JobAcctGatherParams": "OverMemoryKill",
+            "JobAcctGatherParams": "OverMemoryKill", "TaskProlog": f"{folder}/prolog",
             "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_Core_Memory",
             # more CPUs than the machine has
             "SlurmdParameters": "config_overrides", "GresTypes": "gpu",

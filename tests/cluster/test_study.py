@@ -26,7 +26,7 @@ def test_literal_command_runs_a_study_to_its_end(finished_run):
 @pytest.mark.cluster
 def test_step_has_all_that_its_job_has(slurm, tmp_path):
     said = tmp_path / "said"
-    step = f"{ROOT}/rules/slurm_step.sh -c 'echo $SLURM_STEP_ID $SLURM_CPUS_ON_NODE $CUDA_VISIBLE_DEVICES; exit 75'"
+    step = f"{ROOT}/rules/slurm_step.sh -c 'echo $SLURM_STEP_ID $SLURM_CPUS_ON_NODE $SLURM_STEP_GPUS; exit 75'"
     asked = ["--cpus-per-task=3", "--gpus=2", "--mem=2000", f"--output={said}", f"--chdir={tmp_path}"]
     slurm.ask("sbatch", "--wait", *asked, f"--wrap={step}", check=False)
     # before them srun says that this Slurm binds no processes to cores
