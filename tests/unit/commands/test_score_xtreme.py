@@ -272,8 +272,8 @@ def test_wrong_encodings_folders_and_nothing_to_score(tmp_path, caplog):
 
 def test_benchmark_of_ones_own(tmp_path, monkeypatch, capsys, caplog):
     entry = "{languages: [de, en], metrics: [accuracy], group: sentence, layout: xnli}"
-    (tmp_path / "registry/benchmarks").mkdir(parents=True)
-    (tmp_path / "registry/benchmarks/mine.yaml").write_text(
+    (tmp_path / "benchmarks_of_ones_own/benchmarks").mkdir(parents=True)
+    (tmp_path / "benchmarks_of_ones_own/benchmarks/mine.yaml").write_text(
         f'title: Mine\ncitation: "Doe et al. 2026, One Task"\ntasks:\n  xnli: {entry}\n'
     )
     for side in ("predictions", "labels"):
@@ -284,6 +284,6 @@ def test_benchmark_of_ones_own(tmp_path, monkeypatch, capsys, caplog):
     arguments = ["score-xtreme", "--predictions", "predictions", "--labels", "labels", "--benchmark", "mine"]
     assert commands.main(arguments) == 2
     assert "--benchmark: unknown benchmark 'mine'; known" in caplog.text
-    (tmp_path / "config.yaml").write_text("registries: [registry]\n")
+    (tmp_path / "config.yaml").write_text("registries: [benchmarks_of_ones_own]\n")
     assert commands.main(arguments) == 0
     assert "overall: 100.0 over 1 task\n" in capsys.readouterr().out

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 from xstilts.commands import main
-from xstilts.data import readers
+from xstilts.data import usable
 from xstilts.errors import UserError
 from xstilts.evaluation import scores
 from xstilts.evaluation.predictions import FILE, UNLABELLED_FILE
-from xstilts.planning import index, registry
+from xstilts.planning import mirror_index, registry
 from xstilts.store import study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, results_of
 
@@ -37,9 +37,9 @@ def withheld(tmp_path_factory) -> Mirror:
 
 
 def test_the_index_says_which_files_have_no_labels(withheld):
-    files = index.index_mirror(withheld.folder, registry.load(), readers.read)
+    files = mirror_index.index_mirror(withheld.folder, registry.load(), usable.check)
     uses = {name: use for name, file in files.items() for use in file["tasks"].values()}
-    assert {name for name, use in uses.items() if use.get("labelled") is False} == set(TESTS)
+    assert {name for name, use in uses.items() if mirror_index.UNLABELLED in use} == set(TESTS)
     assert uses["xnli/test-de.tsv"]["rows"] == uses["xnli/dev-de.tsv"]["rows"]
 
 

@@ -26,7 +26,7 @@ NEEDED = {
 }  # fmt: skip
 FIELDS = {
     **NEEDED,
-    "classification": {"id", "text_a", "text_b", "label"},
+    "classification": {"id", "cluster", "text_a", "text_b", "label"},
     "multiple_choice": {"id", "cluster", "context", "question", "choices", "label"},
     "retrieval": {"id", "query", "text", "context", "keys", "cluster"},
 }
