@@ -23,10 +23,11 @@ HUB, FOLDER, CONTRASTS, ENTRIES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M 
 def project(families, tmp_path, monkeypatch):
     """A folder with config.yaml and the page's folder of a model; the page's repository is on a hub of this machine."""
     shutil.copytree(families["modernbert"], tmp_path / "my-encoder")
-    (tmp_path / "registry").mkdir()
-    (tmp_path / "registry/models.yaml").write_text(ENTRIES)
-    (tmp_path / "config.yaml").write_text("{study: study.yaml, registries: [registry]}")
+    (tmp_path / "model_registry").mkdir()
+    (tmp_path / "model_registry/models.yaml").write_text(ENTRIES)
+    (tmp_path / "config.yaml").write_text("{study: study.yaml, registries: [model_registry]}")
     monkeypatch.chdir(tmp_path)
+    registry.load.cache_clear()
     with hub_of({"doe/polyglot-base": families["xlm-r"]}, monkeypatch, tmp_path / "cache"):
         yield tmp_path
 
@@ -42,7 +43,7 @@ def test_hub_id_and_folder(project):
 
 
 def test_names_of_ones_own(project):
-    known = registry.load((Path("registry"),))
+    known = registry.load((Path("model_registry"),))
     assert known.models["polyglot"]["licence"] == "MIT"
     plan = plan_study(project, {**STUDY, "models": ["polyglot"]}, entries=known)
     (model,) = plan.stage("models").values()
@@ -53,7 +54,7 @@ def test_names_of_ones_own(project):
 
 
 def test_part_of_another_model(project):
-    known = registry.load((Path("registry"),))
+    known = registry.load((Path("model_registry"),))
     study = {**STUDY, "models": ["polyglot-encoder"]}
     plan = plan_study(project, study, entries=known, models={"mt5-base": pin().files})
     trained = [node.spec for node in plan.stage("targets").values()]
