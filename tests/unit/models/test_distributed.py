@@ -5,6 +5,9 @@ import torch
 from xstilts.errors import UserError
 from xstilts.models import distributed
 
+# a rule in a job of Slurm's is a step
+GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
+
 
 @pytest.fixture
 def broken(monkeypatch):
@@ -15,12 +18,12 @@ def broken(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "init", init)
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"):
+    for name in GIVEN_BY:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
 
-@pytest.mark.parametrize("name", ["CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"])
+@pytest.mark.parametrize("name", GIVEN_BY)
 def test_a_gpu_that_was_given_and_does_not_work_ends_the_job(broken, name):
     broken.setenv(name, "0")
     with pytest.raises(

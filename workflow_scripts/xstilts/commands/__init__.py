@@ -160,6 +160,17 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", required=True, type=Path, help="plan.json in the folder of the study's outputs")
 
 
+def add_two_studies(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command on two finished studies, A and B."""
+    for letter in "AB":
+        parser.add_argument(
+            f"study_{letter.lower()}",
+            type=Path,
+            metavar=letter,
+            help="a study file, or the folder of a study's outputs, results/studies/<study>/latest",
+        )
+
+
 def benchmark_name(text: str) -> str:
     """Return the registry's name of a benchmark, which can be written as its paper does: ``XTREME-R``."""
     return text.lower().replace("-", "_")

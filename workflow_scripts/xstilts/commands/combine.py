@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xstilts.commands import main, results_of_study
+from xstilts.commands import add_two_studies, main, results_of_study
 from xstilts.errors import UserError
 from xstilts.evaluation import combined_plan, scores
 from xstilts.planning.differences import Comparison
@@ -25,13 +25,7 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    for letter in "AB":
-        parser.add_argument(
-            f"study_{letter.lower()}",
-            type=Path,
-            metavar=letter,
-            help="a study file, or the folder of a study's outputs, results/studies/<study>/latest",
-        )
+    add_two_studies(parser)
     parser.add_argument(
         "--to", type=Path, metavar="FOLDER", help="a results folder, new or not; by default that of config.yaml"
     )

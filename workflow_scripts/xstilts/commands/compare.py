@@ -8,7 +8,7 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from xstilts.commands import results_of_study
+from xstilts.commands import add_two_studies, results_of_study
 from xstilts.planning.differences import Comparison
 from xstilts.reporting import two_studies, two_studies_page
 from xstilts.store.files import write_atomically
@@ -16,13 +16,7 @@ from xstilts.store.files import write_atomically
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    for letter in "AB":
-        parser.add_argument(
-            f"study_{letter.lower()}",
-            type=Path,
-            metavar=letter,
-            help="a study file, or the folder of a study's outputs, results/studies/<study>/latest",
-        )
+    add_two_studies(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML page, too")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -54,10 +54,10 @@ class Backbone(nn.Module):
         # of transformers, or of peft around it: neither has types
         self.transformer: Any = transformer
         self.family = architecture.family(transformer.config)
-        # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
         self._bidirectional = attention == BIDIRECTIONAL
         if self._bidirectional:
             architecture.attend_both_ways(transformer)
+        # the method of the adapter that is on it, and the positions that this puts before the text (``adapters.py``)
         self.adapter: str | None = None
         self.virtual = 0
 

@@ -18,7 +18,7 @@ from xstilts.errors import UserError
 
 # how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
 # what both say where there is none
-_GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS")
+_GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 _NO_GPU = ("", "-1", "NoDevFiles")
 
 

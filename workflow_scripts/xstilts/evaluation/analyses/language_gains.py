@@ -27,23 +27,16 @@ from xstilts.store.study_plan import NONE, StudyPlan
 
 # values of role
 SOURCE, CONTROL, LABELLED, OTHER = "source", "control", "labelled", "other"
-COLUMNS = (
+# the columns that every table of gains over none has: what is compared, and what its gain is
+COMPARED = (
     Column("world", "number", "one of several worlds; missing for the estimate over all", optional=True),
     Column("model", "text", "the model"),
     Column("recipe", "text", "the recipe"),
     Column("mixture", "text", "the mixture, which is compared with none"),
     Column("target", "text", "the target"),
     Column("metric", "text", "the target's headline metric"),
-    Column("language", "text", "the language that is predicted"),
-    Column(
-        "role",
-        "text",
-        "source: the language that the target is trained in; control: one that the study averages apart; labelled:"
-        " the mixture has labelled rows in it, so it is not zero-shot; other: all others",
-    ),
-    Column("score", "number", "mean over runs with the mixture, in the unit of the metric"),
-    Column("baseline", "number", "the same with none"),
-    Column("chance", "number", "the score of guessing; missing where the metric has none", optional=True),
+)
+GAINED = (
     Column("gain", "number", "score minus baseline"),
     Column("low", "number", "lower end of the 95 % interval"),
     Column("high", "number", "upper end of the 95 % interval"),
@@ -57,6 +50,20 @@ COLUMNS = (
     Column("runs_none", "integer", "runs with none"),
     Column("collapsed", "integer", "runs of both that collapsed; they are in the gain"),
     Column("worlds", "number", "worlds in an estimate over several", optional=True),
+)
+COLUMNS = (
+    *COMPARED,
+    Column("language", "text", "the language that is predicted"),
+    Column(
+        "role",
+        "text",
+        "source: the language that the target is trained in; control: one that the study averages apart; labelled:"
+        " the mixture has labelled rows in it, so it is not zero-shot; other: all others",
+    ),
+    Column("score", "number", "mean over runs with the mixture, in the unit of the metric"),
+    Column("baseline", "number", "the same with none"),
+    Column("chance", "number", "the score of guessing; missing where the metric has none", optional=True),
+    *GAINED,
 )
 TABLE = Table("gains by language", COLUMNS)
 # what one gain has in every world

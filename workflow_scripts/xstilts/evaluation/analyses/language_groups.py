@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.evaluation import arms, resampling
-from xstilts.evaluation.analyses.language_gains import gains_over_none, of_estimate, over_worlds
+from xstilts.evaluation.analyses.language_gains import COMPARED, GAINED, gains_over_none, of_estimate, over_worlds
 from xstilts.evaluation.estimates import estimated, size_of
 from xstilts.evaluation.outcomes import Outcome, Term
 from xstilts.evaluation.pretraining import NO, UNKNOWN, YES
@@ -27,12 +27,7 @@ MADE_FROM = ("language_features",)
 # values of feature
 SCRIPT, PRETRAINING = "script", "in pretraining"
 COLUMNS = (
-    Column("world", "number", "one of several worlds; missing for the estimate over all", optional=True),
-    Column("model", "text", "the model"),
-    Column("recipe", "text", "the recipe"),
-    Column("mixture", "text", "the mixture, which is compared with none"),
-    Column("target", "text", "the target"),
-    Column("metric", "text", "the target's headline metric"),
+    *COMPARED,
     Column(
         "feature",
         "text",
@@ -50,19 +45,7 @@ COLUMNS = (
         "mean over languages and runs with the mixture, in the unit of the metric; of two groups their difference",
     ),
     Column("baseline", "number", "the same with none"),
-    Column("gain", "number", "score minus baseline"),
-    Column("low", "number", "lower end of the 95 % interval"),
-    Column("high", "number", "upper end of the 95 % interval"),
-    Column("interval", "text", "what the interval is over: runs and examples; examples only; or worlds"),
-    Column("standard_error", "number", "of the gain; missing with one run an arm", optional=True),
-    Column("p", "number", "two-sided p of no gain, not corrected; missing with one run an arm", optional=True),
-    Column("verdict", "text", "higher, lower, equivalent or undecided; not corrected; empty with one run an arm"),
-    Column("n", "integer", "examples"),
-    Column("clusters", "integer", "independent clusters of these examples"),
-    Column("runs", "integer", "runs with the mixture"),
-    Column("runs_none", "integer", "runs with none"),
-    Column("collapsed", "integer", "runs of both that collapsed; they are in the gain"),
-    Column("worlds", "number", "worlds in an estimate over several", optional=True),
+    *GAINED,
 )
 TABLE = Table("gains in groups of languages", COLUMNS)
 _KEYS = ["model", "recipe", "mixture", "target", "metric", "feature", "group", "languages"]
