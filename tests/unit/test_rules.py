@@ -1,5 +1,6 @@
 """The rules, read as texts."""
 
+import logging
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
 
 RULES = Path(__file__).parents[2] / "rules"
 # of those that may be jobs of Slurm's
@@ -61,3 +63,28 @@ def test_outputs_of_a_study_stay_until_new_ones_take_their_places():
     outputs = re.findall(r"^    output:\n((?:        .*\n)+)", (RULES / "report.smk").read_text(), re.M)
     assert len(outputs) == 7
     assert all(re.match(r" +(update|directory)\(", text) for text in outputs)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_there", "attempt"),
+    [((), True, 1), ((), False, 3), (("--folder", "raw"), True, 3), (("--offline",), True, 1)],
+)
+def test_a_job_that_would_end_as_before_is_not_started_again(tmp_path, place, is_there, attempt):
+    """One whose input was withdrawn, and one that copies from a folder; a failed job has two tries left here."""
+    if is_there:
+        (tmp_path / "input").touch()
+    job = SimpleNamespace(
+        params=SimpleNamespace(place=place), input=[tmp_path / "input"], attempt=1, restart_times=2
+    )  # fmt: skip
+    text = re.search(r"^class LastTry\(.*\n(?:    .*\n|\n)+", (RULES / "common.smk").read_text(), re.M)[0]
+    workflow = SimpleNamespace(dag=SimpleNamespace(get_job_group=lambda job: None))
+    names = {"logging": logging, "os": os, "LogEvent": LogEvent, "workflow": workflow, "job_with": {7: job}.get}
+    exec(text, names)
+    record = logging.makeLogRecord({"event": LogEvent.JOB_ERROR, "jobid": 7})
+    names["LastTry"]().emit(record)
+    assert job.attempt == attempt
+
+
+def test_a_job_with_gpus_is_on_one_node():
+    for body in re.findall(r"^    resources:\n((?:        .*\n)+)", JOB_RULES, re.M):
+        assert "gpu=" not in body or "nodes=1" in body
