@@ -15,7 +15,7 @@ from xstilts.evaluation import pretraining, resampling, trainings
 from xstilts.store.answer import Answer, Contrast, Family
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation, Setting, Works
-from xstilts.store.specs.models import IntermediateSpec
+from xstilts.store.specs.models import IntermediateSpec, MergedSpec
 from xstilts.store.study_plan import Benchmark, Cell, Corpus, FigureLabels, FigureOptions, PlannedNode, StudyPlan
 
 K = TypeVar("K")
@@ -186,9 +186,13 @@ def _samplings(plan: StudyPlan) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for cell in plan.cells:
         for node in trainings.models_behind(plan, cell.node):
-            if isinstance(spec := plan.nodes[node].spec, IntermediateSpec):
+            name = f"{cell.mixture} in {cell.recipe}"
+            if isinstance(spec := plan.nodes[node].spec, MergedSpec):
+                found[name] = spec.merging
+                break
+            if isinstance(spec, IntermediateSpec):
                 weights = {one.task: one.weight for one in spec.tasks}
-                found[f"{cell.mixture} in {cell.recipe}"] = {"sampling": spec.sampling, "weights": weights}
+                found[name] = {"sampling": spec.sampling, "weights": weights}
     return found
 
 
