@@ -11,7 +11,7 @@ from xstilts.forms import FORMS
 from xstilts.references import SOURCE_LANGUAGE, parse_reference
 from xstilts.store.specs.base import MEMBER, PREPARED, TOKENS, role
 from xstilts.store.specs.data import TrainingDataSpec, UnionSpec
-from xstilts.store.specs.models import IntermediateSpec, MergedSpec
+from xstilts.store.specs.models import IntermediateSpec
 from xstilts.store.study_plan import StudyPlan
 
 # kinds of controls
@@ -70,15 +70,15 @@ class Control:
 def members(plan: StudyPlan) -> dict[str, Members]:
     """Return what each mixture of the study's arms was trained on, but for ``none`` and merged models."""
     first: dict[str, str] = {}
+    merged = trainings.merged(plan)
     for cell in plan.cells:
-        first.setdefault(cell.mixture, cell.node)
+        if cell.mixture not in merged:
+            first.setdefault(cell.mixture, cell.node)
     found = {mixture: frozenset(_members(plan, node)) for mixture, node in first.items()}
     return {mixture: of_mixture for mixture, of_mixture in found.items() if of_mixture}
 
 
 def _members(plan: StudyPlan, node: str) -> Iterator[Member]:
-    if any(model.startswith(f"{MergedSpec.stage}/") for model in trainings.models_behind(plan, node)):
-        return
     for training in trainings.behind(plan, node):
         spec = plan.nodes[training.node].spec
         for task in spec.tasks if isinstance(spec, IntermediateSpec) else ():

@@ -54,3 +54,13 @@ def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
             yield from (parent for role, parent in plan.nodes[node].parents.items() if is_kind(role, MEMBER))
         parents = plan.nodes[node].parents
         node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")
+
+
+def merged(plan: StudyPlan) -> dict[str, MergedSpec]:
+    """Return the mixtures whose models are merged, each with its node's spec in the first arm that has it."""
+    found: dict[str, MergedSpec] = {}
+    for cell in plan.cells:
+        for node in models_behind(plan, cell.node):
+            if isinstance(spec := plan.nodes[node].spec, MergedSpec):
+                found.setdefault(cell.mixture, spec)
+    return found
