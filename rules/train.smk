@@ -91,7 +91,7 @@ rule merge:
     resources:
         nodes=1,
         cpus_per_task=1,
-        mem_mb=memory(16000, "merged"),
+        mem_mb=memory_to_merge,
         runtime=minutes(240),
     params:
         spec=spec("merged"),

@@ -29,15 +29,7 @@ from xstilts.store.files import read_json
 from xstilts.store.sampling import TaskShare, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
-from xstilts.store.specs.models import (
-    LearningRatesSpec,
-    MergedSpec,
-    Method,
-    Numerics,
-    PretrainedSpec,
-    TokenizerSpec,
-    TrainingSpec,
-)
+from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, PretrainedSpec, TokenizerSpec, TrainingSpec
 
 # positions of a batch in prediction on a GPU (``evaluation/prediction.py``)
 _PREDICTED = 16384
@@ -142,12 +134,12 @@ def base_of(node: Node, plan: Plan) -> Node:
 
 def numerics_of(spec: Spec) -> Numerics:
     """Return how the model of a node is computed."""
-    assert isinstance(spec, TrainingSpec | MergedSpec | PredictionsSpec | EmbeddingsSpec)
+    assert isinstance(spec, TrainingSpec | PredictionsSpec | EmbeddingsSpec)
     return spec.numerics
 
 
 def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware: Hardware) -> Estimate:
-    """Return what a node that computes with a model, or merges models, costs.
+    """Return what a node that computes with a model costs.
 
     Raises:
         UserError: as ``config_of`` and ``model_size.read``.
@@ -161,8 +153,6 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)
-    if isinstance(spec, MergedSpec):
-        return _merge(spec, shape)
     assert isinstance(spec, PredictionsSpec | EmbeddingsSpec)
     return _prediction(spec, shape, evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results))
 
@@ -254,14 +244,6 @@ def _work(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], again: in
         tokens += positions
         operations += positions * (products * passes + attention * (3 + again))
     return tokens, operations
-
-
-def _merge(spec: MergedSpec, shape: Shape) -> Estimate:
-    """Return what a merge costs: one model at a time, in float32, and the one that stays."""
-    stored = 2 if spec.numerics.dtype == "bfloat16" else 4
-    none = dict.fromkeys(("gradients", "optimiser", "activations", "tokens", "operations"), 0.0)
-    sizes = {"weights": 4.0 * shape.parameters, "disk": float(stored * shape.parameters)}
-    return Estimate(parameters=shape.parameters, trained=0, certainty="measured", **sizes, **none)
 
 
 def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: DataSize) -> Estimate:
