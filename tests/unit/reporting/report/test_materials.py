@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 from xstilts.reporting.report import materials
-from xstilts.reporting.report.page import NOTHING, Inputs
+from xstilts.reporting.report.page import Inputs
 
 from tests.builders.plans import make_stages, node_of, plan_study
 
