@@ -60,7 +60,7 @@ class Batch:
     micro_batches: list[MicroBatch]
     terms: int
     key: int
-    factor: float
+    factor: float = 1.0
 
 
 class Batches:
