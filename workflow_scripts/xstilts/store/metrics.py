@@ -29,7 +29,7 @@ class Line:
         tokens: of the batches of all processes, without padding.
         seconds: that the steps took.
         tokens_per_second: the one by the other.
-        operations_per_second: floating-point operations of products with weights, by all processes.
+        operations_per_second: floating-point operations of products with weights, by each of the processes.
         memory_mb: the largest memory of the process so far, in MiB.
         gpu: name of the GPU; None without one.
         gpu_memory_mb: the largest memory that tensors had on it so far, in MiB.

@@ -35,7 +35,7 @@ HISTORY = "history.json"
 
 @dataclass
 class Making:
-    """A node that is being made: the scratch folder for its files, what its manifest will say, and how it was trained."""
+    """A node that is being made: the scratch folder for its files, what its manifest will say, how it was trained."""
 
     scratch: Path
     results: Results = field(default_factory=Results)
