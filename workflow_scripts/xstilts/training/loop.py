@@ -75,6 +75,7 @@ class Run:
         data: the splits of each task.
         schedule: what every step sees.
         workplace: the work directory, locked by the first of these processes.
+        logs: folder for the metrics of this stage's trainings.
         hardware: what may be used.
         group: the processes that train together.
         device: where this process computes.
@@ -88,6 +89,7 @@ class Run:
     data: Sequence[Mapping[str, Split]]
     schedule: Schedule
     workplace: Path
+    logs: Path
     hardware: Hardware
     group: distributed.Group
     device: torch.device
