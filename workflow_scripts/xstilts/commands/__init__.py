@@ -49,6 +49,7 @@ COMMANDS = {
     "power": "print what a study can find before it is run, and GPU-hours, by number of runs",
     "estimate": "print what a study costs: memory, disk, operations and GPU-hours a node",
     "where": "print where nodes stand and what the study calls them, by axes, name or path",
+    "curves": "print how trainings went, or go: loss, gradient norm, tokens a second, memory",
     "why": "say why a node has to be made: what differs from the nearest result",
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "combine": "join two studies that ran on different machines, with tables, figures and report of both",

@@ -26,7 +26,7 @@ from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.study import with_pinned
 from xstilts.store.files import read_json
-from xstilts.store.sampling import TaskShare, probabilities, total_steps
+from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, PretrainedSpec, TokenizerSpec, TrainingSpec
@@ -181,7 +181,8 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     # beside an adapter a pretrained head is frozen
     fresh = sum(head for task, head in zip(spec.tasks, heads, strict=True) if full or _fresh(task.form))
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
-    trained = fresh + (shape.parameters - frozen if full else adapter)
+    shared = shape.parameters - frozen if full else adapter
+    trained = fresh + shared
     beside = adapter + sum(heads)
     tokens, operations = _work(spec, shape, sizes, int(hardware.recomputes(spec.method.name)))
     searches = isinstance(spec, LearningRatesSpec)
@@ -192,7 +193,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
         weights=_weights_bytes(shape, spec.numerics) + 4.0 * beside,
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
-        activations=_activations(spec, shape, sizes, hardware),
+        activations=_activations(spec, shape, sizes, hardware) + _recorded(spec.sampling, shared),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
         operations=trials * operations,
@@ -207,13 +208,18 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
     for task, size in zip(spec.tasks, sizes, strict=True):
         length = size.longest + (spec.method.prompt_length or 0)
         instance = size.inputs * length
-        positions = task.batch_size * instance
+        positions = examples_of_a_batch(task.batch_size, spec.sampling) * instance
         if hardware.max_tokens_per_device is not None and FORMS[task.form].separable:
             positions = min(positions, max(hardware.max_tokens_per_device, instance))
         scores = positions * _predicted_share(size, shape) * shape.vocabulary * _SCORE
         again = weight if hardware.recomputes(spec.method.name) else None
         found.append(shape.activations(positions, length, product, again) + scores)
     return max(found)
+
+
+def _recorded(sampling: Sampling, shared: float) -> float:
+    """Return the bytes of the gradients that are kept of a step's batches, for weights that all tasks share."""
+    return 0.0 if sampling.gradient_conflict_every is None else 4.0 * sampling.tasks_per_step * shared
 
 
 def _work(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], again: int) -> tuple[float, float]:
