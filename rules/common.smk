@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, fetched, pins, registry
+from xstilts.planning import estimate, fetched, merge_size, pins, registry
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -176,6 +176,16 @@ def memory(megabytes, stage=None):
         return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
 
     return asked
+
+
+def memory_to_merge(wildcards, attempt):
+    """Ask for the memory that a merge needs, where the size of the model is known."""
+    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+    try:
+        one = merge_size.of_node(node("merged", wildcards), plan, tasks, settings.results)
+    except UserError:
+        return 16000 * 2**lacked
+    return round(one.host / 1e6) * 2**lacked
 
 
 def minutes(first, stage=None):

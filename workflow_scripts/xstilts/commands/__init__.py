@@ -32,6 +32,7 @@ COMMANDS = {
     "tokenize": "rule tokenize: rows to token ids",
     "make-tokenizer": "rule make_tokenizer: make a tokenizer from text",
     "train": "rules pretrain, learning_rates, intermediate and target: train a model",
+    "merge": "rule merge: the models of several mixtures become one",
     "predict": "rule predict: predictions in every language",
     "embed": "rule embed: sentence vectors",
     "retrieve": "rule retrieve: nearest neighbours of sentence vectors",

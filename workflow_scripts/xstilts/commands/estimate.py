@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.planning import estimate, estimate_table, measured_size, model_size, pins, registry
+from xstilts.planning import estimate, estimate_table, measured_size, merge_size, model_size, pins, registry
 from xstilts.planning.estimate_table import NodeCost
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import local
 from xstilts.planning.study import read_study
 from xstilts.planning.unindexed import plan_unindexed
+from xstilts.store.specs.models import MergedSpec
 from xstilts.store.stages import COMPUTING
 
 
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
     sys.stdout.write(estimate_table.text(costs, arguments.gpu, hardware, models))
+    merges = plan.stage(MergedSpec.stage).values()
+    sys.stdout.write(merge_size.text(merge_size.of_node(node, plan, entries, settings.results) for node in merges))
 
 
 def _checked(nodes: Sequence[Node], plan: Plan, entries: registry.Registry, results: Path) -> int:

@@ -163,6 +163,13 @@ class TrainingResults(Results):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MergedResults(Results):
+    """A model that is merged of others: the runs behind these, by node id."""
+
+    trained_before: Mapping[str, Run]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One learning rate of a grid and its dev score; None where the loss exploded."""
 
@@ -217,6 +224,7 @@ RESULTS: dict[str, type[Results]] = {
     "pretrained": TrainingResults,
     "learning_rates": LearningRatesResults,
     "intermediate": TrainingResults,
+    "merged": MergedResults,
     "targets": TrainingResults,
     "predictions": EvaluationResults,
     "embeddings": EvaluationResults,
