@@ -46,7 +46,7 @@ def _cells(frame: pd.DataFrame, shared: str) -> Cells:
         model, recipe, _, target, mixture = map(str, key)
         texts = {row[SHOTS]: main_table.mean_cell(row, shared) for row in records(cells)}
         rows.append([model, recipe, target, mixture, *(texts.get(shots, "–") for shots in numbers)])
-    return ["model", "recipe", "target", "mixture", *map(str, numbers)], rows
+    return ["model", "recipe", "target", "mixture", *(f"{shots} shots" for shots in numbers)], rows
 
 
 def _caption(frame: pd.DataFrame, plan: StudyPlan) -> str:
