@@ -64,6 +64,7 @@ class _Training:
         early_stopping: None for none.
         warm_start_head: the task whose head is trained further.
         attention: the recipe's.
+        grid_budget: the recipe's.
     """
 
     parents: Mapping[str, Node]
@@ -74,6 +75,7 @@ class _Training:
     early_stopping: EarlyStopping | None = None
     warm_start_head: str | None = None
     attention: str | None = None
+    grid_budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,10 @@ class TrainingPlanner:
         settings = phase if rate is None else {**phase, "learning_rate": rate}
         stopping = recipes.early_stopping(recipe, "intermediate", settings)
         attention = recipe["attention"]
-        training = _Training(parents, tasks, mixture.sampling, phase, settings, stopping, attention=attention)
+        budget = recipe["grid_budget"]
+        training = _Training(
+            parents, tasks, mixture.sampling, phase, settings, stopping, attention=attention, grid_budget=budget
+        )
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
         spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)
@@ -173,6 +178,7 @@ class TrainingPlanner:
                 recipes.early_stopping(recipe, "target", settings),
                 before if shared else None,
                 recipe["attention"],
+                recipe["grid_budget"],
             )
             label = "+".join(stages[max(0, index - 1) : index + 1])
             searched: dict[str, Node] = {}
@@ -281,14 +287,21 @@ class TrainingPlanner:
         if grid is None:
             return {}
         frame, seed = self._frame("learning_rates", start, training.parents), self.study.seeds[0]
-        spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid)
+        budget = training.grid_budget
+        spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid, budget=budget)
         return {LEARNING_RATE: self.nodes.add(name, spec)}
 
     def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Frame:
         return self.nodes.frame(stage, {**self.chain(start), **parents})
 
     def _spec(
-        self, kind: type[T], frame: Frame, training: _Training, model: str, seed: int, **more: Shape | list[float]
+        self,
+        kind: type[T],
+        frame: Frame,
+        training: _Training,
+        model: str,
+        seed: int,
+        **more: Any,
     ) -> T:
         """Return the spec of a training; ``more`` are the fields of its kind alone."""
         rate = training.settings["learning_rate"]
