@@ -186,7 +186,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     beside = adapter + sum(heads)
     tokens, operations = _work(spec, shape, sizes, int(hardware.recomputes(spec.method.name)))
     searches = isinstance(spec, LearningRatesSpec)
-    trials = len(spec.learning_rates) if isinstance(spec, LearningRatesSpec) else 1
+    trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     return Estimate(
         parameters=shape.parameters + beside,
         trained=trained,

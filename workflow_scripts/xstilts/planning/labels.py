@@ -97,8 +97,10 @@ def _weights(source: Content) -> str:
 
 def _rows(spec: PreparedSpec) -> str:
     match spec:
-        case TrainingDataSpec():
+        case TrainingDataSpec(draw=None):
             return f"{in_language(spec.task, spec.language)}.training"
+        case TrainingDataSpec():
+            return f"{in_language(spec.task, spec.language)}.{spec.train_rows}shots.s{spec.draw}"
         case UnionSpec(shuffled_labels=True):
             return f"{in_language(spec.task, spec.language)}.shuffled"
         case UnionSpec():

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.planning import documentation, question
+from xstilts.planning import documentation, few_shot, question
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
@@ -68,6 +68,7 @@ def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
                     " leave out what is not made from it"
                 )
             whole.cells.append(replace(cell, world=world))
+        whole.few_shot += [replace(few, cell=replace(few.cell, world=world)) for few in plan.few_shot]
         whole.urls |= plan.urls
         whole.notes += [note for note in plan.notes if note not in whole.notes]
     return whole
@@ -80,6 +81,7 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
     data = DataPlanner(study, registry, Sourcing(study, registry, indexes, plan.notes), plan.made, plan.urls)
     training = TrainingPlanner(study, registry, indexes, plan.made, data)
     evaluation = EvaluationPlanner(study, plan.made, data, training)
+    few = few_shot.languages(study, data, plan.notes)
     for model, use in study.models.items():
         base = training.model(model)
         for recipe in use.recipes:
@@ -91,7 +93,9 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
                     start = base if mixture is None else training.intermediate(arm, mixture, base)
                     for target in study.targets:
                         node = evaluation.result(arm, target, start, base)
-                        plan.cells.append(Cell(model, recipe, method, name, seed, target, node.id))
+                        cell = Cell(model, recipe, method, name, seed, target, node.id)
+                        plan.cells.append(cell)
+                        plan.few_shot += few_shot.cells(cell, arm, few.get(target, ()), start, base, evaluation)
                         unlabelled = study.unlabelled_tests and evaluation.unlabelled(arm, target, start, base)
                         if unlabelled:
                             plan.unlabelled[node.id] = unlabelled.id

@@ -225,6 +225,32 @@ class Sourcing:
                     return source, split
         return None
 
+    def few_shot(
+        self, name: str, target: Target, language: str, scored: SplitFiles
+    ) -> tuple[Source, SplitFiles] | None:
+        """Return where the few rows of a language are from: a dev split that is not scored, or training data.
+
+        Dev comes first: training data of other languages than the source may be machine translations (PAWS-X). Never of
+        a test. None where there is neither.
+
+        Args:
+            name: the target's name.
+            target: the target.
+            language: one of its languages.
+            scored: what is scored in it.
+        """
+        task = self.registry.tasks[target.task]
+        sources = self._sources(task, name, f"targets.{name}")
+        for source in sources:
+            split = self.split(task, name, source, language, "dev")
+            if split is not None and set(scored.files).isdisjoint(split.files):
+                return source, split
+        for source in (one for one in sources if one.training and language in one.training_languages):
+            if not self._lacking(task, name, source, language):
+                files = tuple(task.file(template, language) for template in source.training)
+                return source, SplitFiles("train", False, files, ())
+        return None
+
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:
         """Return what the index says of a file's rows before it is read: their number, and whether it is a sample."""
         indexed: Mapping[str, Any] = {}

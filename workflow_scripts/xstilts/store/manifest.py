@@ -171,10 +171,17 @@ class MergedResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One learning rate of a grid and its dev score; None where the loss exploded."""
+    """One learning rate of a grid and its dev score.
+
+    Attributes:
+        learning_rate: the rate.
+        score: None where the loss exploded.
+        steps: of its last training where that was a short one; None for all steps.
+    """
 
     learning_rate: float
     score: float | None
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,8 @@ def _energy(jobs: Iterable[Provenance]) -> str:
     told = [job.training.joules for job in jobs if job.training and job.training.joules is not None]
     if not told:
         return "Energy was not measured."
-    return f"GPUs used {sum(told) / 3.6e6:.2f} kWh in the steps of {counted(len(told), 'training')}, as their drivers count it."
+    trainings = counted(len(told), "training")
+    return f"GPUs used {sum(told) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
 
 
 def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:
