@@ -177,7 +177,7 @@ class Ours:
                 OPTIMISATION,
                 distributed.Group(),
                 self._device,
-            )
+            ).losses
             self._done += 1
         return losses
 

@@ -136,8 +136,8 @@ def step(model: Model, form: str, split: Split, number: int = 0, learning_rate: 
     terms = module.terms(targets, len(instances))
     batch = Batch(0, [MicroBatch(inputs, targets, len(instances), terms)], terms, number)
     tasks = [task_of(form)]
-    (loss,) = take_step(model.train(), optimiser, tasks, [batch], learning_rate, OPTIMISATION, Group(), CPU)
-    return loss
+    taken = take_step(model.train(), optimiser, tasks, [batch], learning_rate, OPTIMISATION, Group(), CPU)
+    return taken.losses[0]
 
 
 def outputs(model: Model, form: str, split: Split) -> torch.Tensor:

@@ -102,7 +102,12 @@ def test_the_loss_of_a_step_of_several_tasks_by_hand(trained, tmp_path):
     optimiser = Kept(weights)
     settings = replace(spec.optimisation, gradient_norm=1e9)
     found = take_step(model, optimiser, prepared.tasks, of_step, 0.0, settings, Group(), CPU)
-    assert found == pytest.approx([loss.item() for loss in losses])
+    assert found.losses == pytest.approx([loss.item() for loss in losses])
+    norms = torch.stack([own.norm() for own in by_hand if own is not None])
+    assert found.gradient_norm == pytest.approx(norms.norm().item(), rel=1e-4)
+    assert sum(batch.tokens for batch in of_step) == sum(
+        int(micro.inputs["mask"].sum()) for batch in of_step for micro in batch.micro_batches
+    )
     for gradient, own in zip(optimiser.gradients, by_hand, strict=True):
         assert (gradient is None) == (own is None)
         assert own is None or torch.allclose(gradient, own, rtol=1e-4, atol=1e-7)

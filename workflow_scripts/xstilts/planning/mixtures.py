@@ -235,7 +235,7 @@ class _Scope:
 
     def _merge(self, definition: Mapping[str, Any], location: str, path: tuple[str, ...]) -> Merge:
         """Return the mixtures whose models are merged, and how."""
-        if _sampling(definition) != Sampling() or definition["learning_rate"] is not None:
+        if _sampling(definition, location) != Sampling() or definition["learning_rate"] is not None:
             raise UserError(
                 f"{location}: a merge trains nothing, so it has neither sampling nor `learning_rate`; give them to its"
                 " members, as mixtures of their own"

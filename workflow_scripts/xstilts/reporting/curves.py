@@ -54,7 +54,7 @@ def _rows(curve: Curve, results: Path) -> list[list[str]]:
     memory = (last.gpu_memory_mb or last.memory_mb) / 1024
     of_all = [str(last.step), f"{last.gradient_norm:.2f}", f"{speed:,.0f}" if speed else NOTHING, f"{memory:.1f}",
               _utilisation(curve, results)]  # fmt: skip
-    rows = []
+    rows: list[list[str]] = []
     for task in dict.fromkeys(task for line in curve.lines for task in line.loss):
         losses = [line.loss[task] for line in curve.lines if task in line.loss]
         shown = [curve.name, curve.stage] if not rows else ["", ""]

@@ -33,6 +33,7 @@ from xstilts.models.model import Model, base_of, load_head, load_model, make_hea
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
 from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
+from xstilts.store.metrics import path_of
 from xstilts.store.node import HISTORY
 from xstilts.store.sampling import TaskShare
 from xstilts.store.specs import to_json
@@ -42,6 +43,7 @@ from xstilts.tokenization.tokens import Tokens
 from xstilts.training import gradient_conflict, loss_scale
 from xstilts.training.checkpoints import resume, save_checkpoint
 from xstilts.training.interruption import Interruption
+from xstilts.training.metrics import StepMetrics
 from xstilts.training.progress import Progress
 from xstilts.training.step import Batches, learning_rate, make_optimiser, note_losses, take_step
 
@@ -75,7 +77,7 @@ class Run:
         data: the splits of each task.
         schedule: what every step sees.
         workplace: the work directory, locked by the first of these processes.
-        logs: folder for the metrics of this stage's trainings.
+        results: the results folder.
         hardware: what may be used.
         group: the processes that train together.
         device: where this process computes.
@@ -89,7 +91,7 @@ class Run:
     data: Sequence[Mapping[str, Split]]
     schedule: Schedule
     workplace: Path
-    logs: Path
+    results: Path
     hardware: Hardware
     group: distributed.Group
     device: torch.device
@@ -131,7 +133,7 @@ def prepare(
     folders = [start] if start is not None else lineage.folders(spec, results)
     base = start if start is not None else base_of(spec, results)
     weights, device = lineage.fingerprint(spec, results), distributed.device()
-    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, hardware, group, device)
+    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, results, hardware, group, device)
 
 
 def _share(task: TaskSpec, tokens: Tokens) -> TaskShare:
@@ -219,15 +221,21 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     )  # fmt: skip
     ended = _has_ended(spec, state)
     saved_at = time.monotonic()
-    with Progress(schedule.steps, state["step"]) as progress, Interruption() as signals:
+    with (
+        Progress(schedule.steps, state["step"]) as progress,
+        StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
+        Interruption() as signals,
+    ):
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
-                losses = take_step(
+                taken = take_step(
                     model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record
                 )
-            note_losses(state, run.tasks, of_step, losses, step, rate)
-            progress.update(" + ".join(run.tasks[batch.task].task for batch in of_step), sum(losses) / len(losses))
+            note_losses(state, run.tasks, of_step, taken.losses, step, rate)
+            losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
+            progress.update(losses)
+            metrics.step(losses, taken.gradient_norm, rate, sum(batch.tokens for batch in of_step))
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
@@ -250,6 +258,12 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         del model, optimiser
         model = _load(run, _best(workplace, _best_step(state) or 0))
     return model.eval(), state
+
+
+def _metrics(run: Run, workplace: Path) -> Path | None:
+    """Return the file for the metrics; None in a process that does not write."""
+    part = "" if workplace == run.workplace else workplace.name
+    return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
 
 
 def _start(run: Run) -> Model:

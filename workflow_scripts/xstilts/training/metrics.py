@@ -2,8 +2,10 @@
 
 import logging
 import math
+import os
 import resource
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -25,17 +27,19 @@ _SECONDS, _LINES = 1.0, 2000
 class StepMetrics:
     """Collects what steps gave, and appends a line to the file now and then; it never ends a training."""
 
-    def __init__(self, path: Path | None, steps: int, done: int, operations: float, device: torch.device) -> None:
+    def __init__(self, path: Path | None, steps: int, done: int, model: nn.Module, device: torch.device) -> None:
         """Begin at a step of so many.
 
         Args:
             path: the file; None for a process that does not write.
             steps: of the training.
             done: those that were taken before.
-            operations: floating-point operations a token, see ``operations_per_token``.
+            model: what is trained.
             device: where this process computes.
         """
-        self._path, self._done, self._operations, self._device = path, done, operations, device
+        self._path, self._done, self._device = path, done, device
+        # those of a process, for each computes its share of the tokens
+        self._operations = operations_per_token(model) / int(os.environ.get("WORLD_SIZE", "1"))
         self._steps_of_line = math.ceil(steps / _LINES)
         self._file: IO[str] | None = None
         self._begin()
@@ -57,20 +61,22 @@ class StepMetrics:
         if self._file is not None:
             self._file.close()
 
-    def step(self, task: str, loss: float, gradient_norm: float, learning_rate: float, tokens: int) -> None:
+    def step(
+        self, losses: Sequence[tuple[str, float]], gradient_norm: float, learning_rate: float, tokens: int
+    ) -> None:
         """Count a step.
 
         Args:
-            task: of its batch.
-            loss: of the step.
+            losses: the task and the loss of each of its batches.
             gradient_norm: before it is limited.
             learning_rate: of the step.
-            tokens: of its whole batch, without padding.
+            tokens: of all its batches, without padding.
         """
         self._done += 1
         if self._file is None:
             return
-        self._losses.setdefault(task, []).append(loss)
+        for task, loss in losses:
+            self._losses.setdefault(task, []).append(loss)
         self._norms.append(gradient_norm)
         self._tokens += tokens
         self._rate = learning_rate
