@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, fetched, pins, registry
+from xstilts.planning import estimate, fetched, pins, registry, retrieval_memory
 from xstilts.planning.gpu_types import GPU_TYPES
 from xstilts.planning.settings import (
     link_nodes,
@@ -176,6 +176,17 @@ def memory(megabytes, stage=None):
         return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
 
     return asked
+
+
+def memory_of_retrieval(wildcards, attempt):
+    """Ask for the memory that vectors need, where the model's size is known; for twice as much after a try that lacked it."""
+    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+    try:
+        one = node("retrieval", wildcards)
+        asked = retrieval_memory.megabytes(one, plan, tasks, settings.results)
+    except UserError:
+        asked = 4000
+    return asked * 2**lacked
 
 
 def minutes(first, stage=None):
