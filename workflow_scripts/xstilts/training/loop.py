@@ -292,7 +292,7 @@ def _load(run: Run, folder: Path) -> Model:
 
 
 def _placed(run: Run, model: Model) -> Model:
-    distributed.shard(model, run.group)
+    distributed.shard(model, run.group, model.reduced)
     return model.to(run.device)
 
 
