@@ -152,7 +152,7 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
         shape = model_size.read(config, numerics.submodel, numerics.attention)
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
-        return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)
+        return of_training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)
     assert isinstance(spec, PredictionsSpec | EmbeddingsSpec)
     return _prediction(spec, shape, evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results))
 
@@ -174,7 +174,15 @@ def hours_of_job(
     return hours
 
 
-def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware) -> Estimate:
+def of_training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware) -> Estimate:
+    """Return what a training costs.
+
+    Args:
+        spec: the training.
+        shape: the model.
+        sizes: those of the tasks' data.
+        hardware: what may be used.
+    """
     full = not spec.method.is_adapter
     adapter = 0 if full else _adapter(spec.method, shape)
     heads = [head_size(task.form, task.labels, shape) for task in spec.tasks]
