@@ -19,7 +19,7 @@ from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
 from xstilts.phase import Optimisation
 from xstilts.store.specs.models import TaskSpec
-from xstilts.tokenization.tokens import Tokens
+from xstilts.training.division import Portion, divide
 
 # steps of a task over which losses are compared; a mean this many times that of the task's first steps, and above this
 # number of nats (a uniform guess among 250,000 tokens has 12.4), is no longer training
@@ -45,10 +45,18 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one process computes of a step: the index of its task, micro-batches, and the key of its random draws."""
+    """What one process computes of a step.
+
+    Attributes:
+        task: the index of the task.
+        micro_batches: as many for every process.
+        terms: number of terms that the loss is a mean over, those of all processes.
+        key: of the step's random draws.
+    """
 
     task: int
     micro_batches: list[MicroBatch]
+    terms: int
     key: int
 
 
@@ -96,38 +104,21 @@ class Batches:
         """Return this process's share of a step's batch."""
         task, instances = self._schedule.batch(step)
         form, tokens = self._tasks[task].form, self._data[task]["train"].tokens
-        key = self._seed * 1_000_003 + step
-        counted = 1
+        module, key = forms.get(form), self._seed * 1_000_003 + step
+        portions, size = [Portion(instances)], self._group.size
         if FORMS[form].separable:
-            share = np.array_split(instances, self._group.size)[self._group.rank]
-            # a process without an instance computes one that does not count, for all have to take part
-            instances, counted = (share, 1) if len(share) else (instances[:1], 0)
-        limit = self._max_tokens if FORMS[form].separable else None
-        module = forms.get(form)
+            portions = divide(tokens, instances, size, self._max_tokens)[self._group.rank]
         micro_batches = []
-        for chosen in _divided(tokens, instances, limit):
-            inputs, targets = module.batch(tokens, chosen, key)
-            terms = counted * module.terms(targets, len(chosen))
-            micro_batches.append(MicroBatch(inputs, targets, len(chosen), terms))
-        return Batch(task, micro_batches, key)
-
-
-def _divided(tokens: Tokens, instances: np.ndarray, limit: int | None) -> list[np.ndarray]:
-    """Return instances in groups of at most so many tokens, padding included; instances of similar length together."""
-    if limit is None:
-        return [instances]
-    sequences = np.diff(tokens.arrays["instances"])
-    order = instances[np.argsort(-tokens.lengths[instances], kind="stable")]
-    groups: list[list[int]] = []
-    used = width = 0
-    for instance in order:
-        size = int(sequences[instance])
-        if not groups or used + size * width > limit:
-            groups.append([])
-            used, width = 0, int(tokens.lengths[instance])
-        groups[-1].append(instance)
-        used += size * width
-    return [np.array(group) for group in groups]
+        for portion in portions:
+            inputs, targets = module.batch(tokens, portion.instances, key)
+            terms = module.terms(targets, len(portion.instances)) if portion.counts else 0
+            micro_batches.append(MicroBatch(inputs, targets, len(portion.instances), terms))
+        total = sum(micro.terms for micro in micro_batches)
+        if size > 1:
+            total = module.terms(module.batch(tokens, instances, key)[1], len(instances))
+            # a batch that cannot be divided is computed by all, and counts once for each
+            total *= 1 if FORMS[form].separable else size
+        return Batch(task, micro_batches, total, key)
 
 
 def make_optimiser(model: nn.Module, settings: Optimisation) -> torch.optim.AdamW:
@@ -176,12 +167,10 @@ def take_step(
     # dropout depends on seed, step and process alone
     torch.manual_seed(batch.key + group.rank * 1_000_000_007)
     form = forms.get(task.form)
-    # a batch that cannot be divided is computed by all, and counts once for each
-    total = group.sum(sum(micro.terms for micro in batch.micro_batches))
     value = torch.zeros((), device=device)
     for micro in batch.micro_batches:
         outputs = model(task.task, tensors(micro.inputs, device), micro.instances)
-        loss = form.loss(outputs, tensors(micro.targets, device)) * (micro.terms / total)
+        loss = form.loss(outputs, tensors(micro.targets, device)) * (micro.terms / batch.terms)
         # processes' gradients are averaged
         (loss * group.size).backward()
         value += loss.detach()
