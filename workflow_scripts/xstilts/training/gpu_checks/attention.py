@@ -1,6 +1,6 @@
 """Which kernels attention has, and how long they take with a mask of padding, without one, and for varying lengths."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,12 @@ def _kernels(machine: Machine, config: Mapping[str, Any]) -> list[str]:
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         model("texts", inputs, len(texts)).sum().backward()
     names = {event.key for event in profiled.key_averages()}
-    begin, end = "aten::_scaled_dot_product_", "_attention"
-    found = {name.removeprefix(begin).partition(end)[0] for name in names if name.startswith(begin)}
+    begin = "aten::_scaled_dot_product_"
+    found = {
+        name.removeprefix(begin).replace("attention", "").strip("_").replace("__", "_")
+        for name in names
+        if name.startswith(begin) and "backward" not in name
+    }
     return sorted(found) or ["written out"]
 
 
@@ -75,17 +79,22 @@ def _times(machine: Machine, config: Mapping[str, Any], length: int, is_causal: 
         torch.nested.nested_tensor(
             [torch.randn(length, heads, size, device=device, dtype=torch.bfloat16) for length in lengths],
             layout=torch.jagged, requires_grad=True,
-        )
+        ).transpose(1, 2)
         for _ in range(3)
     ]  # fmt: skip
     ways: dict[str, Callable[[], torch.Tensor]] = {
-        "with a mask": lambda: scaled_dot_product_attention(*padded, attn_mask=mask),
-        "without": lambda: scaled_dot_product_attention(*padded, is_causal=is_causal),
-        "varying lengths": lambda: scaled_dot_product_attention(
-            *(each.transpose(1, 2) for each in unpadded), is_causal=is_causal
-        ),
+        "with a mask": lambda: _attend(padded, mask, False),
+        "without": lambda: _attend(padded, None, is_causal),
+        # of texts that follow one another: all positions, whichever text they are of
+        "varying lengths": lambda: _attend(unpadded, None, is_causal).transpose(1, 2).values(),
     }
     return {way: _milliseconds(machine, attend) for way, attend in ways.items()}
+
+
+def _attend(inputs: Sequence[torch.Tensor], mask: torch.Tensor | None, is_causal: bool) -> Any:
+    """Return attention of queries, keys and values."""
+    queries, keys, values = inputs
+    return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=is_causal)
 
 
 def _milliseconds(machine: Machine, attend: Callable[[], torch.Tensor]) -> str:

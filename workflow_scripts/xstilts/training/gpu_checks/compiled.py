@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -32,7 +33,7 @@ def run(machine: Machine) -> Iterator[Check]:
 
 def _seconds(machine: Machine, is_compiled: bool) -> tuple[float, float]:
     """Return seconds of a step, and of the first ones together."""
-    content = tiny(LARGE) if machine.is_dry_run else {**LARGE, "num_hidden_layers": _LAYERS}
+    content: dict[str, Any] = tiny(LARGE) if machine.is_dry_run else {**LARGE, "num_hidden_layers": _LAYERS}
     lengths = LIKE_MNLI.lengths(8 * (_WARM + _STEPS))
     tokens = tokens_of(lengths, content["vocab_size"])
     numerics = Numerics(submodel=None, dtype="float32", precision="bfloat16")

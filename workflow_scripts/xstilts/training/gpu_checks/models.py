@@ -46,6 +46,7 @@ def random_transformer(config: Any, dtype: str, device: torch.device) -> Any:
     """
     import transformers
 
+    transformers.logging.disable_progress_bar()
     torch.manual_seed(SEED)
     with created_on(device, getattr(torch, dtype)):
         transformer = architecture.text_model(transformers.AutoModel.from_config(config, trust_remote_code=False))

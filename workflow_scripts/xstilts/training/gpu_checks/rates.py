@@ -29,7 +29,7 @@ def run(machine: Machine) -> Iterator[Check]:
     yield Check("memory", f"{bandwidth / 1e9:.4g} GB/s", "", REPORTED, {"bandwidth": bandwidth})
     host = torch.zeros(numbers // 4)
     for name, each in (("as it is", host), ("pinned", host.pin_memory() if machine.has_gpu else host)):
-        rate = each.nbytes / seconds(machine, lambda each=each: target[: len(host)].copy_(each, non_blocking=True))
+        rate = _copies(machine, each, target[: len(host)])
         yield Check(f"host to device, {name}", f"{rate / 1e9:.3g} GB/s", "", REPORTED)
     one = torch.zeros(1, device=machine.device)
     launch = seconds(machine, lambda: one.add_(1), together=1000)
@@ -45,6 +45,11 @@ def _products(machine: Machine, rows: int, dtype: torch.dtype, is_rounded: bool)
         return 2 * rows**3 / seconds(machine, lambda: a @ b)
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def _copies(machine: Machine, host: torch.Tensor, target: torch.Tensor) -> float:
+    """Return the bytes a second of copies to the device."""
+    return host.nbytes / seconds(machine, lambda: target.copy_(host, non_blocking=True))
 
 
 def seconds(machine: Machine, action: Callable[[], object], together: int = 10) -> float:
