@@ -9,7 +9,7 @@ rule check_gpu:
     resources:
         gpu=1,
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=4,
         mem_mb=32000,
         runtime=30,
     shell:

@@ -16,6 +16,7 @@ from xstilts.errors import UserError
 from xstilts.hardware import Hardware
 from xstilts.planning import estimate, model_size
 from xstilts.planning.data_size import MEASURED, DataSize
+from xstilts.planning.estimate import Sizes
 from xstilts.planning.settings import local
 from xstilts.reporting import gpu_checks
 from xstilts.store.sampling import Sampling
@@ -118,5 +119,5 @@ def expected(training: Training, hardware: Hardware) -> Expected:
         warm_start_head=None, seed=SEED,
     )  # fmt: skip
     size = DataSize(len(lengths), float(lengths.mean()), 1, int(lengths.max()), MEASURED, 0.0)
-    cost = estimate.of_training(spec, model_size.read(training.config), [size], hardware)
+    cost = estimate.of_sizes(spec, Sizes(model_size.read(training.config), [size]), hardware)
     return Expected(cost.memory, cost.operations)

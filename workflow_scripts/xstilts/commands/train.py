@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from xstilts.models import distributed
     from xstilts.training import checkpoints, learning_rates, loop, pretraining
 
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(max(1, arguments.threads // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
     group = distributed.join(arguments.processes)
     hardware = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)

@@ -32,13 +32,13 @@ class Settings:
     offline: bool
     gpu_type: str | None
     max_tokens_per_device: int | None
-    gradient_checkpointing: bool
+    gradient_checkpointing: bool | None
     keep_models: str
 
     @property
     def hardware(self) -> Hardware:
-        """What a training job may use."""
-        return Hardware(self.max_tokens_per_device, self.gradient_checkpointing)
+        """What a training job may use without a memory plan."""
+        return Hardware(self.max_tokens_per_device, bool(self.gradient_checkpointing))
 
 
 def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Settings:

@@ -81,11 +81,19 @@ class PreparedResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class TokensSplit:
-    """One split of token ids; ``digest`` is that of all that they depend on, whatever other splits there are."""
+    """One split of token ids.
+
+    Attributes:
+        instances: their number.
+        tokens: their number.
+        digest: of all that they depend on, whatever other splits there are.
+        longest: tokens of the longest sequence; None where an earlier version did not count them.
+    """
 
     instances: int
     tokens: int
     digest: str
+    longest: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
