@@ -17,9 +17,9 @@ _TYPES = {"bfloat16": (torch.bfloat16, False), "tf32": (torch.float32, True), "f
 
 def run(machine: Machine) -> Iterator[Check]:
     """Yield a row for each rate."""
-    rows, numbers = (_TINY_ROWS, _TINY_NUMBERS) if machine.is_dry_run else (_ROWS, _NUMBERS)
-    for name, (dtype, is_rounded) in _TYPES.items():
-        rate = _products(machine, rows, dtype, is_rounded)
+    numbers = _TINY_NUMBERS if machine.is_dry_run else _NUMBERS
+    for name in _TYPES:
+        rate = products(machine, name)
         shown = f"{rate / 1e12:.3g} TFLOP/s"
         yield Check(f"products of {name}", shown, "", REPORTED, {name: rate / 1e12})
     source = torch.zeros(numbers, device=machine.device)
@@ -36,8 +36,10 @@ def run(machine: Machine) -> Iterator[Check]:
     yield Check("launch of a kernel", f"{launch * 1e6:.2f} microseconds", "", REPORTED, {"launch": launch})
 
 
-def _products(machine: Machine, rows: int, dtype: torch.dtype, is_rounded: bool) -> float:
-    """Return the operations a second of products of square matrices."""
+def products(machine: Machine, name: str) -> float:
+    """Return the operations a second of products of square matrices of a type: bfloat16, tf32 or float32."""
+    dtype, is_rounded = _TYPES[name]
+    rows = _TINY_ROWS if machine.is_dry_run else _ROWS
     a, b = (torch.randn(rows, rows, device=machine.device).to(dtype) for _ in range(2))
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if is_rounded else "highest")

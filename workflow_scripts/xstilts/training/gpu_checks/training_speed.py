@@ -7,6 +7,7 @@ estimate``; what is computed for padding does not count.
 import gc
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch.autograd import DeviceType
@@ -101,19 +102,39 @@ def _peak(machine: Machine, training: Training, expected: Expected) -> Check:
 
 def _busy(machine: Machine, training: Training, steps: Steps, each: float) -> Check:
     """Return the share of the time in which the GPU computes, and how often it is given work and waited for."""
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if machine.has_gpu else [])]
-    with profile(activities=activities) as profiled:
-        for step in range(_WARM + STEPS, _WARM + STEPS + _PROFILED):
+    what = f"{training.name}: busy"
+    if not machine.has_gpu:
+        return Check(what, "not measured on a CPU", "", NOT_RUN)
+    found = activity(machine, steps, range(_WARM + STEPS, _WARM + STEPS + _PROFILED))
+    shown = f"{found.seconds / each:.0%} of a step, {found.launches:,.0f} launches, {found.waits:.0f} waits"
+    return Check(what, shown, "", REPORTED, {"busy": found.seconds / each, "launches": found.launches})
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What a GPU does in a step: seconds in which it computes, kernels that are launched, and waits for it."""
+
+    seconds: float
+    launches: float
+    waits: float
+
+
+def activity(machine: Machine, steps: Steps, chosen: range) -> Activity:
+    """Take steps, and return what the GPU does in one of them.
+
+    Args:
+        machine: where they are taken.
+        steps: all of them.
+        chosen: the numbers of those that are taken.
+    """
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if machine.has_gpu else [])]) as profiled:
+        for step in chosen:
             steps.take(steps.batch(step))
-        machine.synchronise()
     events = profiled.key_averages()
     # ranges that have a name of their own cover the kernels in them
     kernels = [event for event in events if event.device_type == DeviceType.CUDA and not event.is_user_annotation]
-    busy = sum(event.self_device_time_total for event in kernels) / 1e6 / _PROFILED / each
-    launches = sum(event.count for event in events if "LaunchKernel" in event.key) / _PROFILED
-    # the last one is of this measurement
-    waits = (sum(event.count for event in events if event.key in _WAITS) - 1) / _PROFILED
-    what, shown = f"{training.name}: busy", f"{busy:.0%} of a step, {launches:,.0f} launches, {waits:.0f} waits"
-    if not machine.has_gpu:
-        return Check(what, "not measured on a CPU", "", NOT_RUN)
-    return Check(what, shown, "", REPORTED, {"busy": busy, "launches": launches})
+    return Activity(
+        seconds=sum(event.self_device_time_total for event in kernels) / 1e6 / len(chosen),
+        launches=sum(event.count for event in events if "LaunchKernel" in event.key) / len(chosen),
+        waits=sum(event.count for event in events if event.key in _WAITS) / len(chosen),
+    )
