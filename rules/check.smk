@@ -3,6 +3,8 @@
 rule check_gpu:
     log:
         f"{results}/logs/check_gpu.log",
+    benchmark:
+        f"{results}/benchmarks/check_gpu.tsv"
     conda:
         "../envs/xstilts.yaml"
     threads: 1

@@ -26,6 +26,9 @@ def run(machine: Machine) -> Iterator[Check]:
     except Exception as error:
         yield Check(what, f"cannot be compiled here: {next(iter(str(error).splitlines()), '')[:80]}", "", NOT_RUN)
         return
+    if machine.is_dry_run:
+        yield Check(what, "not compiled in a dry run", "", NOT_RUN)
+        return
     ratio = plain / compiled
     shown = f"{ratio:.2f} times as fast, the first steps take {first:.0f} s"
     yield Check(what, shown, "", REPORTED, {"ratio": ratio, "first": first})

@@ -32,12 +32,13 @@ class Part:
 PARTS = {
     "environment": Part("environment", 15),
     "rates": Part("rates", 25),
-    "GPU = CPU": Part("same_as_cpu", 70, has_equalities=True),
+    "GPU = CPU": Part("same_as_cpu", 60, has_equalities=True),
     "resuming": Part("resuming", 60, has_equalities=True),
     "attention": Part("attention", 30),
     "training": Part("training_speed", 130),
     "several processes": Part("together", 35, has_equalities=True),
     "loading": Part("loading", 60),
+    "out of memory": Part("out_of_memory", 25, has_equalities=True),
     "compiled": Part("compiled", 40),
 }
 
