@@ -17,7 +17,6 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
-include: "rules/check.smk"
 
 
 localrules:
