@@ -250,7 +250,11 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     pooling = spec.pooling if isinstance(spec, EmbeddingsSpec) else None
     labels = spec.labels if isinstance(spec, PredictionsSpec) else None
     has_head = pooling is None or pooling.head is not None
+    prompting = spec.prompting if isinstance(spec, PredictionsSpec) else None
     heads = head_size(spec.form, labels, shape) if has_head else 0
+    written = 0
+    if prompting is not None:
+        heads, written = shape.language_head, prompting.max_answer_tokens or 0
     layers, share = sum(stack.layers for stack in shape.stacks), _predicted_share(size, shape)
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
@@ -258,8 +262,12 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     product = 2 if spec.numerics.precision == "bfloat16" else 4
     batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
     batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
+    if written:
+        # keys and values of all positions are kept for those behind them
+        width = sum(2 * stack.layers * stack.keys for stack in shape.stacks)
+        batch += _PREDICTED * (1 + written / size.tokens) * width * product
     products = 2 * (shape.matrices + share * shape.embeddings)
-    positions = size.rows * size.tokens
+    positions = size.rows * (size.tokens + written)
     return Estimate(
         parameters=shape.parameters + heads,
         trained=0,
@@ -269,7 +277,8 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         activations=batch,
         disk=4.0 * vectors * size.rows * size.inputs * shape.width,
         tokens=positions,
-        operations=positions * (products + shape.attention(size.tokens / size.inputs)),
+        operations=positions * (products + shape.attention(size.tokens / size.inputs))
+        + 2 * size.rows * written * shape.embeddings,
         certainty=size.certainty,
     )
 
