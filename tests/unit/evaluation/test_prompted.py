@@ -97,6 +97,10 @@ def test_the_written_answer_is_that_of_plain_calls(families, tmp_path, name):
     """Of texts of several lengths in one batch; the model's own settings of generation do not count."""
     tokenizer, split = split_of("span", families[name], tmp_path / "rows.parquet")
     model, reference = load_language_model(families[name], numerics()), plain(families[name], name)
+    if name == "mt5":
+        # with the matrix of its embeddings the tiny model writes padding alone
+        weight = torch.nn.Parameter(torch.randn(reference.lm_head.weight.shape, generator=torch.manual_seed(0)))
+        model.transformer.lm_head.weight = reference.lm_head.weight = weight
     model.transformer.generation_config.update(repetition_penalty=9.0, max_new_tokens=1, do_sample=True)
     expected = []
     for context, _ in sequences(split.tokens, name):
@@ -107,8 +111,7 @@ def test_the_written_answer_is_that_of_plain_calls(families, tmp_path, name):
                 break
         expected.append(tokenizer.text(written).partition("\n")[0].strip())
     assert prompted.written(model, spec_of("span", max_answer_tokens=WRITTEN), tokenizer, split, CPU) == expected
-    # the tiny encoder-decoder writes padding
-    assert name == "mt5" or len(set(expected)) > 1
+    assert len(set(expected)) > 1
 
 
 class Writes(torch.nn.Module):
