@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
             costs[stage].append(NodeCost(plan.made.names[node.id][0], cost, precision))
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
-    sys.stdout.write(estimate_table.text(costs, arguments.gpu, hardware, models))
+    sys.stdout.write(estimate_table.text(costs, arguments.gpu, hardware, models, len(plan.few_shot)))
 
 
 def _checked(nodes: Sequence[Node], plan: Plan, entries: registry.Registry, results: Path) -> int:

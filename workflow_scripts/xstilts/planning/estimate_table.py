@@ -29,7 +29,7 @@ class NodeCost:
         return self.cost.hours(gpu_type, self.precision)
 
 
-def text(costs: Mapping[str, Sequence[NodeCost]], gpu: str, hardware: Hardware, models: int) -> str:
+def text(costs: Mapping[str, Sequence[NodeCost]], gpu: str, hardware: Hardware, models: int, few_shots: int) -> str:
     """Return a line for each node, their total, and what the figures mean.
 
     Args:
@@ -37,6 +37,7 @@ def text(costs: Mapping[str, Sequence[NodeCost]], gpu: str, hardware: Hardware, 
         gpu: the GPU type that hours are for, a key of ``GPU_TYPES``.
         hardware: settings of the machine that were assumed.
         models: how many models had their parameters counted.
+        few_shots: how many trainings are on a few rows of one language.
     """
     gpu_type = GPU_TYPES[gpu]
     lines = [_line("node", _HEADER)]
@@ -45,7 +46,7 @@ def text(costs: Mapping[str, Sequence[NodeCost]], gpu: str, hardware: Hardware, 
         lines += [_line(f"  {node.name}", _cells(node, gpu_type)) for node in nodes]
     everything = [node for nodes in costs.values() for node in nodes]
     lines.append(_line(f"total of {counted(len(everything), 'node')}", _totals(everything, gpu_type)))
-    return "\n".join(lines) + "\n\n" + _explanation(gpu, hardware, models)
+    return "\n".join(lines) + "\n\n" + _explanation(gpu, hardware, models, few_shots)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
@@ -89,11 +90,16 @@ def _exponent(number: float) -> str:
     return f"{number:.1e}".replace("e+", "e")
 
 
-def _explanation(gpu: str, hardware: Hardware, models: int) -> str:
+def _explanation(gpu: str, hardware: Hardware, models: int, few_shots: int) -> str:
     """Return what the figures mean and what is assumed."""
     limit, gpu_type = hardware.max_tokens_per_device, GPU_TYPES[gpu]
     batch = "whole batches" if limit is None else f"{limit} tokens at once"
     layers = "layers computed again" if hardware.gradient_checkpointing else "no layer computed again"
+    shots = (
+        f"`shots` of the study asks for {counted(few_shots, 'training')} of these, one for each arm, target, language and"
+        " number of rows. Each loads the target's model, which is in no figure here and may take longer than the training:"
+        " fewer `languages` or `seeds` make fewer of them."
+    )
     paragraphs = (
         "Weights, gradients, Adam's moments, what is kept, and disk in GB. Weights: in float32 under bfloat16 they have"
         f" copies. Kept for the backward pass (Korthikanti et al. 2022, section 4.1): {batch}, {layers}; by"
@@ -106,6 +112,7 @@ def _explanation(gpu: str, hardware: Hardware, models: int) -> str:
         " its evaluations on dev rows are left out.",
         "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
         " that nobody states.",
+        *([shots] if few_shots else []),
         f"Parameters of {counted(models, 'model')}, built on the meta device: as the formula has them.",
     )
     return "".join(textwrap.fill(paragraph, _LINE) + "\n" for paragraph in paragraphs)
