@@ -104,9 +104,9 @@ def _explanation(gpu_type: GpuType, models: int, few_shots: int) -> str:
     rates = (gpu_type.rate(precision) / 1e12 for precision in ("bfloat16", "float32"))
     limits = "at {:.0f} TFLOP/s in bfloat16 and {:.0f} in float32".format(*rates)
     shots = (
-        f"`shots` of the study asks for {counted(few_shots, 'training')} of these, one for each arm, target, language and"
-        " number of rows. Each loads the target's model, which is in no figure here and may take longer than the training:"
-        " fewer `languages` or `seeds` make fewer of them."
+        f"`shots` of the study asks for {counted(few_shots, 'training')} of these, one for each arm, target, language"
+        " and number of rows. Each loads the target's model, which is in no figure here and may take longer than the"
+        " training: fewer `languages` or `seeds` make fewer of them."
     )
     paragraphs = (
         "The memory plan: tokens computed at once (padding included; `all`: whole batches), and whether layers are"
