@@ -7,6 +7,7 @@ import yaml
 from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
+from xstilts.store.sampling import Sampling
 from xstilts.store.specs.models import Merging
 
 from tests.builders.plans import matrix_with, named
@@ -166,12 +167,37 @@ def test_leave_one_out(tmp_path):
         ({"a": ["mnli", "qqp"], "b": {"leave_one_out": "a"}, "b-qqp": ["qqp"]}, r"would make a mixture 'b-qqp'"),
         ({"a": [{"task": "squad_v1", "shuffled_labels": True}]}, r"'squad_v1' has not one label an example"),
         ({"a": {"tasks": ["mnli"], "temperature": 0.5}}, r"temperature: must be >= 1, found 0\.5"),
+        (
+            {"a": {"tasks": ["mnli", "qqp"], "gradient_conflict_every": 10}},
+            r"mixtures\.a: gradient_conflict_every: a step has one batch, .*; give a `tasks_per_step` of 2 or more",
+        ),
+        ({"a": {"tasks": ["mnli"], "loss_scale": "labels"}}, r"loss_scale: 'labels' is not possible; known"),
     ],
 )
 def test_bad_mixtures(tmp_path, entries, message):
     with pytest.raises(UserError, match=message) as error:
         mixtures_of(tmp_path, entries)
     assert "\n" not in str(error.value)
+
+
+def test_steps_of_several_tasks(tmp_path):
+    """The settings are in the spec of the training; what is only recorded is not in that of the learning rates."""
+    mixed = {"tasks_per_step": 4, "loss_scale": "log_classes", "gradient_conflict_every": 10}
+    recipe = {"intermediate": {"learning_rate": [1e-5, 2e-5], "max_length": 48}, "target": {"max_length": 48}}
+    entries = {
+        "none": None,
+        "one": ["mnli", "squad_v1"],
+        "mixed": {"tasks": ["mnli", "squad_v1"], **mixed},
+        "without": {"leave_one_out": "mixed"},
+    }
+    plan = plan_of(matrix_with(tmp_path, mixtures=entries, recipes={"r": recipe}, targets={"xnli": None}))
+    made = plan.study.mixtures
+    assert made["mixed"].sampling == made["without-mnli"].sampling == Sampling(**mixed)
+    found = named(plan, "intermediate")
+    assert found["tiny.r.mixed.s1"].content["sampling"] == mixed
+    assert found["tiny.r.one.s1"].content["sampling"] == {}
+    (searched,) = [node for name, node in named(plan, "learning_rates").items() if ".mixed." in name]
+    assert searched.content["sampling"] == {key: mixed[key] for key in ("tasks_per_step", "loss_scale")}
 
 
 def test_shuffled_labels_are_other_training_data_and_the_rest_is_the_same(tmp_path):

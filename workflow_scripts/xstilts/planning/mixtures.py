@@ -156,7 +156,7 @@ class _Scope:
         if self.outer and name in self.outer.definitions:
             return self.outer.mixture(name, location)
         definition = schema.check({"tasks": [{"task": name}]}, "mixture.yaml", location)
-        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition))
+        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition, location))
 
     def mixture(self, name: str, location: str, path: tuple[str, ...] = ()) -> Mixture:
         """Return the mixture that a name means."""
@@ -208,7 +208,7 @@ class _Scope:
             raise UserError(f"{location}: needs one of {listed}, has {len(ways)}")
         if ways == ["tasks"]:
             tasks = self._tasks(definition["tasks"], location, path)
-            return {key: Mixture(tasks, _sampling(definition), key, _learning_rates(definition))}
+            return {key: Mixture(tasks, _sampling(definition, location), key, _learning_rates(definition))}
         if ways == ["merge"]:
             return {key: _merged(self._merge(definition, location, path), key)}
         source = definition["leave_one_out"] or definition["subsets"]["of"]
@@ -235,7 +235,7 @@ class _Scope:
 
     def _merge(self, definition: Mapping[str, Any], location: str, path: tuple[str, ...]) -> Merge:
         """Return the mixtures whose models are merged, and how."""
-        if _sampling(definition) != Sampling() or definition["learning_rate"] is not None:
+        if _sampling(definition, location) != Sampling() or definition["learning_rate"] is not None:
             raise UserError(
                 f"{location}: a merge trains nothing, so it has neither sampling nor `learning_rate`; give them to its"
                 " members, as mixtures of their own"
@@ -296,8 +296,21 @@ def _merges(definition: Mapping[str, Any], source: str, whole: Merge, location: 
     return {name.replace("@", "-"): whole.without(name) for name in whole.members}
 
 
-def _sampling(definition: Mapping[str, Any]) -> Sampling:
-    return Sampling(definition["sampling"], definition["cap"], float(definition["temperature"]), definition["steps"])
+def _sampling(definition: Mapping[str, Any], location: str) -> Sampling:
+    if definition["gradient_conflict_every"] is not None and definition["tasks_per_step"] == 1:
+        raise UserError(
+            f"{location}: gradient_conflict_every: a step has one batch, which is in conflict with no other; give a"
+            " `tasks_per_step` of 2 or more"
+        )
+    return Sampling(
+        kind=definition["sampling"],
+        cap=definition["cap"],
+        temperature=float(definition["temperature"]),
+        steps=definition["steps"],
+        tasks_per_step=definition["tasks_per_step"],
+        loss_scale=definition["loss_scale"],
+        gradient_conflict_every=definition["gradient_conflict_every"],
+    )
 
 
 def _learning_rates(definition: Mapping[str, Any]) -> dict[str, float]:

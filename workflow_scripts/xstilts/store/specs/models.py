@@ -175,11 +175,23 @@ class PretrainedSpec(TrainingSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRatesSpec(TrainingSpec):
-    """The search for the best learning rate of a grid."""
+    """The search for the best learning rate of a grid.
+
+    Attributes:
+        learning_rates: the grid.
+        budget: steps of the search in all, as a share of those of one training, which successive halving spends
+            (``store/halving.py``); None for a whole training with each rate.
+    """
 
     stage: ClassVar[str] = "learning_rates"
 
     learning_rates: Sequence[float]
+    budget: float | None = None
+
+    @property
+    def trainings(self) -> float:
+        """Of how many whole trainings the search has the steps."""
+        return len(self.learning_rates) if self.budget is None else self.budget
 
 
 @dataclass(frozen=True, kw_only=True)
