@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.prepared_rows import read_prepared
@@ -42,7 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
             # what the tokens of this split depend on, whatever other splits there are
             depends = [file.sha256, vocabulary, spec.form, spec.version, spec.lengths]
             splits[split] = TokensSplit(
-                instances=len(arrays["examples"]), tokens=len(arrays["ids"]), digest=digest(depends)
+                instances=len(arrays["examples"]),
+                tokens=len(arrays["ids"]),
+                digest=digest(depends),
+                longest=max(np.diff(arrays["starts"]).tolist(), default=0),
             )
         made.results = TokensResults(pad=tokenizer.pad, segment_end=tokenizer.segment_end, splits=splits)
 

@@ -15,7 +15,7 @@ from xstilts.evaluation import pretraining, resampling, trainings
 from xstilts.store.answer import Answer, Contrast, Family
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation, Setting, Works
-from xstilts.store.specs.models import IntermediateSpec
+from xstilts.store.specs.models import IntermediateSpec, MergedSpec
 from xstilts.store.study_plan import (
     Benchmark,
     Cell,
@@ -199,13 +199,19 @@ def _in_world(name: str, cell: Cell) -> str:
 
 
 def _samplings(plan: StudyPlan) -> dict[str, Any]:
-    """Return how the tasks of each mixture are drawn, by recipe."""
+    """Return how the tasks of each mixture are drawn, or those of the models that it merges and how, by recipe."""
     found: dict[str, Any] = {}
     for cell in plan.cells:
-        for node in trainings.models_behind(plan, cell.node):
-            if isinstance(spec := plan.nodes[node].spec, IntermediateSpec):
-                weights = {one.task: one.weight for one in spec.tasks}
-                found[f"{cell.mixture} in {cell.recipe}"] = {"sampling": spec.sampling, "weights": weights}
+        specs = [plan.nodes[node].spec for node in trainings.models_behind(plan, cell.node)]
+        merging = [spec.merging for spec in specs if isinstance(spec, MergedSpec)]
+        drawn = [
+            {"sampling": spec.sampling, "weights": {one.task: one.weight for one in spec.tasks}}
+            for spec in specs
+            if isinstance(spec, IntermediateSpec)
+        ]
+        if drawn:
+            together = {"merging": merging[0], "models": drawn} if merging else drawn[0]
+            found[f"{cell.mixture} in {cell.recipe}"] = together
     return found
 
 

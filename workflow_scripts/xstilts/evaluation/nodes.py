@@ -17,6 +17,7 @@ from xstilts.data.dataset import Split
 from xstilts.evaluation import embedding, prediction, predictions
 from xstilts.evaluation.table import Table
 from xstilts.models import distributed
+from xstilts.models.inference import for_inference
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
@@ -56,7 +57,8 @@ def make_predictions(
         frames = _predictions_of_siblings(output, spec, splits, fingerprint, table, file)
         if missing := {name: split for name, split in splits.items() if name not in frames}:
             model, task = load() if load is not None else for_predictions(spec, results)
-            frames |= _predicted(spec, model.to(distributed.device()), task, missing, labelled)
+            model = for_inference(model, distributed.device())
+            frames |= _predicted(spec, model, task, missing, labelled)
         frame = pd.concat([frames[name] for name in splits], ignore_index=True)
         table.write(frame, made.scratch / file)
         made.results = EvaluationResults(
@@ -136,7 +138,7 @@ def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Cal
                 log.info("taken over from %s: %s", sibling.folder.name, name)
         if missing:
             model = load() if load is not None else _load(spec, results)
-            layer, vectors_of = _encoder(spec, model.to(distributed.device()))
+            layer, vectors_of = _encoder(spec, for_inference(model, distributed.device()))
             for name, split in missing.items():
                 for end, vectors in vectors_of(split.tokens).items():
                     np.save(made.scratch / f"{name}{end}.npy", vectors, allow_pickle=False)

@@ -18,7 +18,7 @@ from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Plan
 from xstilts.planning.registry import Registry
-from xstilts.planning.sourcing import Indexes, Sourcing
+from xstilts.planning.sourcing import Indexes, Sourcing, on_machine
 from xstilts.planning.study import PHASES, Study, Target, with_pinned
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
 from xstilts.references import parse_reference
@@ -34,6 +34,7 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     Raises:
         UserError: if a source lacks what the study asks for (ring three of the checks).
     """
+    study = on_machine(study, indexes.mirror is not None)
     registry = with_pinned(registry, study.pinned)
     files = {name: model.pin.files for name, model in study.pinned.items()}
     indexes = replace(indexes, models={**indexes.models, **files})

@@ -1,7 +1,7 @@
 """Which source each data set comes from, and whether it has what the study asks for: ring three of the checks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from xstilts.data.sources.made_up import MADE_UP
@@ -12,6 +12,9 @@ from xstilts.planning.study import Study, Target
 from xstilts.planning.tasks import Source, Split, Task
 from xstilts.store.specs.data import Content
 
+# the source of a study that is the mirror where a machine has one
+_MIRROR_OR_DOWNLOAD = "mirror_or_download"
+
 
 @dataclass(frozen=True)
 class Indexes:
@@ -19,6 +22,18 @@ class Indexes:
 
     mirror: Mapping[str, Mapping[str, Any]] | None = None
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def uses_mirror(study: Study) -> bool:
+    """Tell whether data of a study may come from a mirror."""
+    return not {"mirror", _MIRROR_OR_DOWNLOAD}.isdisjoint((study.source, *study.task_sources.values()))
+
+
+def on_machine(study: Study, has_mirror: bool) -> Study:
+    """Return a study with the one source that it has on a machine."""
+    if study.source != _MIRROR_OR_DOWNLOAD:
+        return study
+    return replace(study, source="mirror" if has_mirror else "download")
 
 
 @dataclass(frozen=True)

@@ -104,10 +104,6 @@ class Study:
         names = set(self.models) - set(self.pinned)
         return {registry.models[name]["weights_of"] or name for name in names}
 
-    def uses(self, source: str) -> bool:
-        """Tell whether data may come from this source."""
-        return source in (self.source, *self.task_sources.values())
-
 
 def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
     """Read and check a study file.

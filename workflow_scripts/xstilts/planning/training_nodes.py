@@ -1,14 +1,14 @@
 """The nodes of models and their training: pretrained models, the intermediate phase, the stages of the target phase."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
-from xstilts.planning.mixtures import NONE, Mixture
+from xstilts.planning.mixtures import NONE, Merge, Mixture
 from xstilts.planning.nodes import Frame, Node, Nodes
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes
@@ -16,12 +16,13 @@ from xstilts.planning.study import Limits, Study
 from xstilts.planning.tasks import Task
 from xstilts.references import in_language
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs.base import BASE, LEARNING_RATE, MODEL, PREPARED, TOKENIZER, TOKENS, role
+from xstilts.store.specs.base import BASE, LEARNING_RATE, MEMBER, MODEL, PREPARED, TOKENIZER, TOKENS, role
 from xstilts.store.specs.data import Content
 from xstilts.store.specs.models import (
     EarlyStopping,
     IntermediateSpec,
     LearningRatesSpec,
+    MergedSpec,
     Method,
     ModelSpec,
     Numerics,
@@ -122,7 +123,13 @@ class TrainingPlanner:
         return self.nodes.add(name, ModelSpec(**self.nodes.frame("models", {}), source=content))
 
     def intermediate(self, arm: Arm, mixture: Mixture, base: Node) -> Node:
-        """Return the model of an arm after its intermediate phase."""
+        """Return the model of an arm after its intermediate phase.
+
+        Raises:
+            UserError: if it is merged from models that cannot be.
+        """
+        if mixture.merge is not None:
+            return self._merged(arm, mixture.merge, base)
         recipe = self.study.recipes[arm.recipe]
         phase = recipe["intermediate"]
         parents: dict[str, Node] = {}
@@ -148,6 +155,24 @@ class TrainingPlanner:
         frame = self._frame("intermediate", base, parents | searched)
         spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)
         return self.nodes.add(arm.name(), spec)
+
+    def _merged(self, arm: Arm, merge: Merge, base: Node) -> Node:
+        """Return the model that those of other mixtures become, which are trained as their own arms would be."""
+        recipe = self.study.recipes[arm.recipe]
+        phase = recipe["intermediate"]
+        method = phase["method"]["name"]
+        if method in recipes.UNMERGED:
+            raise UserError(
+                f"mixtures.{arm.mixture}: merges weights, and the intermediate phase of recipe {arm.recipe} trains a"
+                f" {method} beside them; give the recipe `full` or `lora`, or {arm.model} other mixtures"
+            )
+        members = {
+            role(MEMBER, number): self.intermediate(replace(arm, mixture=name), mixture, base)
+            for number, (name, mixture) in enumerate(merge.members.items())
+        }
+        frame = self._frame("merged", base, members)
+        numerics = self.numerics(phase, arm.model, recipe["attention"])
+        return self.nodes.add(arm.name(), MergedSpec(**frame, merging=merge.merging, numerics=numerics))
 
     def target(self, arm: Arm, stages: Sequence[str], start: Node, base: Node) -> Node:
         """Return the last of a target's training stages, each a node that starts from the one before.
@@ -287,6 +312,8 @@ class TrainingPlanner:
         if grid is None:
             return {}
         frame, seed = self._frame("learning_rates", start, training.parents), self.study.seeds[0]
+        # what is recorded of a training decides no learning rate
+        training = replace(training, sampling=replace(training.sampling, gradient_conflict_every=None))
         budget = training.grid_budget
         spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid, budget=budget)
         return {LEARNING_RATE: self.nodes.add(name, spec)}
