@@ -10,6 +10,7 @@ JOBS = (
     "predict",
     "embed",
     "retrieve",
+    "check_gpu",
 )
 
 

@@ -33,7 +33,7 @@ def test_trainings_on_a_few_rows_are_counted(tmp_path, monkeypatch, capsys):
     study = {"description": "x", "source": "tiny", "models": ["tiny"], "targets": {"xnli": None}, "seeds": [1]}
     path = study_file(tmp_path, {**study, "languages": ["en", "de", "tr"], "shots": [0, 4, 8]})
     assert commands.main(["estimate", str(path)]) == 0
-    assert "Few shots: 4 trainings of these" in capsys.readouterr().out
+    assert "`shots` of the study asks for 4 trainings of these" in capsys.readouterr().out
 
 
 def test_command_refuses_a_formula_that_is_wrong(tmp_path, monkeypatch, caplog):

@@ -55,6 +55,7 @@ COMMANDS = {
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "combine": "join two studies that ran on different machines, with tables, figures and report of both",
     "diff": "say what differs between the plans of two studies",
+    "check-gpu": "check and measure what only a GPU can show: equal results, rates, speed, memory",
     "slurm-profile": "write the cluster's account and partitions beside slurm/config.yaml",
     "prune": "list what no registered study names; --delete removes it",
     "verify": "check that results are as they were made; --repair has what fails made again",

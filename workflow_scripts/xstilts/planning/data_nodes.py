@@ -12,11 +12,12 @@ from xstilts.planning.sourcing import Sourcing, SplitFiles
 from xstilts.planning.study import Limits, Study
 from xstilts.planning.tasks import Source, Task
 from xstilts.references import in_language, parse_reference
-from xstilts.store.specs.base import DATA, EXCLUDED, MEMBER, MODEL, PREPARED, role
+from xstilts.store.specs.base import DATA, EXCLUDED, MEMBER, MODEL, PREPARED, SHOTS, role
 from xstilts.store.specs.data import (
     DataSpec,
     EvaluationDataSpec,
     EvaluationFiles,
+    Prompt,
     TokensSpec,
     TrainingDataSpec,
     TrainingFile,
@@ -140,6 +141,24 @@ class DataPlanner:
             name = f"{self._name(tokenizer)}.{self._name(prepared)}.{lengths['max_length']}"
             self._tokens[key] = self.nodes.add(name, TokensSpec(**frame, form=form, lengths=dict(lengths)))
         return self._tokens[key]
+
+    def prompts(
+        self, prepared: Node, model: Node, form: str, lengths: Mapping[str, float], prompt: Prompt, training: str
+    ) -> Node:
+        """Return the tokens of prepared rows as prompts.
+
+        Args:
+            prepared: the rows.
+            model: the model that reads them.
+            form: their form.
+            lengths: what decides how long they may become.
+            prompt: how they are worded.
+            training: reference of the training data of which some rows are examples in them.
+        """
+        parents = {PREPARED: prepared, MODEL: self.tokenizers.get(model.id, model)}
+        parents |= {SHOTS: self.training_data(training)} if prompt.shots else {}
+        spec = TokensSpec(**self.nodes.frame("tokens", parents), form=form, lengths=dict(lengths), prompt=prompt)
+        return self.nodes.add(f"{self._name(model)}.{self._name(prepared)}.{prompt.shots}shot", spec)
 
     def _name(self, node: Node) -> str:
         return self.nodes.names[node.id][0]

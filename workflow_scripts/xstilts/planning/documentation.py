@@ -102,7 +102,8 @@ def _settings(
     described = {name for origin in registry.origins.values() if not isinstance(origin, str) for name in origin}
     equal = (name for name, known in registry.recipes.items() if known == recipe and name in described)
     named = next(equal, DEFAULTS)
-    defaults = schema.check({}, "recipe.yaml", "defaults")
+    # of a section that a recipe need not have the defaults count where it has it
+    defaults = schema.check({"prompting": {}} if recipe["prompting"] else {}, "recipe.yaml", "defaults")
     usual = dict(leaves(defaults))
     sections, places = list(defaults), list(usual)
 
@@ -118,8 +119,13 @@ def _settings(
 
 
 def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> bool:
-    """Tell whether a setting is of the phase's fine-tuning method, and of a form or task that is used, if of any."""
+    """Tell whether a setting is of the phase's fine-tuning method, and of a form or task that is used, if of any.
+
+    A recipe that trains nothing has settings of prompts alone.
+    """
     section, *path = key.split(".")
+    if (recipe["prompting"] is None) == (section == "prompting"):
+        return False
     forms = {task.form for task in tasks.values()}
     if section == "bitext" and not any(FORMS[form].embedded for form in forms):
         return False
@@ -134,7 +140,7 @@ def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> 
 def origin_of(key: str, recipe: str, origins: Mapping[str, str | Mapping[str, str]]) -> str:
     """Return where the value of a setting comes from in a recipe that the origins describe, or in the defaults."""
     found = origins.get(key, OURS)
-    return found if isinstance(found, str) else found[recipe]
+    return found if isinstance(found, str) else found.get(recipe) or found[DEFAULTS]
 
 
 def leaves(recipe: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

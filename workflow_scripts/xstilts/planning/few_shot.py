@@ -7,7 +7,6 @@ compared over the same languages.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from xstilts.errors import counted
 from xstilts.forms import FORMS
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
@@ -62,13 +61,3 @@ def cells(
         for shots in study.shots:
             node = evaluation.few_shot(arm, cell.target, language, shots, model, base)
             yield FewShotCell(language=language, shots=shots, cell=replace(cell, node=node.id))
-
-
-def trainings(cells: Sequence[FewShotCell]) -> str:
-    """Return in a line how many trainings the few-shot cells of a study are; nothing without any."""
-    if not cells:
-        return ""
-    return (
-        f"\nFew shots: {counted(len(cells), 'training')} of these, one for each arm, target, language and number of rows."
-        " Each loads the target's model, which is in no figure here.\n"
-    )

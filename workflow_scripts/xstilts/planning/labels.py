@@ -15,7 +15,7 @@ from xstilts.store.specs.data import (
     TrainingDataSpec,
     UnionSpec,
 )
-from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec, Prompting
 from xstilts.store.specs.models import (
     IntermediateSpec,
     LearningRatesSpec,
@@ -66,13 +66,16 @@ def _text(spec: Spec, parents: Mapping[str, Labelled]) -> str:
             return _rows(spec)
         case TokensSpec():
             model = parents[MODEL].label
-            return f"{parents[PREPARED].label}.{spec.lengths['max_length']:g}.{model}"
+            shots = "" if spec.prompt is None else f".{spec.prompt.shots}shot"
+            return f"{parents[PREPARED].label}.{spec.lengths['max_length']:g}{shots}.{model}"
         case PretrainedSpec(shape=shape):
             return f"xlm-r-{shape.layers}x{shape.hidden_size}.{spec.sampling.steps}steps.s{spec.seed}"
         case MergedSpec():
             return _merged(spec, parents)
         case TrainingSpec():
             return _training(spec, parents[MODEL])
+        case PredictionsSpec(prompting=Prompting(shots=shots)):
+            return f"{parents[MODEL].label}.{shots}shot.on.{_evaluated(parents[TOKENS])}"
         case PredictionsSpec() | EmbeddingsSpec():
             return f"{parents[MODEL].label}.on.{_evaluated(parents[TOKENS])}"
         case _:
@@ -91,7 +94,8 @@ def _weights(source: Content) -> str:
     if source.repository is not None:
         return source.repository.rpartition("/")[2]
     if source.shape is not None:
-        return f"random-{source.shape['layers']}x{source.shape['hidden_size']}"
+        kind = "random" if source.architecture is None else f"random-{source.architecture}"
+        return f"{kind}-{source.shape['layers']}x{source.shape['hidden_size']}"
     return source.kind
 
 

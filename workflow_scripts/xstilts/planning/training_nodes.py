@@ -112,7 +112,8 @@ class TrainingPlanner:
             return self._pretrained(name, entry["pretrained"])
         elif entry["generated"] is not None:
             shape = dict(entry["generated"])
-            content = Content(kind="tiny", files={}, seed=shape.pop("seed"), shape=shape)
+            made = {key: shape.pop(key) for key in ("seed", "architecture")}
+            content = Content(kind="tiny", files={}, shape=shape, **made)
         elif entry["hub"] is not None and entry["revision"] is not None:
             content = Content(kind="hub", files={}, repository=entry["hub"], revision=entry["revision"])
         else:

@@ -123,14 +123,17 @@ def _intervals(estimates: pd.DataFrame, outcome: str) -> _Intervals:
 
 
 def _with_means(frame: pd.DataFrame, intervals: _Intervals) -> pd.DataFrame:
-    """Return the rows with their intervals, and those of the mean over targets."""
-    rows = []
+    """Return the rows with their intervals, and those of the mean over targets.
+
+    Means over other targets than those of the other arms would not stand beside theirs: there is none without a target.
+    """
+    rows, all_targets = [], _averaged(frame)
     for key, cells in frame.groupby(MODEL_AXES, sort=False):
         model, recipe, _, mixture = map(str, key)
         for row in records(cells):
             rows.append(row | intervals.get((model, recipe, mixture, row["target"], 1), _NO_INTERVAL))
         averaged = in_percent(cells).dropna(subset=["zero_shot"])
-        if len(averaged):
+        if len(averaged) and _averaged(cells) == all_targets:
             # the mean over one target is the outcome of that target
             target = averaged["target"].iloc[0] if len(averaged) == 1 else ""
             interval = intervals.get((model, recipe, mixture, target, len(averaged)), _NO_INTERVAL)
@@ -138,6 +141,11 @@ def _with_means(frame: pd.DataFrame, intervals: _Intervals) -> pd.DataFrame:
     values = ["metric", "zero_shot", "gain", *_NO_INTERVAL, "source", "languages", "runs", "n"]
     frame = pd.DataFrame(rows, columns=[*CELL_AXES, *values, *marks.FLAGS])
     return frame.astype({"languages": "Int64", "row": "Int64"})
+
+
+def _averaged(frame: pd.DataFrame) -> set[str]:
+    """Return the targets that the mean over targets is of."""
+    return set(in_percent(frame).dropna(subset=["zero_shot"])["target"])
 
 
 def _mean(targets: pd.DataFrame) -> dict[str, Any]:
@@ -191,9 +199,11 @@ def _caption(frame: pd.DataFrame, plan: StudyPlan) -> str:
     apart = f", without the control languages {wording.listed(plan.controls)}" if plan.controls else ""
     targets = frame[frame["target"] != MEAN]
     examples = {str(target): cells["n"] for target, cells in targets.groupby("target", sort=False)}
+    arms = {key: _averaged(cells) for key, cells in targets.groupby(MODEL_AXES, sort=False)}
+    lacking = "; no mean over targets where one is lacking" if len(set(map(frozenset, arms.values()))) > 1 else ""
     return (
         f"zero-shot means over languages other than the source language (itself where there is no other){apart}, in"
-        f" percent{of_gains(frame)}. {captions.counts(frame['runs'], examples, 'a target', plan)}"
+        f" percent{of_gains(frame)}{lacking}. {captions.counts(frame['runs'], examples, 'a target', plan)}"
     )
 
 

@@ -29,6 +29,8 @@ AXES = ("model", "recipe", "method", "mixture", "seed", "target")
 WORLD = "world"
 # the mixture of no intermediate phase
 NONE = "none"
+# in place of a fine-tuning method: the pretrained model answers prompts
+PROMPTED = "prompted"
 # hex digits of a digest in the name of the folder of a study's outputs
 _DIGITS = 8
 

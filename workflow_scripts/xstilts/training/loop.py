@@ -28,7 +28,7 @@ from xstilts.evaluation import prediction
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.hardware import Hardware
-from xstilts.models import adapters, distributed
+from xstilts.models import adapters, architecture, distributed, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
@@ -277,9 +277,9 @@ def _start(run: Run) -> Model:
         load_head(model, run.tasks[0].task, run.folders[0], spec.warm_start_head)
     adapters.freeze(model.backbone, model.heads, spec.optimisation.frozen_embeddings)
     if run.hardware.recomputes(spec.method.name):
-        backbone.transformer.activation_checkpointing_enable()
+        architecture.recompute_layers(backbone.transformer)
     if spec.optimisation.compile:
-        backbone.transformer.compile(dynamic=True)
+        stacks.compile_layers(backbone.transformer)
     return _placed(run, model).train()
 
 

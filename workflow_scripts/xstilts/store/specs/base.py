@@ -26,6 +26,8 @@ def is_kind(name: str, kind: str) -> bool:
 # roles of several parents: the members of a union or of a merged model, and evaluation data whose contexts may not be
 # trained on
 MEMBER, EXCLUDED = "member", "exclude"
+# the training rows of which some stand in a prompt as examples
+SHOTS = "shots"
 
 
 @dataclass(frozen=True, kw_only=True)

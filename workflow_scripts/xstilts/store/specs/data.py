@@ -20,6 +20,7 @@ class Content:
         seed: of what is made up.
         generator: version of the code that makes a miniature world.
         shape: sizes of a model with random weights.
+        architecture: of this model, by its type in transformers; None for the encoder.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Content:
     seed: int | None = None
     generator: int | None = None
     shape: Mapping[str, int] | None = None
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,10 +184,36 @@ class EvaluationDataSpec(PreparedSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """How rows become prompts; see ``prompt`` in ``schemas/task.yaml`` and ``forms/prompting.py``.
+
+    Attributes:
+        context: template of what a model reads before the answer.
+        answer: template of the answer.
+        words: what stands for each label in the answer, in their order; None where the row has the answers.
+        shots: number of training rows before the row, each with its answer.
+        seed: by which these are drawn; None without any.
+    """
+
+    context: str
+    answer: str
+    words: Sequence[str] | None = None
+    shots: int = 0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokensSpec(Spec):
-    """Token ids of prepared rows, for the models of one tokenizer."""
+    """Token ids of prepared rows, for the models of one tokenizer.
+
+    Attributes:
+        form: the form of the rows.
+        lengths: what decides how long they may become.
+        prompt: how rows become prompts; None for inputs of a model that is trained.
+    """
 
     stage: ClassVar[str] = "tokens"
 
     form: str
     lengths: Mapping[str, int | float]
+    prompt: Prompt | None = None
