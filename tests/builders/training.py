@@ -74,9 +74,10 @@ def killed_at(monkeypatch, step):
     real_step, taken = take_step, []
 
     def counted(*arguments):
-        if arguments[3].key % 1_000_003 == step:
+        key = arguments[3][0].key
+        if key % 1_000_003 == step:
             raise KilledError
-        taken.append(arguments[3].key)
+        taken.append(key)
         return real_step(*arguments)
 
     monkeypatch.setattr(loop, "take_step", counted)
@@ -122,7 +123,8 @@ def without_dropout(trained, spec, folder):
 
 
 def batches_of(trained, node, group=None, tokens=None):
-    """Return the batches of a training for one of the processes of a group."""
+    """Return the batches of a training for one of the processes of a group, of every step all."""
     run = loop.prepare(node.spec, trained[1], Path(), Hardware(), Group())
-    batches = Batches(run.schedule, run.tasks, run.data, 1, group or Group(), tokens, False)
-    return [batches.at(step) for step in range(run.schedule.steps)]
+    factors = [1.0] * len(run.tasks)
+    batches = Batches(run.schedule, run.tasks, run.data, factors, 1, group or Group(), Hardware(tokens), False)
+    return [batch for step in range(run.schedule.steps) for batch in batches.at(step)]

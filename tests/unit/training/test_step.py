@@ -26,17 +26,34 @@ def test_a_batch_in_micro_batches_has_all_of_it_once(trained):
         assert all(len(one) in (1, 5) or one.size <= 100 for one in ids)
 
 
-@pytest.mark.parametrize("size", [2, 3, 8])
-def test_processes_divide_every_batch(trained, size):
+@pytest.mark.parametrize(("size", "tokens"), [(2, None), (3, 60), (8, 100), (16, 60)])
+def test_processes_divide_every_batch(trained, size, tokens):
     """What a step sees is a function of seed, step and process: together it is what one process sees."""
     node = node_of(trained[0], "intermediate", "tiny.full.four.s1")
-    processes = [batches_of(trained, node, Group(rank, size)) for rank in range(size)]
+    processes = [batches_of(trained, node, Group(rank, size), tokens) for rank in range(size)]
+    padded = 0
     for alone, *shares in zip(batches_of(trained, node), *processes, strict=True):
-        assert {share.task for share in shares} == {alone.task}
-        counted = [share.micro_batches[0] for share in shares if share.micro_batches[0].terms]
-        assert sum(micro_batch.terms for micro_batch in counted) == alone.micro_batches[0].terms
+        assert {(share.task, share.terms) for share in shares} == {(alone.task, alone.terms)}
+        # one that makes fewer passes than another leaves it waiting
+        assert len({len(share.micro_batches) for share in shares}) == 1
+        counted = [micro_batch for share in shares for micro_batch in share.micro_batches if micro_batch.terms]
+        padded += sum(len(share.micro_batches) for share in shares) - len(counted)
+        assert sum(micro_batch.terms for micro_batch in counted) == alone.terms
         rows = [tuple(row[row != 1]) for micro_batch in counted for row in micro_batch.inputs["ids"]]
-        assert rows == [tuple(row[row != 1]) for row in alone.micro_batches[0].inputs["ids"]]
+        assert sorted(rows) == sorted(tuple(row[row != 1]) for row in alone.micro_batches[0].inputs["ids"])
+    # a batch has at most eight instances
+    assert padded > 0 or size < 16
+
+
+def test_every_process_computes_a_batch_that_cannot_be_divided(trained):
+    node = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1")
+    processes = [batches_of(trained, node, Group(rank, 2), 60) for rank in range(2)]
+    for alone, *shares in zip(batches_of(trained, node), *processes, strict=True):
+        (whole,) = alone.micro_batches
+        for share in shares:
+            (micro_batch,) = share.micro_batches
+            assert (micro_batch.inputs["ids"] == whole.inputs["ids"]).all()
+            assert micro_batch.terms * 2 == share.terms == alone.terms * 2
 
 
 @pytest.mark.parametrize(

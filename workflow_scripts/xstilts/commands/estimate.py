@@ -46,7 +46,6 @@ def run(arguments: argparse.Namespace) -> None:
     study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
     gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
-    assert gpu_type is not None
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:
         costs[stage] = []

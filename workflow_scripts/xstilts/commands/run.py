@@ -154,7 +154,7 @@ def _index(settings: Settings) -> None:
     """Write the indexes that the study needs and that are not there yet."""
     known = registry.load(settings.registries)
     study = read_study(settings.study, known)
-    mirror = settings.mirror if study.uses("mirror") else None
+    mirror = settings.mirror if study.uses_mirror else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
         log.info("indexing the mirror %s", mirror)
         files = mirror_index.index_mirror(mirror, known, usable.check)

@@ -39,14 +39,15 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from xstilts.models import distributed
-    from xstilts.training import checkpoints, learning_rates, loop, pretraining
+    from xstilts.training import checkpoints, learning_rates, loop, memory, pretraining
 
     torch.set_num_threads(max(1, arguments.threads // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
     group = distributed.join(arguments.processes)
-    hardware = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
+    given = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
     trained = None
     with node.making(arguments.output, spec) if leads else contextlib.nullcontext() as made:
+        hardware = memory.resumed(workplace, given, group)
         scratch: Path = group.share(made.scratch if made else None)
         stated: Results
         if isinstance(spec, PretrainedSpec):

@@ -27,7 +27,7 @@ from xstilts.planning.registry import Registry
 from xstilts.planning.roofline import Work
 from xstilts.planning.study import with_pinned
 from xstilts.store.files import read_json
-from xstilts.store.sampling import TaskShare, probabilities, total_steps
+from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import (
@@ -210,7 +210,8 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     # beside an adapter a pretrained head is frozen
     fresh = sum(head for task, head in zip(spec.tasks, heads, strict=True) if full or _fresh(task.form))
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
-    trained = fresh + (shape.parameters - frozen if full else adapter)
+    shared = shape.parameters - frozen if full else adapter
+    trained = fresh + shared
     beside = adapter + sum(heads)
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     searches = isinstance(spec, LearningRatesSpec)
@@ -226,7 +227,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
         gathered=_bytes(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
-        activations=_activations(spec, shape, sizes, hardware, gpus),
+        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
         work=[each.times(trials) for each in work],
@@ -238,9 +239,10 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
 def _batch(spec: TrainingSpec, task: TaskSpec, size: DataSize, gpus: int) -> tuple[int, int]:
     """Return the positions of a task's largest batch on a GPU, and of what of it cannot be divided."""
     instance = size.inputs * (size.longest + (spec.method.prompt_length or 0))
+    examples = examples_of_a_batch(task.batch_size, spec.sampling)
     if FORMS[task.form].separable:
-        return math.ceil(task.batch_size / gpus) * instance, instance
-    return task.batch_size * instance, task.batch_size * instance
+        return math.ceil(examples / gpus) * instance, instance
+    return examples * instance, examples * instance
 
 
 def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, gpus: int) -> float:
@@ -255,6 +257,11 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
         length = size.longest + (spec.method.prompt_length or 0)
         found.append(shape.activations(positions, length, product, again) + scores)
     return max(found)
+
+
+def _recorded(sampling: Sampling, shared: float) -> float:
+    """Return the bytes of the gradients that are kept of a step's batches, for weights that all tasks share."""
+    return 0.0 if sampling.gradient_conflict_every is None else 4.0 * sampling.tasks_per_step * shared
 
 
 def _work(
@@ -291,11 +298,11 @@ def _work(
         products = 2 * (shape.matrices + _predicted_share(size, shape) * shape.embeddings)
         kept = shape.activations(positions, length, product, None)
         limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
+        batches = math.ceil(positions / gpus / (limit or math.inf)) or 1
         # a number of a matrix is read for its product, and read and written once more where there is a copy
-        step = roofline.step(
-            shape, spec.method, copies > 0, trained, kept, product * shape.matrices + 3 * copies, 2 + again,
-            math.ceil(positions / gpus / (limit or math.inf)) or 1,
-        )  # fmt: skip
+        weights = product * shape.matrices + 3 * copies
+        batches = max(batches, spec.sampling.tasks_per_step)
+        step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, batches)
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))

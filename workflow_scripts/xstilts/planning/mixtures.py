@@ -127,7 +127,7 @@ class _Scope:
         if self.outer and name in self.outer.definitions:
             return self.outer.mixture(name, location)
         definition = schema.check({"tasks": [{"task": name}]}, "mixture.yaml", location)
-        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition))
+        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition, location))
 
     def mixture(self, name: str, location: str, path: tuple[str, ...] = ()) -> Mixture:
         """Return the mixture that a name means."""
@@ -178,7 +178,7 @@ class _Scope:
             raise UserError(f"{location}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
         if ways == ["tasks"]:
             tasks = self._tasks(definition["tasks"], location, path)
-            return {key: Mixture(tasks, _sampling(definition), key, _learning_rates(definition))}
+            return {key: Mixture(tasks, _sampling(definition, location), key, _learning_rates(definition))}
         source = definition["leave_one_out"] or definition["subsets"]["of"]
         whole = self.mixture(source, location, path)
         choices = _choices(definition, source, whole.tasks, location)
@@ -218,8 +218,21 @@ class _Scope:
         return tuple(replace(task, weight=rate * task.weight, within=(name, *task.within)) for task in contained.tasks)
 
 
-def _sampling(definition: Mapping[str, Any]) -> Sampling:
-    return Sampling(definition["sampling"], definition["cap"], float(definition["temperature"]), definition["steps"])
+def _sampling(definition: Mapping[str, Any], location: str) -> Sampling:
+    if definition["gradient_conflict_every"] is not None and definition["tasks_per_step"] == 1:
+        raise UserError(
+            f"{location}: gradient_conflict_every: a step has one batch, which is in conflict with no other; give a"
+            " `tasks_per_step` of 2 or more"
+        )
+    return Sampling(
+        kind=definition["sampling"],
+        cap=definition["cap"],
+        temperature=float(definition["temperature"]),
+        steps=definition["steps"],
+        tasks_per_step=definition["tasks_per_step"],
+        loss_scale=definition["loss_scale"],
+        gradient_conflict_every=definition["gradient_conflict_every"],
+    )
 
 
 def _learning_rates(definition: Mapping[str, Any]) -> dict[str, float]:

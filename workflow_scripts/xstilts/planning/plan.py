@@ -34,6 +34,7 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     Raises:
         UserError: if a source lacks what the study asks for (ring three of the checks).
     """
+    study = study.with_source(indexes.mirror is not None)
     registry = with_pinned(registry, study.pinned)
     files = {name: model.pin.files for name, model in study.pinned.items()}
     indexes = replace(indexes, models={**indexes.models, **files})

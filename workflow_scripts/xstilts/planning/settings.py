@@ -97,7 +97,7 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     entries = registry.load(settings.registries)
     study = study or read_study(settings.study, entries)
     mirror = None
-    if study.uses("mirror") and settings.mirror is not None:
+    if study.uses_mirror and settings.mirror is not None:
         mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
     models = {
         name: index.read(folder, "model.yaml", settings.results, f"model_folders.{name}")

@@ -32,6 +32,8 @@ PHASES = ("intermediate", "target")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 # results of a study, each of a model, recipe, mixture, seed, target and world; the largest study here has thousands
 _MOST_CELLS = 100_000
+# the source of a study that is the mirror where a machine has one
+_MIRROR_OR_DOWNLOAD = "mirror_or_download"
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,16 @@ class Study:
         names = set(self.models) - set(self.pinned)
         return {registry.models[name]["weights_of"] or name for name in names}
 
-    def uses(self, source: str) -> bool:
-        """Tell whether data may come from this source."""
-        return source in (self.source, *self.task_sources.values())
+    @property
+    def uses_mirror(self) -> bool:
+        """Whether data may come from a mirror."""
+        return not {"mirror", _MIRROR_OR_DOWNLOAD}.isdisjoint((self.source, *self.task_sources.values()))
+
+    def with_source(self, has_mirror: bool) -> "Study":
+        """Return the study with the one source that it has on this machine."""
+        if self.source != _MIRROR_OR_DOWNLOAD:
+            return self
+        return replace(self, source="mirror" if has_mirror else "download")
 
 
 def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:

@@ -1,7 +1,7 @@
 """The nodes of models and their training: pretrained models, the intermediate phase, the stages of the target phase."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from xstilts.errors import UserError
@@ -247,6 +247,8 @@ class TrainingPlanner:
         if grid is None:
             return {}
         frame, seed = self._frame("learning_rates", start, training.parents), self.study.seeds[0]
+        # what is recorded of a training decides no learning rate
+        training = replace(training, sampling=replace(training.sampling, gradient_conflict_every=None))
         spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid)
         return {LEARNING_RATE: self.nodes.add(name, spec)}
 

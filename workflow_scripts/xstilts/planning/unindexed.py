@@ -33,10 +33,10 @@ def plan_unindexed(study: Study, registry: Registry, settings: Settings) -> Plan
         key = f"model_folders.{name}"
         models[name] = index.read(settings.model_folders[name], "model.yaml", settings.results, key)
     mirror: Mapping[str, Any] | None = None
-    if study.uses("mirror"):
+    if study.uses_mirror and settings.mirror is not None:
+        mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
+    elif study.with_source(has_mirror=False).uses_mirror:
         mirror = _AnyFile(registry)
-        if settings.mirror is not None:
-            mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
     return make_plan(study, registry, Indexes(mirror, models))
 
 

@@ -107,7 +107,15 @@ class TokensResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskCounts:
-    """How a task was sampled: its probability, training rows, instances, and the steps and examples drawn."""
+    """How a task was sampled.
+
+    Attributes:
+        probability: that of a batch to be its.
+        rows: training rows.
+        instances: training instances.
+        steps: batches drawn; a step has one, or as many as the mixture says.
+        examples: instances drawn.
+    """
 
     probability: float
     rows: int

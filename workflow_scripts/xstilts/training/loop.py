@@ -39,10 +39,11 @@ from xstilts.store.specs import to_json
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
+from xstilts.training import gradient_conflict, loss_scale, memory
 from xstilts.training.checkpoints import resume, save_checkpoint
 from xstilts.training.interruption import Interruption
 from xstilts.training.progress import Progress
-from xstilts.training.step import Batches, check_loss, learning_rate, make_optimiser, take_step
+from xstilts.training.step import Batches, learning_rate, make_optimiser, note_losses, take_step
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
         trained_before=lineage.runs(results, run.spec.parents[MODEL]) if MODEL in run.spec.parents else {},
     )
     if run.group.leads:
-        history = {"evaluations": state["evaluations"], "losses": state["losses"]}
+        history = {"evaluations": state["evaluations"], "losses": state["losses"], **gradient_conflict.noted(state)}
         (scratch / HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     before = _outputs(run, model)
     save_model(model, scratch, run.group)
@@ -211,18 +212,22 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     state = resume(workplace, identity, model, optimiser, group) or copy.deepcopy(_START)
     stopping = spec.early_stopping
     batches = Batches(
-        schedule, run.tasks, run.data, spec.seed, group, run.hardware.max_tokens_per_device, run.device.type == "cuda"
-    )
+        schedule, run.tasks, run.data, loss_scale.factors(run.tasks, run.data, spec.sampling, model), spec.seed, group,
+        run.hardware, run.device.type == "cuda",
+    )  # fmt: skip
     ended = _has_ended(spec, state)
+    if run.device.type == "cuda" and not ended:
+        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
     saved_at = time.monotonic()
     with Progress(schedule.steps, state["step"]) as progress, Interruption() as signals:
-        for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
-            task = run.tasks[batch.task]
+        for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
-            loss = take_step(model, optimiser, task, batch, rate, spec.optimisation, group, run.device)
-            check_loss(state, task.task, loss, step, rate)
-            state["since"].append([batch.task, loss])
-            progress.update(task.task, loss)
+            with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
+                losses = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record
+                )
+            note_losses(state, run.tasks, of_step, losses, step, rate)
+            progress.update(" + ".join(run.tasks[batch.task].task for batch in of_step), sum(losses) / len(losses))
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)

@@ -14,7 +14,7 @@ from xstilts.reporting.paper.settings import method, number
 from xstilts.reporting.paper.trainings import INTERMEDIATE, TARGET, Training, Trainings
 from xstilts.reporting.paper.works import Works
 from xstilts.reporting.wording import counted
-from xstilts.store.sampling import Sampling
+from xstilts.store.sampling import LOG_CLASSES, Sampling
 from xstilts.store.specs.base import PREPARED, TOKENS
 from xstilts.store.specs.data import EvaluationDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import MEAN, EmbeddingsSpec, Pooling, RetrievalSpec
@@ -128,6 +128,11 @@ def _mixtures(trainings: Trainings, works: Works) -> list[Sentence]:
     of_several = [one for one in trainings.phases if one.phase == INTERMEDIATE and len(one.spec.tasks) > 1]
     for sampling, names in _grouped(of_several, _sampled, lambda training: f"`{training.trained_on}`"):
         said.append(("In ", *listed([(name,) for name in names]), f" {sampling}."))
+    intermediate = [one for one in trainings.phases if one.phase == INTERMEDIATE]
+    scaled = _once(f"`{one.trained_on}`" for one in intermediate if one.spec.sampling.loss_scale == LOG_CLASSES)
+    if scaled:
+        what = " the loss of a task is divided by the logarithm of the number of classes among which its head chooses"
+        said.append(("In ", *listed([(name,) for name in scaled]), what, works.cite("muppet"), "."))
     return [*said, *_special_data(trainings, works)]
 
 
@@ -156,7 +161,10 @@ def _sampled(training: Training) -> str:
     weights = [f"{task.task} {task.weight:g}" for task in tasks if task.weight != 1]
     rates = f", times the rates {', '.join(weights)} (1 for the others)" if weights else ""
     steps = f", for {sampling.steps:,} steps" if sampling.steps else ""
-    return f"a step's examples are of one task, which is drawn {_probability(sampling)}{rates}{steps}"
+    drawn = "a step's examples are of one task, which is drawn"
+    if sampling.tasks_per_step > 1:
+        drawn = f"a step has {sampling.tasks_per_step} batches, each of one task, which is drawn"
+    return f"{drawn} {_probability(sampling)}{rates}{steps}"
 
 
 def _probability(sampling: Sampling) -> str:

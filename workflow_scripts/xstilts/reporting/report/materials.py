@@ -20,6 +20,7 @@ from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, a
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
 from xstilts.store.manifest import PreparedResults, path_of
+from xstilts.store.sampling import LOG_CLASSES
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
@@ -227,6 +228,8 @@ def _mixtures(plan: StudyPlan) -> Grid:
         sampling = first.sampling
         capped = f", rows capped at {sampling.cap:,}" if sampling.cap else ""
         tempered = f", temperature {sampling.temperature:g}" if sampling.temperature != 1 else ""
+        mixed = f", {sampling.tasks_per_step} batches a step" if sampling.tasks_per_step > 1 else ""
+        scaled = ", losses by log classes" if sampling.loss_scale == LOG_CLASSES else ""
         steps = f"{sampling.steps:,} steps" if sampling.steps else "by epochs"
         rates = {name: spec.learning_rate for name, spec in of_models.items()}
         same = len(set(rates.values())) == 1
@@ -234,7 +237,7 @@ def _mixtures(plan: StudyPlan) -> Grid:
         shown = "; ".join(f"{name}: {_rate(rate)}".removeprefix(": ") for name, rate in said.items())
         rows.append(
             Row(
-                cells=[mixture, ", ".join(tasks), f"{sampling.kind}{capped}{tempered}", steps, shown],
+                cells=[mixture, ", ".join(tasks), f"{sampling.kind}{capped}{tempered}{mixed}{scaled}", steps, shown],
                 axes={"mixture": [mixture]},
             )
         )

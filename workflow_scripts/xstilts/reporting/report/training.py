@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting import durations
+from xstilts.reporting.report import gradient_conflict
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
@@ -13,7 +14,7 @@ from xstilts.store.study_plan import PlannedNode, StudyPlan
 
 
 def training(inputs: Inputs) -> Section | None:
-    """Return the training runs."""
+    """Return the training runs, and where it was recorded the gradient conflict in them."""
     if not inputs.runs:
         return None
     axes = _axes(inputs.plan)
@@ -32,7 +33,9 @@ def training(inputs: Inputs) -> Section | None:
         " chosen. The name of a run whose weights are kept leads to its manifest."
     )
     grid = Grid(id="runs", caption="Training runs", columns=columns(titles), rows=rows, about=about)
-    return Section(id="training", title="Training", values={"tables": [grid]})
+    of_conflict = gradient_conflict.grid(inputs)
+    tables = [grid] if of_conflict is None else [grid, of_conflict]
+    return Section(id="training", title="Training", values={"tables": tables})
 
 
 def _axes(plan: StudyPlan) -> dict[str, dict[str, list[str]]]:
