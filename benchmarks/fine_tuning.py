@@ -169,19 +169,16 @@ class Ours:
         losses = []
         for step in self._steps[self._done : self._done + count]:
             rate = learning_rate(self._done, len(self._steps), RATE, WARMUP)
-            batch = self._batches.at(step)
-            losses.append(
-                take_step(
-                    self.model,
-                    self._optimiser,
-                    self._task,
-                    batch,
-                    rate,
-                    OPTIMISATION,
-                    distributed.Group(),
-                    self._device,
-                )
-            )
+            losses += take_step(
+                self.model,
+                self._optimiser,
+                [self._task],
+                self._batches.at(step),
+                rate,
+                OPTIMISATION,
+                distributed.Group(),
+                self._device,
+            ).losses
             self._done += 1
         return losses
 
@@ -301,7 +298,7 @@ def grouped(task: Task, seed: int) -> list[np.ndarray]:
 
 def epoch(schedule: Schedule) -> list[np.ndarray]:
     """Return the batches of a schedule."""
-    return [schedule.batch(step)[1] for step in range(schedule.steps)]
+    return [schedule.batches(step)[0][1] for step in range(schedule.steps)]
 
 
 def sample(task: Task, batches: Sequence[np.ndarray], each: int) -> list[int]:

@@ -44,6 +44,8 @@ STUDY = {
     "mixtures": {
         "none": None,
         "four": {"tasks": ["mnli", "squad_v1", "commonsenseqa", "text"], "steps": 12},
+        "mixed": {"tasks": ["mnli", "squad_v1", "commonsenseqa", "text"], "sampling": "equal", "steps": 6,
+                  "tasks_per_step": 2, "loss_scale": "log_classes", "gradient_conflict_every": 2},
         "retrieval": {"tasks": ["squad_retrieval"], "steps": 4},
     },
     "targets": {"xnli": None, "udpos": None},
@@ -109,6 +111,11 @@ def losses(files):
     """Return the mean loss of each task from the history."""
     (entry,) = json.loads(files["history.json"])["losses"]
     return {task: value for task, value in entry.items() if task != "step"}
+
+
+def conflicts(files):
+    """Return the cosines between gradients from the history."""
+    return json.loads(files["history.json"])["gradient_conflict"]
 
 
 def without_dropout(trained, spec, folder):

@@ -44,8 +44,11 @@ def test_list(fresh):
 
 
 def test_cluster_profile(fresh):
-    done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n")
-    (training,) = [block for block in re.split("\n\\[", done.stdout) if "\nrule intermediate:" in block]
+    done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n", "all", "check_gpu")
+    blocks = re.split("\n\\[", done.stdout)
+    (training,) = [block for block in blocks if "\nrule intermediate:" in block]
+    (check,) = [block for block in blocks if "\nrule check_gpu:" in block]
+    assert "gpu=1" in check and "nodes=1" in check and "slurm_partition" not in check
     assert "slurm_partition" not in training
     assert "gpu=1" in training and "nodes=1" in training
     # a target training is one job with what it predicts, which is made ahead

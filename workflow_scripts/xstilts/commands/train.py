@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from xstilts.models import distributed
-    from xstilts.training import checkpoints, learning_rates, loop, memory, pretraining
+    from xstilts.training import checkpoints, learning_rates, loop, memory, metrics, pretraining
 
     torch.set_num_threads(max(1, arguments.threads // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
             stated = trained.results
         if made:
             made.results = stated
+            # where memory lacked it is less than was given
+            used = memory.resumed(workplace, hardware, distributed.Group())
+            made.training = metrics.of_training(results, arguments.output, used, group.size)
     group.wait()
     if leads:
         checkpoints.remove(workplace)

@@ -9,6 +9,7 @@ batch needs little padding while the order stays random at large.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Schedule:
         for share in shares:
             if len(share.instances) == 0:
                 raise UserError(f"{share.name}: no training examples")
-        self._shares, self._seed = list(shares), seed
+        self._shares, self._sampling, self._seed = list(shares), sampling, seed
         self._sizes = [examples_of_a_batch(share.batch_size, sampling) for share in shares]
         self.steps = total_steps(shares, sampling)
         self.probabilities = probabilities(shares, sampling)
@@ -45,6 +46,11 @@ class Schedule:
             visits[here] = np.arange(here.sum())
         self._visits = visits
         self._epochs: dict[int, tuple[int, list[np.ndarray]]] = {}
+
+    def shortened(self, share: float) -> "Schedule":
+        """Return a schedule of the same tasks over a share of its steps, of one at least."""
+        steps = max(1, round(share * self.steps))
+        return Schedule(self._shares, replace(self._sampling, steps=steps), self._seed)
 
     def batches(self, step: int) -> list[tuple[int, np.ndarray]]:
         """Return the batches of a step (counted from 0): the task's number and the instances of each."""

@@ -215,7 +215,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     beside = adapter + sum(heads)
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     searches = isinstance(spec, LearningRatesSpec)
-    trials = len(spec.learning_rates) if isinstance(spec, LearningRatesSpec) else 1
+    trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * beside
     # the last parts that are gathered before the first is free again: a layer, and what is in none
     layer = max(stack.matrices // stack.layers for stack in shape.stacks)
@@ -313,7 +313,11 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     pooling = spec.pooling if isinstance(spec, EmbeddingsSpec) else None
     labels = spec.labels if isinstance(spec, PredictionsSpec) else None
     has_head = pooling is None or pooling.head is not None
+    prompting = spec.prompting if isinstance(spec, PredictionsSpec) else None
     heads = head_size(spec.form, labels, shape) if has_head else 0
+    written = 0
+    if prompting is not None:
+        heads, written = shape.language_head, prompting.max_answer_tokens or 0
     layers, share = sum(stack.layers for stack in shape.stacks), _predicted_share(size, shape)
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
@@ -321,12 +325,17 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     product, copies = _bytes(spec.numerics.precision), _copies(shape, spec.numerics)
     batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
     batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
+    if written:
+        # keys and values of all positions are kept for those behind them
+        width = sum(2 * stack.layers * stack.keys for stack in shape.stacks)
+        batch += _PREDICTED * (1 + written / size.tokens) * width * product
     products = 2 * (shape.matrices + share * shape.embeddings)
-    positions, length = size.rows * size.tokens, size.tokens / size.inputs
+    positions, length = size.rows * (size.tokens + written), size.tokens / size.inputs
     kept = shape.activations(1, length, product, None) * positions
-    work = roofline.forward(
-        shape, copies > 0, kept, product * shape.matrices + 3 * copies, math.ceil(positions / _PREDICTED)
-    )
+    # each token that is written is a pass of its own
+    passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
+    work = roofline.forward(shape, copies > 0, kept, product * shape.matrices + 3 * copies, passes)
+    operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
     loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * heads
     return Estimate(
         parameters=shape.parameters + heads,
@@ -339,7 +348,7 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         activations=batch,
         disk=4.0 * vectors * size.rows * size.inputs * shape.width,
         tokens=positions,
-        work=[replace(work, operations=positions * (products + shape.attention(length)))],
+        work=[replace(work, operations=operations)],
         certainty=size.certainty,
     )
 

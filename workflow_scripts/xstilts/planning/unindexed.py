@@ -8,7 +8,7 @@ from xstilts.planning.nodes import Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings
-from xstilts.planning.sourcing import Indexes
+from xstilts.planning.sourcing import Indexes, on_machine, uses_mirror
 from xstilts.planning.study import Study
 from xstilts.store.files import digest
 
@@ -33,9 +33,9 @@ def plan_unindexed(study: Study, registry: Registry, settings: Settings) -> Plan
         key = f"model_folders.{name}"
         models[name] = index.read(settings.model_folders[name], "model.yaml", settings.results, key)
     mirror: Mapping[str, Any] | None = None
-    if study.uses_mirror and settings.mirror is not None:
+    if uses_mirror(study) and settings.mirror is not None:
         mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
-    elif study.with_source(has_mirror=False).uses_mirror:
+    elif uses_mirror(on_machine(study, has_mirror=False)):
         mirror = _AnyFile(registry)
     return make_plan(study, registry, Indexes(mirror, models))
 

@@ -171,11 +171,25 @@ class TrainingResults(Results):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MergedResults(Results):
+    """A model that is merged of others: the runs behind these, by node id."""
+
+    trained_before: Mapping[str, Run]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One learning rate of a grid and its dev score; None where the loss exploded."""
+    """One learning rate of a grid and its dev score.
+
+    Attributes:
+        learning_rate: the rate.
+        score: None where the loss exploded.
+        steps: of its last training where that was a short one; None for all steps.
+    """
 
     learning_rate: float
     score: float | None
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +239,7 @@ RESULTS: dict[str, type[Results]] = {
     "pretrained": TrainingResults,
     "learning_rates": LearningRatesResults,
     "intermediate": TrainingResults,
+    "merged": MergedResults,
     "targets": TrainingResults,
     "predictions": EvaluationResults,
     "embeddings": EvaluationResults,

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -26,7 +27,7 @@ from xstilts.training.step import Batch, Batches, add_gradients
 log = logging.getLogger(__name__)
 
 _FILE = "memory.json"
-Step = Callable[..., list[float]]
+T = TypeVar("T")
 
 
 def resumed(workplace: Path, hardware: Hardware, group: distributed.Group) -> Hardware:
@@ -62,7 +63,7 @@ def _note(workplace: Path, hardware: Hardware) -> None:
     write_atomically(workplace / _FILE, json.dumps(noted) + "\n")
 
 
-def fitting(take: Step, batches: Batches, step: int, method: str, workplace: Path) -> Step:
+def fitting(take: Callable[..., T], batches: Batches, step: int, method: str, workplace: Path) -> Callable[..., T]:
     """Return ``step.take_step`` as it is taken where memory may lack: again and again with less, until it fits.
 
     Several processes cannot do so alone: there the run ends, and the next try begins with less.
@@ -89,7 +90,7 @@ def fitting(take: Step, batches: Batches, step: int, method: str, workplace: Pat
         group: distributed.Group,
         device: torch.device,
         record: GradientRecord | None = None,
-    ) -> list[float]:
+    ) -> T:
         began: list[bool] = []
         with optimiser.register_step_pre_hook(lambda *_: began.append(True)):
             while True:
@@ -138,11 +139,10 @@ def probe(
 
     def gradients(
         model: Model, optimiser: torch.optim.Optimizer, tasks: Sequence[TaskSpec], of_step: Sequence[Batch], *_: object
-    ) -> list[float]:
+    ) -> None:
         for batch in of_step:
             add_gradients(model, tasks[batch.task], batch, group, device)
         optimiser.zero_grad()
-        return []
 
     for step in batches.largest():
         take = fitting(gradients, batches, step, method, workplace)

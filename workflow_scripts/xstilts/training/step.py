@@ -55,13 +55,15 @@ class Batch:
         terms: number of terms that the loss is a mean over, those of all processes.
         key: of the step's random draws.
         factor: of this loss in that of the step.
+        tokens: of all processes, without padding.
     """
 
     task: int
     micro_batches: list[MicroBatch]
     terms: int
     key: int
-    factor: float
+    factor: float = 1.0
+    tokens: int = 0
 
 
 class Batches:
@@ -142,7 +144,7 @@ class Batches:
             total = module.terms(module.batch(tokens, instances, key)[1], len(instances))
             # a batch that cannot be divided is computed by all, and counts once for each
             total *= 1 if FORMS[form].separable else size
-        return Batch(task, micro_batches, total, key, factor)
+        return Batch(task, micro_batches, total, key, factor, tokens.count(instances))
 
 
 def make_optimiser(model: nn.Module, settings: Optimisation) -> torch.optim.AdamW:
@@ -164,6 +166,19 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
     return peak * (step / warm if step < warm else (steps - step) / max(1, steps - warm))
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What an optimiser step gave.
+
+    Attributes:
+        losses: of each of its batches, without its factor: the mean over the terms of the whole batch.
+        gradient_norm: that of all gradients together, before it is limited.
+    """
+
+    losses: list[float]
+    gradient_norm: float
+
+
 def take_step(
     model: Model,
     optimiser: torch.optim.Optimizer,
@@ -174,7 +189,7 @@ def take_step(
     group: distributed.Group,
     device: torch.device,
     record: GradientRecord | None = None,
-) -> list[float]:
+) -> Taken:
     """Do one optimiser step on the sum of its batches' losses, each times the factor of its batch.
 
     Args:
@@ -187,9 +202,6 @@ def take_step(
         group: the processes that take the step together.
         device: where the model is.
         record: where the gradients of the batches are kept; None for nowhere.
-
-    Returns:
-        The loss of each batch without its factor: the mean over the terms of the whole batch.
     """
     for parameters in optimiser.param_groups:
         parameters["lr"] = rate
@@ -202,10 +214,10 @@ def take_step(
         if record is not None:
             record.add(task.task)
     trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
+    norm = torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
     optimiser.step()
     optimiser.zero_grad()
-    return [group.sum(loss.item()) for loss in losses]
+    return Taken([group.sum(loss.item()) for loss in losses], distributed.whole(norm).item())
 
 
 def add_gradients(

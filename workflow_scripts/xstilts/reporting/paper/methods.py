@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
+from xstilts.evaluation.trainings import merged
 from xstilts.reporting import paragraph
 from xstilts.reporting.paper import data, statistics
 from xstilts.reporting.paper.prose import Cite, See, Sentence, listed, semicolons
 from xstilts.reporting.paper.settings import method, number
 from xstilts.reporting.paper.trainings import INTERMEDIATE, TARGET, Training, Trainings
 from xstilts.reporting.paper.works import Works
-from xstilts.reporting.wording import counted
+from xstilts.reporting.wording import counted, merging
 from xstilts.store.sampling import LOG_CLASSES, Sampling
 from xstilts.store.specs.base import PREPARED, TOKENS
 from xstilts.store.specs.data import EvaluationDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import MEAN, EmbeddingsSpec, Pooling, RetrievalSpec
-from xstilts.store.specs.models import ModelSpec, PretrainedSpec
+from xstilts.store.specs.models import ModelSpec, PretrainedSpec, TrainingSpec
 from xstilts.store.study_plan import NONE, StudyPlan
 
 SETTINGS, DATA = See("tab:settings"), See("tab:data")
@@ -133,7 +134,26 @@ def _mixtures(trainings: Trainings, works: Works) -> list[Sentence]:
     if scaled:
         what = " the loss of a task is divided by the logarithm of the number of classes among which its head chooses"
         said.append(("In ", *listed([(name,) for name in scaled]), what, works.cite("muppet"), "."))
-    return [*said, *_special_data(trainings, works)]
+    return [*said, *_merged(plan, works), *_special_data(trainings, works)]
+
+
+def _merged(plan: StudyPlan, works: Works) -> list[Sentence]:
+    """Return of which trainings the models of some mixtures are merged, and how."""
+    said: list[Sentence] = []
+    for name, spec in merged(plan).items():
+        trained = [plan.nodes[member].spec for member in spec.members]
+        tasks = [", ".join(task.task for task in one.tasks) for one in trained if isinstance(one, TrainingSpec)]
+        how, settings = works.tools[spec.merging.method].title, merging(spec.merging)
+        said.append(
+            (
+                f"The model of `{name}` is not trained: those of the trainings on ",
+                *listed([(each,) for each in tasks]),
+                f" are merged by {how}",
+                works.cite(spec.merging.method),
+                f" ({settings})." if settings else ".",
+            )
+        )
+    return said
 
 
 def _special_data(trainings: Trainings, works: Works) -> list[Sentence]:

@@ -17,6 +17,7 @@ from xstilts.references import parse_reference
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.wording import merging
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
 from xstilts.store.manifest import PreparedResults, path_of
@@ -219,10 +220,16 @@ def _mixtures(plan: StudyPlan) -> Grid:
             spec = plan.nodes[training.node].spec
             if isinstance(spec, IntermediateSpec):
                 specs.setdefault(cell.mixture, {}).setdefault(f"{cell.model}, {cell.recipe}", spec)
-    rows = []
+    merged, rows = trainings.merged(plan), []
     for mixture, tasks in plan.mixtures.items():
         of_models = specs.get(mixture, {})
         if mixture == NONE or not of_models:
+            continue
+        if mixture in merged:
+            how = merged[mixture].merging
+            method = ", ".join(filter(None, [how.method, merging(how)]))
+            cells = [mixture, ", ".join(tasks), f"merged of {len(how.factors)} models: {method}", NOTHING, NOTHING]
+            rows.append(Row(cells=cells, axes={"mixture": [mixture]}))
             continue
         first = next(iter(of_models.values()))
         sampling = first.sampling
