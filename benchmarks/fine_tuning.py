@@ -179,7 +179,7 @@ class Ours:
                     OPTIMISATION,
                     distributed.Group(),
                     self._device,
-                )
+                ).item()
             )
             self._done += 1
         return losses

@@ -135,7 +135,8 @@ def step(model: Model, form: str, split: Split, number: int = 0, learning_rate: 
     inputs, targets = module.batch(split.tokens, instances, number)
     terms = module.terms(targets, len(instances))
     batch = Batch(0, [MicroBatch(inputs, targets, len(instances), terms)], terms, number)
-    return take_step(model.train(), optimiser, task_of(form), batch, learning_rate, OPTIMISATION, Group(), CPU)
+    task = task_of(form)
+    return take_step(model.train(), optimiser, task, batch, learning_rate, OPTIMISATION, Group(), CPU).item()
 
 
 def outputs(model: Model, form: str, split: Split) -> torch.Tensor:

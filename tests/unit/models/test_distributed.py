@@ -1,9 +1,15 @@
-"""Where a job computes, by what it was given."""
+"""Where a job computes, by what it was given; and what processes say to each other, and do not wait for in vain."""
+
+import time
+from datetime import timedelta
 
 import pytest
 import torch
 from xstilts.errors import UserError
 from xstilts.models import distributed
+from xstilts.models.distributed import Group, lost
+
+from tests.builders.processes import together
 
 # a rule in a job of Slurm's is a step
 GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
@@ -52,3 +58,46 @@ def test_a_gpu_that_works_computes(broken):
     broken.setattr(torch.cuda, "init", lambda: None)
     broken.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert distributed.device() == torch.device("cuda")
+
+
+def test_sums_are_those_of_all_processes():
+    """In float64: what one process has in float32 it has back."""
+    value = torch.tensor(0.1)
+    assert Group().sums(value, True, 2.5) == [value.item(), 1.0, 2.5]
+
+    def check(group):
+        assert group.sums(torch.tensor(float(group.rank)), group.leads, 0.25) == [1.0, 1.0, 0.5]
+        assert group.share(f"of {group.rank}") == "of 0"
+
+    together(2, check)
+
+
+def test_no_process_waits_long_for_one_that_does_not_come(monkeypatch):
+    monkeypatch.setattr(distributed, "_TIMEOUT", timedelta(seconds=1))
+
+    def wait(group):
+        if group.rank == 1:
+            time.sleep(3)
+            return
+        with pytest.raises(RuntimeError) as error:
+            group.sums(torch.tensor(1.0))
+        found = lost(error.value)
+        assert found.startswith("processes waited in vain for one another: ") and "\n" not in found
+
+    together(2, wait)
+
+
+def test_a_process_that_has_ended_is_noticed_at_once():
+    def leave(group):
+        if group.rank == 1:
+            return
+        with pytest.raises(RuntimeError) as error:
+            group.share(None)
+            group.sums(torch.tensor(1.0))
+        assert lost(error.value) == ""
+
+    together(2, leave)
+
+
+def test_other_errors_are_no_loss():
+    assert lost(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")) is None

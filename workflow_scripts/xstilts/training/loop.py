@@ -219,7 +219,10 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             task = run.tasks[batch.task]
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
-            loss = take_step(model, optimiser, task, batch, rate, spec.optimisation, group, run.device)
+            part = take_step(model, optimiser, task, batch, rate, spec.optimisation, group, run.device)
+            is_late = time.monotonic() - saved_at >= run.hardware.checkpoint_seconds
+            # all of a step's numbers in one message, for every one costs a wait for the device and the other processes
+            loss, interrupted, due = group.sums(part, signals.received, is_late)
             check_loss(state, task.task, loss, step, rate)
             state["since"].append([batch.task, loss])
             progress.update(task.task, loss)
@@ -227,8 +230,6 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
                 ended = _evaluate(run, model, step + 1, state, workplace)
-            interrupted = group.any(signals.received)
-            due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
@@ -342,7 +343,8 @@ def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplac
         task.task: prediction.evaluate(model, task, splits["dev"], run.device)[0]
         for task, splits in zip(run.tasks, run.data, strict=True)
     }
-    score = macro_score(run.tasks, scores)
+    # processes may round differently, and have to agree on whether to go on
+    score = run.group.share(macro_score(run.tasks, scores))
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
     log.info("step %d: dev %s %.2f", step, run.tasks[0].metric if len(run.tasks) == 1 else "mean", score)

@@ -149,8 +149,10 @@ def take_step(
     settings: Optimisation,
     group: distributed.Group,
     device: torch.device,
-) -> float:
-    """Do one optimiser step and return its loss, the mean over the terms of the whole batch.
+) -> torch.Tensor:
+    """Do one optimiser step and return this process's part of its loss, float32 on the device.
+
+    The sum over processes is the mean over the terms of the whole batch.
 
     Args:
         model: in training mode, on the device.
@@ -178,7 +180,7 @@ def take_step(
     torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
     optimiser.step()
     optimiser.zero_grad()
-    return group.sum(value.item())
+    return value
 
 
 def check_loss(state: dict[str, Any], task: str, loss: float, step: int, rate: float) -> None:
