@@ -39,7 +39,7 @@ ALL = [
     for name, form, method, precision in product(MODELS, TRAINED, METHODS, ("float32", "bfloat16"))
     if not (name in NO_PREFIX and method == "prefix") and not (name in NO_HEAD and form == "mlm")
 ]
-DIVIDED = [*RUNS, ("intermediate", "tiny.full.retrieval.s1")]
+DIVIDED = [*RUNS, *(("intermediate", f"tiny.full.{name}.s1") for name in ("retrieval", "mixed"))]
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,8 @@ def test_two_processes_equal_one(two_processes, tmp_path, stage, name):
     for before, after in zip(first["losses"], second["losses"], strict=True):
         assert after == pytest.approx(before, rel=1e-5, abs=1e-5)
     assert first["evaluations"] == second["evaluations"]
+    for before, after in zip(*(one.get("gradient_conflict", []) for one in (first, second)), strict=True):
+        assert before["tasks"] == after["tasks"] and after["cosine"] == pytest.approx(before["cosine"], abs=1e-3)
     for file in [file for file in alone if file.endswith(".safetensors")]:
         one, other = load_file(tmp_path / "alone/out" / file), load_file(divided[file])
         assert one.keys() == other.keys()

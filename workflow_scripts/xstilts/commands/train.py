@@ -51,7 +51,7 @@ def _train(arguments: argparse.Namespace) -> None:
     import torch
 
     from xstilts.models import distributed
-    from xstilts.training import checkpoints, learning_rates, loop, pretraining
+    from xstilts.training import checkpoints, learning_rates, loop, metrics, pretraining
 
     spec, results = arguments.spec, results_of(arguments.output)
     workplace = node.work_directory(arguments.output)
@@ -72,6 +72,7 @@ def _train(arguments: argparse.Namespace) -> None:
             stated = trained.results
         if made:
             made.results = stated
+            made.training = metrics.of_training(results, arguments.output, hardware, group.size)
     group.wait()
     group.leave()
     if group.leads:

@@ -7,7 +7,7 @@ batch. A process alone is a group of one, for which nothing here does anything.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -45,10 +45,12 @@ class Group:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def sums(self, value: torch.Tensor, *others: float) -> list[float]:
-        """Return the sums of numbers over all processes, of which the first is on the device; at once, in float64."""
-        numbers = torch.cat([value.double().reshape(1), torch.tensor(others, dtype=torch.float64).to(value.device)])
+    def sums(self, values: Sequence[torch.Tensor], *others: float) -> list[float]:
+        """Return the sums of numbers over all processes in float64, at once: of tensors with one, then of others."""
+        numbers = torch.stack([value.double() for value in values])
+        numbers = torch.cat([numbers, torch.tensor(others, dtype=torch.float64).to(numbers.device)])
         if self.size > 1:
+            numbers = numbers.to(device())
             torch.distributed.all_reduce(numbers)
         return numbers.tolist()
 
@@ -120,22 +122,41 @@ def device() -> torch.device:
     return torch.device("cuda")
 
 
-def shard(model: nn.Module, group: Group) -> None:
-    """Give each process its shard of a model's weights: layer by layer, and the rest as one."""
+def shard(model: nn.Module, group: Group, reduced: bool) -> None:
+    """Give each process its shard of a model's weights: layer by layer, and the rest as one.
+
+    Args:
+        model: the model; changed in place.
+        group: the processes.
+        reduced: whether matrices are multiplied in bfloat16. Those of layers are then gathered in it: half the bytes,
+            and no copies of them for autocast. Shards and sums of gradients stay in their own type.
+    """
     if group.size == 1:
         return
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     # one may have read its weights long before another one
     group.wait()
     mesh = init_device_mesh(device().type, (group.size,))
+    policy = MixedPrecisionPolicy()
+    if reduced:
+        # as under autocast, what a layer reads stays as it is: sums of products are in float32
+        policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     for layers in [module for module in model.modules() if isinstance(module, nn.ModuleList)]:
         for layer in layers:
             # a list of layers, not one of parts of a layer, which are in it
             if not any(isinstance(part, nn.ModuleList) for part in layer.modules()) and _has_weights(layer):
-                fully_shard(layer, mesh=mesh)
+                norms = [part for part in layer.modules() if _multiplies_no_matrix(part)]
+                if reduced and norms:
+                    fully_shard(norms, mesh=mesh)
+                fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh)
+
+
+def _multiplies_no_matrix(module: nn.Module) -> bool:
+    """Tell whether a module without modules in it has weights that autocast leaves as they are, as those of norms."""
+    return not isinstance(module, nn.Linear) and not any(module.children()) and _has_weights(module)
 
 
 def _has_weights(module: nn.Module) -> bool:
