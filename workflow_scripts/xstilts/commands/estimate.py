@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
             costs[stage].append(NodeCost(plan.made.names[node.id][0], found, precision))
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
-    sys.stdout.write(estimate_table.text(costs, gpu_type, models))
+    sys.stdout.write(estimate_table.text(costs, gpu_type, models, len(plan.few_shot)))
     merges = plan.stage(MergedSpec.stage).values()
     sys.stdout.write(merge_size.text(merge_size.of_node(node, plan, entries, settings.results) for node in merges))
 

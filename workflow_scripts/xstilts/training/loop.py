@@ -28,7 +28,7 @@ from xstilts.evaluation import prediction
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.hardware import Hardware
-from xstilts.models import adapters, architecture, distributed
+from xstilts.models import adapters, architecture, distributed, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
@@ -282,7 +282,7 @@ def _start(run: Run) -> Model:
     if run.hardware.recomputes(spec.method.name):
         architecture.recompute_layers(backbone.transformer)
     if spec.optimisation.compile:
-        backbone.transformer.compile(dynamic=True)
+        stacks.compile_layers(backbone.transformer)
     return _placed(run, model).train()
 
 
