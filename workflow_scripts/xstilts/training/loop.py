@@ -228,12 +228,17 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
         Interruption() as signals,
     ):
+
+        def asked() -> tuple[bool, bool]:
+            return signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds
+
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
                 taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record, asked
                 )
+            interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
             progress.update(losses)
@@ -242,8 +247,6 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
                 ended = _evaluate(run, model, step + 1, state, workplace)
-            interrupted = group.any(signals.received)
-            due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
@@ -363,7 +366,8 @@ def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplac
         task.task: prediction.evaluate(model, task, splits["dev"], run.device)[0]
         for task, splits in zip(run.tasks, run.data, strict=True)
     }
-    score = macro_score(run.tasks, scores)
+    # processes may round differently, and have to agree on whether to go on
+    score = run.group.share(macro_score(run.tasks, scores))
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
     log.info("step %d: dev %s %.2f", step, run.tasks[0].metric if len(run.tasks) == 1 else "mean", score)
