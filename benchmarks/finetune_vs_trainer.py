@@ -63,7 +63,7 @@ GPU_STEPS = 10
 def parity(task: Task, folder: Path) -> float:
     """Return the largest difference of losses, step by step, of ours and the Trainer on the same batches."""
     schedule = task.schedule(seed=1)
-    batches = [schedule.batch(step)[1] for step in range(PARITY_STEPS)]
+    batches = [schedule.batches(step)[0][1] for step in range(PARITY_STEPS)]
     body = encoder(folder, LAYERS, dropout=0.0)
     theirs = Theirs(task, copy.deepcopy(body), batches, same_loss=True)
     ours = Ours(task, body, schedule, range(PARITY_STEPS))

@@ -18,7 +18,15 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import fetched, gpu_types, memory_plan, pins, registry
+from xstilts.planning import (
+    fetched,
+    gpu_types,
+    memory_plan,
+    merge_size,
+    pins,
+    registry,
+    retrieval_memory,
+)
 from xstilts.planning.settings import (
     link_nodes,
     local,
@@ -180,6 +188,27 @@ def memory(megabytes, stage=None):
         return (found.cost.host_megabytes if found else megabytes) * 2**lacked
 
     return asked
+
+
+def memory_to_merge(wildcards, attempt):
+    """Ask for the memory that a merge needs, where the size of the model is known."""
+    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+    try:
+        one = merge_size.of_node(node("merged", wildcards), plan, tasks, settings.results)
+    except UserError:
+        return 16000 * 2**lacked
+    return round(one.host / 1e6) * 2**lacked
+
+
+def memory_of_retrieval(wildcards, attempt):
+    """Ask for the memory that vectors need, where the model's size is known; for twice as much after a try that lacked it."""
+    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+    try:
+        one = node("retrieval", wildcards)
+        asked = retrieval_memory.megabytes(one, plan, tasks, settings.results)
+    except UserError:
+        asked = 4000
+    return asked * 2**lacked
 
 
 def minutes(first, stage=None):

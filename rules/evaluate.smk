@@ -66,7 +66,7 @@ rule retrieve:
         "../envs/xstilts.yaml"
     resources:
         nodes=1,
-        mem_mb=memory(4000),
+        mem_mb=memory_of_retrieval,
         runtime=minutes(60),
     params:
         spec=spec("retrieval"),

@@ -5,6 +5,7 @@ JOBS = (
     "pretrain",
     "learning_rates",
     "intermediate",
+    "merge",
     "target",
     "predict",
     "embed",

@@ -1,6 +1,7 @@
-# The training phases, and the search for their learning rates: one command line, a rule a phase. And the check of a GPU.
-# in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
-# out: results/{pretrained,learning_rates,intermediate,targets}/{node}/manifest.json
+# The training phases, and the search for their learning rates: one command line, a rule a phase; merging models; the check of
+# a GPU.
+# in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search; or of models
+# out: results/{pretrained,learning_rates,intermediate,merged,targets}/{node}/manifest.json
 # With a gpu_type in config.yaml each has a memory plan (planning/memory_plan.py), and asks for memory, time and GPUs by
 # it; without, for a day at most. What most other jobs wait for goes first.
 rule pretrain:
@@ -73,6 +74,32 @@ use rule pretrain as intermediate with:
         spec=spec("intermediate"),
         retention=retention,
         hardware=hardware("intermediate"),
+
+
+rule merge:
+    input:
+        parents("merged"),
+    output:
+        f"{results}/merged/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/merged/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/merged/{{node}}.tsv"
+    priority: 1
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        nodes=1,
+        cpus_per_task=1,
+        mem_mb=memory_to_merge,
+        runtime=minutes(240),
+    params:
+        spec=spec("merged"),
+        retention=retention,
+    shell:
+        "python -m xstilts merge --spec {params.spec:q} --output {output:q} {params.retention:q}"
+        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
 
 
 use rule pretrain as target with:

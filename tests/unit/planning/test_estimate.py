@@ -93,6 +93,21 @@ def test_mixture_by_hand(scale):
     assert found.certainty == "assumed"
 
 
+def test_a_step_of_several_tasks_costs_what_one_of_one_does(scale):
+    """As many examples, of which a part is computed at once; gradients that are recorded are kept of every batch."""
+    plan, known, results = scale
+    one, node = of(scale, "intermediate", "xlm-roberta-large.jiant.nine.s1")
+
+    def mixed(**sampling):
+        spec = replace(node.spec, sampling=replace(node.spec.sampling, tasks_per_step=4, **sampling))
+        return estimate.of_node(replace(node, spec=spec), plan, known, results, Hardware())
+
+    found, recorded = mixed(), mixed(gradient_conflict_every=100)
+    assert (found.tokens, found.operations) == (one.tokens, one.operations)
+    assert found.activations == pytest.approx(one.activations / 4)
+    assert recorded.activations - found.activations == 4 * 4 * (559_890_432 - 1024 * 1024 - 1024)
+
+
 ENCODER = {**SHAPES["tiny"]["shape"], "max_position_embeddings": 66}
 DECODER = {
     "model_type": "qwen3", "vocab_size": 200, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,

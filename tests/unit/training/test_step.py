@@ -1,12 +1,20 @@
 """A step: its batch in micro-batches and in processes, and losses that stop a run."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
+from xstilts import forms
 from xstilts.errors import UserError
+from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
-from xstilts.training.step import check_loss
+from xstilts.models.model import tensors
+from xstilts.training import loop, loss_scale
+from xstilts.training.step import Batches, check_loss, take_step
 
+from tests.builders.models import CPU
 from tests.builders.plans import node_of
 from tests.builders.training import batches_of, run
 
@@ -65,6 +73,63 @@ def test_loss_that_is_no_number_stops_the_run(trained, tmp_path, rate, message):
     with pytest.raises(UserError, match=message):
         run(trained, replace(spec, learning_rate=rate), tmp_path)
     assert not list((tmp_path / "work").glob("checkpoint-*"))
+
+
+def test_the_loss_of_a_step_of_several_tasks_by_hand(trained, tmp_path):
+    """The mean over its batches of loss / log(classes), Muppet's scaled loss: gradients of the sum, written out."""
+    spec = node_of(trained[0], "intermediate", "tiny.full.mixed.s1").spec
+    prepared = loop.prepare(spec, trained[1], tmp_path, Hardware(), Group())
+    # labels of MNLI, choices of CommonsenseQA, the vocabulary, and positions of SQuAD's windows by their mean
+    positions = 1 + float(np.mean([(begins != -1).sum() for begins in windows(prepared.data[1]["train"].tokens)]))
+    model = loop._start(prepared).eval()
+    vocabulary = len(model.backbone.transformer.get_input_embeddings().weight)
+    logs = [math.log(number) for number in (3, positions, 5, vocabulary)]
+    factors = loss_scale.factors(prepared.tasks, prepared.data, spec.sampling, model)
+    assert factors == pytest.approx([1 / log for log in logs])
+    batches = Batches(prepared.schedule, prepared.tasks, prepared.data, factors, 1, Group(), None, False)
+    step = next(step for step in range(6) if len({batch.task for batch in batches.at(step)}) == 2)
+    of_step = batches.at(step)
+    losses, expected = [], 0.0
+    for batch in of_step:
+        (micro,) = batch.micro_batches
+        task = prepared.tasks[batch.task]
+        outputs = model(task.task, tensors(micro.inputs, CPU), micro.instances)
+        losses.append(forms.get(task.form).loss(outputs, tensors(micro.targets, CPU)))
+        expected = expected + losses[-1] / logs[batch.task] / 2
+        assert micro.instances <= task.batch_size // 2
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    by_hand = torch.autograd.grad(expected, weights, allow_unused=True)
+    optimiser = Kept(weights)
+    settings = replace(spec.optimisation, gradient_norm=1e9)
+    found = take_step(model, optimiser, prepared.tasks, of_step, 0.0, settings, Group(), CPU)
+    assert found.losses == pytest.approx([loss.item() for loss in losses])
+    norms = torch.stack([own.norm() for own in by_hand if own is not None])
+    assert found.gradient_norm == pytest.approx(norms.norm().item(), rel=1e-4)
+    assert sum(batch.tokens for batch in of_step) == sum(
+        int(micro.inputs["mask"].sum()) for batch in of_step for micro in batch.micro_batches
+    )
+    for gradient, own in zip(optimiser.gradients, by_hand, strict=True):
+        assert (gradient is None) == (own is None)
+        assert own is None or torch.allclose(gradient, own, rtol=1e-4, atol=1e-7)
+
+
+def windows(tokens):
+    """Return for each instance the offsets of its tokens in the context, -1 outside of it."""
+    return np.split(tokens.arrays["begins"], tokens.arrays["starts"][1:-1])
+
+
+class Kept:
+    """An optimiser that keeps the gradients and changes nothing."""
+
+    def __init__(self, weights):
+        self.param_groups, self._weights = [{"params": weights}], weights
+
+    def step(self):
+        self.gradients = [None if weight.grad is None else weight.grad.clone() for weight in self._weights]
+
+    def zero_grad(self):
+        for weight in self._weights:
+            weight.grad = None
 
 
 def test_loss_that_explodes_stops_the_run():

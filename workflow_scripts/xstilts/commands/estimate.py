@@ -13,6 +13,7 @@ from xstilts.planning import (
     gpu_types,
     measured_size,
     memory_plan,
+    merge_size,
     model_size,
     pins,
     registry,
@@ -23,6 +24,7 @@ from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import local
 from xstilts.planning.study import read_study
 from xstilts.planning.unindexed import plan_unindexed
+from xstilts.store.specs.models import MergedSpec
 from xstilts.store.stages import COMPUTING
 
 
@@ -57,6 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
     sys.stdout.write(estimate_table.text(costs, gpu_type, models))
+    merges = plan.stage(MergedSpec.stage).values()
+    sys.stdout.write(merge_size.text(merge_size.of_node(node, plan, entries, settings.results) for node in merges))
 
 
 def _checked(nodes: Sequence[Node], plan: Plan, entries: registry.Registry, results: Path) -> int:

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from xstilts.models import distributed
-    from xstilts.training import checkpoints, learning_rates, loop, pretraining
+    from xstilts.training import checkpoints, learning_rates, loop, metrics, pretraining
 
     torch.set_num_threads(max(1, arguments.threads // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
             stated = trained.results
         if made:
             made.results = stated
+            made.training = metrics.of_training(results, arguments.output, hardware, group.size)
     group.wait()
     if leads:
         checkpoints.remove(workplace)

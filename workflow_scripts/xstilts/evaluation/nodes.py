@@ -6,6 +6,7 @@ A node that differs from another one in its languages alone takes over what that
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ import pandas as pd
 from xstilts import forms
 from xstilts.data import dataset
 from xstilts.data.dataset import Split
-from xstilts.evaluation import embedding, prediction, predictions
+from xstilts.evaluation import embedding, prediction, predictions, prompted
 from xstilts.evaluation.table import Table
 from xstilts.models import distributed
+from xstilts.models.inference import for_inference
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
@@ -55,8 +57,8 @@ def make_predictions(
         )
         frames = _predictions_of_siblings(output, spec, splits, fingerprint, table, file)
         if missing := {name: split for name, split in splits.items() if name not in frames}:
-            model, task = load() if load is not None else for_predictions(spec, results)
-            frames |= _predicted(spec, model.to(distributed.device()), task, missing, labelled)
+            answer = prompted.answering(spec, results) if spec.prompting else _answering(spec, results, load)
+            frames |= _predicted(spec, answer, missing, labelled)
         frame = pd.concat([frames[name] for name in splits], ignore_index=True)
         table.write(frame, made.scratch / file)
         made.results = EvaluationResults(
@@ -101,15 +103,24 @@ def _shared(sibling: lineage.Sibling, splits: Mapping[str, Split]) -> list[str]:
     return [name for name, split in splits.items() if name in there and there[name].digest == split.digest]
 
 
+def _answering(
+    spec: PredictionsSpec, results: Path, load: Callable[[], tuple[Model, EvaluatedSpec]] | None
+) -> Callable[[Split], list[str]]:
+    """Return the function that predicts a split with a head."""
+    model, task = load() if load is not None else for_predictions(spec, results)
+    device = distributed.device()
+    return partial(prediction.predict, for_inference(model, device), task, device=device)
+
+
 def _predicted(
-    spec: PredictionsSpec, model: Model, task: EvaluatedSpec, splits: Mapping[str, Split], labelled: bool
+    spec: PredictionsSpec, answer: Callable[[Split], list[str]], splits: Mapping[str, Split], labelled: bool
 ) -> dict[str, pd.DataFrame]:
     """Return new predictions by language."""
     form, frames = forms.get(spec.form), {}
     for name, split in splits.items():
         log.info("predicting %s: %d rows", name, len(split.rows))
-        predicted = prediction.predict(model, task, split, distributed.device())
-        gold = prediction.gold_answers(form, split, task.labels) if labelled else None
+        predicted = answer(split)
+        gold = prediction.gold_answers(form, split, spec.labels) if labelled else None
         frames[name] = predictions.frame_of(form, split.rows, predicted, gold, spec.scoring)
     return frames
 
@@ -136,7 +147,7 @@ def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Cal
                 log.info("taken over from %s: %s", sibling.folder.name, name)
         if missing:
             model = load() if load is not None else _load(spec, results)
-            layer, vectors_of = _encoder(spec, model.to(distributed.device()))
+            layer, vectors_of = _encoder(spec, for_inference(model, distributed.device()))
             for name, split in missing.items():
                 for end, vectors in vectors_of(split.tokens).items():
                     np.save(made.scratch / f"{name}{end}.npy", vectors, allow_pickle=False)

@@ -96,20 +96,39 @@ def device() -> torch.device:
     return torch.device("cuda")
 
 
-def shard(model: nn.Module, group: Group) -> None:
-    """Give each process its shard of a model's weights: layer by layer, and the rest as one."""
+def shard(model: nn.Module, group: Group, reduced: bool) -> None:
+    """Give each process its shard of a model's weights: layer by layer, and the rest as one.
+
+    Args:
+        model: the model; changed in place.
+        group: the processes.
+        reduced: whether matrices are multiplied in bfloat16. Those of layers are then gathered in it: half the bytes,
+            and no copies of them for autocast. Shards and sums of gradients stay in their own type.
+    """
     if group.size == 1:
         return
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     mesh = init_device_mesh(device().type, (group.size,))
+    policy = MixedPrecisionPolicy()
+    if reduced:
+        # as under autocast, what a layer reads stays as it is: sums of products are in float32
+        policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     for layers in [module for module in model.modules() if isinstance(module, nn.ModuleList)]:
         for layer in layers:
             # a list of layers, not one of parts of a layer, which are in it
             if not any(isinstance(part, nn.ModuleList) for part in layer.modules()) and _has_weights(layer):
-                fully_shard(layer, mesh=mesh)
+                norms = [part for part in layer.modules() if _multiplies_no_matrix(part)]
+                if reduced and norms:
+                    fully_shard(norms, mesh=mesh)
+                fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh)
+
+
+def _multiplies_no_matrix(module: nn.Module) -> bool:
+    """Tell whether a module without modules in it has weights that autocast leaves as they are, as those of norms."""
+    return not isinstance(module, nn.Linear) and not any(module.children()) and _has_weights(module)
 
 
 def _has_weights(module: nn.Module) -> bool:

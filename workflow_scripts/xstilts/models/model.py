@@ -33,7 +33,8 @@ class Model(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleDict({_key(task): head for task, head in heads.items()})
-        self._reduced = precision == "bfloat16"
+        # whether matrices are multiplied in bfloat16
+        self.reduced = precision == "bfloat16"
 
     def forward(self, task: str, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
         """Return the task's scores for a batch of instances, in float32."""
@@ -46,7 +47,7 @@ class Model(nn.Module):
             return self.backbone.layers(inputs)
 
     def _arithmetic(self, inputs: Mapping[str, torch.Tensor]) -> torch.autocast:
-        return torch.autocast(inputs["ids"].device.type, torch.bfloat16, enabled=self._reduced)
+        return torch.autocast(inputs["ids"].device.type, torch.bfloat16, enabled=self.reduced)
 
 
 def _key(task: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import Answering
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store import manifest
@@ -31,7 +32,7 @@ class DataSize:
         longest: tokens of the longest input; where that is not known, of the longest that there may be.
         certainty: ``measured`` in tokens that exist, ``bounded`` by published rows and the longest text, or ``assumed``
             where no rows are published.
-        mask_rate: share of the tokens that a language model predicts; 0 where the form is another.
+        mask_rate: share of the tokens that a language model predicts, of prompts at most; 0 where the form is another.
     """
 
     rows: int
@@ -59,6 +60,10 @@ def evaluation_size(tokens: Node, plan: Plan, results: Path) -> DataSize:
     """Return the size of evaluation data, of all languages."""
     spec, prepared = _specs(tokens, plan)
     inputs, (longest, mask_rate) = _inputs(spec.form, prepared.labels, trained=False), _limits(spec)
+    if spec.prompt is not None:
+        # a prompt for each answer, whose tokens may be all of it; or one, behind which the answer is written
+        is_chosen = FORMS[spec.form].answering is Answering.CHOSEN
+        inputs, mask_rate = (len(prepared.labels or ()), 1.0) if is_chosen else (1, 0.0)
     if path_of(results, tokens.id).exists():
         splits = manifest.results_of(results, tokens.id, TokensResults).splits.values()
         instances = sum(split.instances for split in splits)

@@ -27,7 +27,7 @@ from xstilts.planning.registry import Registry
 from xstilts.planning.roofline import Work
 from xstilts.planning.study import with_pinned
 from xstilts.store.files import read_json
-from xstilts.store.sampling import TaskShare, probabilities, total_steps
+from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import (
@@ -210,11 +210,12 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     # beside an adapter a pretrained head is frozen
     fresh = sum(head for task, head in zip(spec.tasks, heads, strict=True) if full or _fresh(task.form))
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
-    trained = fresh + (shape.parameters - frozen if full else adapter)
+    shared = shape.parameters - frozen if full else adapter
+    trained = fresh + shared
     beside = adapter + sum(heads)
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     searches = isinstance(spec, LearningRatesSpec)
-    trials = len(spec.learning_rates) if isinstance(spec, LearningRatesSpec) else 1
+    trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * beside
     # the last parts that are gathered before the first is free again: a layer, and what is in none
     layer = max(stack.matrices // stack.layers for stack in shape.stacks)
@@ -226,7 +227,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
         gathered=_bytes(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
-        activations=_activations(spec, shape, sizes, hardware, gpus),
+        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
         work=[each.times(trials) for each in work],
@@ -238,9 +239,10 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
 def _batch(spec: TrainingSpec, task: TaskSpec, size: DataSize, gpus: int) -> tuple[int, int]:
     """Return the positions of a task's largest batch on a GPU, and of what of it cannot be divided."""
     instance = size.inputs * (size.longest + (spec.method.prompt_length or 0))
+    examples = examples_of_a_batch(task.batch_size, spec.sampling)
     if FORMS[task.form].separable:
-        return math.ceil(task.batch_size / gpus) * instance, instance
-    return task.batch_size * instance, task.batch_size * instance
+        return math.ceil(examples / gpus) * instance, instance
+    return examples * instance, examples * instance
 
 
 def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, gpus: int) -> float:
@@ -255,6 +257,11 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
         length = size.longest + (spec.method.prompt_length or 0)
         found.append(shape.activations(positions, length, product, again) + scores)
     return max(found)
+
+
+def _recorded(sampling: Sampling, shared: float) -> float:
+    """Return the bytes of the gradients that are kept of a step's batches, for weights that all tasks share."""
+    return 0.0 if sampling.gradient_conflict_every is None else 4.0 * sampling.tasks_per_step * shared
 
 
 def _work(
@@ -306,7 +313,11 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     pooling = spec.pooling if isinstance(spec, EmbeddingsSpec) else None
     labels = spec.labels if isinstance(spec, PredictionsSpec) else None
     has_head = pooling is None or pooling.head is not None
+    prompting = spec.prompting if isinstance(spec, PredictionsSpec) else None
     heads = head_size(spec.form, labels, shape) if has_head else 0
+    written = 0
+    if prompting is not None:
+        heads, written = shape.language_head, prompting.max_answer_tokens or 0
     layers, share = sum(stack.layers for stack in shape.stacks), _predicted_share(size, shape)
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
@@ -314,12 +325,17 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     product, copies = _bytes(spec.numerics.precision), _copies(shape, spec.numerics)
     batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
     batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
+    if written:
+        # keys and values of all positions are kept for those behind them
+        width = sum(2 * stack.layers * stack.keys for stack in shape.stacks)
+        batch += _PREDICTED * (1 + written / size.tokens) * width * product
     products = 2 * (shape.matrices + share * shape.embeddings)
-    positions, length = size.rows * size.tokens, size.tokens / size.inputs
+    positions, length = size.rows * (size.tokens + written), size.tokens / size.inputs
     kept = shape.activations(1, length, product, None) * positions
-    work = roofline.forward(
-        shape, copies > 0, kept, product * shape.matrices + 3 * copies, math.ceil(positions / _PREDICTED)
-    )
+    # each token that is written is a pass of its own
+    passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
+    work = roofline.forward(shape, copies > 0, kept, product * shape.matrices + 3 * copies, passes)
+    operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
     loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * heads
     return Estimate(
         parameters=shape.parameters + heads,
@@ -332,7 +348,7 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         activations=batch,
         disk=4.0 * vectors * size.rows * size.inputs * shape.width,
         tokens=positions,
-        work=[replace(work, operations=positions * (products + shape.attention(length)))],
+        work=[replace(work, operations=operations)],
         certainty=size.certainty,
     )
 

@@ -13,9 +13,9 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.hardware import Hardware
-from xstilts.planning import feasibility, index, registry
+from xstilts.planning import feasibility, index, registry, sourcing
 from xstilts.planning.nodes import Node, Plan
-from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.plan import make_plan
 from xstilts.planning.study import Study, read_study
 from xstilts.store.manifest import MANIFEST
 
@@ -97,14 +97,14 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     entries = registry.load(settings.registries)
     study = study or read_study(settings.study, entries)
     mirror = None
-    if study.uses("mirror") and settings.mirror is not None:
+    if sourcing.uses_mirror(study) and settings.mirror is not None:
         mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
     models = {
         name: index.read(folder, "model.yaml", settings.results, f"model_folders.{name}")
         for name, folder in settings.model_folders.items()
         if name in study.registered(entries)
     }
-    indexes = Indexes(mirror, models)
+    indexes = sourcing.Indexes(mirror, models)
     plan = make_plan(study, entries, indexes)
     feasibility.check(plan, entries, indexes, str(settings.study))
     return plan
