@@ -95,5 +95,6 @@ def _run(model: Path, work: Path, size: Size, hardware: Hardware, device: torch.
     )  # fmt: skip
     return loop.Run(
         spec=spec, folders=[model], fingerprint={}, base=None, tasks=[task], data=[{"train": split, "dev": split}],
-        schedule=schedule_of(tokens, task, size.steps), workplace=work, hardware=hardware, group=Group(), device=device,
+        schedule=schedule_of(tokens, task, size.steps), workplace=work, results=work.parent, hardware=hardware,
+        group=Group(), device=device,
     )  # fmt: skip

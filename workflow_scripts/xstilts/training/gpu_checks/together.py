@@ -69,7 +69,7 @@ def _train(scratch: Path, place: Path, size: int) -> None:
     for family, method in _CASES:
         backbone = load_backbone(families.folder_of(family, scratch / "families"))
         model = ready(backbone, method, numerics, torch.device("cpu"))
-        distributed.shard(model, group)
+        distributed.shard(model, group, reduced=False)
         model = model.to(device)
         steps = Steps(model, tokens, _STEPS, device, group=group, max_tokens_per_device=_TOKENS_AT_ONCE, rate=_RATE)
         losses.append(steps.losses())
