@@ -48,7 +48,6 @@ def run(arguments: argparse.Namespace) -> None:
     study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
     gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
-    assert gpu_type is not None
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:
         costs[stage] = []
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
             costs[stage].append(NodeCost(plan.made.names[node.id][0], found, precision))
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
-    sys.stdout.write(estimate_table.text(costs, gpu_type, models))
+    sys.stdout.write(estimate_table.text(costs, gpu_type, models, len(plan.few_shot)))
     merges = plan.stage(MergedSpec.stage).values()
     sys.stdout.write(merge_size.text(merge_size.of_node(node, plan, entries, settings.results) for node in merges))
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from xstilts.errors import UserError
+from xstilts.models import stacks
 
 # how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
 # what both say where there is none
@@ -115,24 +116,17 @@ def shard(model: nn.Module, group: Group, reduced: bool) -> None:
     if reduced:
         # as under autocast, what a layer reads stays as it is: sums of products are in float32
         policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
-    for layers in [module for module in model.modules() if isinstance(module, nn.ModuleList)]:
-        for layer in layers:
-            # a list of layers, not one of parts of a layer, which are in it
-            if not any(isinstance(part, nn.ModuleList) for part in layer.modules()) and _has_weights(layer):
-                norms = [part for part in layer.modules() if _multiplies_no_matrix(part)]
-                if reduced and norms:
-                    fully_shard(norms, mesh=mesh)
-                fully_shard(layer, mesh=mesh, mp_policy=policy)
+    for layer in list(stacks.layers(model)):
+        norms = [part for part in layer.modules() if _multiplies_no_matrix(part)]
+        if reduced and norms:
+            fully_shard(norms, mesh=mesh)
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh)
 
 
 def _multiplies_no_matrix(module: nn.Module) -> bool:
     """Tell whether a module without modules in it has weights that autocast leaves as they are, as those of norms."""
-    return not isinstance(module, nn.Linear) and not any(module.children()) and _has_weights(module)
-
-
-def _has_weights(module: nn.Module) -> bool:
-    return next(module.parameters(), None) is not None
+    return not isinstance(module, nn.Linear) and not any(module.children()) and stacks.has_weights(module)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
