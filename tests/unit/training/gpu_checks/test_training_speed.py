@@ -65,8 +65,8 @@ def test_the_largest_number_of_tokens_that_fits_is_taken(tmp_path, monkeypatch, 
             raise torch.OutOfMemoryError("of 80 GB")
         return 0.0
 
-    def init(self, model, *arguments, max_tokens_per_device, **settings):
-        self.model, self.budget = model, max_tokens_per_device
+    def init(self, model, *arguments, hardware):
+        self.model, self.budget = model, hardware.max_tokens_per_device
 
     monkeypatch.setattr(training_speed, "random_model", lambda *_: torch.nn.Linear(1, 1))
     monkeypatch.setattr(Steps, "__init__", init)

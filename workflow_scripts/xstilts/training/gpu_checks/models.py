@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from xstilts.data.sampler import Schedule
+from xstilts.hardware import Hardware
 from xstilts.models import adapters, architecture
 from xstilts.models.backbone import Backbone
 from xstilts.models.distributed import Group
@@ -97,7 +98,7 @@ class Steps:
 
     def __init__(
         self, model: Model, tokens: Tokens, steps: int, device: torch.device, task: TaskSpec = TASK,
-        group: Group | None = None, max_tokens_per_device: int | None = None, rate: float = LEARNING_RATE,
+        group: Group | None = None, hardware: Hardware | None = None, rate: float = LEARNING_RATE,
     ) -> None:  # fmt: skip
         """Begin before the first step.
 
@@ -108,17 +109,17 @@ class Steps:
             device: where the model is.
             task: the model's.
             group: the processes that train together; None for this one alone.
-            max_tokens_per_device: tokens that are computed at once.
+            hardware: how many tokens are computed at once; None for whole batches.
             rate: the learning rate of every step.
         """
         self.model, self._task, self._device, self._rate = model, task, device, rate
         self._group = group or Group()
         self._optimiser = make_optimiser(model, OPTIMISATION)
-        self._schedule = schedule_of(tokens, task, steps)
         data: list[Any] = [{"train": SimpleNamespace(tokens=tokens)}]
         self._batches = Batches(
-            self._schedule, [task], data, [1.0], SEED, self._group, max_tokens_per_device, device.type == "cuda"
-        )
+            schedule_of(tokens, task, steps), [task], data, [1.0], SEED, self._group, hardware or Hardware(),
+            device.type == "cuda",
+        )  # fmt: skip
 
     def losses(self) -> list[float]:
         """Take all steps, and return their losses."""

@@ -17,7 +17,7 @@ from xstilts.training.gpu_checks.families import LONGEST, VOCABULARY
 from xstilts.training.gpu_checks.machine import Machine
 from xstilts.training.gpu_checks.runs import Size
 
-_SIZE = Size(VOCABULARY, LONGEST, batch_size=8, steps=16)
+_SIZE = Size(VOCABULARY, 5, LONGEST, batch_size=8, steps=16)
 # a checkpoint after every step
 _OFTEN = Hardware(checkpoint_seconds=0)
 

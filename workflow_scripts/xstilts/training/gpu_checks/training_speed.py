@@ -48,7 +48,7 @@ def _measured(machine: Machine, training: Training) -> Iterator[Check]:
             torch.cuda.reset_peak_memory_stats()
         try:
             steps = Steps(
-                model, tokens, _WARM + STEPS + _PROFILED, machine.device, training.task, max_tokens_per_device=budget
+                model, tokens, _WARM + STEPS + _PROFILED, machine.device, training.task, hardware=hardware_of(budget)
             )
             yield from _rows(machine, training, budget, steps)
             return
