@@ -48,6 +48,11 @@ def why_not_both_ways(kind: str) -> str | None:
     return f"attention: bidirectional is for decoders such as Qwen 3 and Gemma 3, and this is a model of type {kind}"
 
 
+def predicts_masked(kind: str) -> bool:
+    """Tell whether models of a type are known to predict masked tokens, so that they continue no text."""
+    return kind in _HEADS or kind == "eurobert"
+
+
 def text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a config.json says of the model that reads text: of one for images and text, its part."""
     return config.get("text_config") or config

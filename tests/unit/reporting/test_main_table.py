@@ -47,6 +47,17 @@ def test_gains_carry_half_their_interval():
     assert table.legend == ""
 
 
+def test_an_arm_without_a_target_has_no_mean_beside_those_of_others():
+    """A mean over other targets is no higher and no lower."""
+    frame = test_tables.scores()
+    lacking = frame[(frame["mixture"] == "mnli") | (frame["target"] == "xnli")]
+    table = shown(lacking)
+    assert [row[3:] for row in table.cells[1]] == [["61.0", "–", "–"], ["65.0 (+4.0)", "35.0", "50.0 (+4.0)"]]
+    said = "; no mean over targets where one is lacking. "
+    assert said in table.caption and said not in shown(frame).caption
+    assert shown(lacking[lacking["target"] == "xnli"]).cells[0][-1] == "mean"
+
+
 def test_one_run_an_arm_has_no_interval():
     table = shown(test_tables.scores(), {**XNLI, **ONE_RUN}, {**TATOEBA, **ONE_RUN}, {**MEAN, **ONE_RUN})
     assert table.cells[1][1][3:] == ["65.0 (+4.0)", "35.0 (+4.0)", "50.0 (+4.0)"]

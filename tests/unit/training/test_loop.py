@@ -21,7 +21,9 @@ def test_same_seed_same_numbers_and_another_seed_others(trained, tmp_path):
     assert other[1]["history.json"] != run(trained, spec, tmp_path / "four")[1]["history.json"]
 
 
-@pytest.mark.parametrize(("stage", "name"), [*RUNS, ("intermediate", "tiny.full.retrieval.s1")])
+@pytest.mark.parametrize(
+    ("stage", "name"), [*RUNS, *(("intermediate", f"tiny.full.{name}.s1") for name in ("retrieval", "mixed"))]
+)
 @pytest.mark.parametrize(
     "hardware", [{"max_tokens_per_device": 200}, {"max_tokens_per_device": 1}, {"gradient_checkpointing": True}]
 )

@@ -32,7 +32,7 @@ for spec, results, place in json.loads(sys.argv[1]):
     loop.train(loop.prepare(from_json(spec), results, workplace, hardware, group), results, scratch)
 torch.distributed.destroy_process_group()
 """
-DIVIDED = [*RUNS, ("intermediate", "tiny.full.retrieval.s1")]
+DIVIDED = [*RUNS, *(("intermediate", f"tiny.full.{name}.s1") for name in ("retrieval", "mixed"))]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,8 @@ def test_two_processes_equal_one(two_processes, tmp_path, stage, name):
     for before, after in zip(first["losses"], second["losses"], strict=True):
         assert after == pytest.approx(before, rel=1e-5, abs=1e-5)
     assert first["evaluations"] == second["evaluations"]
+    for before, after in zip(*(one.get("gradient_conflict", []) for one in (first, second)), strict=True):
+        assert before["tasks"] == after["tasks"] and after["cosine"] == pytest.approx(before["cosine"], abs=1e-3)
     for file in [file for file in alone if file.endswith(".safetensors")]:
         one, other = load_file(tmp_path / "alone/out" / file), load_file(together[file])
         assert one.keys() == other.keys()

@@ -39,9 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from xstilts.models import distributed
-    from xstilts.training import checkpoints, learning_rates, loop, pretraining
+    from xstilts.training import checkpoints, learning_rates, loop, metrics, pretraining
 
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(max(1, arguments.threads // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
     group = distributed.join(arguments.processes)
     hardware = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
             stated = trained.results
         if made:
             made.results = stated
+            made.training = metrics.of_training(results, arguments.output, hardware, group.size)
     group.wait()
     if leads:
         checkpoints.remove(workplace)

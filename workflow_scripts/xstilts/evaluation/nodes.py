@@ -6,6 +6,7 @@ A node that differs from another one in its languages alone takes over what that
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from xstilts import forms
 from xstilts.data import dataset
 from xstilts.data.dataset import Split
-from xstilts.evaluation import embedding, prediction, predictions
+from xstilts.evaluation import embedding, prediction, predictions, prompted
 from xstilts.evaluation.table import Table
 from xstilts.models import distributed
 from xstilts.models.inference import for_inference
@@ -56,9 +57,8 @@ def make_predictions(
         )
         frames = _predictions_of_siblings(output, spec, splits, fingerprint, table, file)
         if missing := {name: split for name, split in splits.items() if name not in frames}:
-            model, task = load() if load is not None else for_predictions(spec, results)
-            model = for_inference(model, distributed.device())
-            frames |= _predicted(spec, model, task, missing, labelled)
+            answer = prompted.answering(spec, results) if spec.prompting else _answering(spec, results, load)
+            frames |= _predicted(spec, answer, missing, labelled)
         frame = pd.concat([frames[name] for name in splits], ignore_index=True)
         table.write(frame, made.scratch / file)
         made.results = EvaluationResults(
@@ -103,15 +103,24 @@ def _shared(sibling: lineage.Sibling, splits: Mapping[str, Split]) -> list[str]:
     return [name for name, split in splits.items() if name in there and there[name].digest == split.digest]
 
 
+def _answering(
+    spec: PredictionsSpec, results: Path, load: Callable[[], tuple[Model, EvaluatedSpec]] | None
+) -> Callable[[Split], list[str]]:
+    """Return the function that predicts a split with a head."""
+    model, task = load() if load is not None else for_predictions(spec, results)
+    device = distributed.device()
+    return partial(prediction.predict, for_inference(model, device), task, device=device)
+
+
 def _predicted(
-    spec: PredictionsSpec, model: Model, task: EvaluatedSpec, splits: Mapping[str, Split], labelled: bool
+    spec: PredictionsSpec, answer: Callable[[Split], list[str]], splits: Mapping[str, Split], labelled: bool
 ) -> dict[str, pd.DataFrame]:
     """Return new predictions by language."""
     form, frames = forms.get(spec.form), {}
     for name, split in splits.items():
         log.info("predicting %s: %d rows", name, len(split.rows))
-        predicted = prediction.predict(model, task, split, distributed.device())
-        gold = prediction.gold_answers(form, split, task.labels) if labelled else None
+        predicted = answer(split)
+        gold = prediction.gold_answers(form, split, spec.labels) if labelled else None
         frames[name] = predictions.frame_of(form, split.rows, predicted, gold, spec.scoring)
     return frames
 

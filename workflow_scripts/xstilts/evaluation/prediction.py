@@ -1,15 +1,16 @@
 """Prediction by a trained model. Instances of similar length share a batch; results are in the order of the rows."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from xstilts import forms
 from xstilts.data.dataset import Split
 from xstilts.forms import scoring
-from xstilts.forms.interface import FormModule
+from xstilts.forms.interface import Arrays, FormModule
 from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
 from xstilts.store.specs.models import EvaluatedSpec
@@ -39,7 +40,36 @@ def batches(tokens: Tokens) -> list[np.ndarray]:
     return result
 
 
+class Outputs(Protocol):
+    """What prediction needs of a form, or of prompts."""
+
+    def batch(self, tokens: Tokens, instances: np.ndarray, key: int) -> tuple[Arrays, Arrays]:
+        """Return inputs and targets, as ``HeadForm.batch``."""
+
+    def outputs(self, raw: torch.Tensor, targets: Mapping[str, torch.Tensor]) -> list[Any]:
+        """Return a value for each instance of a batch, as ``HeadForm.outputs``."""
+
+
 @torch.inference_mode()
+def outputs(model: nn.Module, task: str, form: Outputs, tokens: Tokens, device: torch.device) -> list[Any]:
+    """Return what a form keeps of a model's outputs for each instance, in their order.
+
+    Args:
+        model: in evaluation mode, on the device.
+        task: the task of the head.
+        form: makes batches, and reads outputs.
+        tokens: the instances.
+        device: where the model is.
+    """
+    kept: list[Any] = [None] * len(tokens)
+    for instances in batches(tokens):
+        inputs, targets = (tensors(arrays, device) for arrays in form.batch(tokens, instances, 0))
+        raw = model(task, inputs, len(instances))
+        for instance, value in zip(instances, form.outputs(raw, targets), strict=True):
+            kept[instance] = value
+    return kept
+
+
 def predict(model: Model, task: EvaluatedSpec, split: Split, device: torch.device) -> list[str]:
     """Return a prediction as text for each prepared row of a split.
 
@@ -50,12 +80,7 @@ def predict(model: Model, task: EvaluatedSpec, split: Split, device: torch.devic
         device: where the model is.
     """
     form = forms.get(task.form)
-    kept: list[Any] = [None] * len(split.tokens)
-    for instances in batches(split.tokens):
-        inputs, targets = (tensors(arrays, device) for arrays in form.batch(split.tokens, instances, 0))
-        raw = model(task.task, inputs, len(instances))
-        for instance, value in zip(instances, form.outputs(raw, targets), strict=True):
-            kept[instance] = value
+    kept = outputs(model, task.task, form, split.tokens, device)
     return form.predict(split.rows, split.tokens, kept, task.labels, form.FORM.with_neutral(task.decoding))
 
 

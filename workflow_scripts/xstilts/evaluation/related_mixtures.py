@@ -68,10 +68,12 @@ class Control:
 
 
 def members(plan: StudyPlan) -> dict[str, Members]:
-    """Return what each mixture of the study's arms was trained on, but for ``none``."""
+    """Return what each mixture of the study's arms was trained on, but for ``none`` and merged models."""
     first: dict[str, str] = {}
+    merged = trainings.merged(plan)
     for cell in plan.cells:
-        first.setdefault(cell.mixture, cell.node)
+        if cell.mixture not in merged:
+            first.setdefault(cell.mixture, cell.node)
     found = {mixture: frozenset(_members(plan, node)) for mixture, node in first.items()}
     return {mixture: of_mixture for mixture, of_mixture in found.items() if of_mixture}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
+from xstilts.forms.declaration import Answering, Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import classes
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
@@ -31,6 +31,7 @@ FORM = Form(
     judgement=Judgement(
         Notation.LABEL, ("correct",), lambda columns: columns["correct"] == 1, "the label is the gold one"
     ),
+    answering=Answering.CHOSEN,
     hub_task="text-classification",
 )
 
@@ -84,6 +85,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return instances
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of labels."""
+    return len(labels or ())
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[int]:
     """Return the index of the best label for each instance."""
     return raw.argmax(-1).tolist()
@@ -108,6 +114,12 @@ def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
 def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:
     """Return ``correct``: 1 if the label is the gold one."""
     return {"correct": float(prediction == gold)}
+
+
+def answers(row: Mapping[str, Any], words: Sequence[str] | None) -> tuple[list[str], str]:
+    """Return the words of the labels, and that of the gold label."""
+    named = list(words or ())
+    return named, "" if row["label"] is None else named[row["label"]]
 
 
 def collapsed(predictions: Sequence[str], gold: Sequence[str]) -> bool:

@@ -87,6 +87,13 @@ class Notation(StrEnum):
     INDEX = "index"  # the index of a row of the same language
 
 
+class Answering(StrEnum):
+    """How a pretrained language model answers a prompt."""
+
+    CHOSEN = "chosen"  # the likeliest of several answers
+    WRITTEN = "written"  # token by token, always the likeliest one
+
+
 @dataclass(frozen=True)
 class Judgement:
     """When a single prediction is right, for people who look at examples.
@@ -148,6 +155,7 @@ class Form:
             form did before. A spec leaves a setting out at that value; ``with_neutral`` puts it back.
         xtreme: how its files stand in XTREME's benchmarks; None where XTREME has no task of this form.
         judgement: when a prediction is right; None where predictions are neither right nor wrong.
+        answering: how a pretrained language model answers prompts; None where it cannot.
         hub_task: what the hub of models calls tasks of this form: a task of https://huggingface.co/tasks.
     """
 
@@ -171,6 +179,7 @@ class Form:
     neutral: Mapping[str, float] = field(default_factory=dict)
     xtreme: Xtreme | None = None
     judgement: Judgement | None = None
+    answering: Answering | None = None
     hub_task: str = "other"
 
     def with_neutral(self, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,21 @@ class HeadForm(Protocol):
     def terms(self, targets: Mapping[str, Any], instances: int) -> int:
         """Return the number of terms that this loss is the mean of."""
 
+    def class_count(
+        self, tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int
+    ) -> float | None:
+        """Return the number of classes among which the head chooses; the loss of a guess is its logarithm.
+
+        Args:
+            tokens: of the training rows.
+            labels: names of the labels.
+            batch_size: instances of a batch.
+            vocabulary: number of tokens that the model knows.
+
+        Returns:
+            The number; where it differs from instance to instance, the mean. None where the loss is no cross-entropy.
+        """
+
     def outputs(self, raw: "torch.Tensor", targets: Mapping[str, "torch.Tensor"]) -> list[Any]:
         """Return what prediction needs of the head's outputs, one value for each instance of a batch."""
 
@@ -110,7 +125,21 @@ class SearchedForm(Protocol):
         """Return the keys of the candidates that a query asks for, or those of a candidate."""
 
 
-class FormModule(AnyForm, HeadForm, FreshHeadForm, EmbeddedForm, SearchedForm, Protocol):
+class PromptedForm(Protocol):
+    """The function of a form whose tasks a pretrained language model can answer as prompts."""
+
+    FORM: Form
+
+    def answers(self, row: Row, words: Sequence[str] | None) -> tuple[list[str], str]:
+        """Return the answers among which one is chosen (none where it is written), and the gold one, empty without it.
+
+        Args:
+            row: the row.
+            words: what stands for each label, where the task says so.
+        """
+
+
+class FormModule(AnyForm, HeadForm, FreshHeadForm, EmbeddedForm, SearchedForm, PromptedForm, Protocol):
     """The module of a form; which of these functions it has follows from its declaration."""
 
 
@@ -121,6 +150,7 @@ def required_functions(form: Form) -> list[str]:
     protocols += [FreshHeadForm] if form.trained and not form.pretrained_head else []
     protocols += [EmbeddedForm] if form.embedded else []
     protocols += [SearchedForm] if form.searched else []
+    protocols += [PromptedForm] if form.answering else []
     return [
         name
         for protocol in protocols

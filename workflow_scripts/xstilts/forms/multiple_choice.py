@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, predict, statistics, terms
-from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
+from xstilts.forms.declaration import Answering, Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled, text
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
-from xstilts.tokenization.tokens import TokensBuilder
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 __all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "statistics", "terms"]
 
@@ -31,6 +31,7 @@ FORM = Form(
     judgement=Judgement(
         Notation.CHOICE, ("correct",), lambda columns: columns["correct"] == 1, "the choice is the gold one"
     ),
+    answering=Answering.CHOSEN,
     hub_task="multiple-choice",
 )
 
@@ -68,3 +69,14 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     from xstilts.forms import heads
 
     return heads.ChoiceHead(width, dropout)
+
+
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of choices of a row."""
+    return len(tokens.sequence_lengths) / len(tokens)
+
+
+def answers(row: Mapping[str, Any], words: Sequence[str] | None) -> tuple[list[str], str]:
+    """Return the choices, or the words that stand for them, and the gold one."""
+    named = list(words or row["choices"])
+    return named, "" if row["label"] is None else named[row["label"]]

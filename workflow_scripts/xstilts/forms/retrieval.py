@@ -140,6 +140,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return instances
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of candidates of a batch."""
+    return batch_size
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
     """Return the two vectors of each instance, float32 of shape (2, width)."""
     vectors = raw.float().cpu().numpy()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.forms.classification import collapsed
-from xstilts.forms.declaration import Field, Form, Judgement, Metric, Notation, Role, Xtreme
+from xstilts.forms.declaration import Answering, Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled
 from xstilts.metrics import mlqa, squad
 from xstilts.tokenization.tokenizer import ModelTokenizer
@@ -36,6 +36,7 @@ FORM = Form(
         lambda columns: columns["exact_match"] == 1,
         "the answer is a gold one, by exact match",
     ),
+    answering=Answering.WRITTEN,
     hub_task="question-answering",
 )
 _OUTSIDE = -1
@@ -148,6 +149,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return instances
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the mean number of positions that can be chosen: those of the context, and that of no answer."""
+    return 1 + np.count_nonzero(tokens.arrays["begins"] != _OUTSIDE) / len(tokens)
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
     """Return the scores of each instance as float32 of shape (longest, 2), -inf outside context and first position."""
     allowed = targets["context"].bool()
@@ -204,6 +210,11 @@ def _best_span(scores: np.ndarray, n_best: int, max_length: int) -> tuple[float,
 def gold(row: Mapping[str, Any], labels: Sequence[str] | None) -> str:
     """Return the gold answers as a JSON list."""
     return json.dumps([answer["text"] for answer in row["answers"]], ensure_ascii=False)
+
+
+def answers(row: Mapping[str, Any], words: Sequence[str] | None) -> tuple[list[str], str]:
+    """Return no choices, and the first gold answer."""
+    return [], row["answers"][0]["text"] if row["answers"] else ""
 
 
 def statistics(prediction: str, gold: str, scoring: Mapping[str, Any]) -> dict[str, float]:

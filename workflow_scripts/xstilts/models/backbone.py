@@ -268,6 +268,21 @@ def language_head(folder: Path, backbone: Backbone) -> heads.LanguageHead:
     return head
 
 
+def whole_language_model(folder: Path, dtype: str) -> Any:
+    """Read a pretrained model with its language-model head, as transformers has it.
+
+    Args:
+        folder: the model's folder.
+        dtype: the type of the weights, ``float32`` or ``bfloat16``.
+
+    Raises:
+        UserError: if the model has no such head, or its weights are not in the folder.
+    """
+    config = architecture.configuration(folder)
+    images = architecture.reads_images(config)
+    return _read(folder, "AutoModelForImageTextToText" if images else _WITH_HEAD[architecture.family(config)], dtype)
+
+
 def empty_language_head(backbone: Backbone, saved: Collection[str]) -> heads.LanguageHead:
     """Return a language-model head for a backbone, whose weights have yet to be read.
 

@@ -176,7 +176,8 @@ class _Study:
         tasks = self._tasks(meaning, here)
         if meaning in trained:
             return meaning
-        return next((name for name in trained if _matches(self._references(self.mixtures[name]), tasks)), None)
+        plain = [name for name in trained if (mixture := self.mixtures[name]) is None or mixture.merge is None]
+        return next((name for name in plain if _matches(self._references(self.mixtures[name]), tasks)), None)
 
     def _tasks(self, meaning: str, here: str) -> list[str]:
         """Return the tasks that a meaning names, as references or with ``@*``; none for `none`."""

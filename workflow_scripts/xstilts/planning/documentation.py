@@ -31,7 +31,9 @@ def of_study(study: Study, specs: Iterable[Spec], registry: Registry) -> Documen
     # the data of a mixture's languages together have a name that is no task
     tasks = {name: registry.tasks[name] for name in used if name in registry.tasks}
     return Documentation(
-        settings={name: tuple(_settings(recipe, tasks, registry)) for name, recipe in study.recipes.items()},
+        settings={
+            name: tuple(_settings(recipe, tasks, registry, bool(study.shots))) for name, recipe in study.recipes.items()
+        },
         tasks={
             name: Card(title=task.title, licence=task.licence, citation=task.citation) for name, task in tasks.items()
         },
@@ -89,7 +91,9 @@ def _card(name: str, model: Mapping[str, Any]) -> Card:
     return Card(title=name, licence=model.get("licence"), citation=model.get("citation"))
 
 
-def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry) -> Iterator[Setting]:
+def _settings(
+    recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry, shots: bool
+) -> Iterator[Setting]:
     """Yield the settings of a recipe that reach one of the tasks, each with its origin.
 
     Their order is the schema's, whatever that of the file: sections, in each the settings that have a default, and then
@@ -98,7 +102,8 @@ def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Re
     described = {name for origin in registry.origins.values() if not isinstance(origin, str) for name in origin}
     equal = (name for name, known in registry.recipes.items() if known == recipe and name in described)
     named = next(equal, DEFAULTS)
-    defaults = schema.check({}, "recipe.yaml", "defaults")
+    # of a section that a recipe need not have the defaults count where it has it
+    defaults = schema.check({"prompting": {}} if recipe["prompting"] else {}, "recipe.yaml", "defaults")
     usual = dict(leaves(defaults))
     sections, places = list(defaults), list(usual)
 
@@ -107,15 +112,20 @@ def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Re
         return sections.index(key.partition(".")[0]), places.index(key) if key in usual else len(places), key
 
     for key, value in sorted(leaves(recipe), key=place):
-        if _is_used(key, recipe, tasks):
+        if _is_used(key, recipe, tasks) and (shots or not key.startswith("few_shot.")):
             is_own = named == DEFAULTS and (key not in usual or usual[key] != value)
             origin = STUDY if is_own else origin_of(key, named, registry.origins)
             yield Setting(key=key, value=value, origin=origin)
 
 
 def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> bool:
-    """Tell whether a setting is of the phase's fine-tuning method, and of a form or task that is used, if of any."""
+    """Tell whether a setting is of the phase's fine-tuning method, and of a form or task that is used, if of any.
+
+    A recipe that trains nothing has settings of prompts alone.
+    """
     section, *path = key.split(".")
+    if (recipe["prompting"] is None) == (section == "prompting"):
+        return False
     forms = {task.form for task in tasks.values()}
     if section == "bitext" and not any(FORMS[form].embedded for form in forms):
         return False
@@ -130,7 +140,7 @@ def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> 
 def origin_of(key: str, recipe: str, origins: Mapping[str, str | Mapping[str, str]]) -> str:
     """Return where the value of a setting comes from in a recipe that the origins describe, or in the defaults."""
     found = origins.get(key, OURS)
-    return found if isinstance(found, str) else found[recipe]
+    return found if isinstance(found, str) else found.get(recipe) or found[DEFAULTS]
 
 
 def leaves(recipe: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,14 @@
 """What a plan asks for and no job can do, as far as it is known beforehand.
 
-Inputs longer than a model reads, attention both ways where it cannot be, and a language-model head that a model has
-not.
+Inputs longer than a model reads, attention both ways where it cannot be, prompts for a model that continues no text, a
+language-model head that a model has not, and batches that cannot be divided among the tasks of a step.
 """
 
 from collections.abc import Sequence
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.model_config import MADE_HERE, positions, why_not_both_ways
+from xstilts.model_config import MADE_HERE, positions, predicts_masked, why_not_both_ways
 from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
@@ -37,8 +37,25 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
         UserError: naming what cannot be done, and the model.
     """
     check_attention(plan.study, registry, location)
+    _check_prompts(plan.study, registry, location)
     _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
     _check_heads(plan, indexes, location)
+    _check_batches(plan, location)
+
+
+def _check_batches(plan: Plan, location: str) -> None:
+    """Refuse batches of a step that would differ in size, or would be too small for their task."""
+    for node in plan.stage("intermediate").values():
+        assert isinstance(node.spec, TrainingSpec)
+        batches = node.spec.sampling.tasks_per_step
+        for task in node.spec.tasks if batches > 1 else ():
+            size, rest = divmod(task.batch_size, batches)
+            if rest or (size == 1 and not FORMS[task.form].separable):
+                why = "is no multiple of it" if rest else "leaves one example a batch, told from no other"
+                raise UserError(
+                    f"{location}: {plan.made.names[node.id][0]}: `tasks_per_step` is {batches}, and the batch size of"
+                    f" {task.task}, {task.batch_size}, {why}; change one of the two"
+                )
 
 
 def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:
@@ -86,6 +103,25 @@ def check_attention(study: Study, registry: Registry, location: str) -> None:
                         f"{here} has `attention: bidirectional`, so it sees the tokens that it has to predict in"
                         f" {task}; leave one out"
                     )
+
+
+def _check_prompts(study: Study, registry: Registry, location: str) -> None:
+    """Refuse prompts for an encoder, and without a target that can be put to a model as such.
+
+    Of models without a ``shape`` in registry or pins the job that reads them finds out.
+    """
+    registry = with_pinned(registry, study.pinned)
+    able = [name for name, target in study.targets.items() if registry.tasks[target.task].prompt is not None]
+    for name, use in study.models.items():
+        for recipe in use.prompted:
+            here, kind = f"{location}: models.{name}: the recipe {recipe}", _kind(name, registry)
+            if kind is not None and predicts_masked(kind):
+                raise UserError(
+                    f"{here} asks a language model to continue a text, and {name} is an encoder, of type {kind}; give"
+                    f" it another recipe: models: {{{name}: {{recipes: [...]}}}}"
+                )
+            if not able:
+                raise UserError(f"{here} needs a target whose task has a `prompt`; {', '.join(study.targets)} has none")
 
 
 def _tasks(study: Study, mixture: str) -> Sequence[MixtureTask]:

@@ -7,7 +7,7 @@ from typing import Any
 from xstilts.errors import UserError
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
-from xstilts.planning.mixtures import Mixture
+from xstilts.planning.mixtures import NONE, Mixture
 from xstilts.planning.registry import Registry, check_known
 from xstilts.references import parse_reference
 from xstilts.store.answer import (
@@ -28,10 +28,37 @@ from xstilts.store.answer import (
 
 @dataclass(frozen=True)
 class ModelUse:
-    """The recipes by which a model is trained, and the mixtures on which it is."""
+    """How a study uses a model.
+
+    Attributes:
+        recipes: the recipes by which it is trained.
+        mixtures: the mixtures on which it is.
+        prompted: the recipes by which it answers prompts, without a training.
+    """
 
     recipes: tuple[str, ...]
     mixtures: tuple[str, ...]
+    prompted: tuple[str, ...] = ()
+
+
+def model_use(recipes: Mapping[str, Mapping[str, Any]], mixtures: Sequence[str], here: str) -> ModelUse:
+    """Return how a study uses a model.
+
+    Args:
+        recipes: its recipes by name.
+        mixtures: the names of its mixtures.
+        here: what to call it in an error.
+
+    Raises:
+        UserError: if it answers prompts, and is nowhere without an intermediate phase.
+    """
+    prompted = tuple(name for name, recipe in recipes.items() if recipe["prompting"] is not None)
+    if prompted and NONE not in mixtures:
+        raise UserError(
+            f"{here}: the recipe {prompted[0]} trains nothing, so it needs `none` among the mixtures; add it"
+        )
+    trained = tuple(name for name in recipes if name not in prompted)
+    return ModelUse(trained, tuple(dict.fromkeys(mixtures)), prompted)
 
 
 def contrasts(
@@ -110,7 +137,8 @@ def _comparisons(contrast: Contrast, models: Mapping[str, ModelUse]) -> int:
         uses = [use for name, use in models.items() if contrast.models is None or name in contrast.models]
         return sum(len(use.recipes) for use in uses if set(contrast.pair) <= set(use.mixtures))
     first, second = (models[name] for name in contrast.pair)
-    return len(set(first.mixtures) & set(second.mixtures)) * len(set(first.recipes) & set(second.recipes))
+    trained = len(set(first.mixtures) & set(second.mixtures)) * len(set(first.recipes) & set(second.recipes))
+    return trained + len(set(first.prompted) & set(second.prompted))
 
 
 def answer(

@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xstilts import schema
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
-from xstilts.forms.declaration import Form
+from xstilts.forms.declaration import Answering, Form
 from xstilts.phase import Optimisation
 from xstilts.planning.tasks import Task
 from xstilts.references import parse_reference
-from xstilts.store.specs.evaluation import Pooling
+from xstilts.store.specs.evaluation import Pooling, Prompting
 from xstilts.store.specs.models import EarlyStopping, Numerics
 
 # settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
@@ -81,6 +82,46 @@ def check_phases(recipe: Mapping[str, Any], location: str) -> None:
             f"{location}.target.method: a {before['name']} of the intermediate phase can only be trained further; give"
             f" the target phase the same method, {before}"
         )
+
+
+def check_prompting(recipe: Mapping[str, Any], location: str) -> None:
+    """Refuse settings of a training in a recipe that trains nothing.
+
+    Raises:
+        UserError: naming the section.
+    """
+    if recipe["prompting"] is None:
+        return
+    usual = schema.check({}, "recipe.yaml", location)
+    for section, value in recipe.items():
+        if section != "prompting" and value != usual[section]:
+            raise UserError(f"{location}.{section}: a recipe with `prompting` trains nothing; leave the section out")
+
+
+def prompting(recipe: Mapping[str, Any], form: str, seed: int) -> tuple[Prompting, dict[str, float]]:
+    """Return how prompts of a form are answered, and how long they are.
+
+    Args:
+        recipe: one with ``prompting``.
+        form: the form of the task.
+        seed: by which examples are drawn, where there are some.
+    """
+    asked = recipe["prompting"]
+    written = FORMS[form].answering is Answering.WRITTEN
+    chosen = Prompting(
+        shots=asked["shots"],
+        seed=seed if asked["shots"] else None,
+        length_normalised=asked["length_normalised"] and not written,
+        max_answer_tokens=asked["max_answer_tokens"] if written else None,
+    )
+    lengths = {key: asked[key] for key in ("max_length", *(["max_answer_tokens"] if written else []))}
+    return chosen, lengths
+
+
+def numerics_of_prompts(recipe: Mapping[str, Any], submodel: str | None) -> Numerics:
+    """Return how a model that answers prompts is computed: all its weights are held in the type of products."""
+    precision = recipe["prompting"]["precision"]
+    return Numerics(submodel=submodel, dtype=precision, precision=precision)
 
 
 def numerics(phase: Mapping[str, Any], submodel: str | None, attention: str | None) -> Numerics:

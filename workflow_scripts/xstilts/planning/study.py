@@ -86,6 +86,7 @@ class Study:
     claims: Mapping[str, PlannedClaim]
     figures: FigureOptions
     unlabelled_tests: bool = False
+    shots: tuple[int, ...] = ()
     pinned: Mapping[str, PinnedModel] = field(default_factory=dict)
 
     def limits(self, task: str) -> Limits:
@@ -102,10 +103,6 @@ class Study:
         """Return the models of the registry whose weights the study reads."""
         names = set(self.models) - set(self.pinned)
         return {registry.models[name]["weights_of"] or name for name in names}
-
-    def uses(self, source: str) -> bool:
-        """Tell whether data may come from this source."""
-        return source in (self.source, *self.task_sources.values())
 
 
 def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
@@ -133,14 +130,17 @@ def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
         check_reference(name, registry, f"{location}: tasks")
     default_limits = Limits(**value["limits"])
     mixtures = study_mixtures.read(value["mixtures"], registry, location)
-    models = _models(value, mixtures, registry, location)
+    read = {name: _recipe(name, recipe, registry, location) for name, recipe in value["recipes"].items()}
+    models = _models(value, read, mixtures, registry, location)
     benchmark = None
     if value["benchmark"] is not None:
         check_known(value["benchmark"], registry.benchmarks, f"{location}: benchmark", "benchmark")
         benchmark = registry.benchmarks[value["benchmark"]]
     targets = _targets(value, benchmark, registry, location)
     worlds = _worlds(value["world"], value["source"], location)
-    _check_size(models, len(value["seeds"]) * len(targets) * len(worlds), location)
+    shots = tuple(sorted(filter(None, value["shots"])))
+    results = sum(1 + len(shots) * len(target.languages) for target in targets.values())
+    _check_size(models, len(value["seeds"]) * results * len(worlds), location)
     tasks = {name: target.task for name, target in targets.items()}
     contrasts = question.contrasts(value["contrasts"], models, mixtures, tasks, registry, location)
     named = list(value["recipes"])
@@ -155,7 +155,7 @@ def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
         source=value["source"],
         worlds=worlds,
         models=models,
-        recipes={name: _recipe(name, recipe, registry, location) for name, recipe in value["recipes"].items()},
+        recipes=read,
         mixtures=mixtures,
         benchmark=benchmark,
         targets=targets,
@@ -169,6 +169,7 @@ def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
         claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
         figures=_figures(value["figures"], models, mixtures, targets, location),
         unlabelled_tests=value["unlabelled_tests"],
+        shots=shots,
         pinned=pinned,
     )
 
@@ -199,7 +200,7 @@ def _worlds(value: int | list[int], source: str, location: str) -> tuple[int, ..
 
 def _check_size(models: Mapping[str, ModelUse], each: int, location: str) -> None:
     """Refuse a study whose planning would not end; ``each`` model, recipe and mixture has so many results."""
-    cells = each * sum(len(use.recipes) * len(use.mixtures) for use in models.values())
+    cells = each * sum(len(use.recipes) * len(use.mixtures) + len(use.prompted) for use in models.values())
     if cells > _MOST_CELLS:
         raise UserError(
             f"{location}: asks for {cells:,} results (of models, recipes, mixtures, seeds, targets and worlds), at most"
@@ -262,27 +263,30 @@ def _width(value: float | str) -> float | str:
 
 
 def _models(
-    value: Mapping[str, Any], mixtures: Mapping[str, Mixture | None], registry: Registry, location: str
+    value: Mapping[str, Any],
+    recipes: Mapping[str, Mapping[str, Any]],
+    mixtures: Mapping[str, Mixture | None],
+    registry: Registry,
+    location: str,
 ) -> dict[str, ModelUse]:
     uses = {}
     for named in value["models"]:
         name = pins.name_of(named)
+        here = f"{location}: models.{name}"
         check_known(name, registry.models, f"{location}: models", "model")
         settings = (value["models"][named] if isinstance(value["models"], dict) else None) or {}
         recipe_names = settings.get("recipes") or value["recipes"]
         for recipe in recipe_names:
-            check_known(recipe, value["recipes"], f"{location}: models.{name}.recipes", "recipe")
+            check_known(recipe, recipes, f"{here}.recipes", "recipe")
         chosen: list[str] = []
         for asked in settings.get("mixtures") or mixtures:
             # a key that makes several mixtures stands for all of them
             made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.key == asked)]
             if not made:
                 names = {*mixtures, *value["mixtures"]}
-                raise UserError(
-                    f"{location}: models.{name}.mixtures: unknown mixture {asked!r}; {suggestion(asked, names)}"
-                )
+                raise UserError(f"{here}.mixtures: unknown mixture {asked!r}; {suggestion(asked, names)}")
             chosen += made
-        uses[name] = ModelUse(tuple(recipe_names), tuple(dict.fromkeys(chosen)))
+        uses[name] = question.model_use({recipe: recipes[recipe] for recipe in recipe_names}, chosen, here)
     for key, mixture in mixtures.items():
         for model in mixture.learning_rates if mixture else ():
             if model:
@@ -301,6 +305,7 @@ def _recipe(name: str, recipe: Mapping[str, Any] | None, registry: Registry, loc
     if recipe is None:
         check_known(name, registry.recipes, f"{location}: recipes", "recipe")
         recipe = registry.recipes[name]
+    recipes.check_prompting(recipe, f"{location}: recipes.{name}")
     forms = {task.form for task in registry.tasks.values()}
     for phase in PHASES:
         for key, override in recipe[phase]["overrides"].items():

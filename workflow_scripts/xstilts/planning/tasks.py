@@ -7,7 +7,7 @@ from typing import Any
 
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
-from xstilts.forms import FORMS
+from xstilts.forms import FORMS, prompting
 from xstilts.planning.languages import Languages, check_language, codes_in_files
 from xstilts.references import in_language, parse_reference
 from xstilts.store.specs.data import Reading, Where
@@ -73,6 +73,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class TaskPrompt:
+    """How a row is put to a language model that is not trained; see ``prompt`` in ``schemas/task.yaml``."""
+
+    context: str
+    answer: str
+    words: Mapping[str, str] | None
+    source: str
+
+
+@dataclass(frozen=True)
 class Task:
     """One data set in one form; see ``schemas/task.yaml``."""
 
@@ -86,6 +96,7 @@ class Task:
     trained_on: tuple[str, ...] | None
     languages: tuple[str, ...]
     codes: Mapping[str, str]
+    prompt: TaskPrompt | None
     cluster_rows: int
     parallel: bool
     licence: str | None
@@ -165,6 +176,12 @@ def read_task(path: Path, table: Languages) -> Task:
     sources = tuple(map(_source, value.pop("sources")))
     if value["scoring"] is None:
         value["scoring"] = next(iter(FORMS[value["form"]].rules), None)
+    if value["prompt"] is not None:
+        try:
+            prompting.check(FORMS[value["form"]], value["prompt"], value["labels"])
+        except ValueError as error:
+            raise UserError(f"{path}: prompt: {error}") from None
+        value["prompt"] = TaskPrompt(**value["prompt"])
     value["codes"] = codes_in_files(value["codes"], value["languages"], table, str(path))
     return Task(name=path.stem, sources=sources, **frozen(value))
 

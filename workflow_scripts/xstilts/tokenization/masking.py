@@ -73,8 +73,8 @@ def spans(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[dict[str, np
         kept, in_spans = _with_sentinels(ids[:-1], sentinels, float(mask_rate), _rng(key, instance))
         read.append(np.concatenate([kept, ids[-1:]]))
         removed.append(np.concatenate([in_spans, ids[-1:]]))
-    ids, mask = _matrix(read, tokens.pad)
-    decoder_ids, decoder_mask = _matrix(removed, tokens.pad)
+    ids, mask = matrix(read, tokens.pad)
+    decoder_ids, decoder_mask = matrix(removed, tokens.pad)
     inputs = {"ids": ids, "mask": mask, "decoder_ids": decoder_ids, "decoder_mask": decoder_mask}
     gold = np.where(decoder_mask == 1, decoder_ids, IGNORED)
     return {**inputs, "labelled": decoder_mask == 1}, {"labels": gold}
@@ -113,7 +113,7 @@ def _random_lengths(total: int, count: int, rng: np.random.Generator) -> list[in
     return np.diff([0, *borders, total]).tolist()
 
 
-def _matrix(rows: list[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
+def matrix(rows: list[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
     """Return rows as a matrix padded with ``fill``, and its mask; int64 of shape (rows, longest)."""
     width = max(map(len, rows))
     ids, mask = np.full((len(rows), width), fill, dtype=np.int64), np.zeros((len(rows), width), dtype=np.int64)

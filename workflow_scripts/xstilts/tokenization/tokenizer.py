@@ -26,6 +26,8 @@ class ModelTokenizer:
         has_unknown: whether there is one.
         pad: the id of the padding token; any other where there is none, for the model does not look at it.
         mask: the id of the mask token, or None.
+        begin: the token with which a text without a token begins, or None: ``bos_token``, else ``eos_token``.
+        end: the token that ends a text, or None.
         objective: what the model was pretrained to predict, a name of ``masking.py``.
         sentinels: the tokens that stand for a span to be predicted (T5), the first one first; none in other models.
         size: number of tokens.
@@ -55,6 +57,9 @@ class ModelTokenizer:
         self.unknown, self.has_unknown = unknown or 0, unknown is not None
         self.pad = self._special(folder, "pad_token") or 0
         self.mask = self._special(folder, "mask_token")
+        self.end = self._special(folder, "eos_token")
+        beginning = self._special(folder, "bos_token")
+        self.begin = self.end if beginning is None else beginning
         self.objective = _objective(_content(folder / "config.json"))
         self.sentinels = self._find_sentinels()
         self.size = self._tokenizer.get_vocab_size()
@@ -82,6 +87,15 @@ class ModelTokenizer:
     def tokenize(self, texts: Sequence[str]) -> list[Encoding]:
         """Return the tokens of texts, without special tokens; offsets count characters of the text."""
         return self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, special tokens left out."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def line_ends(self) -> list[int]:
+        """Return the tokens that have a line break in them."""
+        return [number for number in range(self.size) if "\n" in self._tokenizer.decode([number])]
 
     def words(self, sentences: Sequence[Sequence[str]]) -> list[Encoding]:
         """Return the tokens of sentences given as words, without special tokens."""

@@ -28,21 +28,24 @@ from xstilts.evaluation import prediction
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import PERCENT
 from xstilts.hardware import Hardware
-from xstilts.models import adapters, distributed, stacks
+from xstilts.models import adapters, architecture, distributed, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
 from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
+from xstilts.store.metrics import path_of
 from xstilts.store.node import HISTORY
 from xstilts.store.sampling import TaskShare
 from xstilts.store.specs import to_json
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
+from xstilts.training import gradient_conflict, loss_scale
 from xstilts.training.checkpoints import resume, save_checkpoint
 from xstilts.training.interruption import Interruption
+from xstilts.training.metrics import StepMetrics
 from xstilts.training.progress import Progress
-from xstilts.training.step import Batches, check_loss, learning_rate, make_optimiser, take_step
+from xstilts.training.step import Batches, learning_rate, make_optimiser, note_losses, take_step
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ class Run:
         data: the splits of each task.
         schedule: what every step sees.
         workplace: the work directory, locked by the first of these processes.
+        results: the results folder.
         hardware: what may be used.
         group: the processes that train together.
         device: where this process computes.
@@ -87,6 +91,7 @@ class Run:
     data: Sequence[Mapping[str, Split]]
     schedule: Schedule
     workplace: Path
+    results: Path
     hardware: Hardware
     group: distributed.Group
     device: torch.device
@@ -128,7 +133,7 @@ def prepare(
     folders = [start] if start is not None else lineage.folders(spec, results)
     base = start if start is not None else base_of(spec, results)
     weights, device = lineage.fingerprint(spec, results), distributed.device()
-    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, hardware, group, device)
+    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, results, hardware, group, device)
 
 
 def _share(task: TaskSpec, tokens: Tokens) -> TaskShare:
@@ -174,7 +179,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
         trained_before=lineage.runs(results, run.spec.parents[MODEL]) if MODEL in run.spec.parents else {},
     )
     if run.group.leads:
-        history = {"evaluations": state["evaluations"], "losses": state["losses"]}
+        history = {"evaluations": state["evaluations"], "losses": state["losses"], **gradient_conflict.noted(state)}
         (scratch / HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     before = _outputs(run, model)
     save_model(model, scratch, run.group)
@@ -211,18 +216,26 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     state = resume(workplace, identity, model, optimiser, group) or copy.deepcopy(_START)
     stopping = spec.early_stopping
     batches = Batches(
-        schedule, run.tasks, run.data, spec.seed, group, run.hardware.max_tokens_per_device, run.device.type == "cuda"
-    )
+        schedule, run.tasks, run.data, loss_scale.factors(run.tasks, run.data, spec.sampling, model), spec.seed, group,
+        run.hardware.max_tokens_per_device, run.device.type == "cuda",
+    )  # fmt: skip
     ended = _has_ended(spec, state)
     saved_at = time.monotonic()
-    with Progress(schedule.steps, state["step"]) as progress, Interruption() as signals:
-        for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
-            task = run.tasks[batch.task]
+    with (
+        Progress(schedule.steps, state["step"]) as progress,
+        StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
+        Interruption() as signals,
+    ):
+        for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
-            loss = take_step(model, optimiser, task, batch, rate, spec.optimisation, group, run.device)
-            check_loss(state, task.task, loss, step, rate)
-            state["since"].append([batch.task, loss])
-            progress.update(task.task, loss)
+            with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
+                taken = take_step(
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record
+                )
+            note_losses(state, run.tasks, of_step, taken.losses, step, rate)
+            losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
+            progress.update(losses)
+            metrics.step(losses, taken.gradient_norm, rate, sum(batch.tokens for batch in of_step))
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
@@ -247,6 +260,12 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     return model.eval(), state
 
 
+def _metrics(run: Run, workplace: Path) -> Path | None:
+    """Return the file for the metrics; None in a process that does not write."""
+    part = "" if workplace == run.workplace else workplace.name
+    return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
+
+
 def _start(run: Run) -> Model:
     """Return the model before the first step, on the device, in training mode."""
     spec = run.spec
@@ -258,7 +277,7 @@ def _start(run: Run) -> Model:
         load_head(model, run.tasks[0].task, run.folders[0], spec.warm_start_head)
     adapters.freeze(model.backbone, model.heads, spec.optimisation.frozen_embeddings)
     if run.hardware.recomputes(spec.method.name):
-        backbone.transformer.activation_checkpointing_enable()
+        architecture.recompute_layers(backbone.transformer)
     if spec.optimisation.compile:
         stacks.compile_layers(backbone.transformer)
     return _placed(run, model).train()

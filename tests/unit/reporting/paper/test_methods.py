@@ -108,6 +108,22 @@ def test_equal_sampling_rates_and_steps(tmp_path):
     )
 
 
+def test_steps_of_several_tasks_and_scaled_losses(tmp_path):
+    mixture = {"tasks": ["mnli", "qqp"], "tasks_per_step": 4, "loss_scale": "log_classes"}
+    text = said(
+        tmp_path, mixtures={"none": None, "one": ["mnli", "qqp"], "four": mixture}, targets={"xnli": None},
+        languages=["de"],
+    )  # fmt: skip
+    assert "In `one` a step's examples are of one task, which is drawn in proportion to its training rows." in text
+    assert (
+        "In `four` a step has 4 batches, each of one task, which is drawn in proportion to its training rows." in text
+    )
+    assert (
+        "In `four` the loss of a task is divided by the logarithm of the number of classes among which its head chooses"
+        " [@aghajanyan2021muppet]." in text
+    )
+
+
 def test_shuffled_labels_and_several_languages(tmp_path):
     text = said(
         tmp_path,

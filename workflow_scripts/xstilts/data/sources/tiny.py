@@ -185,41 +185,46 @@ _FILES: dict[str, Callable[..., str]] = {
 
 
 def fetch_model(content: Content, folder: Path, place: Place) -> None:
-    """Write an encoder of XLM-R's architecture with random weights, and a tokenizer of its kind."""
+    """Write a model with random weights and its tokenizer: an encoder like XLM-R, or a decoder like Llama."""
     import torch
     import transformers
 
-    shape = content.shape or {}
-    tokenizer = _tokenizer()
+    shape, is_decoder = content.shape or {}, content.architecture is not None
+    tokenizer = _tokenizer(is_decoder)
     tokenizer.save(str(folder / "tokenizer.json"))
-    special = {
-        "bos_token": "<s>",
-        "eos_token": "</s>",
-        "unk_token": "<unk>",
-        "pad_token": "<pad>",
-        "mask_token": "<mask>",
-    }
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 254, **special}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    config = transformers.XLMRobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=shape["hidden_size"],
-        num_hidden_layers=shape["layers"],
-        num_attention_heads=shape["heads"],
-        intermediate_size=2 * shape["hidden_size"],
-        max_position_embeddings=256,
-        type_vocab_size=1,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    special |= {} if is_decoder else {"mask_token": "<mask>"}
+    longest = {"model_max_length": 512 if is_decoder else 254}
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **longest, **special})
     )
+    settings = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": shape["hidden_size"],
+        "num_hidden_layers": shape["layers"],
+        "num_attention_heads": shape["heads"],
+        "intermediate_size": 2 * shape["hidden_size"],
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+    }
     torch.manual_seed(content.seed)
-    model = transformers.XLMRobertaForMaskedLM(config)
+    model = (
+        transformers.LlamaForCausalLM(transformers.LlamaConfig(max_position_embeddings=512, **settings))
+        if is_decoder
+        else transformers.XLMRobertaForMaskedLM(
+            transformers.XLMRobertaConfig(max_position_embeddings=256, type_vocab_size=1, **settings)
+        )
+    )
     model.save_pretrained(folder)
 
 
-def _tokenizer() -> Any:
-    """Return a tokenizer of XLM-R's kind; its tokens are the words and letters, so that nothing has to be trained."""
+def _tokenizer(is_decoder: bool) -> Any:
+    """Return a tokenizer whose tokens are the words and letters, so that nothing has to be trained.
+
+    That of an encoder puts special tokens around and between texts as XLM-R's does; that of a decoder one before them,
+    and it has a line break in place of a mask token.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
@@ -228,12 +233,14 @@ def _tokenizer() -> Any:
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     # a longer piece is likelier than the letters it is made of
     tokens = [(piece, 0.0) for piece in special] + [(piece, -5.0) for piece in whole]
-    tokens += [(piece, -10.0) for piece in ["\u2581", *letters]] + [("<mask>", 0.0)]
+    tokens += [(piece, -10.0) for piece in ["\u2581", *letters]]
+    tokens += [("\n", -10.0)] if is_decoder else [("<mask>", 0.0)]
     tokenizer = Tokenizer(models.Unigram(tokens, unk_id=special.index("<unk>")))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    tokenizer.add_special_tokens([*special, "<mask>"])
+    tokenizer.add_special_tokens(special if is_decoder else [*special, "<mask>"])
+    single, pair = ("<s> $A", "<s> $A $B") if is_decoder else ("<s> $A </s>", "<s> $A </s> </s> $B </s>")
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        single=single, pair=pair, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer

@@ -20,6 +20,7 @@ class Content:
         seed: of what is made up.
         generator: version of the code that makes a miniature world.
         shape: sizes of a model with random weights.
+        architecture: of this model, by its type in transformers; None for the encoder.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Content:
     seed: int | None = None
     generator: int | None = None
     shape: Mapping[str, int] | None = None
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,12 @@ class PreparedSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingDataSpec(PreparedSpec):
-    """The training data of a task in one language, from raw files."""
+    """The training data of a task in one language, from raw files.
+
+    Attributes:
+        draw: the seed by which ``train_rows`` rows are drawn, evenly over labels, for a training on a few of them; None
+            for at most ``train_rows`` rows, the same for every seed.
+    """
 
     kind: Literal["training"] = "training"
     task_version: int
@@ -148,6 +155,7 @@ class TrainingDataSpec(PreparedSpec):
     where: Where | None
     train_rows: int | None
     dev_rows: int
+    draw: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,10 +184,36 @@ class EvaluationDataSpec(PreparedSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """How rows become prompts; see ``prompt`` in ``schemas/task.yaml`` and ``forms/prompting.py``.
+
+    Attributes:
+        context: template of what a model reads before the answer.
+        answer: template of the answer.
+        words: what stands for each label in the answer, in their order; None where the row has the answers.
+        shots: number of training rows before the row, each with its answer.
+        seed: by which these are drawn; None without any.
+    """
+
+    context: str
+    answer: str
+    words: Sequence[str] | None = None
+    shots: int = 0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokensSpec(Spec):
-    """Token ids of prepared rows, for the models of one tokenizer."""
+    """Token ids of prepared rows, for the models of one tokenizer.
+
+    Attributes:
+        form: the form of the rows.
+        lengths: what decides how long they may become.
+        prompt: how rows become prompts; None for inputs of a model that is trained.
+    """
 
     stage: ClassVar[str] = "tokens"
 
     form: str
     lengths: Mapping[str, int | float]
+    prompt: Prompt | None = None

@@ -12,8 +12,35 @@ MEAN, CLS = "mean", "cls"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompting:
+    """How a pretrained language model answers prompts.
+
+    Attributes:
+        shots: number of examples in a prompt.
+        seed: by which these are drawn; None without any.
+        length_normalised: whether the log-likelihood of an answer is divided by its number of characters.
+        max_answer_tokens: tokens of an answer that is written; None where one of several is chosen.
+    """
+
+    shots: int = 0
+    seed: int | None = None
+    length_normalised: bool = False
+    max_answer_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictionsSpec(Spec):
-    """Predictions with a head; ``trained_on`` is the task whose head it is, None for the pretrained one."""
+    """Predictions with a head, or answers to prompts.
+
+    Attributes:
+        form: the task's form.
+        labels: the task's labels.
+        trained_on: the task whose head it is; None for the pretrained one.
+        decoding: how outputs become predictions.
+        scoring: the rules by which answers are compared.
+        numerics: how the model is computed.
+        prompting: how prompts are answered; None for predictions of a head.
+    """
 
     stage: ClassVar[str] = "predictions"
 
@@ -23,6 +50,7 @@ class PredictionsSpec(Spec):
     decoding: Mapping[str, int | float]
     scoring: str | None
     numerics: Numerics
+    prompting: Prompting | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
