@@ -85,6 +85,7 @@ def test_stages_and_parents(study):
         "learning_rates",
         "tokenizers",
         "pretrained",
+        "merged",
     }
     order = list(plan.nodes)
     for node in plan.nodes.values():
