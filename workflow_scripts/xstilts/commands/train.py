@@ -51,16 +51,17 @@ def _train(arguments: argparse.Namespace) -> None:
     import torch
 
     from xstilts.models import distributed
-    from xstilts.training import checkpoints, learning_rates, loop, metrics, pretraining
+    from xstilts.training import checkpoints, learning_rates, loop, memory, metrics, pretraining
 
     spec, results = arguments.spec, results_of(arguments.output)
     workplace = node.work_directory(arguments.output)
     torch.set_num_threads(max(1, arguments.threads * arguments.nodes // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
     group = distributed.join(arguments.processes)
-    hardware = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
+    given = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
     trained = None
     with node.making(arguments.output, spec) if group.leads else contextlib.nullcontext() as made:
+        hardware = memory.resumed(workplace, given, group)
         scratch: Path = group.share(made.scratch if made else None)
         stated: Results
         if isinstance(spec, PretrainedSpec):
@@ -72,7 +73,9 @@ def _train(arguments: argparse.Namespace) -> None:
             stated = trained.results
         if made:
             made.results = stated
-            made.training = metrics.of_training(results, arguments.output, hardware, group.size)
+            # where memory lacked it is less than was given
+            used = memory.resumed(workplace, hardware, distributed.Group())
+            made.training = metrics.of_training(results, arguments.output, used, group.size)
     group.wait()
     group.leave()
     if group.leads:

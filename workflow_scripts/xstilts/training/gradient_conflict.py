@@ -31,6 +31,11 @@ class GradientRecord:
         self._tasks: list[str] = []
         self._sums: list[list[torch.Tensor | None]] = []
 
+    def restart(self) -> None:
+        """Forget what was noted of a step that is taken again."""
+        self._tasks.clear()
+        self._sums.clear()
+
     def add(self, task: str) -> None:
         """Note that a batch of a task has been computed."""
         self._tasks.append(task)

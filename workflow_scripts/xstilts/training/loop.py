@@ -40,7 +40,7 @@ from xstilts.store.specs import to_json
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
-from xstilts.training import gradient_conflict, loss_scale
+from xstilts.training import gradient_conflict, loss_scale, memory
 from xstilts.training.checkpoints import resume, save_checkpoint
 from xstilts.training.interruption import Interruption
 from xstilts.training.metrics import StepMetrics
@@ -217,9 +217,11 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     stopping = spec.early_stopping
     batches = Batches(
         schedule, run.tasks, run.data, loss_scale.factors(run.tasks, run.data, spec.sampling, model), spec.seed, group,
-        run.hardware.max_tokens_per_device, run.device.type == "cuda",
+        run.hardware, run.device.type == "cuda",
     )  # fmt: skip
     ended = _has_ended(spec, state)
+    if run.device.type == "cuda" and not ended:
+        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
     saved_at = time.monotonic()
     with (
         Progress(schedule.steps, state["step"]) as progress,
@@ -233,7 +235,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
-                taken = take_step(
+                taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
                     model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record, asked
                 )
             interrupted, due = taken.flags
