@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from xstilts.data.dataset import Split
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.distributed import Group
 from xstilts.training.division import divide
@@ -42,7 +43,7 @@ class Divided:
         split = self._splits[name, form]
         schedule: Any = SimpleNamespace(steps=_STEPS, batches=lambda step: [(0, _instances(split))])
         data = [{"train": split}]
-        batches = Batches(schedule, [task_of(form)], data, [1.0], 1, group, _TOKENS, False)
+        batches = Batches(schedule, [task_of(form)], data, [1.0], 1, group, Hardware(_TOKENS), False)
         losses = []
         for of_step in batches.from_step(0):
             losses += take_step(model, optimiser, [task_of(form)], of_step, _RATE, _OPTIMISATION, group, CPU).losses
