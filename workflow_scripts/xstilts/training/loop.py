@@ -227,16 +227,13 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
         Interruption() as signals,
     ):
-
-        def asked() -> tuple[bool, bool]:
-            return signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds
-
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
                 taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record, asked
-                )
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
+                    lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
+                )  # fmt: skip
             interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
