@@ -46,7 +46,7 @@ def test_every_arm_language_and_number_has_a_result_but_the_source_language(plan
 
 def test_targets_and_languages_without_rows_are_noted(plan):
     assert "xquad: no few-shot results in languages with fewer than 18 rows: de (0), tr (0)" in plan.notes
-    assert "tatoeba: no few-shot results, for it has no head that is trained and predicts" in plan.notes
+    assert "tatoeba: no few-shot results, for its answers are not those of a head that is trained" in plan.notes
 
 
 def test_training_continues_from_the_targets_model(plan):

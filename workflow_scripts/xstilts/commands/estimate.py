@@ -9,6 +9,7 @@ from pathlib import Path
 from xstilts.errors import UserError
 from xstilts.planning import (
     estimate,
+    estimate_compared,
     estimate_table,
     gpu_types,
     measured_size,
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="the GPU type of memory plans and hours (gpu_type of config.yaml, else h100)",
     )
+    parser.add_argument("--compare", action="store_true", help="the estimate against what ran on GPUs")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,7 +50,10 @@ def run(arguments: argparse.Namespace) -> None:
     study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
     gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
-    assert gpu_type is not None
+    if arguments.compare:
+        ran, others = estimate_compared.ran(plan, entries, settings, gpu_type)
+        sys.stdout.write(estimate_compared.text(ran, others, gpu_type))
+        return
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:
         costs[stage] = []
@@ -58,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
             costs[stage].append(NodeCost(plan.made.names[node.id][0], found, precision))
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
-    sys.stdout.write(estimate_table.text(costs, gpu_type, models))
+    sys.stdout.write(estimate_table.text(costs, gpu_type, models, len(plan.few_shot)))
     merges = plan.stage(MergedSpec.stage).values()
     sys.stdout.write(merge_size.text(merge_size.of_node(node, plan, entries, settings.results) for node in merges))
 

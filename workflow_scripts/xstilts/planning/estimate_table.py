@@ -35,13 +35,14 @@ class NodeCost:
         return self.cost.gpus * self.cost.hours(gpu_type, self.precision)
 
 
-def text(costs: Mapping[str, Sequence[NodeCost]], gpu_type: GpuType, models: int) -> str:
+def text(costs: Mapping[str, Sequence[NodeCost]], gpu_type: GpuType, models: int, few_shots: int) -> str:
     """Return a line for each node, their total, what does not fit one GPU, and what the figures mean.
 
     Args:
         costs: those of the nodes by stage.
         gpu_type: the GPU type of the memory plans.
         models: how many models had their parameters counted.
+        few_shots: how many trainings are on a few rows of one language.
     """
     lines = [_line("node", _HEADER)]
     for stage, nodes in costs.items():
@@ -52,7 +53,7 @@ def text(costs: Mapping[str, Sequence[NodeCost]], gpu_type: GpuType, models: int
     faults = [memory_plan.fault(node.name, node.plan, gpu_type) for node in everything]
     lines += [line for fault in filter(None, faults) for line in textwrap.wrap(fault, _LINE, subsequent_indent="  ")]
     lines += [f"Every node fits one {gpu_type.name}."] if not any(faults) else []
-    return "\n".join(lines) + "\n\n" + _explanation(gpu_type, models)
+    return "\n".join(lines) + "\n\n" + _explanation(gpu_type, models, few_shots)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
@@ -98,10 +99,15 @@ def _exponent(number: float) -> str:
     return f"{number:.1e}".replace("e+", "e")
 
 
-def _explanation(gpu_type: GpuType, models: int) -> str:
+def _explanation(gpu_type: GpuType, models: int, few_shots: int) -> str:
     """Return what the figures mean and what is assumed."""
     rates = (gpu_type.rate(precision) / 1e12 for precision in ("bfloat16", "float32"))
     limits = "at {:.0f} TFLOP/s in bfloat16 and {:.0f} in float32".format(*rates)
+    shots = (
+        f"`shots` of the study asks for {counted(few_shots, 'training')} of these, one for each arm, target, language"
+        " and number of rows. Each loads the target's model, which is in no figure here and may take longer than the"
+        " training: fewer `languages` or `seeds` make fewer of them."
+    )
     paragraphs = (
         "The memory plan: tokens computed at once (padding included; `all`: whole batches), and whether layers are"
         f" computed again in the backward pass: the first that fits {gpu_type.memory:.0f} GB, a tenth left free. What"
@@ -116,6 +122,7 @@ def _explanation(gpu_type: GpuType, models: int) -> str:
         " left out.",
         "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
         " that nobody states.",
+        *([shots] if few_shots else []),
         f"Parameters of {counted(models, 'model')}, built on the meta device: as the formula has them.",
     )
     return "".join(textwrap.fill(paragraph, _LINE) + "\n" for paragraph in paragraphs)

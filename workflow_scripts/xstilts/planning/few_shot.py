@@ -28,7 +28,7 @@ def languages(study: Study, data: DataPlanner, notes: list[str]) -> dict[str, li
     for name, target in study.targets.items() if study.shots else ():
         form = FORMS[data.registry.tasks[target.task].form]
         if not target.trained_on or form.embedded or form.pretrained_head:
-            notes.append(f"{name}: no few-shot results, for it has no head that is trained and predicts")
+            notes.append(f"{name}: no few-shot results, for its answers are not those of a head that is trained")
             continue
         others = [language for language in data.evaluated[name] if language != target.language]
         rows = {language: data.few_shot_rows(name, language) for language in others}

@@ -48,10 +48,10 @@ def _seconds(machine: Machine, is_compiled: bool) -> tuple[float, float]:
     steps = Steps(model, tokens, _WARM + _STEPS, machine.device)
     started = time.perf_counter()
     for step in range(_WARM):
-        steps.take(steps.batch(step))
+        steps.take(steps.batches(step))
     machine.synchronise()
     begun = time.perf_counter()
     for step in range(_WARM, _WARM + _STEPS):
-        steps.take(steps.batch(step))
+        steps.take(steps.batches(step))
     machine.synchronise()
     return (time.perf_counter() - begun) / _STEPS, begun - started
