@@ -341,7 +341,8 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         parameters=shape.parameters + heads,
         trained=0,
         loaded=loaded,
-        weights=loaded + copies,
+        # matrices are held in the type of products, but for a prompted model (``models/inference.py``)
+        weights=loaded + copies if prompting is not None else loaded - copies,
         gradients=0.0,
         optimiser=0.0,
         gathered=0.0,

@@ -294,7 +294,7 @@ def _load(run: Run, folder: Path) -> Model:
 
 def _placed(run: Run, model: Model) -> Model:
     distributed.shard(model, run.group, model.reduced)
-    return model.to(run.device)
+    return model.on(run.device)
 
 
 def _count(model: Model) -> dict[str, int]:
