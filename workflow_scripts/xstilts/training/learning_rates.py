@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     """Train with each learning rate of a grid; with a budget by successive halving (``store/halving.py``).
 
-    The score (``dev_scores.macro_score``) is that of the best evaluation where the phase keeps it, else that at the end.
-    Of rates with equal scores the lowest is taken.
+    The score (``dev_scores.macro_score``) is that of the best evaluation where the phase keeps it, else that at the
+    end. Of rates with equal scores the lowest is taken.
 
     Args:
         run: as ``loop.prepare`` gives it.
