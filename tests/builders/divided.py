@@ -37,7 +37,7 @@ class Divided:
         """Return the losses of some steps, and the weights that were trained, whole; all processes call it."""
         name, form, method, precision = case
         model = fresh(self._folders, name, form, method, precision).train()
-        distributed.shard(model, group)
+        distributed.shard(model, group, model.reduced)
         optimiser = make_optimiser(model, _OPTIMISATION)
         split = self._splits[name, form]
         schedule: Any = SimpleNamespace(steps=_STEPS, batch=lambda step: (0, _instances(split)))
