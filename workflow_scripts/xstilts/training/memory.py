@@ -91,12 +91,13 @@ def fitting(take: Callable[..., T], batches: Batches, step: int, method: str, wo
         group: distributed.Group,
         device: torch.device,
         record: GradientRecord | None = None,
+        *flags: object,
     ) -> T:
         began: list[bool] = []
         with optimiser.register_step_pre_hook(lambda *_: began.append(True)):
             while True:
                 try:
-                    return take(model, optimiser, tasks, of_step, rate, settings, group, device, record)
+                    return take(model, optimiser, tasks, of_step, rate, settings, group, device, record, *flags)
                 except torch.OutOfMemoryError as error:
                     lacked = _first_line(error)
                 if began:

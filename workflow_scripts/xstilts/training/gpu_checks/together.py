@@ -70,7 +70,7 @@ def _train(scratch: Path, place: Path, size: int) -> None:
     for family, method in _CASES:
         backbone = load_backbone(families.folder_of(family, scratch / "families"))
         model = ready(backbone, method, numerics, torch.device("cpu"))
-        distributed.shard(model, group, reduced=False)
+        distributed.shard(model, group, model.reduced)
         model = model.to(device)
         steps = Steps(model, tokens, _STEPS, device, group=group, hardware=Hardware(_TOKENS_AT_ONCE), rate=_RATE)
         losses.append(steps.losses())
