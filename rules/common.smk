@@ -74,7 +74,8 @@ with in_one_line():
     if workflow.is_main_process and not by_xstilts_run:
         pins.refuse_changed_folders(settings.study)
     plan = plan_of(settings)
-    gpu_type = gpu_types.of_machine(settings.gpu_type, settings.results)
+    gpu_name = settings.gpu_type
+    gpu_type = gpu_types.of_machine(gpu_name, settings.results) if gpu_name else None
 
 set_environment(settings)
 results = str(settings.results)

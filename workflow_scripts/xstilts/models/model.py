@@ -196,5 +196,9 @@ def save_model(model: Model, folder: Path, group: distributed.Group) -> None:
 
 
 def tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:
-    """Return arrays as tensors on a device."""
-    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    """Return arrays as tensors on a device, to which they may still be on the way."""
+    found = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if device.type == "cuda":
+        # only out of pinned memory the copy is one that nothing waits for
+        found = {name: value.pin_memory() for name, value in found.items()}
+    return {name: value.to(device, non_blocking=True) for name, value in found.items()}

@@ -289,7 +289,7 @@ def _work(
     again = int(hardware.recomputes(spec.method.name))
     passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
-    copies, batches = _copies(shape, spec.numerics), spec.sampling.tasks_per_step
+    copies = _copies(shape, spec.numerics)
     product = _bytes(spec.numerics.precision)
     tokens, found = 0.0, []
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
@@ -298,11 +298,11 @@ def _work(
         products = 2 * (shape.matrices + _predicted_share(size, shape) * shape.embeddings)
         kept = shape.activations(positions, length, product, None)
         limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
+        batches = math.ceil(positions / gpus / (limit or math.inf)) or 1
         # a number of a matrix is read for its product, and read and written once more where there is a copy
-        step = roofline.step(
-            shape, spec.method, copies > 0, trained, kept, product * shape.matrices + 3 * copies, 2 + again,
-            batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1),
-        )  # fmt: skip
+        weights = product * shape.matrices + 3 * copies
+        batches = max(batches, spec.sampling.tasks_per_step)
+        step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, batches)
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))

@@ -48,10 +48,7 @@ def claim_gpus(locks: Path, number: int) -> None:
         free = _free(locks, devices)
         if len(free) >= number:
             taken = sorted(free)[:number]
-            # a process that this one becomes, or starts, goes on holding them
-            for device in taken:
-                os.set_inheritable(free[device].fileno(), True)
-                _held.append(free[device])
+            _held.extend(free[device] for device in taken)
             for device in set(free) - set(taken):
                 free[device].close()
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, taken))

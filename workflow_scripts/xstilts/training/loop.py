@@ -40,7 +40,7 @@ from xstilts.store.specs import to_json
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
-from xstilts.training import gradient_conflict, loss_scale
+from xstilts.training import gradient_conflict, loss_scale, memory
 from xstilts.training.checkpoints import resume, save_checkpoint
 from xstilts.training.interruption import Interruption
 from xstilts.training.metrics import StepMetrics
@@ -217,21 +217,28 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     stopping = spec.early_stopping
     batches = Batches(
         schedule, run.tasks, run.data, loss_scale.factors(run.tasks, run.data, spec.sampling, model), spec.seed, group,
-        run.hardware.max_tokens_per_device, run.device.type == "cuda",
+        run.hardware, run.device.type == "cuda",
     )  # fmt: skip
     ended = _has_ended(spec, state)
+    if run.device.type == "cuda" and not ended:
+        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
     saved_at = time.monotonic()
     with (
         Progress(schedule.steps, state["step"]) as progress,
         StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
         Interruption() as signals,
     ):
+
+        def asked() -> tuple[bool, bool]:
+            return signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds
+
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
-                taken = take_step(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record
+                taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record, asked
                 )
+            interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
             progress.update(losses)
@@ -240,8 +247,6 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
                 ended = _evaluate(run, model, step + 1, state, workplace)
-            interrupted = group.any(signals.received)
-            due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
@@ -361,7 +366,8 @@ def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplac
         task.task: prediction.evaluate(model, task, splits["dev"], run.device)[0]
         for task, splits in zip(run.tasks, run.data, strict=True)
     }
-    score = macro_score(run.tasks, scores)
+    # processes may round differently, and have to agree on whether to go on
+    score = run.group.share(macro_score(run.tasks, scores))
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
     log.info("step %d: dev %s %.2f", step, run.tasks[0].metric if len(run.tasks) == 1 else "mean", score)
