@@ -289,7 +289,7 @@ def _work(
     again = int(hardware.recomputes(spec.method.name))
     passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
-    copies, batches = _copies(shape, spec.numerics), spec.sampling.tasks_per_step
+    copies = _copies(shape, spec.numerics)
     product = _bytes(spec.numerics.precision)
     tokens, found = 0.0, []
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
