@@ -190,6 +190,8 @@ def test_predictions_by_hand(scale):
     found, _ = of(scale, "predictions", "xlm-roberta-large.jiant.none.s1.xnli")
     matrices, attention = 24 * 12 * 1024 * 1024, 24 * 2 * 2 * 256 * 1024
     assert found.tokens == 15 * 5010 * 256 and found.trained == found.gradients == found.disk == 0
+    # matrices in the type of products
+    assert found.weights == found.loaded - 2 * matrices
     assert found.operations == pytest.approx(found.tokens * (2 * matrices + attention))
     vectors, node = of(scale, "embeddings", "xlm-roberta-large.jiant.none.s1.tatoeba_after_squad")
     prepared = scale[0].nodes[scale[0].nodes[node.spec.parents["tokens"]].spec.parents["prepared"]].spec
