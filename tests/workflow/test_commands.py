@@ -44,7 +44,7 @@ def test_list(fresh):
 
 
 def test_cluster_profile(fresh):
-    done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n", "all", "check_gpu")
+    done = fresh.run("snakemake", "all", "check_gpu", "--cores", "all", "--profile", "slurm", "-n")
     blocks = re.split("\n\\[", done.stdout)
     (training,) = [block for block in blocks if "\nrule intermediate:" in block]
     (check,) = [block for block in blocks if "\nrule check_gpu:" in block]

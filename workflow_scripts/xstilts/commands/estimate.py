@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     plan = plan_unindexed(study, entries, settings)
     gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
     if arguments.compare:
-        found, others = estimate_compared.ran(plan, entries, settings, gpu_type)
-        sys.stdout.write(estimate_compared.text(found, others, gpu_type))
+        ran, others = estimate_compared.ran(plan, entries, settings, gpu_type)
+        sys.stdout.write(estimate_compared.text(ran, others, gpu_type))
         return
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:

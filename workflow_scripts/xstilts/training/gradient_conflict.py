@@ -54,7 +54,7 @@ class GradientRecord:
             products += _products(sums)
         pairs = list(itertools.combinations_with_replacement(range(count), 2))
         # of weights that every process has whole all products are as many times too large, which no cosine shows
-        dot = {(i, j): group.sum(float(products[i, j])) for i, j in pairs}
+        dot = dict(zip(pairs, group.sums([products[pair] for pair in pairs]), strict=True))
         return [
             {"step": step, "tasks": sorted((self._tasks[i], self._tasks[j])), "cosine": round(value / norms, 6)}
             for (i, j), value in dot.items()

@@ -16,7 +16,7 @@ import torch
 
 from xstilts.errors import UserError, reading
 from xstilts.hardware import Hardware, may_recompute
-from xstilts.models import distributed
+from xstilts.models import architecture, distributed
 from xstilts.models.model import Model
 from xstilts.phase import Optimisation
 from xstilts.store.files import write_atomically
@@ -26,7 +26,8 @@ from xstilts.training.step import Batch, Batches, add_gradients
 
 log = logging.getLogger(__name__)
 
-_FILE = "memory.json"
+# in a work directory
+FILE = "memory.json"
 T = TypeVar("T")
 
 
@@ -42,7 +43,7 @@ def resumed(workplace: Path, hardware: Hardware, group: distributed.Group) -> Ha
         UserError: if what stands in the work directory cannot be read.
     """
     if group.leads:
-        path = workplace / _FILE
+        path = workplace / FILE
         if path.exists():
             with reading(path, f"delete {path} and run again"):
                 noted = json.loads(path.read_text(encoding="utf-8"))
@@ -60,7 +61,7 @@ def _note(workplace: Path, hardware: Hardware) -> None:
         "max_tokens_per_device": hardware.max_tokens_per_device,
         "gradient_checkpointing": hardware.gradient_checkpointing,
     }
-    write_atomically(workplace / _FILE, json.dumps(noted) + "\n")
+    write_atomically(workplace / FILE, json.dumps(noted) + "\n")
 
 
 def fitting(take: Callable[..., T], batches: Batches, step: int, method: str, workplace: Path) -> Callable[..., T]:
@@ -90,12 +91,13 @@ def fitting(take: Callable[..., T], batches: Batches, step: int, method: str, wo
         group: distributed.Group,
         device: torch.device,
         record: GradientRecord | None = None,
+        *flags: object,
     ) -> T:
         began: list[bool] = []
         with optimiser.register_step_pre_hook(lambda *_: began.append(True)):
             while True:
                 try:
-                    return take(model, optimiser, tasks, of_step, rate, settings, group, device, record)
+                    return take(model, optimiser, tasks, of_step, rate, settings, group, device, record, *flags)
                 except torch.OutOfMemoryError as error:
                     lacked = _first_line(error)
                 if began:
@@ -181,7 +183,7 @@ def _divided_more(
         raise UserError(f"step {step}: {lacked}; the next run continues with {how}")
     log.warning("step %d: %s; from here on with %s", step, lacked, how)
     if hardware.recomputes(method) and not before.gradient_checkpointing:
-        model.backbone.transformer.activation_checkpointing_enable()
+        architecture.recompute_layers(model.backbone.transformer)
     return found
 
 

@@ -1,7 +1,7 @@
 """What an optimiser step is made of: the batch in micro-batches, the loss, the learning rate, and when to give up."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -173,10 +173,12 @@ class Taken:
     Attributes:
         losses: of each of its batches, without its factor: the mean over the terms of the whole batch.
         gradient_norm: that of all gradients together, before it is limited.
+        flags: which of the flags any process has.
     """
 
     losses: list[float]
     gradient_norm: float
+    flags: list[bool]
 
 
 def take_step(
@@ -189,6 +191,7 @@ def take_step(
     group: distributed.Group,
     device: torch.device,
     record: GradientRecord | None = None,
+    flags: Callable[[], Sequence[bool]] = tuple,
 ) -> Taken:
     """Do one optimiser step on the sum of its batches' losses, each times the factor of its batch.
 
@@ -202,6 +205,7 @@ def take_step(
         group: the processes that take the step together.
         device: where the model is.
         record: where the gradients of the batches are kept; None for nowhere.
+        flags: gives at the end of the step what processes tell each other beside.
     """
     for parameters in optimiser.param_groups:
         parameters["lr"] = rate
@@ -217,7 +221,10 @@ def take_step(
     norm = torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
     optimiser.step()
     optimiser.zero_grad()
-    return Taken([group.sum(loss.item()) for loss in losses], distributed.whole(norm).item())
+    # all of a step's numbers at once, for each costs a wait for the device and the other processes
+    norms = distributed.whole(norm) / group.size
+    sums, number = group.sums([*losses, norms], *flags()), len(losses)
+    return Taken(sums[:number], sums[number], [one > 0 for one in sums[number + 1 :]])
 
 
 def add_gradients(
