@@ -37,6 +37,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler  # noqa: E402
 from xstilts import forms  # noqa: E402
 from xstilts.data.sampler import Schedule  # noqa: E402
 from xstilts.forms import heads  # noqa: E402
+from xstilts.hardware import Hardware  # noqa: E402
 from xstilts.models import distributed  # noqa: E402
 from xstilts.models.backbone import Backbone  # noqa: E402
 from xstilts.models.model import Model, make_head  # noqa: E402
@@ -160,7 +161,7 @@ class Ours:
         self._optimiser = make_optimiser(self.model, OPTIMISATION)
         data = [{"train": SimpleNamespace(tokens=task.tokens, rows=task.rows)}]
         group = distributed.Group()
-        self._batches = Batches(schedule, [task.spec], data, [1.0], seed, group, None, device != "cpu")
+        self._batches = Batches(schedule, [task.spec], data, [1.0], seed, group, Hardware(), device != "cpu")
         self._steps, self._done, self._task, self._device = list(steps), 0, task.spec, torch.device(device)
 
     def run(self, count: int) -> list[float]:

@@ -74,7 +74,8 @@ with in_one_line():
     if workflow.is_main_process and not by_xstilts_run:
         pins.refuse_changed_folders(settings.study)
     plan = plan_of(settings)
-    gpu_type = gpu_types.of_machine(settings.gpu_type, settings.results)
+    gpu_name = settings.gpu_type
+    gpu_type = gpu_types.of_machine(gpu_name, settings.results) if gpu_name else None
 
 set_environment(settings)
 results = str(settings.results)
@@ -174,6 +175,8 @@ def hardware(stage):
             *(["--processes", str(resources.gpu)] if resources.gpu > 1 else []),
             *(["--max-tokens-per-device", str(tokens)] if tokens else []),
             *(["--gradient-checkpointing"] if again else []),
+            *["--checkpoint-seconds", str(settings.checkpoint_seconds)],
+            *(["--reproducible-kernels"] if settings.reproducible_kernels else []),
         ]
 
     return options

@@ -133,5 +133,5 @@ def batches_of(trained, node, group=None, tokens=None):
     """Return the batches of a training for one of the processes of a group, of every step all."""
     run = loop.prepare(node.spec, trained[1], Path(), Hardware(), Group())
     factors = [1.0] * len(run.tasks)
-    batches = Batches(run.schedule, run.tasks, run.data, factors, 1, group or Group(), tokens, False)
+    batches = Batches(run.schedule, run.tasks, run.data, factors, 1, group or Group(), Hardware(tokens), False)
     return [batch for step in range(run.schedule.steps) for batch in batches.at(step)]

@@ -44,7 +44,7 @@ def test_list(fresh):
 
 
 def test_cluster_profile(fresh):
-    done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n", "all", "check_gpu")
+    done = fresh.run("snakemake", "all", "check_gpu", "--cores", "all", "--profile", "slurm", "-n")
     blocks = re.split("\n\\[", done.stdout)
     (training,) = [block for block in blocks if "\nrule intermediate:" in block]
     (check,) = [block for block in blocks if "\nrule check_gpu:" in block]
@@ -65,7 +65,7 @@ def test_job_has_the_gpus_of_one_node(tmp_path):
     report.parent.mkdir(parents=True)
     measured = {"gpu": "small", "rates": {"bfloat16": 1, "float32": 1}, "bandwidth": 1e9, "launch": 1, "memory": 80_000}
     report.write_text(json.dumps(measured))
-    done = project.run("snakemake", "-n", "--cores", "1", check=False)
+    done = project.snakemake("-n", check=False)
     assert done.returncode
     assert "does not fit 8 GPUs of type measured: " in done.stdout + done.stderr
 

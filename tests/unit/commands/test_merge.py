@@ -42,8 +42,10 @@ def test_a_merged_arm(tmp_path):
     cell = next(cell for cell in plan.cells if cell.mixture == "merged")
     of_plan = trainings.models_behind(plan.study_plan, cell.node)
     assert list(of_plan) == [target, merged.id, *merged.spec.members, merged.spec.parents["model"]]
-    # no training on both, which others could be compared with as parts of it
-    assert related_mixtures.members(plan.study_plan).keys() == {"one", "two"}
+    # no training on both, whose parts the single tasks would be, and no control of one
+    members = related_mixtures.members(plan.study_plan)
+    assert {task.task for task in members["merged"]} == {"mnli", "commonsenseqa"}
+    assert related_mixtures.nested(members) == {} and related_mixtures.controls(members) == []
     assert isinstance(plan.study_plan.nodes[merged.id].spec, MergedSpec)
 
 

@@ -1,7 +1,7 @@
-"""Where a job computes, by what it was given; and in which types several processes do."""
+"""Where a job computes, by what it was given; in which types several processes do, and what they say to each other."""
 
-import os
-import socket
+import time
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -10,10 +10,11 @@ from torch import nn
 from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.models import distributed
-from xstilts.models.distributed import Group
+from xstilts.models.distributed import Group, lost
 from xstilts.models.model import tensors
 
 from tests.builders.models import CPU, fresh
+from tests.builders.processes import together
 
 # a rule in a job of Slurm's is a step
 GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
@@ -91,28 +92,21 @@ def losses_of(families, splits, name, method, precision, group):
     return losses, types
 
 
-def rank_of_two(rank, port, families, splits, folder):
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
-    group = distributed.join(2)
-    found = {
-        (name, precision): losses_of(families, splits, name, method, precision, group)
-        for name, method in SHARDED
-        for precision in ("float32", "bfloat16")
-    }
-    if group.leads:
-        torch.save(found, folder / "found.pt")
-    torch.distributed.destroy_process_group()
-
-
 @pytest.fixture(scope="module")
 def of_two(families, family_splits, tmp_path_factory):
-    """What two processes, forked from this one, find."""
+    """What two processes find."""
     folder = tmp_path_factory.mktemp("sharded")
-    with socket.socket() as free:
-        free.bind(("", 0))
-        port = free.getsockname()[1]
-    given = (port, families, family_splits, folder)
-    torch.multiprocessing.start_processes(rank_of_two, given, nprocs=2, start_method="fork")
+
+    def find(group):
+        found = {
+            (name, precision): losses_of(families, family_splits, name, method, precision, group)
+            for name, method in SHARDED
+            for precision in ("float32", "bfloat16")
+        }
+        if group.leads:
+            torch.save(found, folder / "found.pt")
+
+    together(2, find)
     return torch.load(folder / "found.pt", weights_only=True)
 
 
@@ -129,3 +123,46 @@ def test_layers_are_gathered_in_the_type_of_their_products(families, family_spli
     held = torch.float32 if method == "full" else product
     expected = {("matrix", product), ("other", held), ("held", held), ("held", torch.float32)}
     assert types == {*expected, ("gradient", torch.float32)}
+
+
+def test_sums_are_those_of_all_processes():
+    """In float64: what one process has in float32 it has back."""
+    value = torch.tensor(0.1)
+    assert Group().sums([value], True, 2.5) == [value.item(), 1.0, 2.5]
+
+    def check(group):
+        assert group.sums([torch.tensor(float(group.rank))], group.leads, 0.25) == [1.0, 1.0, 0.5]
+        assert group.share(f"of {group.rank}") == "of 0"
+
+    together(2, check)
+
+
+def test_no_process_waits_long_for_one_that_does_not_come(monkeypatch):
+    monkeypatch.setattr(distributed, "_TIMEOUT", timedelta(seconds=1))
+
+    def wait(group):
+        if group.rank == 1:
+            time.sleep(3)
+            return
+        with pytest.raises(RuntimeError) as error:
+            group.sums([torch.tensor(1.0)])
+        found = lost(error.value)
+        assert found.startswith("processes waited in vain for one another: ") and "\n" not in found
+
+    together(2, wait)
+
+
+def test_a_process_that_has_ended_is_noticed_at_once():
+    def leave(group):
+        if group.rank == 1:
+            return
+        with pytest.raises(RuntimeError) as error:
+            group.share(None)
+            group.sums([torch.tensor(1.0)])
+        assert lost(error.value) == ""
+
+    together(2, leave)
+
+
+def test_other_errors_are_no_loss():
+    assert lost(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")) is None

@@ -24,7 +24,6 @@ def leave(results, **changes):
 
 
 def test_what_was_measured_comes_first(tmp_path):
-    assert of_machine(None, tmp_path) is None
     assert of_machine("h100", tmp_path) == GPU_TYPES["h100"]
     assert GPU_TYPES["h100"].rate("bfloat16") == pytest.approx(0.7 * 989e12)
     leave(tmp_path)

@@ -86,7 +86,7 @@ def test_the_loss_of_a_step_of_several_tasks_by_hand(trained, tmp_path):
     logs = [math.log(number) for number in (3, positions, 5, vocabulary)]
     factors = loss_scale.factors(prepared.tasks, prepared.data, spec.sampling, model)
     assert factors == pytest.approx([1 / log for log in logs])
-    batches = Batches(prepared.schedule, prepared.tasks, prepared.data, factors, 1, Group(), None, False)
+    batches = Batches(prepared.schedule, prepared.tasks, prepared.data, factors, 1, Group(), Hardware(), False)
     step = next(step for step in range(6) if len({batch.task for batch in batches.at(step)}) == 2)
     of_step = batches.at(step)
     losses, expected = [], 0.0

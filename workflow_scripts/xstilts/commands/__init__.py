@@ -5,11 +5,9 @@ The commands of rules take ``--spec`` (canonical JSON) and ``--output`` (the man
 """
 
 import argparse
-import contextlib
 import importlib
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,23 +111,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(module: ModuleType, arguments: argparse.Namespace) -> None:
     """Run a command that makes a node, unless the node is whole already; then delete what nothing needs any more.
 
-    Several processes that train together have their ranks from the one that became their launcher, which goes on
-    holding the node. The first of them holds what they read.
+    A process that only helps another one with it (``helps``) leaves all this to that one: it would wait for its locks.
     """
     spec = arguments.spec = specs.from_json(arguments.spec)
     results = results_of(arguments.output)
-    several = getattr(arguments, "processes", 1) > 1
-    rank = os.environ.get("RANK") if several else "0"
+    if hasattr(module, "helps") and module.helps(arguments):
+        module.run(arguments)
+        return
 
     def run() -> None:
-        with opening.parents(spec, results) if rank == "0" else contextlib.nullcontext():
+        with opening.parents(spec, results):
             module.run(arguments)
 
-    if several and rank is not None:
-        run()
-    else:
-        node.make(arguments.output, spec, run)
-    if getattr(arguments, "plan", None) is not None and rank in (None, "0"):
+    node.make(arguments.output, spec, run)
+    if getattr(arguments, "plan", None) is not None:
         retention.delete_unneeded(results, arguments.plan, spec.parents.values(), arguments.keep_models)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from xstilts.errors import UserError
 from xstilts.planning import (
     estimate,
+    estimate_compared,
     estimate_table,
     gpu_types,
     measured_size,
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="the GPU type of memory plans and hours (gpu_type of config.yaml, else h100)",
     )
+    parser.add_argument("--compare", action="store_true", help="the estimate against what ran on GPUs")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,7 +50,10 @@ def run(arguments: argparse.Namespace) -> None:
     study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
     gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
-    assert gpu_type is not None
+    if arguments.compare:
+        ran, others = estimate_compared.ran(plan, entries, settings, gpu_type)
+        sys.stdout.write(estimate_compared.text(ran, others, gpu_type))
+        return
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:
         costs[stage] = []

@@ -60,9 +60,11 @@ class Schedule:
     def _batch(self, task: int, visit: int) -> tuple[int, np.ndarray]:
         """Return a task's number and the instances of its batch with a number."""
         epoch, place = divmod(visit, math.ceil(len(self._shares[task].instances) / self._sizes[task]))
-        if self._epochs.get(task, (None,))[0] != epoch:
-            self._epochs[task] = (epoch, self._epoch(task, epoch))
-        return task, self._epochs[task][1][place]
+        known = self._epochs.get(task)
+        if known is None or known[0] != epoch:
+            # another thread may ask for another epoch meanwhile
+            known = self._epochs[task] = (epoch, self._epoch(task, epoch))
+        return task, known[1][place]
 
     def counts(self) -> dict[str, TaskCounts]:
         """Return for each task its probability, and how many batches and examples of it are drawn."""

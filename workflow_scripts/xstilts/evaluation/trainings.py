@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MEMBER, MODEL, is_kind
+from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL
 from xstilts.store.specs.models import IntermediateSpec, MergedSpec, ModelSpec, PretrainedSpec, TargetSpec
 from xstilts.store.study_plan import StudyPlan
 
@@ -51,7 +51,9 @@ def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
         if node.partition("/")[0] in _MODELS:
             yield node
         if node.partition("/")[0] == MergedSpec.stage:
-            yield from (parent for role, parent in plan.nodes[node].parents.items() if is_kind(role, MEMBER))
+            spec = plan.nodes[node].spec
+            assert isinstance(spec, MergedSpec)
+            yield from spec.members
         parents = plan.nodes[node].parents
         node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")
 

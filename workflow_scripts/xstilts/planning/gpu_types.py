@@ -65,8 +65,8 @@ GPU_TYPES = {
 }
 
 
-def of_machine(name: str | None, results: Path) -> GpuType | None:
-    """Return the GPU type that config.yaml names, with what was measured of it; None for none.
+def of_machine(name: str, results: Path) -> GpuType:
+    """Return the GPU type that config.yaml names, with what was measured of it.
 
     Args:
         name: a key of ``GPU_TYPES``, or ``measured`` for the GPU that was.
@@ -75,8 +75,6 @@ def of_machine(name: str | None, results: Path) -> GpuType | None:
     Raises:
         UserError: if it is to be a measured one, and none was measured or several were; as ``gpu_report.read``.
     """
-    if name is None:
-        return None
     reports = gpu_report.of_machine(results)
     if name == MEASURED:
         if len(reports) != 1:
@@ -95,15 +93,19 @@ def _measured(stated: GpuType, report: GpuReport) -> GpuType:
     Raises:
         UserError: if a rate that is needed is neither measured nor stated.
     """
-    rates = {name: report.rates.get(name) or _REACHED * getattr(stated, name) for name in ("bfloat16", "float32")}
-    for name, value in rates.items():
-        if not value:
+
+    def rate(name: str, otherwise: float) -> float:
+        found = report.rates.get(name) or _REACHED * otherwise
+        if not found:
             raise UserError(f"{report.gpu}: its rate of {name} was not measured; run xstilts check-gpu again")
+        return found
+
     return replace(
         stated,
         memory=report.memory / 1e9,
+        bfloat16=rate("bfloat16", stated.bfloat16),
+        float32=rate("float32", stated.float32),
         bandwidth=report.bandwidth / 1e12,
         reached=1.0,
         launch=report.launch,
-        **rates,
     )

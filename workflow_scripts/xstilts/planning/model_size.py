@@ -123,7 +123,7 @@ class Shape:
             return tokens * self.width
         return tokens * self.stacks[-1].layers * 2 * self.stacks[-1].keys
 
-    def activations(self, positions: int, length: int, size: int, checkpoints: int | None) -> float:
+    def activations(self, positions: float, length: float, size: int, checkpoints: int | None) -> float:
         """Return the bytes that are kept for the backward pass.
 
         Korthikanti et al. 2022, section 4.1, term by term, with norms in float32: for XLM-R in bfloat16 38 bytes a

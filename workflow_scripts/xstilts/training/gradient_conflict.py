@@ -31,6 +31,11 @@ class GradientRecord:
         self._tasks: list[str] = []
         self._sums: list[list[torch.Tensor | None]] = []
 
+    def restart(self) -> None:
+        """Forget what was noted of a step that is taken again."""
+        self._tasks.clear()
+        self._sums.clear()
+
     def add(self, task: str) -> None:
         """Note that a batch of a task has been computed."""
         self._tasks.append(task)
@@ -49,7 +54,7 @@ class GradientRecord:
             products += _products(sums)
         pairs = list(itertools.combinations_with_replacement(range(count), 2))
         # of weights that every process has whole all products are as many times too large, which no cosine shows
-        dot = {(i, j): group.sum(float(products[i, j])) for i, j in pairs}
+        dot = dict(zip(pairs, group.sums([products[pair] for pair in pairs]), strict=True))
         return [
             {"step": step, "tasks": sorted((self._tasks[i], self._tasks[j])), "cosine": round(value / norms, 6)}
             for (i, j), value in dot.items()

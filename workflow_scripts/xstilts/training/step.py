@@ -1,7 +1,7 @@
 """What an optimiser step is made of: the batch in micro-batches, the loss, the learning rate, and when to give up."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import ExplodedError
 from xstilts.forms import FORMS
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
 from xstilts.phase import Optimisation
@@ -76,7 +77,7 @@ class Batches:
         factors: Sequence[float],
         seed: int,
         group: distributed.Group,
-        max_tokens_per_device: int | None,
+        hardware: Hardware,
         ahead: bool,
     ) -> None:
         """Say which share of which batches is computed.
@@ -88,11 +89,11 @@ class Batches:
             factors: of their losses.
             seed: of the run.
             group: the processes among which a batch is divided.
-            max_tokens_per_device: tokens, padding included, that are computed at once; None for the whole share.
+            hardware: how many tokens are computed at once; it may be changed meanwhile (``memory.py``).
             ahead: whether a batch is made while the one before it is computed.
         """
         self._schedule, self._tasks, self._data, self._factors, self._seed = schedule, tasks, data, factors, seed
-        self._group, self._max_tokens, self._ahead = group, max_tokens_per_device, ahead
+        self._group, self.hardware, self._ahead = group, hardware, ahead
 
     def from_step(self, first: int) -> Iterator[list[Batch]]:
         """Yield the batches of each step from one on to the last."""
@@ -101,11 +102,25 @@ class Batches:
             yield from map(self.at, steps)
             return
         with ThreadPoolExecutor(1) as maker:
-            coming = [maker.submit(self.at, step) for step in steps[:1]]
+            coming, made_for = [maker.submit(self.at, step) for step in steps[:1]], self.hardware
             for step in steps:
                 batches = coming.pop().result()
+                if made_for is not self.hardware:
+                    batches, made_for = self.at(step), self.hardware
                 coming += [maker.submit(self.at, after) for after in steps[step + 1 - first : step + 2 - first]]
                 yield batches
+
+    def largest(self) -> list[int]:
+        """Return for each task the step of its largest batch, padding included, as far as it is computed at once."""
+        found: dict[int, tuple[tuple[float, int], int]] = {}
+        limit = self.hardware.max_tokens_per_device or math.inf
+        for step in range(self._schedule.steps):
+            for task, instances in self._schedule.batches(step):
+                tokens = self._data[task]["train"].tokens
+                longest, sequences = int(tokens.lengths[instances].max()), len(tokens.sequences(instances))
+                size = (min(longest * sequences, limit), longest)
+                found[task] = max(found.get(task, (size, step)), (size, step), key=lambda sized: sized[0])
+        return [step for _, step in found.values()]
 
     def at(self, step: int) -> list[Batch]:
         """Return this process's shares of a step's batches, whose losses count equally."""
@@ -118,7 +133,7 @@ class Batches:
         module = forms.get(form)
         portions, size = [Portion(instances)], self._group.size
         if FORMS[form].separable:
-            portions = divide(tokens, instances, size, self._max_tokens)[self._group.rank]
+            portions = divide(tokens, instances, size, self.hardware.max_tokens_per_device)[self._group.rank]
         micro_batches = []
         for portion in portions:
             inputs, targets = module.batch(tokens, portion.instances, key)
@@ -158,10 +173,12 @@ class Taken:
     Attributes:
         losses: of each of its batches, without its factor: the mean over the terms of the whole batch.
         gradient_norm: that of all gradients together, before it is limited.
+        flags: which of the flags any process has.
     """
 
     losses: list[float]
     gradient_norm: float
+    flags: list[bool]
 
 
 def take_step(
@@ -174,6 +191,7 @@ def take_step(
     group: distributed.Group,
     device: torch.device,
     record: GradientRecord | None = None,
+    flags: Callable[[], Sequence[bool]] = tuple,
 ) -> Taken:
     """Do one optimiser step on the sum of its batches' losses, each times the factor of its batch.
 
@@ -187,6 +205,7 @@ def take_step(
         group: the processes that take the step together.
         device: where the model is.
         record: where the gradients of the batches are kept; None for nowhere.
+        flags: gives at the end of the step what processes tell each other beside.
     """
     for parameters in optimiser.param_groups:
         parameters["lr"] = rate
@@ -195,17 +214,20 @@ def take_step(
     losses = []
     for batch in batches:
         task = tasks[batch.task]
-        losses.append(_add_gradients(model, task, batch, group, device))
+        losses.append(add_gradients(model, task, batch, group, device))
         if record is not None:
             record.add(task.task)
     trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
     optimiser.step()
     optimiser.zero_grad()
-    return Taken([group.sum(loss.item()) for loss in losses], distributed.whole(norm).item())
+    # all of a step's numbers at once, for each costs a wait for the device and the other processes
+    norms = distributed.whole(norm) / group.size
+    sums, number = group.sums([*losses, norms], *flags()), len(losses)
+    return Taken(sums[:number], sums[number], [one > 0 for one in sums[number + 1 :]])
 
 
-def _add_gradients(
+def add_gradients(
     model: Model, task: TaskSpec, batch: Batch, group: distributed.Group, device: torch.device
 ) -> torch.Tensor:
     """Add the gradients of a batch to those of the weights, and return this process's part of the batch's loss."""

@@ -38,7 +38,7 @@ def test_a_gpu_is_busy_while_kernels_run_and_not_while_ranges_of_them_last(tmp_p
         return profiles[-1]
 
     monkeypatch.setattr(training_speed, "profile", profile)
-    found = training_speed.activity(machine(tmp_path), SimpleNamespace(batch=int, take=float), range(2))
+    found = training_speed.activity(machine(tmp_path), SimpleNamespace(batches=int, take=float), range(2))
     assert (found.seconds, found.launches, found.waits) == (1.5, 20, 2)
 
 
@@ -56,7 +56,7 @@ def test_the_largest_number_of_tokens_that_fits_is_taken(tmp_path, monkeypatch, 
     here = machine(tmp_path)
     tried = []
 
-    def take(self, batch):
+    def take(self, batches):
         tried.append(self.budget)
         assert all(weight.grad is None for weight in self.model.parameters())
         if self.budget > fits:
@@ -65,13 +65,13 @@ def test_the_largest_number_of_tokens_that_fits_is_taken(tmp_path, monkeypatch, 
             raise torch.OutOfMemoryError("of 80 GB")
         return 0.0
 
-    def init(self, model, *arguments, max_tokens_per_device, **settings):
-        self.model, self.budget = model, max_tokens_per_device
+    def init(self, model, *arguments, hardware):
+        self.model, self.budget = model, hardware.max_tokens_per_device
 
     monkeypatch.setattr(training_speed, "random_model", lambda *_: torch.nn.Linear(1, 1))
     monkeypatch.setattr(Steps, "__init__", init)
     monkeypatch.setattr(Steps, "take", take)
-    monkeypatch.setattr(Steps, "batch", lambda self, step: SimpleNamespace(micro_batches=[]))
+    monkeypatch.setattr(Steps, "batches", lambda self, step: [SimpleNamespace(tokens=1)])
     monkeypatch.setattr(training_speed, "TRAININGS", TRAININGS[:1])
     rows = [*training_speed.run(here)]
     assert [*dict.fromkeys(tried)] == [budget for budget in BUDGETS if budget >= fits]

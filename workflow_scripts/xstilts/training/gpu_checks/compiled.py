@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from xstilts.models import stacks
 from xstilts.store.specs.models import Numerics
 from xstilts.training.gpu_checks.checks import NOT_RUN, REPORTED, Check
 from xstilts.training.gpu_checks.machine import Machine
@@ -43,14 +44,14 @@ def _seconds(machine: Machine, is_compiled: bool) -> tuple[float, float]:
     model = random_model(config_of(content), FULL, numerics, machine.device)
     if is_compiled:
         # as the loop does for a recipe with `compile`
-        model.backbone.transformer.compile(dynamic=True)
+        stacks.compile_layers(model.backbone.transformer)
     steps = Steps(model, tokens, _WARM + _STEPS, machine.device)
     started = time.perf_counter()
     for step in range(_WARM):
-        steps.take(steps.batch(step))
+        steps.take(steps.batches(step))
     machine.synchronise()
     begun = time.perf_counter()
     for step in range(_WARM, _WARM + _STEPS):
-        steps.take(steps.batch(step))
+        steps.take(steps.batches(step))
     machine.synchronise()
     return (time.perf_counter() - begun) / _STEPS, begun - started

@@ -1,6 +1,6 @@
 """Models with random weights, tokens that say nothing, and steps of the package's own training on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from xstilts.data.sampler import Schedule
+from xstilts.hardware import Hardware
 from xstilts.models import adapters, architecture
 from xstilts.models.backbone import Backbone
 from xstilts.models.distributed import Group
@@ -17,7 +18,7 @@ from xstilts.store.sampling import Sampling, TaskShare
 from xstilts.store.specs.models import Method, Numerics, TaskSpec
 from xstilts.tokenization.tokens import Tokens, TokensBuilder
 from xstilts.training.gpu_checks.trainings import LABELS, LEARNING_RATE, OPTIMISATION, SEED, TASK
-from xstilts.training.step import Batches, make_optimiser, take_step
+from xstilts.training.step import Batch, Batches, make_optimiser, take_step
 
 PAD = 0
 # the first of the tokens that texts have: those before it are special ones of some family
@@ -97,7 +98,7 @@ class Steps:
 
     def __init__(
         self, model: Model, tokens: Tokens, steps: int, device: torch.device, task: TaskSpec = TASK,
-        group: Group | None = None, max_tokens_per_device: int | None = None, rate: float = LEARNING_RATE,
+        group: Group | None = None, hardware: Hardware | None = None, rate: float = LEARNING_RATE,
     ) -> None:  # fmt: skip
         """Begin before the first step.
 
@@ -108,35 +109,32 @@ class Steps:
             device: where the model is.
             task: the model's.
             group: the processes that train together; None for this one alone.
-            max_tokens_per_device: tokens that are computed at once.
+            hardware: how many tokens are computed at once; None for whole batches.
             rate: the learning rate of every step.
         """
         self.model, self._task, self._device, self._rate = model, task, device, rate
         self._group = group or Group()
         self._optimiser = make_optimiser(model, OPTIMISATION)
-        self._schedule = schedule_of(tokens, task, steps)
         data: list[Any] = [{"train": SimpleNamespace(tokens=tokens)}]
         self._batches = Batches(
-            self._schedule, [task], data, SEED, self._group, max_tokens_per_device, device.type == "cuda"
-        )
+            schedule_of(tokens, task, steps), [task], data, [1.0], SEED, self._group, hardware or Hardware(),
+            device.type == "cuda",
+        )  # fmt: skip
 
     def losses(self) -> list[float]:
         """Take all steps, and return their losses."""
-        return [self.take(batch) for batch in self._batches.from_step(0)]
+        return [self.take(batches) for batches in self._batches.from_step(0)]
 
-    def take(self, batch: Any) -> float:
-        """Take a step on a batch, and return its loss."""
-        return take_step(
-            self.model, self._optimiser, self._task, batch, self._rate, OPTIMISATION, self._group, self._device
+    def take(self, batches: Sequence[Batch]) -> float:
+        """Take a step on its one batch, and return its loss."""
+        taken = take_step(
+            self.model, self._optimiser, [self._task], batches, self._rate, OPTIMISATION, self._group, self._device
         )
+        return taken.losses[0]
 
-    def batch(self, step: int) -> Any:
-        """Return the batch of a step."""
+    def batches(self, step: int) -> list[Batch]:
+        """Return the one batch of a step."""
         return self._batches.at(step)
-
-    def lengths(self, step: int, tokens: Tokens) -> np.ndarray:
-        """Return the lengths of the texts of a step."""
-        return tokens.lengths[self._schedule.batch(step)[1]]
 
 
 def outputs(model: Model, tokens: Tokens, device: torch.device, task: TaskSpec = TASK) -> torch.Tensor:

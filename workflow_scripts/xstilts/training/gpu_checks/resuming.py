@@ -17,8 +17,9 @@ from xstilts.training.gpu_checks.families import LONGEST, VOCABULARY
 from xstilts.training.gpu_checks.machine import Machine
 from xstilts.training.gpu_checks.runs import Size
 
-_SIZE = Size(VOCABULARY, LONGEST, batch_size=8, steps=40)
-_HARDWARE = Hardware(checkpoint_seconds=0)
+_SIZE = Size(VOCABULARY, 5, LONGEST, batch_size=8, steps=16)
+# a checkpoint after every step
+_OFTEN = Hardware(checkpoint_seconds=0)
 
 
 def run(machine: Machine) -> Iterator[Check]:
@@ -27,14 +28,14 @@ def run(machine: Machine) -> Iterator[Check]:
     for is_reproducible in (False, True):
         how = "reproducible kernels" if is_reproducible else "as is"
         place = machine.scratch / how.replace(" ", "-")
-        whole, again = (_trained(model, place / name, is_reproducible) for name in ("whole", "again"))
+        whole, again = (_trained(model, place / name, Hardware(), is_reproducible) for name in ("whole", "again"))
         yield same(f"the same run again, {how}", whole, again, is_reproducible)
         interrupted = place / "interrupted"
         _interrupted(model, interrupted, is_reproducible, signal.SIGKILL)
         code = _interrupted(model, interrupted, is_reproducible, signal.SIGTERM)
         verdict = EQUAL if code == os.EX_TEMPFAIL else DIFFERS
         yield Check(f"SIGTERM, {how}", f"ends with {code}", f"{os.EX_TEMPFAIL}", verdict)
-        resumed = _trained(model, interrupted, is_reproducible)
+        resumed = _trained(model, interrupted, _OFTEN, is_reproducible)
         yield same(f"killed, interrupted, resumed, {how}", whole, resumed, is_reproducible)
 
 
@@ -46,10 +47,10 @@ def same(what: str, whole: runs.Left, other: runs.Left, is_reproducible: bool) -
     return Check(what, shown, "bit for bit" if is_reproducible else "", verdict)
 
 
-def _trained(model: Path, place: Path, is_reproducible: bool) -> runs.Left:
+def _trained(model: Path, place: Path, hardware: Hardware, is_reproducible: bool) -> runs.Left:
     """Train to the end, and return what is left."""
     environment = runs.environment(is_reproducible)
-    children.run(runs.train, model, place, _SIZE, _HARDWARE, is_reproducible, **environment)
+    children.run(runs.train, model, place, _SIZE, hardware, is_reproducible, **environment)
     return runs.left(place)
 
 
@@ -61,7 +62,7 @@ def _interrupted(model: Path, place: Path, is_reproducible: bool, number: int) -
     """
     before = checkpoints(place / runs.WORK)
     environment = runs.environment(is_reproducible)
-    child = children.start(runs.train, model, place, _SIZE, _HARDWARE, is_reproducible, **environment)
+    child = children.start(runs.train, model, place, _SIZE, _OFTEN, is_reproducible, **environment)
     while checkpoints(place / runs.WORK) == before:
         if children.has_ended(child):
             raise ChildProcessError(f"a training ended with {children.end(child)} before it could be interrupted")

@@ -5,16 +5,20 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from xstilts.data.dataset import Split
 from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.distributed import Group
+from xstilts.models.model import Model
 from xstilts.store.files import file_sha256
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs.models import IntermediateSpec, Numerics
@@ -28,9 +32,10 @@ WORK, _OUT, _LEFT = "work", "out", "left.json"
 
 @dataclass(frozen=True)
 class Size:
-    """How large a training is: its vocabulary, the longest of its texts, their number in a step, and steps."""
+    """How large a training is: its vocabulary, tokens of the shortest and longest text, texts of a step, and steps."""
 
     vocabulary: int
+    shortest: int
     longest: int
     batch_size: int
     steps: int
@@ -38,7 +43,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Left:
-    """What a training leaves: the SHA-256s of what it saved, and the most bytes that it had on a GPU."""
+    """What a training leaves: the SHA-256s of what it saved, and the most memory that it took (see ``train``)."""
 
     digests: Mapping[str, str]
     peak: int
@@ -61,19 +66,40 @@ def train(
         size: of the training.
         hardware: what it may use.
         is_reproducible: whether kernels have to be those that add in the same order every time.
-        memory: bytes that it may take on a GPU; None for all that there are.
+        memory: what it may take: bytes on a GPU; on a CPU, where none lacks, positions computed at once in their place.
+            None for all that there is.
     """
     torch.use_deterministic_algorithms(is_reproducible)
     device, work, out = distributed.device(), place / WORK, place / _OUT
     if memory is not None and device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(memory / torch.cuda.mem_get_info()[1])
+    computed = _positions(None if device.type == "cuda" else memory)
     work.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     loop.train(_run(model, work, size, hardware, device), place, out)
-    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else max(computed)
     digests = {path.name: file_sha256(path) for path in sorted(out.iterdir())}
     (place / _LEFT).write_text(json.dumps({"digests": digests, "peak": peak}), encoding="utf-8")
+
+
+def _positions(limit: float | None) -> list[int]:
+    """Return the list to which the positions of all that a model is trained on in this process are added.
+
+    More at once than the limit have no memory.
+    """
+    found: list[int] = []
+
+    def note(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        if not isinstance(module, Model) or not module.training:
+            return
+        positions = arguments[1]["ids"].numel()
+        if limit is not None and positions > limit:
+            raise torch.OutOfMemoryError(f"{positions} positions at once, where {limit:.0f} are allowed")
+        found.append(positions)
+
+    register_module_forward_pre_hook(note)
+    return found
 
 
 def left(place: Path) -> Left:
@@ -82,7 +108,7 @@ def left(place: Path) -> Left:
 
 
 def _run(model: Path, work: Path, size: Size, hardware: Hardware, device: torch.device) -> loop.Run:
-    lengths = np.random.default_rng(0).integers(5, size.longest, size=8 * size.batch_size)
+    lengths = np.random.default_rng(0).integers(size.shortest, size.longest + 1, size=8 * size.batch_size)
     tokens = tokens_of(lengths, size.vocabulary)
     rows = [{"language": "en", "label": int(label)} for label in tokens.arrays["labels"]]
     path = work / "rows.parquet"
@@ -95,5 +121,6 @@ def _run(model: Path, work: Path, size: Size, hardware: Hardware, device: torch.
     )  # fmt: skip
     return loop.Run(
         spec=spec, folders=[model], fingerprint={}, base=None, tasks=[task], data=[{"train": split, "dev": split}],
-        schedule=schedule_of(tokens, task, size.steps), workplace=work, hardware=hardware, group=Group(), device=device,
+        schedule=schedule_of(tokens, task, size.steps), workplace=work, results=work.parent, hardware=hardware,
+        group=Group(), device=device,
     )  # fmt: skip

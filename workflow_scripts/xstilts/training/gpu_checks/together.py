@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.backbone import load_backbone
 from xstilts.store.specs.models import Numerics
@@ -69,9 +70,9 @@ def _train(scratch: Path, place: Path, size: int) -> None:
     for family, method in _CASES:
         backbone = load_backbone(families.folder_of(family, scratch / "families"))
         model = ready(backbone, method, numerics, torch.device("cpu"))
-        distributed.shard(model, group)
+        distributed.shard(model, group, model.reduced)
         model = model.to(device)
-        steps = Steps(model, tokens, _STEPS, device, group=group, max_tokens_per_device=_TOKENS_AT_ONCE, rate=_RATE)
+        steps = Steps(model, tokens, _STEPS, device, group=group, hardware=Hardware(_TOKENS_AT_ONCE), rate=_RATE)
         losses.append(steps.losses())
     if group.leads:
         place.write_text(json.dumps(losses), encoding="utf-8")

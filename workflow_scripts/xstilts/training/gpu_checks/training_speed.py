@@ -48,7 +48,7 @@ def _measured(machine: Machine, training: Training) -> Iterator[Check]:
             torch.cuda.reset_peak_memory_stats()
         try:
             steps = Steps(
-                model, tokens, _WARM + STEPS + _PROFILED, machine.device, training.task, max_tokens_per_device=budget
+                model, tokens, _WARM + STEPS + _PROFILED, machine.device, training.task, hardware=hardware_of(budget)
             )
             yield from _rows(machine, training, budget, steps)
             return
@@ -59,15 +59,15 @@ def _measured(machine: Machine, training: Training) -> Iterator[Check]:
 
 def _rows(machine: Machine, training: Training, budget: int, steps: Steps) -> Iterator[Check]:
     for step in range(_WARM):
-        steps.take(steps.batch(step))
+        steps.take(steps.batches(step))
     machine.synchronise()
-    batches = [steps.batch(step) for step in range(_WARM, _WARM + STEPS)]
+    chosen = [steps.batches(step) for step in range(_WARM, _WARM + STEPS)]
     started = time.perf_counter()
-    for batch in batches:
-        steps.take(batch)
+    for batches in chosen:
+        steps.take(batches)
     machine.synchronise()
     each = (time.perf_counter() - started) / STEPS
-    computed = sum(int(micro.inputs["mask"].sum()) for batch in batches for micro in batch.micro_batches) / STEPS
+    computed = sum(batch.tokens for batches in chosen for batch in batches) / STEPS
     speed = f"{each * 1e3:.4g} ms a step, {computed / each:,.0f} tokens/s, {budget:,} tokens at once"
     values = {"seconds": each, "tokens_per_second": computed / each, "max_tokens_per_device": float(budget)}
     yield Check(training.name, speed, "", REPORTED, values)
@@ -129,7 +129,7 @@ def activity(machine: Machine, steps: Steps, chosen: range) -> Activity:
     """
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if machine.has_gpu else [])]) as profiled:
         for step in chosen:
-            steps.take(steps.batch(step))
+            steps.take(steps.batches(step))
     events = profiled.key_averages()
     # ranges that have a name of their own cover the kernels in them
     kernels = [event for event in events if event.device_type == DeviceType.CUDA and not event.is_user_annotation]
