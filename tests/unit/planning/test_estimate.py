@@ -94,8 +94,8 @@ def test_mixture_by_hand(scale):
     assert found.certainty == "assumed"
 
 
-def test_a_step_of_several_tasks_costs_what_one_of_one_does(scale):
-    """As many examples, of which a part is computed at once; gradients that are recorded are kept of every batch."""
+def test_a_step_of_several_tasks_has_the_examples_of_one(scale):
+    """They are computed in several batches, each with launches of its own; recorded gradients are kept of every one."""
     plan, known, results = scale
     one, node = of(scale, "intermediate", "xlm-roberta-large.jiant.nine.s1")
 
@@ -106,6 +106,8 @@ def test_a_step_of_several_tasks_costs_what_one_of_one_does(scale):
     found, recorded = mixed(), mixed(gradient_conflict_every=100)
     assert (found.tokens, found.operations) == (one.tokens, one.operations)
     assert found.activations == pytest.approx(one.activations / 4)
+    launches = [sum(work.launches for work in cost.work) for cost in (one, found)]
+    assert launches[1] == pytest.approx(4 * launches[0])
     assert recorded.activations - found.activations == 4 * 4 * (559_890_432 - 1024 * 1024 - 1024)
 
 
