@@ -175,6 +175,8 @@ def hardware(stage):
             *(["--processes", str(resources.gpu)] if resources.gpu > 1 else []),
             *(["--max-tokens-per-device", str(tokens)] if tokens else []),
             *(["--gradient-checkpointing"] if again else []),
+            *["--checkpoint-seconds", str(settings.checkpoint_seconds)],
+            *(["--reproducible-kernels"] if settings.reproducible_kernels else []),
         ]
 
     return options

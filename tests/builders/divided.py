@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from xstilts.data.dataset import Split
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.distributed import Group
 from xstilts.training.division import divide
@@ -37,16 +38,15 @@ class Divided:
         """Return the losses of some steps, and the weights that were trained, whole; all processes call it."""
         name, form, method, precision = case
         model = fresh(self._folders, name, form, method, precision).train()
-        distributed.shard(model, group)
+        distributed.shard(model, group, model.reduced)
         optimiser = make_optimiser(model, _OPTIMISATION)
         split = self._splits[name, form]
-        schedule: Any = SimpleNamespace(steps=_STEPS, batch=lambda step: (0, _instances(split)))
+        schedule: Any = SimpleNamespace(steps=_STEPS, batches=lambda step: [(0, _instances(split))])
         data = [{"train": split}]
-        batches = Batches(schedule, [task_of(form)], data, 1, group, _TOKENS, False)
+        batches = Batches(schedule, [task_of(form)], data, [1.0], 1, group, Hardware(_TOKENS), False)
         losses = []
-        for batch in batches.from_step(0):
-            part = take_step(model, optimiser, task_of(form), batch, _RATE, _OPTIMISATION, group, CPU)
-            losses += group.sums(part)
+        for of_step in batches.from_step(0):
+            losses += take_step(model, optimiser, [task_of(form)], of_step, _RATE, _OPTIMISATION, group, CPU).losses
         trained = {key: value for key, value in model.named_parameters() if value.requires_grad}
         return losses, distributed.gather(trained, group)
 

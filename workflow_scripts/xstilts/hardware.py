@@ -1,4 +1,4 @@
-"""What a training may use of a machine: settings of config.yaml, or of a memory plan, on which no result depends."""
+"""What a training may use of a machine: settings of config.yaml, or of a memory plan, which are in no spec."""
 
 from dataclasses import dataclass, replace
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from xstilts.errors import UserError
 from xstilts.models.distributed import Group
 from xstilts.models.inference import for_inference
 from xstilts.models.model import load_model, save_model
@@ -46,6 +47,20 @@ def test_what_an_embedding_reads_too_stays_as_it_is(families):
     model.heads["other"].weight = layer.weight
     for_inference(model, CPU)
     assert layer.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_gpu_without_bfloat16_refuses_it(families, monkeypatch, precision):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla V100")
+    model = fresh(families, "xlm-r", "tagging", "full", precision)
+    monkeypatch.setattr(model, "to", lambda device: (model, device))
+    gpu = torch.device("cuda")
+    if precision == "float32":
+        assert model.on(gpu) == (model, gpu)
+        return
+    with pytest.raises(UserError, match="precision: Tesla V100 does not multiply in bfloat16; set"):
+        for_inference(model, gpu)
 
 
 def _linear(module: nn.Module) -> list[nn.Linear]:

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between two checkpoints")
     parser.add_argument("--max-tokens-per-device", type=int, default=None, help="tokens that are computed at once")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="compute layers twice, to save memory")
+    parser.add_argument("--reproducible-kernels", action="store_true", help="add in the same order every time")
 
 
 def helps(arguments: argparse.Namespace) -> bool:
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    if arguments.reproducible_kernels:
+        devices.use_reproducible_kernels()
     import torch
 
     from xstilts.models import distributed

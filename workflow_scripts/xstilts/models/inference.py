@@ -27,4 +27,4 @@ def for_inference(model: Model, device: torch.device) -> Model:
             # the subclasses, such as routers, do more than a product
             if type(layer) is nn.Linear and owners[id(layer.weight)] == 1:
                 layer.to(torch.bfloat16)
-    return model.to(device)
+    return model.on(device)

@@ -227,7 +227,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
         gathered=_bytes(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
-        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared),
+        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / gpus),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
         work=[each.times(trials) for each in work],
@@ -298,11 +298,12 @@ def _work(
         products = 2 * (shape.matrices + _predicted_share(size, shape) * shape.embeddings)
         kept = shape.activations(positions, length, product, None)
         limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
-        batches = math.ceil(positions / gpus / (limit or math.inf)) or 1
+        # the batches of a step are computed one after the other
+        batches = spec.sampling.tasks_per_step
+        passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
         # a number of a matrix is read for its product, and read and written once more where there is a copy
         weights = product * shape.matrices + 3 * copies
-        batches = max(batches, spec.sampling.tasks_per_step)
-        step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, batches)
+        step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, passes_of_step)
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))
@@ -341,7 +342,8 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         parameters=shape.parameters + heads,
         trained=0,
         loaded=loaded,
-        weights=loaded + copies,
+        # matrices are held in the type of products, but for a prompted model (``models/inference.py``)
+        weights=loaded + copies if prompting is not None else loaded - copies,
         gradients=0.0,
         optimiser=0.0,
         gathered=0.0,

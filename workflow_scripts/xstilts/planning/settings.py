@@ -33,6 +33,8 @@ class Settings:
     gpu_type: str | None
     max_tokens_per_device: int | None
     gradient_checkpointing: bool | None
+    checkpoint_seconds: int
+    reproducible_kernels: bool
     keep_models: str
 
     @property
@@ -66,6 +68,8 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
         gpu_type=value["gpu_type"],
         max_tokens_per_device=value["max_tokens_per_device"],
         gradient_checkpointing=value["gradient_checkpointing"],
+        checkpoint_seconds=value["checkpoint_seconds"],
+        reproducible_kernels=value["reproducible_kernels"],
         keep_models=value["keep_models"],
     )
 

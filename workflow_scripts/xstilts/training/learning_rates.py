@@ -16,7 +16,8 @@ from xstilts.store.manifest import LearningRatesResults, Trial
 from xstilts.store.specs import to_json
 from xstilts.store.specs.models import LearningRatesSpec
 from xstilts.training import checkpoints
-from xstilts.training.loop import Run, dev_scores, fit, macro_score
+from xstilts.training.dev_scores import dev_scores, macro_score
+from xstilts.training.loop import Run, fit
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     """Train with each learning rate of a grid; with a budget by successive halving (``store/halving.py``).
 
-    The score (``loop.macro_score``) is that of the best evaluation where the phase keeps it, else that at the end. Of
-    rates with equal scores the lowest is taken.
+    The score (``dev_scores.macro_score``) is that of the best evaluation where the phase keeps it, else that at the
+    end. Of rates with equal scores the lowest is taken.
 
     Args:
         run: as ``loop.prepare`` gives it.
@@ -100,4 +101,5 @@ def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
     if run.spec.early_stopping:
         best: float = max(evaluation["score"] for evaluation in state["evaluations"])
         return best
-    return macro_score(run.tasks, {task: dev.scores for task, dev in dev_scores(run, model).items()})
+    found = dev_scores(run.tasks, run.data, model, run.device)
+    return macro_score(run.tasks, {task: dev.scores for task, dev in found.items()})

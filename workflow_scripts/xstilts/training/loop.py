@@ -25,14 +25,12 @@ from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import prediction
-from xstilts.forms import FORMS
-from xstilts.forms.declaration import PERCENT
 from xstilts.hardware import Hardware
 from xstilts.models import adapters, architecture, distributed, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
-from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
+from xstilts.store.manifest import LearningRatesResults, TrainingResults
 from xstilts.store.metrics import path_of
 from xstilts.store.node import HISTORY
 from xstilts.store.sampling import TaskShare
@@ -42,6 +40,7 @@ from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training import gradient_conflict, loss_scale, memory
 from xstilts.training.checkpoints import resume, save_checkpoint
+from xstilts.training.dev_scores import dev_scores, macro_score
 from xstilts.training.interruption import Interruption
 from xstilts.training.metrics import StepMetrics
 from xstilts.training.progress import Progress
@@ -164,7 +163,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
     learning_rate = _learning_rate(run.spec, results)
     model, state = fit(run, learning_rate, run.workplace)
     stops = run.spec.early_stopping is not None
-    dev = dev_scores(run, model)
+    dev = dev_scores(run.tasks, run.data, model, run.device)
     stated = TrainingResults(
         run=manifest.Run(
             steps_done=state["evaluations"][-1]["step"] if stops else run.schedule.steps,
@@ -228,16 +227,13 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
         Interruption() as signals,
     ):
-
-        def asked() -> tuple[bool, bool]:
-            return signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds
-
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
                 taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record, asked
-                )
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
+                    lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
+                )  # fmt: skip
             interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
@@ -298,7 +294,7 @@ def _load(run: Run, folder: Path) -> Model:
 
 def _placed(run: Run, model: Model) -> Model:
     distributed.shard(model, run.group, model.reduced)
-    return model.to(run.device)
+    return model.on(run.device)
 
 
 def _count(model: Model) -> dict[str, int]:
@@ -307,34 +303,6 @@ def _count(model: Model) -> dict[str, int]:
         "all": sum(parameter.numel() for parameter in model.parameters()),
         "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
     }
-
-
-def macro_score(tasks: Sequence[TaskSpec], scores: Mapping[str, Mapping[str, float]]) -> float:
-    """Return the one number by which models are compared on dev rows: the higher, the better.
-
-    It is the mean over tasks of their headline metrics (jiant's ``EqualMetricAggregator``), with a minus where less is
-    better. Units cannot be averaged: percents count where there are any.
-
-    Args:
-        tasks: what is trained on.
-        scores: the scores of each task by metric.
-    """
-    metrics = {task.task: FORMS[task.form].metrics[task.metric] for task in tasks}
-    counted = [task for task in tasks if metrics[task.task].unit == PERCENT] or tasks
-    signed = [scores[task.task][task.metric] * (1 if metrics[task.task].higher_is_better else -1) for task in counted]
-    return sum(signed) / len(signed)
-
-
-def dev_scores(run: Run, model: Model) -> dict[str, DevScores]:
-    """Return for each task its scores on dev rows, and whether the model collapsed on them."""
-    found = {}
-    for task, splits in zip(run.tasks, run.data, strict=True):
-        scores, collapsed = prediction.evaluate(model, task, splits["dev"], run.device)
-        rounded = {name: round(value, 4) for name, value in scores.items()}
-        found[task.task] = DevScores(scores=rounded, collapsed=collapsed)
-        if collapsed:
-            log.warning("%s: the model collapsed: it predicts one and the same for all dev rows", task.task)
-    return found
 
 
 def _outputs(run: Run, model: Model) -> list[torch.Tensor]:
