@@ -86,6 +86,7 @@ def test_stages_and_parents(study):
         "merged",
         "tokenizers",
         "pretrained",
+        "merged",
     }
     order = list(plan.nodes)
     for node in plan.nodes.values():
