@@ -51,8 +51,7 @@ rule tokens:
 
 rule models:
     input:
-        manifests("intermediate"),
-        manifests("targets"),
+        manifests("intermediate", "merged", "targets"),
 
 
 rule figures:

@@ -37,6 +37,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler  # noqa: E402
 from xstilts import forms  # noqa: E402
 from xstilts.data.sampler import Schedule  # noqa: E402
 from xstilts.forms import heads  # noqa: E402
+from xstilts.hardware import Hardware  # noqa: E402
 from xstilts.models import distributed  # noqa: E402
 from xstilts.models.backbone import Backbone  # noqa: E402
 from xstilts.models.model import Model, make_head  # noqa: E402
@@ -160,7 +161,7 @@ class Ours:
         self._optimiser = make_optimiser(self.model, OPTIMISATION)
         data = [{"train": SimpleNamespace(tokens=task.tokens, rows=task.rows)}]
         group = distributed.Group()
-        self._batches = Batches(schedule, [task.spec], data, seed, group, None, device != "cpu")
+        self._batches = Batches(schedule, [task.spec], data, [1.0], seed, group, Hardware(), device != "cpu")
         self._steps, self._done, self._task, self._device = list(steps), 0, task.spec, torch.device(device)
 
     def run(self, count: int) -> list[float]:
@@ -168,19 +169,16 @@ class Ours:
         losses = []
         for step in self._steps[self._done : self._done + count]:
             rate = learning_rate(self._done, len(self._steps), RATE, WARMUP)
-            batch = self._batches.at(step)
-            losses.append(
-                take_step(
-                    self.model,
-                    self._optimiser,
-                    self._task,
-                    batch,
-                    rate,
-                    OPTIMISATION,
-                    distributed.Group(),
-                    self._device,
-                )
-            )
+            losses += take_step(
+                self.model,
+                self._optimiser,
+                [self._task],
+                self._batches.at(step),
+                rate,
+                OPTIMISATION,
+                distributed.Group(),
+                self._device,
+            ).losses
             self._done += 1
         return losses
 
@@ -300,7 +298,7 @@ def grouped(task: Task, seed: int) -> list[np.ndarray]:
 
 def epoch(schedule: Schedule) -> list[np.ndarray]:
     """Return the batches of a schedule."""
-    return [schedule.batch(step)[1] for step in range(schedule.steps)]
+    return [schedule.batches(step)[0][1] for step in range(schedule.steps)]
 
 
 def sample(task: Task, batches: Sequence[np.ndarray], each: int) -> list[int]:

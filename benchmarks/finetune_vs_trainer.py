@@ -19,7 +19,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,31 +45,25 @@ from fine_tuning import (
     summary,
 )  # fmt: skip
 from torch import nn
+from xstilts.commands.check_gpu import expected
 from xstilts.evaluation import prediction
 from xstilts.models import adapters
-from xstilts.store.specs.models import Method
 from xstilts.tokenization.tokenizer import ModelTokenizer
+from xstilts.training.gpu_checks.machine import Machine
+from xstilts.training.gpu_checks.models import config_of, random_transformer
+from xstilts.training.gpu_checks.rates import products
+from xstilts.training.gpu_checks.trainings import LARGE, LORA, XXL, tiny
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
 # the last steps are one of the Trainer's groups by length, in which it goes from long texts to short ones
 SEED_ROWS, DEV_ROWS, SEED_BATCH, LAST_STEPS = 2048, 500, 16, 32
-# facebook/xlm-roberta-large and facebook/xlm-roberta-xxl, by their config.json
-LARGE = {
-    "vocab_size": 250002, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
-    "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1,
-}  # fmt: skip
-XXL = {
-    "vocab_size": 250880, "hidden_size": 4096, "num_hidden_layers": 48, "num_attention_heads": 32,
-    "intermediate_size": 16384, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1,
-}  # fmt: skip
-LORA = Method(name="lora", rank=16, alpha=32, dropout=0.0, modules="all-linear")
 GPU_STEPS = 10
 
 
 def parity(task: Task, folder: Path) -> float:
     """Return the largest difference of losses, step by step, of ours and the Trainer on the same batches."""
     schedule = task.schedule(seed=1)
-    batches = [schedule.batch(step)[1] for step in range(PARITY_STEPS)]
+    batches = [schedule.batches(step)[0][1] for step in range(PARITY_STEPS)]
     body = encoder(folder, LAYERS, dropout=0.0)
     theirs = Theirs(task, copy.deepcopy(body), batches, same_loss=True)
     ours = Ours(task, body, schedule, range(PARITY_STEPS))
@@ -78,8 +73,12 @@ def parity(task: Task, folder: Path) -> float:
     return max(abs(one - other) for one, other in losses)
 
 
-def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Sequence[str]) -> None:
-    """Write speed and losses of all sides; (a) has the first of the precisions."""
+def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Sequence[str]) -> list[float]:
+    """Write speed and losses of all sides; (a) has the first of the precisions.
+
+    Returns:
+        How many times as fast as (b) ours is in the last of the precisions, for each round.
+    """
     schedule = task.schedule(seed=0)
     batches = {"ours": epoch(schedule), "(b)": grouped(task, seed=0)}
     chosen = {name: sample(task, found, task.each) for name, found in batches.items()}
@@ -107,6 +106,8 @@ def speed(task: Task, make: Callable[[], nn.Module], device: str, precisions: Se
             ratios = [a / b for a, b in zip(rates[f"ours {one}"], rates[other], strict=True)]
             sys.stdout.write(f"  ours {one:8} / {other:12} {summary(ratios)}\n")
     sys.stdout.flush()
+    last = precisions[-1]
+    return [a / b for a, b in zip(rates[f"ours {last}"], rates[f"(b) {last}"], strict=True)]
 
 
 def seeds(task: Task, folder: Path, count: int) -> None:
@@ -141,18 +142,6 @@ def seeds(task: Task, folder: Path, count: int) -> None:
             sys.stdout.write(f"{what}, {name}: {row}\n")
 
 
-def matrix_rate(size: int = 8192, times: int = 50) -> float:
-    """Return the measured rate of products of square bfloat16 matrices, in operations a second."""
-    one, other = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
-    for count in (5, times):
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        for _ in range(count):
-            one @ other
-        torch.cuda.synchronize()
-    return times * 2 * size**3 / (time.perf_counter() - started)
-
-
 def operations(body: nn.Module, lengths: np.ndarray, full: bool) -> float:
     """Return the operations of one step on texts of these lengths, without padding.
 
@@ -167,13 +156,13 @@ def operations(body: nn.Module, lengths: np.ndarray, full: bool) -> float:
     return (6 if full else 4) * weights * int(lengths.sum()) + attention
 
 
-def utilisation(task: Task, body: nn.Module, rate: float, full: bool) -> list[float]:
-    """Return for each round the share of a rate of operations that training on a GPU comes to."""
+def utilisation(task: Task, body: nn.Module, machine: Machine, full: bool) -> list[float]:
+    """Return for each round the share of the machine's rate of products that training comes to."""
     schedule = task.schedule(seed=0)
     batches = epoch(schedule)
     chosen = sample(task, batches, GPU_STEPS)
     change = None if full else lambda backbone: adapters.inject(backbone, LORA, 1)
-    side = Ours(task, body, schedule, chosen, precision="bfloat16", device="cuda", change=change)
+    side = Ours(task, body, schedule, chosen, precision="bfloat16", device=machine.device.type, change=change)
     side.run(1)
     shares = []
     for start in range(1, len(chosen), GPU_STEPS):
@@ -181,35 +170,37 @@ def utilisation(task: Task, body: nn.Module, rate: float, full: bool) -> list[fl
         done = sum(operations(body, task.tokens.lengths[each], full) for each in instances)
         started = time.perf_counter()
         side.run(GPU_STEPS)
-        torch.cuda.synchronize()
-        shares.append(done / (time.perf_counter() - started) / rate)
+        machine.synchronise()
+        shares.append(done / (time.perf_counter() - started) / machine.rate)
     return shares
 
 
-def large_models(tasks: Sequence[Task]) -> None:
-    """Write speed and utilisation of large models with random weights, where there is a GPU."""
-    if not torch.cuda.is_available():
-        sys.stdout.write("no GPU on this machine: nothing was measured\n")
-        return
+def large_models(tasks: Sequence[Task], machine: Machine) -> None:
+    """Write speed and utilisation of large models with random weights, and whether they come to the bars."""
 
-    def made(kind: str, shape: dict[str, Any], dtype: torch.dtype) -> nn.Module:
-        config = getattr(transformers, f"{kind}Config")(**shape)
-        with torch.device("cuda"):
-            return getattr(transformers, f"{kind}Model")(config, add_pooling_layer=False).to(dtype)
+    def made(shape: Mapping[str, Any], dtype: str) -> nn.Module:
+        content = {**tiny(shape), "vocab_size": shape["vocab_size"]} if machine.is_dry_run else shape
+        return random_transformer(config_of(content), dtype, machine.device)
 
-    rate = matrix_rate()
-    sys.stdout.write(f"{torch.cuda.get_device_name()}: {rate / 1e12:.0f} TFLOP/s in products of bfloat16\n")
+    def write(what: str, values: Sequence[float], bar: float, unit: str = "") -> None:
+        verdict = machine.judge(statistics.median(values) >= bar)
+        sys.stdout.write(f"{what}: {summary(values)}{unit}, bar {bar:g}{unit}: {verdict}\n")
+
+    sys.stdout.write(f"{machine.rate / 1e12:.3g} TFLOP/s in products of bfloat16\n")
     for task in tasks:
-        speed(task, lambda: made("XLMRoberta", LARGE, torch.float32), "cuda", ["bfloat16"])
-        for name, kind, shape, dtype, full in (
-            ("XLM-R Large, all weights", "XLMRoberta", LARGE, torch.float32, True),
-            ("XLM-R XXL, LoRA", "XLMRobertaXL", XXL, torch.bfloat16, False),
+        ratios = speed(task, lambda: made(LARGE, "float32"), machine.device.type, ["bfloat16"])
+        write(f"{task.name}: XLM-R Large, ours / (b)", ratios, 1.3)
+        for name, shape, dtype, full, bar in (
+            ("XLM-R Large, all weights", LARGE, "float32", True, 45),
+            ("XLM-R XXL, LoRA", XXL, "bfloat16", False, 40),
         ):
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-            shares = [100 * share for share in utilisation(task, made(kind, shape, dtype), rate, full)]
-            memory = torch.cuda.max_memory_allocated() / 1e9
-            sys.stdout.write(f"{task.name}: {name}: {summary(shares)} % of that rate, {memory:.0f} GB at most\n")
+            if machine.has_gpu:
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+            shares = [100 * share for share in utilisation(task, made(shape, dtype), machine, full)]
+            write(f"{task.name}: {name}", shares, bar, " % of that rate")
+            if machine.has_gpu:
+                sys.stdout.write(f"  {torch.cuda.max_memory_allocated() / 1e9:.0f} GB at most\n")
 
 
 def main() -> None:
@@ -226,7 +217,11 @@ def main() -> None:
         return
     tasks = [pairs("mnli", mirror, tokenizer), squad(mirror, tokenizer)]
     if arguments.gpu:
-        large_models(tasks)
+        if not torch.cuda.is_available():
+            sys.stdout.write("no GPU on this machine: nothing was measured\n")
+            return
+        machine = Machine(torch.device("cuda"), False, folder, expected)
+        large_models(tasks, replace(machine, rate=products(machine, "bfloat16")))
         return
     sys.stdout.write(f"{THREADS} thread(s)\n")
     for task in tasks:

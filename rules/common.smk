@@ -18,8 +18,15 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts import errors
 from xstilts.errors import UserError
-from xstilts.planning import estimate, fetched, pins, registry
-from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning import (
+    fetched,
+    gpu_types,
+    memory_plan,
+    merge_size,
+    pins,
+    registry,
+    retrieval_memory,
+)
 from xstilts.planning.settings import (
     link_nodes,
     local,
@@ -67,17 +74,15 @@ with in_one_line():
     if workflow.is_main_process and not by_xstilts_run:
         pins.refuse_changed_folders(settings.study)
     plan = plan_of(settings)
+    gpu_name = settings.gpu_type
+    gpu_type = gpu_types.of_machine(gpu_name, settings.results) if gpu_name else None
 
 set_environment(settings)
 results = str(settings.results)
-gpu_type = GPU_TYPES.get(settings.gpu_type)
 tasks = registry.load(settings.registries)
 study_folder = f"{results}/{plan.folder}"
 for note in plan.notes:
     logger.info(note)
-
-
-NODE_GPUS = 8
 
 
 # Which nodes there are is for the plan to say: an expression that lists them all would be copied with every job's
@@ -159,23 +164,54 @@ def retention(wildcards, resources):
     return ["--plan", f"{study_folder}/plan.json", "--keep-models", keep_models]
 
 
-def hardware(wildcards, resources):
+def hardware(stage):
     """What a training job may use: a process for each GPU, and how it saves memory."""
-    options = ["--processes", str(resources.gpu)] if resources.gpu > 1 else []
-    if settings.max_tokens_per_device:
-        options += ["--max-tokens-per-device", str(settings.max_tokens_per_device)]
-    return options + (["--gradient-checkpointing"] if settings.gradient_checkpointing else [])
+
+    def options(wildcards, resources):
+        found = memory_plan_of(node(stage, wildcards), resources.gpu)
+        chosen = found.hardware if found else settings.hardware
+        tokens, again = chosen.max_tokens_per_device, chosen.gradient_checkpointing
+        return [
+            *(["--processes", str(resources.gpu)] if resources.gpu > 1 else []),
+            *(["--max-tokens-per-device", str(tokens)] if tokens else []),
+            *(["--gradient-checkpointing"] if again else []),
+            *["--checkpoint-seconds", str(settings.checkpoint_seconds)],
+            *(["--reproducible-kernels"] if settings.reproducible_kernels else []),
+        ]
+
+    return options
 
 
 def memory(megabytes, stage=None):
     """Ask for the memory that a model needs, where its size is known; for twice as much after a try that lacked it."""
 
     def asked(wildcards, attempt):
-        found = stage and estimated(node(stage, wildcards))
+        found = stage and memory_plan_of(node(stage, wildcards))
         lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
-        return (found.host_megabytes(gpu_type) if found else megabytes) * 2**lacked
+        return (found.cost.host_megabytes if found else megabytes) * 2**lacked
 
     return asked
+
+
+def memory_to_merge(wildcards, attempt):
+    """Ask for the memory that a merge needs, where the size of the model is known."""
+    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+    try:
+        one = merge_size.of_node(node("merged", wildcards), plan, tasks, settings.results)
+    except UserError:
+        return 16000 * 2**lacked
+    return round(one.host / 1e6) * 2**lacked
+
+
+def memory_of_retrieval(wildcards, attempt):
+    """Ask for the memory that vectors need, where the model's size is known; for twice as much after a try that lacked it."""
+    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+    try:
+        one = node("retrieval", wildcards)
+        asked = retrieval_memory.megabytes(one, plan, tasks, settings.results)
+    except UserError:
+        asked = 4000
+    return asked * 2**lacked
 
 
 def minutes(first, stage=None):
@@ -186,10 +222,8 @@ def minutes(first, stage=None):
         one = stage and node(stage, wildcards)
         if one and is_made_ahead(one):
             return 10 * 2**lacked
-        known = one and gpu_type and estimated(one)
-        hours = known and estimate.hours_of_job(
-            one, plan, tasks, settings.results, settings.hardware, gpu_type
-        )
+        known = one and gpu_type and memory_plan_of(one)
+        hours = known and memory_plan.hours_of_job(one, plan, tasks, settings, gpu_type)
         return round(30 + 120 * hours if known else first) * 2**lacked
 
     return asked
@@ -211,24 +245,26 @@ def gpus(stage):
     return lambda wildcards: number_of_gpus(node(stage, wildcards))
 
 
+def processors(stage):
+    """Ask for four processors a GPU; for one where jobs may run on this machine's processors, which others use too."""
+    is_known = gpu_type or slurm_executor() or workflow.remote_exec
+    return lambda wildcards: 4 * number_of_gpus(node(stage, wildcards)) if is_known else 1
+
+
 def number_of_gpus(one):
     """Give the number of GPUs that a node's job needs: one where the model's size or the type of GPU is not known."""
-    found = gpu_type and estimated(one)
-    number = found.gpus(gpu_type) if found else 1
-    if number > NODE_GPUS:
-        raise WorkflowError(
-            f"{one.id} needs {number} GPUs of type {settings.gpu_type}, and a job has those of one"
-            f" node, at most {NODE_GPUS}; set max_tokens_per_device or gradient_checkpointing in config.yaml, or a larger gpu_type"
-        )
-    return number
+    found = memory_plan_of(one)
+    return found.cost.gpus if found else 1
 
 
-def estimated(one):
-    """Estimate what a node costs; None where the model's size is not known."""
+def memory_plan_of(one, number=None):
+    """Plan the memory of a node's job, on so many GPUs or as few as can be; None where the model's size is not known."""
     try:
-        return estimate.of_node(one, plan, tasks, settings.results, settings.hardware)
+        found = memory_plan.of_node(one, plan, tasks, settings, gpu_type, number)
     except UserError:
         return None
+    with in_one_line():
+        return memory_plan.checked(one.id, found, gpu_type)
 
 
 def show_summary():

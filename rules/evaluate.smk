@@ -16,7 +16,7 @@ rule predict:
     resources:
         gpu=1,
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=processors("predictions"),
         mem_mb=memory(8000, "predictions"),
         runtime=minutes(240, "predictions"),
     params:
@@ -42,7 +42,7 @@ rule embed:
     resources:
         gpu=1,
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=processors("embeddings"),
         mem_mb=memory(8000, "embeddings"),
         runtime=minutes(240, "embeddings"),
     params:
@@ -66,7 +66,7 @@ rule retrieve:
         "../envs/xstilts.yaml"
     resources:
         nodes=1,
-        mem_mb=memory(4000),
+        mem_mb=memory_of_retrieval,
         runtime=minutes(60),
     params:
         spec=spec("retrieval"),

@@ -1,7 +1,17 @@
 # What is otherwise where jobs are those of Slurm: in the process that submits them, and in those that Slurm starts.
 
 # the rules that may be jobs of Slurm's
-JOBS = ("pretrain", "learning_rates", "intermediate", "target", "predict", "embed", "retrieve")
+JOBS = (
+    "pretrain",
+    "learning_rates",
+    "intermediate",
+    "merge",
+    "target",
+    "predict",
+    "embed",
+    "retrieve",
+    "check_gpu",
+)
 
 
 def follow_jobs_without_accounting():

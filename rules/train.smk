@@ -1,8 +1,9 @@
-# The training phases, and the search for their learning rates: one command line, a rule a phase.
-# in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search
-# out: results/{pretrained,learning_rates,intermediate,targets}/{node}/manifest.json
-# With a gpu_type in config.yaml, memory, time and GPUs are those of `xstilts estimate`; without, a day at most. What
-# most other jobs wait for goes first.
+# The training phases, and the search for their learning rates: one command line, a rule a phase; merging models; the check of
+# a GPU.
+# in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search; or of models
+# out: results/{pretrained,learning_rates,intermediate,merged,targets}/{node}/manifest.json
+# With a gpu_type in config.yaml each has a memory plan (planning/memory_plan.py), and asks for memory, time and GPUs by
+# it; without, for a day at most. What most other jobs wait for goes first.
 rule pretrain:
     input:
         parents("pretrained"),
@@ -19,13 +20,13 @@ rule pretrain:
     resources:
         gpu=gpus("pretrained"),
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=processors("pretrained"),
         mem_mb=memory(16000, "pretrained"),
         runtime=minutes(1440, "pretrained"),
     params:
         spec=spec("pretrained"),
         retention=retention,
-        hardware=hardware,
+        hardware=hardware("pretrained"),
     shell:
         "python -m xstilts train --spec {params.spec:q} --output {output:q} {params.retention:q}"
         " {params.hardware:q} --threads {resources.cpus_per_task} > {log:q} 2>&1"
@@ -44,13 +45,13 @@ use rule pretrain as learning_rates with:
     resources:
         gpu=gpus("learning_rates"),
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=processors("learning_rates"),
         mem_mb=memory(16000, "learning_rates"),
         runtime=minutes(1440, "learning_rates"),
     params:
         spec=spec("learning_rates"),
         retention=retention,
-        hardware=hardware,
+        hardware=hardware("learning_rates"),
 
 
 use rule pretrain as intermediate with:
@@ -66,13 +67,39 @@ use rule pretrain as intermediate with:
     resources:
         gpu=gpus("intermediate"),
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=processors("intermediate"),
         mem_mb=memory(16000, "intermediate"),
         runtime=minutes(1440, "intermediate"),
     params:
         spec=spec("intermediate"),
         retention=retention,
-        hardware=hardware,
+        hardware=hardware("intermediate"),
+
+
+rule merge:
+    input:
+        parents("merged"),
+    output:
+        f"{results}/merged/{{node}}/manifest.json",
+    log:
+        f"{results}/logs/merged/{{node}}.log",
+    benchmark:
+        f"{results}/benchmarks/merged/{{node}}.tsv"
+    priority: 1
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        nodes=1,
+        cpus_per_task=1,
+        mem_mb=memory_to_merge,
+        runtime=minutes(240),
+    params:
+        spec=spec("merged"),
+        retention=retention,
+    shell:
+        "python -m xstilts merge --spec {params.spec:q} --output {output:q} {params.retention:q}"
+        " --threads {resources.cpus_per_task} > {log:q} 2>&1"
 
 
 use rule pretrain as target with:
@@ -88,10 +115,30 @@ use rule pretrain as target with:
     resources:
         gpu=gpus("targets"),
         nodes=1,
-        cpus_per_task=1,
+        cpus_per_task=processors("targets"),
         mem_mb=memory(16000, "targets"),
         runtime=minutes(720, "targets"),
     params:
         spec=spec("targets"),
         retention=retention,
-        hardware=hardware,
+        hardware=hardware("targets"),
+
+
+# What only a GPU can show:  snakemake check_gpu --cores all --profile slurm
+# out: results/hardware/{gpu}.json, by a name that only the job knows; the table is in the log
+rule check_gpu:
+    log:
+        f"{results}/logs/check_gpu.log",
+    benchmark:
+        f"{results}/benchmarks/check_gpu.tsv"
+    conda:
+        "../envs/xstilts.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        nodes=1,
+        cpus_per_task=4,
+        mem_mb=32000,
+        runtime=30,
+    shell:
+        "python -m xstilts check-gpu > {log:q} 2>&1"

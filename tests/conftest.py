@@ -40,8 +40,5 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Share the tests among processes: whole studies first, a file's tests in one, all of the finished study in one."""
+    """Run whole studies first: they take longest."""
     items.sort(key=lambda item: "unit" in item.path.parts)
-    for item in items:
-        group = "finished" if "finished" in item.fixturenames else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))

@@ -134,8 +134,10 @@ def step(model: Model, form: str, split: Split, number: int = 0, learning_rate: 
     module = forms.get(form)
     inputs, targets = module.batch(split.tokens, instances, number)
     terms = module.terms(targets, len(instances))
-    batch = Batch(0, [MicroBatch(inputs, targets, len(instances), terms)], number)
-    return take_step(model.train(), optimiser, task_of(form), batch, learning_rate, OPTIMISATION, Group(), CPU)
+    batch = Batch(0, [MicroBatch(inputs, targets, len(instances), terms)], terms, number)
+    tasks = [task_of(form)]
+    taken = take_step(model.train(), optimiser, tasks, [batch], learning_rate, OPTIMISATION, Group(), CPU)
+    return taken.losses[0]
 
 
 def outputs(model: Model, form: str, split: Split) -> torch.Tensor:

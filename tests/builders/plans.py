@@ -30,7 +30,7 @@ from tests.builders.projects import ROOT, STUDY
 
 COMMANDS = {
     "data": "fetch", "models": "fetch", "prepared": "prepare", "tokenizers": "make-tokenizer", "tokens": "tokenize",
-    "targets": "train", "intermediate": "train", "predictions": "predict", "embeddings": "embed",
+    "targets": "train", "intermediate": "train", "merged": "merge", "predictions": "predict", "embeddings": "embed",
 }  # fmt: skip
 # what training reads
 INPUTS = ("data", "models", "prepared", "tokens")

@@ -73,7 +73,7 @@ def test_job_has_one_snakemake_and_its_warm_process_which_end_with_it(slurm, tra
 
 
 def test_job_that_lacks_memory_gets_twice_as_much(slurm, training):
-    training.change_rules(("found.host_megabytes(gpu_type) if found else megabytes", "600"))
+    training.change_rules(("found.cost.host_megabytes if found else megabytes", "600"))
     run = training.run_literally()
     assert run.end() == 0, run.text
     assert training.is_as_before()

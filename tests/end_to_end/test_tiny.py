@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from xstilts import forms
+from xstilts.commands import main
+from xstilts.store import manifest, provenance
+from xstilts.store.metrics import files_of, read
 
 from tests.builders.plans import named
 from tests.builders.projects import ROOT, Project
@@ -122,3 +125,16 @@ def test_all_layers_are_scored_from_one_pass(tiny):
         (layer,) = set(own["layer"])
         assert part.set_index("layer").loc[layer, "score"] == pytest.approx(own["score"].mean())
     assert layers[layers["target"] == "tatoeba"]["score"].nunique() > 1
+
+
+def test_trainings_leave_metrics_that_curves_prints(tiny, monkeypatch, capsys):
+    trained = [node for stage in ("intermediate", "targets") for node in tiny.plan().stage(stage).values()]
+    for node in trained:
+        (path,) = files_of(tiny.results, node.id)
+        made = manifest.results_of(tiny.results, node.id, manifest.TrainingResults)
+        assert read(path)[-1].step == made.run.steps_done
+        assert provenance.read(tiny.results / node.id).training.tokens_per_second > 0
+    monkeypatch.chdir(tiny.folder)
+    assert main(["curves"]) == 0
+    shown = capsys.readouterr().out
+    assert all(tiny.plan().made.names[node.id][0] in shown for node in trained)

@@ -47,7 +47,7 @@ def test_python_is_the_one_process_of_a_step(tmp_path):
     (tmp_path / "python").write_text("#!/bin/bash\necho $PPID\n")
     (tmp_path / "python").chmod(0o755)
     commands = re.findall(r"^    shell:\n((?: {8}.*\n)+)", JOB_RULES, re.M)
-    assert len(commands) == 4
+    assert len(commands) == 6
     for command in commands:
         assert re.match(r' +"python -m xstilts ', command) and not re.search(r"[;|]|&&", command)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}

@@ -1,8 +1,8 @@
 """The literal commands of README, and what a user sees when a study is wrong."""
 
+import json
 import os
 import re
-import shutil
 
 import pytest
 
@@ -44,8 +44,11 @@ def test_list(fresh):
 
 
 def test_cluster_profile(fresh):
-    done = fresh.run("snakemake", "--cores", "all", "--profile", "slurm", "-n")
-    (training,) = [block for block in re.split("\n\\[", done.stdout) if "\nrule intermediate:" in block]
+    done = fresh.run("snakemake", "all", "check_gpu", "--cores", "all", "--profile", "slurm", "-n")
+    blocks = re.split("\n\\[", done.stdout)
+    (training,) = [block for block in blocks if "\nrule intermediate:" in block]
+    (check,) = [block for block in blocks if "\nrule check_gpu:" in block]
+    assert "gpu=1" in check and "nodes=1" in check and "slurm_partition" not in check
     assert "slurm_partition" not in training
     assert "gpu=1" in training and "nodes=1" in training
     # a target training is one job with what it predicts, which is made ahead
@@ -56,15 +59,15 @@ def test_cluster_profile(fresh):
 
 
 def test_job_has_the_gpus_of_one_node(tmp_path):
-    """A model that needs more is refused before anything runs; here a node has none."""
-    project = Project(tmp_path / "project", gpu_type="h100")
-    shutil.copytree(ROOT / "rules", project.folder / "rules")
-    checkout(project.folder)
-    rules = project.folder / "rules/common.smk"
-    rules.write_text(rules.read_text().replace("NODE_GPUS = 8", "NODE_GPUS = 0"))
-    done = project.run("snakemake", "-n", "--cores", "1", check=False)
+    """A model that needs more is refused before anything runs; here a GPU has a millionth of a usual one's memory."""
+    project = Project(tmp_path / "project", gpu_type="measured")
+    report = project.folder / "results/hardware/small.json"
+    report.parent.mkdir(parents=True)
+    measured = {"gpu": "small", "rates": {"bfloat16": 1, "float32": 1}, "bandwidth": 1e9, "launch": 1, "memory": 80_000}
+    report.write_text(json.dumps(measured))
+    done = project.snakemake("-n", check=False)
     assert done.returncode
-    assert "needs 1 GPUs of type h100, and a job has those of one node, at most 0" in done.stdout + done.stderr
+    assert "does not fit 8 GPUs of type measured: " in done.stdout + done.stderr
 
 
 def test_downloads_are_looked_for_in_a_mirror_that_is_named(tmp_path):

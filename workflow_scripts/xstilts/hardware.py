@@ -1,6 +1,9 @@
-"""What a training may use of a machine: settings of config.yaml on which no result depends."""
+"""What a training may use of a machine: settings of config.yaml, or of a memory plan, which are in no spec."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+# tokens that a GPU computes at once without waiting for its memory; rather than with fewer, layers are computed again
+_FEW = 4096
 
 
 @dataclass(frozen=True)
@@ -24,4 +27,27 @@ class Hardware:
         Not beside a prefix: transformers keeps its keys and values in a cache, to which a layer that is computed again
         adds its own once more.
         """
-        return self.gradient_checkpointing and method != "prefix"
+        return self.gradient_checkpointing and may_recompute(method)
+
+    def with_less_memory(self, tokens: int, instance: int, may_recompute: bool) -> "Hardware | None":
+        """Return the settings to try next where memory lacks; None where there are none.
+
+        Half of the tokens at once, down to 4,096; then gradient checkpointing; then again half of the tokens, down to
+        one instance.
+
+        Args:
+            tokens: of the largest batch, padding included.
+            instance: of the largest that cannot be divided.
+            may_recompute: whether the fine-tuning method allows gradient checkpointing.
+        """
+        now = min(tokens, self.max_tokens_per_device or tokens)
+        again = self.gradient_checkpointing or not may_recompute
+        least = max(instance, 1 if again else _FEW)
+        if now > least:
+            return replace(self, max_tokens_per_device=max(now // 2, least))
+        return None if again else replace(self, gradient_checkpointing=True)
+
+
+def may_recompute(method: str) -> bool:
+    """Tell whether a training by a fine-tuning method may compute layers again; see ``Hardware.recomputes``."""
+    return method != "prefix"

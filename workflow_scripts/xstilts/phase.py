@@ -50,7 +50,7 @@ class Optimisation:
     )
     frozen_embeddings: bool = setting(False, "Whether the token embeddings are frozen.")
     compile: bool = setting(
-        False, "Whether the model is compiled (torch.compile) for training, which pays on a GPU in long runs."
+        False, "Whether the model's layers are compiled (torch.compile) for training, which pays on a GPU in long runs."
     )
 
 

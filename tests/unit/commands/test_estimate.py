@@ -6,6 +6,7 @@ import pytest
 from xstilts import commands
 from xstilts.planning import model_size
 
+from tests.builders.plans import study_file
 from tests.builders.projects import ROOT
 
 
@@ -24,6 +25,15 @@ def test_command(tmp_path, monkeypatch, capsys):
     hours = sum(float(line.split()[-1]) for line in rows if line.split()[-1].replace(".", "").isdigit())
     assert float(total[-1]) == pytest.approx(hours, rel=0.01)
     assert lines[-1] == "Parameters of 8 models, built on the meta device: as the formula has them."
+
+
+def test_trainings_on_a_few_rows_are_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("{}")
+    study = {"description": "x", "source": "tiny", "models": ["tiny"], "targets": {"xnli": None}, "seeds": [1]}
+    path = study_file(tmp_path, {**study, "languages": ["en", "de", "tr"], "shots": [0, 4, 8]})
+    assert commands.main(["estimate", str(path)]) == 0
+    assert "`shots` of the study asks for 4 trainings of these" in capsys.readouterr().out
 
 
 def test_command_refuses_a_formula_that_is_wrong(tmp_path, monkeypatch, caplog):

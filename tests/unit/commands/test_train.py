@@ -4,14 +4,16 @@ import pyarrow
 import pyarrow.parquet
 import torch
 from safetensors.torch import load_file
+from xstilts.data.prepared_rows import read_prepared
 from xstilts.data.sources import tiny
+from xstilts.evaluation import predictions
 from xstilts.forms import tagging
 from xstilts.models.backbone import load_backbone
 from xstilts.models.model import make_head
 from xstilts.store import manifest
 
 from tests.builders.models import task_of
-from tests.builders.plans import make, named, plan_study
+from tests.builders.plans import make, named, plan_study, results_of
 
 CCG = """
 description: Supertags of a mirror, the rest made up.
@@ -105,3 +107,26 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
     backbone = load_backbone(results / by_name["siqa+copa"].id)
     fresh = make_head(task_of("multiple_choice", "copa", None), backbone, 1, None)
     assert not torch.allclose(fresh.dense.weight, second["copa.dense.weight"], atol=1e-3)
+
+
+def test_few_shots_train_the_targets_model_further(tmp_path):
+    """On so many rows of a language's dev split, with the head of the target's training; one language is predicted."""
+    phase = {"epochs": 1, "batch_size": 4, "max_length": 48, "method": {"name": "lora", "rank": 2}}
+    plan = plan_study(tmp_path, {
+        "description": "x", "source": "tiny", "models": ["tiny"], "mixtures": ["none"], "targets": {"xnli": None},
+        "recipes": {"quick": {"target": phase, "few_shot": {"epochs": 3}}}, "languages": ["en", "de"], "seeds": [2],
+        "limits": {"dev_rows": 4, "train_rows": 8}, "shots": [6],
+    })  # fmt: skip
+    (few,) = plan.few_shot
+    results = tmp_path / "results"
+    predicted = predictions.read(make(plan, few.cell.node, results) / predictions.FILE)
+    assert set(predicted["language"]) == {"de"} and len(predicted) == tiny.TEST_ROWS
+    model = plan.nodes[few.cell.node].spec.parents["model"]
+    trained = results_of(results, model)
+    # three epochs of two batches; the target's own two steps are behind it
+    assert (trained.run.steps_done, trained.run.tasks["xnli@de"].rows) == (6, 6)
+    before = plan.nodes[model].spec.parents["model"]
+    assert list(trained.trained_before) == [before] and results_of(results, before).run.tasks["mnli"].rows == 8
+    rows = plan.nodes[plan.nodes[model].spec.parents["tokens.xnli@de"]].spec.parents["prepared"]
+    labels = read_prepared(results / rows / "train.parquet")["label"].to_pylist()
+    assert sorted(labels) == [0, 0, 1, 1, 2, 2]

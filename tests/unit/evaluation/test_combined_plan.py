@@ -11,6 +11,7 @@ from xstilts.store.documentation import Documentation, Setting
 from xstilts.store.study_plan import Corpus, FigureLabels, FigureOptions, PlannedNode
 
 from tests.builders.compared import MIXTURES, XNLI
+from tests.builders.plans import plan_study
 from tests.builders.predicted import Predicted, correct
 
 MNLI, NONE = ("s", "mnli"), ("s", "none")
@@ -170,6 +171,23 @@ def test_other_data_or_another_checkpoint_is_refused(tmp_path):
     nodes["intermediate/s.r.mnli.s1"] = replace(start, content={**start.content, "parents": {"model": "models/t"}})
     with pytest.raises(UserError, match="models: s is 'models/s' in A and 'models/t' in B"):
         joined(first, replace(second, nodes=nodes))
+
+
+def test_models_that_are_merged_otherwise_are_refused(tmp_path):
+    """And those that are merged of other trainings, though these are the same mixture's."""
+
+    def merged(seed, rate=1, **settings):
+        members = {"of": ["one", "squad_v1"], "method": "ties", **settings}
+        one = [{"task": "mnli", "rate": rate}, "commonsenseqa"]
+        study = {"description": "x", "source": "tiny", "models": ["tiny"], "targets": {"xnli": None}, "seeds": [seed],
+                 "mixtures": {"one": one, "merged": {"merge": members}}}  # fmt: skip
+        return plan_study(tmp_path, {**study, "models": {"tiny": {"mixtures": ["merged"]}}}).study_plan
+
+    assert len(joined(merged(1), merged(2)).cells) == 2
+    with pytest.raises(UserError, match=r"sampling of mixtures: merged in jiant\.merging\.\S*density is 0\.2 in A"):
+        joined(merged(1), merged(2, density=0.5))
+    with pytest.raises(UserError, match="sampling of mixtures: merged in jiant"):
+        joined(merged(1), merged(2, rate=2))
 
 
 def test_arms_of_other_settings_are_refused(tmp_path):

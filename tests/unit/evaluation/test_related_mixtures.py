@@ -2,6 +2,7 @@
 
 from xstilts.evaluation import related_mixtures
 from xstilts.evaluation.related_mixtures import Control, Member, Part
+from xstilts.store.specs.models import Merging
 
 from tests.builders.compared import study
 
@@ -45,6 +46,24 @@ def test_a_task_less_is_one_task_less():
     assert related_mixtures.without_one(nested) == [
         Part("two", "mnli", "squad_v1"), Part("two", "squad", "mnli"), Part("three", "two", "qqp"),
     ]  # fmt: skip
+
+
+def merged(*tasks, **settings):
+    merging = Merging(method="ties", factors=(1.0,), **settings)
+    return frozenset(Member(task, frozenset(["en"]), merging=merging) for task in tasks)
+
+
+def test_merged_models_are_related_to_those_that_are_merged_likewise():
+    mixtures = {
+        **{name: MIXTURES[name] for name in ("mnli", "two")},
+        "merged": merged("mnli", "squad_v1", "qqp"),
+        "without": merged("mnli", "qqp"),
+        "other": merged("mnli", "qqp", density=0.5),
+    }
+    assert related_mixtures.without_one(mixtures) == [
+        Part("two", "mnli", "squad_v1"), Part("merged", "without", "squad_v1"),
+    ]  # fmt: skip
+    assert related_mixtures.controls(mixtures) == []
 
 
 def test_every_kind_of_control():

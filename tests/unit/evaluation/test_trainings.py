@@ -30,6 +30,10 @@ def test_trainings_from_the_last_to_the_first(tmp_path):
         ("three", "xnli"): [(TARGET, False), *intermediate],
         ("three", "tatoeba"): intermediate,
         ("three", "xcopa"): [(TARGET, False), (TARGET, False), *intermediate],
+        # the trainings of both models that are merged
+        ("merged", "xnli"): [(TARGET, False), (INTERMEDIATE, True), *intermediate],
+        ("merged", "tatoeba"): [(INTERMEDIATE, True), *intermediate],
+        ("merged", "xcopa"): [(TARGET, False), (TARGET, False), (INTERMEDIATE, True), *intermediate],
     }
     searches = {one.search for cell in plan.cells for one in trainings.behind(plan, cell.node) if one.search}
     assert {name.partition("/")[0] for name in searches} == {"learning_rates"}

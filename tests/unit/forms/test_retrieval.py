@@ -2,13 +2,16 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 from xstilts.errors import UserError
+from xstilts.evaluation import layers
 from xstilts.forms import retrieval
 from xstilts.forms.heads import BackboneOutput
+from xstilts.metrics.retrieval import unit
 
 from tests.builders.metrics import directions, score_of_sums
 from tests.builders.models import encode
@@ -94,6 +97,30 @@ def test_retrieval_looks_in_the_pool_of_all_languages():
     assert score_of_sums(retrieval, {"average_precision": total}, 2)["mean_average_precision"] == pytest.approx(
         100 * (7 / 12 + 1) / 2
     )
+
+
+def test_a_pool_is_in_memory_once(tmp_path, monkeypatch):
+    """Where the vectors of languages are mapped from files: beside it little more than one language's."""
+    rng, count = np.random.default_rng(0), 2000
+    rows = {
+        language: [
+            {"example_id": f"{language}{number}", "query": None, "text": ".", "keys": []} for number in range(count)
+        ]
+        for language in ("en", "de", "fr", "fi", "sw", "ta", "ur", "zh")
+    }
+    rows["en"][0] |= {"query": "?", "text": None, "keys": ["de"]}
+    rows["de"][5]["keys"] = ["de"]
+    for language in rows:
+        np.save(tmp_path / f"{language}.npy", rng.normal(size=(count, 512)).astype(np.float32))
+    pools, vectors = [], layers.vectors_of(tmp_path, list(rows))
+    monkeypatch.setattr(retrieval, "top", lambda queries, pool, _: pools.append(pool) or [[0]] * len(queries))
+    tracemalloc.start()
+    assert retrieval.retrieve(rows, vectors, {})["en"] == [(0, '["en1"]', '["de5"]')]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    expected = np.concatenate([vectors["en"][1:], *(vectors[language] for language in list(rows)[1:])])
+    assert np.array_equal(pools[0], unit(expected))
+    assert peak < 1.5 * pools[0].nbytes
 
 
 def test_retrieval_without_a_pool():

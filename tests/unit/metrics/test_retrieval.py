@@ -1,12 +1,14 @@
 """Nearest neighbours and average precision: by hand, on any input, and beside other implementations."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as draw
 from xstilts.errors import UserError
 from xstilts.metrics import retrieval
-from xstilts.metrics.retrieval import average_precision, nearest, top
+from xstilts.metrics.retrieval import average_precision, nearest, top, unit
 
 from tests.builders.metrics import check
 
@@ -25,10 +27,31 @@ def test_top_takes_the_first_of_equals():
         assert top(queries, candidates, 9, block).tolist() == [[1, 3, 0, 2, 4], [0, 2, 1, 3, 4]]
 
 
+def test_unit_vectors_are_made_in_blocks(tmp_path):
+    """The same bit for bit as at once, and beside the result little more than a block is in memory."""
+    vectors = np.random.default_rng(0).normal(size=(30_001, 64)).astype(np.float32)
+    vectors[7] = 0
+    np.save(tmp_path / "vectors.npy", vectors)
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    at_once = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    chosen = np.random.default_rng(1).permutation(len(vectors))[:20_000]
+    assert np.array_equal(unit(mapped), at_once) and np.array_equal(unit(mapped[1::2]), at_once[1::2])
+    tracemalloc.start()
+    found = unit(mapped, chosen)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert type(found) is np.ndarray and np.array_equal(found, at_once[chosen])
+    assert found.nbytes < peak < 1.5 * found.nbytes
+
+
 def test_vector_that_is_not_finite():
     broken = np.array([[1, 0], [0, np.nan]], np.float32)
     with pytest.raises(UserError, match="vector 1 of 2 is not finite: the model that made it has diverged"):
         top(np.eye(2, dtype=np.float32), broken, 1)
+    many = np.ones((retrieval.BLOCK + 2, 2), np.float32)
+    many[-1] = np.inf
+    with pytest.raises(UserError, match="vector 2049 of 2050 is not finite"):
+        top(np.eye(2, dtype=np.float32), many, 1)
 
 
 @pytest.mark.parametrize(

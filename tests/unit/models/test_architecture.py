@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -265,3 +266,10 @@ def test_index_of_a_model_that_cannot_be_used_is_not_written(folders, tmp_path, 
     assert main(["index-model", str(folder)]) == 2
     assert "'mistral99' is not known to transformers" in caplog.text
     assert not (folder / "model.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["activation_checkpointing_enable", "gradient_checkpointing_enable"])
+def test_layers_are_computed_again_by_whichever_name_transformers_has(name):
+    called = []
+    architecture.recompute_layers(SimpleNamespace(**{name: lambda: called.append(name)}))
+    assert called == [name]

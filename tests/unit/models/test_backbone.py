@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from xstilts.models.backbone import load_backbone
+from xstilts.models import adapters
+from xstilts.models.backbone import Backbone, load_backbone
 from xstilts.models.model import tensors
+from xstilts.store.specs.models import BIDIRECTIONAL
 
-from tests.builders.models import CPU, MODELS, fresh, submodel_of
+from tests.builders.models import CPU, METHODS, MODELS, fresh, submodel_of
+
+DECODERS = ["llama", "qwen", "gemma"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -95,3 +99,38 @@ def test_bert_reads_the_second_segment(families, family_splits):
     assert len(pairs) == 3
     assert [number for number in range(len(plain)) if not torch.equal(segmented[number], plain[number])] == pairs
     assert "segments" not in family_splits["xlm-r", "classification"].tokens.inputs(np.arange(2))
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_decoder_needs_no_mask(families, family_splits, monkeypatch, name):
+    """Its outputs are the same bit for bit, in either precision, where a text is."""
+    tokens = family_splits[name, "classification"].tokens
+    inputs = tensors(tokens.inputs(np.arange(len(tokens))), CPU)
+    texts = inputs["mask"].bool()
+    assert not texts.all()
+    for precision in ("float32", "bfloat16"):
+        model = fresh(families, name, "classification", "full", precision).eval()
+        with torch.inference_mode():
+            without = [layer[texts] for layer in model.layers(inputs)]
+            scores = model("task", inputs, len(tokens))
+            assert "attention_mask" not in model.backbone._arguments(inputs)
+            monkeypatch.setattr(Backbone, "_sees_no_padding", lambda *_: False)
+            assert all(torch.equal(a, b[texts]) for a, b in zip(without, model.layers(inputs), strict=True))
+            assert torch.equal(scores, model("task", inputs, len(tokens)))
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "attention", "training", "device", "masked"),
+    [("qwen", "full", None, False, "cpu", False), ("qwen", "full", None, True, "cpu", True),
+     ("qwen", "full", None, True, "meta", False), ("qwen", "lora", None, False, "cpu", False),
+     ("qwen", "prompt", None, False, "cpu", True), ("qwen", "prefix", None, False, "cpu", True),
+     ("qwen", "full", BIDIRECTIONAL, False, "cpu", True), ("xlm-r", "full", None, False, "cpu", True),
+     ("mt5", "full", None, False, "cpu", True)],
+)  # fmt: skip
+def test_where_padding_would_be_seen_there_is_a_mask(families, name, method, attention, training, device, masked):
+    """And on a CPU in training, whose rounding it would change."""
+    backbone = load_backbone(families[name], attention=attention).train(training)
+    adapters.inject(backbone, METHODS[method], 1)
+    ids = torch.zeros((2, 5), dtype=torch.int64, device=device)
+    assert ("attention_mask" in backbone.train(training)._arguments({"ids": ids, "mask": ids + 1})) == masked

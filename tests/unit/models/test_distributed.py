@@ -1,9 +1,22 @@
-"""Where a job computes, by what it was given."""
+"""Where a job computes, by what it was given; in which types several processes do, and what they say to each other."""
 
+import os
+import socket
+import time
+from datetime import timedelta
+
+import numpy as np
 import pytest
 import torch
+from torch import nn
+from xstilts import forms
 from xstilts.errors import UserError
 from xstilts.models import distributed
+from xstilts.models.distributed import Group, lost
+from xstilts.models.model import tensors
+
+from tests.builders.models import CPU, fresh
+from tests.builders.processes import together
 
 # a rule in a job of Slurm's is a step
 GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
@@ -52,3 +65,113 @@ def test_a_gpu_that_works_computes(broken):
     broken.setattr(torch.cuda, "init", lambda: None)
     broken.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert distributed.device() == torch.device("cuda")
+
+
+SHARDED = [("xlm-r", "full"), ("mt5", "full"), ("qwen", "lora")]
+
+
+def losses_of(families, splits, name, method, precision, group):
+    """Return the losses of three steps in which all processes compute one batch, and the types of what they hold."""
+    torch.manual_seed(0)
+    split, form = splits[name, "tagging"], forms.get("tagging")
+    model = fresh(families, name, "tagging", method, precision).train()
+    distributed.shard(model, group, model.reduced)
+    types = set()
+    for layer in model.backbone.modules():
+        if getattr(layer, "weight", None) is not None:
+            kind = "matrix" if isinstance(layer, nn.Linear) else "other"
+            layer.register_forward_pre_hook(lambda layer, _, kind=kind: types.add((kind, layer.weight.dtype)))
+    optimiser, losses = torch.optim.SGD(model.parameters(), 0.1), []
+    inputs, targets = (tensors(arrays, CPU) for arrays in form.batch(split.tokens, np.arange(6), 0))
+    for _ in range(3):
+        loss = form.loss(model("task", inputs, 6), targets)
+        loss.backward()
+        types |= {("gradient", value.grad.dtype) for value in model.parameters() if value.grad is not None}
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+    types |= {("held", value.dtype) for value in model.parameters()}
+    return losses, types
+
+
+def rank_of_two(rank, port, families, splits, folder):
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    group = distributed.join(2)
+    found = {
+        (name, precision): losses_of(families, splits, name, method, precision, group)
+        for name, method in SHARDED
+        for precision in ("float32", "bfloat16")
+    }
+    if group.leads:
+        torch.save(found, folder / "found.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def of_two(families, family_splits, tmp_path_factory):
+    """What two processes, forked from this one, find."""
+    folder = tmp_path_factory.mktemp("sharded")
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    given = (port, families, family_splits, folder)
+    torch.multiprocessing.start_processes(rank_of_two, given, nprocs=2, start_method="fork")
+    return torch.load(folder / "found.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("name", "method"), SHARDED)
+def test_layers_are_gathered_in_the_type_of_their_products(families, family_splits, of_two, name, method, precision):
+    """Two processes find what one does, and step and sum in float32 whatever the products are in."""
+    losses, types = of_two[name, precision]
+    alone, _ = losses_of(families, family_splits, name, method, precision, Group())
+    assert losses == pytest.approx(alone, rel=1e-4 if precision == "float32" else 2e-3)
+    assert alone[-1] < alone[0]
+    product = getattr(torch, precision)
+    # beside an adapter all weights are held in the type of the products
+    held = torch.float32 if method == "full" else product
+    expected = {("matrix", product), ("other", held), ("held", held), ("held", torch.float32)}
+    assert types == {*expected, ("gradient", torch.float32)}
+
+
+def test_sums_are_those_of_all_processes():
+    """In float64: what one process has in float32 it has back."""
+    value = torch.tensor(0.1)
+    assert Group().sums([value], True, 2.5) == [value.item(), 1.0, 2.5]
+
+    def check(group):
+        assert group.sums([torch.tensor(float(group.rank))], group.leads, 0.25) == [1.0, 1.0, 0.5]
+        assert group.share(f"of {group.rank}") == "of 0"
+
+    together(2, check)
+
+
+def test_no_process_waits_long_for_one_that_does_not_come(monkeypatch):
+    monkeypatch.setattr(distributed, "_TIMEOUT", timedelta(seconds=1))
+
+    def wait(group):
+        if group.rank == 1:
+            time.sleep(3)
+            return
+        with pytest.raises(RuntimeError) as error:
+            group.sums([torch.tensor(1.0)])
+        found = lost(error.value)
+        assert found.startswith("processes waited in vain for one another: ") and "\n" not in found
+
+    together(2, wait)
+
+
+def test_a_process_that_has_ended_is_noticed_at_once():
+    def leave(group):
+        if group.rank == 1:
+            return
+        with pytest.raises(RuntimeError) as error:
+            group.share(None)
+            group.sums([torch.tensor(1.0)])
+        assert lost(error.value) == ""
+
+    together(2, leave)
+
+
+def test_other_errors_are_no_loss():
+    assert lost(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")) is None

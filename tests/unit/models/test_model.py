@@ -99,8 +99,8 @@ def test_tied_embeddings_are_trained_saved_once_and_read_back(model_folder, toke
     before = embeddings.detach().clone()
     optimiser = make_optimiser(model, optimisation())
     assert sum(parameter is embeddings for group in optimiser.param_groups for parameter in group["params"]) == 1
-    batch = Batch(0, [MicroBatch(*mlm.batch(split.tokens, np.arange(4), 0), 4, 1)], 0)
-    take_step(model, optimiser, task, batch, 1e-3, OPTIMISATION, Group(), CPU)
+    batch = Batch(0, [MicroBatch(*mlm.batch(split.tokens, np.arange(4), 0), 4, 1)], 1, 0)
+    take_step(model, optimiser, [task], [batch], 1e-3, OPTIMISATION, Group(), CPU)
     # every token is a wrong answer whose score is lowered, so that all rows change and not only those of the text
     assert ((embeddings - before).abs().max(1).values > 0).float().mean() > 0.9
     saved = tmp_path / "saved"

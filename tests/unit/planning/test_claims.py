@@ -91,6 +91,15 @@ def test_a_mixture_is_known_by_its_tasks(tmp_path):
     assert [first for first, _ in pairs(claim)] == ["nine", "entailment", "text_too", "german", "text_too"]
 
 
+def test_a_merged_model_is_no_training_on_its_tasks(tmp_path):
+    merged = {"merge": {"of": ["mnli", "squad_v1"], "method": "linear"}}
+    asked = {"mixtures": ["mnli + squad_v1"], "minus": ["none"]}
+    claim = claims_of(tmp_path, asked, mixtures={**STUDY["mixtures"], "merged": merged})
+    assert pairs(claim) == [] and claim.lacking == {"tiny": Lacking(("mnli + squad_v1",), ())}
+    claim = claims_of(tmp_path, asked, mixtures={"none": None, "merged": merged, "both": ["mnli", "squad_v1"]})
+    assert pairs(claim) == [("both", "none")]
+
+
 def test_mixtures_of_other_tasks_are_lacking(tmp_path):
     asked = ["nine", "mnli", "mnli + squad_v1", "mnli@*"]
     claim = claims_of(tmp_path, {"mixtures": asked, "minus": ["none"], "targets": ["xnli", "tydiqa"]})

@@ -158,3 +158,28 @@ def test_attention_is_in_every_spec_that_reads_the_model(tmp_path):
         }
     stayed = {node.stage for name, node in without.nodes.items() if name in plans["bidirectional"].nodes}
     assert stayed and not stayed & reading
+
+
+@pytest.mark.parametrize(
+    ("batches", "overrides", "message"),
+    [
+        (4, {}, None),
+        (3, {}, r"tiny\.r\.mixed\.s1: `tasks_per_step` is 3, and the batch size of mnli, 16, is no multiple of it"),
+        (8, {"span": {"batch_size": 4}}, "the batch size of squad_v1, 4, is no multiple of it; change one of the two"),
+        (16, {}, "the batch size of squad_retrieval, 16, leaves one example a batch"),
+    ],
+)
+def test_batches_of_a_step_have_one_size(tmp_path, batches, overrides, message):
+    entries = registry.load()
+    study = {
+        "description": "x", "source": "tiny", "models": ["tiny"], "languages": ["en", "de"], "targets": {"xnli": None},
+        "recipes": {"r": {"intermediate": {"batch_size": 16, "max_length": 48, "overrides": overrides},
+                          "target": {"max_length": 48}}},
+        "mixtures": {"mixed": {"tasks": ["mnli", "squad_v1", "squad_retrieval"], "tasks_per_step": batches}},
+    }  # fmt: skip
+    plan = plan_study(tmp_path, study, entries=entries)
+    if message is None:
+        feasibility.check(plan, entries, Indexes(), "s.yaml")
+        return
+    with pytest.raises(UserError, match=message):
+        feasibility.check(plan, entries, Indexes(), "s.yaml")

@@ -134,7 +134,9 @@ def test_every_name_is_a_link(twins, tmp_path):
             tmp_path / link.parent.name / link.readlink().name
         ).resolve()
     names = {link.name for link in folder.glob("intermediate/*")}
-    assert names == {f"mini-micro.fast.{name}.s{seed}" for name in ("three", "twin") for seed in (1, 2)}
+    assert names == {
+        f"mini-micro.fast.{name}.s{seed}" for name in ("three", "twin", "mnli", "squad_v1") for seed in (1, 2)
+    }
     # rows for the vocabulary, and those for the mixture
     text = [node for name, node in twins.named() if name == "text.training"]
     assert len(text) == 4

@@ -7,6 +7,8 @@ import yaml
 from xstilts.errors import UserError
 from xstilts.planning import registry
 from xstilts.planning.study import read_study
+from xstilts.store.sampling import Sampling
+from xstilts.store.specs.models import Merging
 
 from tests.builders.plans import matrix_with, named
 from tests.builders.projects import plan_of
@@ -20,6 +22,79 @@ def mixtures_of(tmp_path, mixtures):
 
 def tasks_of(mixture):
     return tuple(member.task for member in mixture.tasks)
+
+
+MERGE = {"of": ["mnli", "long"], "method": "ties", "factors": {"long": 0.5}}
+LONG = {"tasks": ["squad_v1"], "steps": 7}
+
+
+def test_merged_models(tmp_path):
+    """Members are what their names mean in the study; a merge has the tasks of all, and the sum of their steps."""
+    short = {"tasks": ["mnli"], "steps": 5}
+    found = mixtures_of(tmp_path, {"none": None, "mnli": short, "long": LONG, "merged": {"merge": MERGE}})
+    merge = found["merged"].merge
+    assert merge.members == {"mnli": found["mnli"], "long": found["long"]}
+    assert merge.merging == Merging(method="ties", factors=(1.0, 0.5), scale=1.0, density=0.2)
+    assert tasks_of(found["merged"]) == ("mnli", "squad_v1")
+    assert found["merged"].sampling.steps == 12
+    linear = mixtures_of(tmp_path, {"merged": {"merge": {"of": ["mnli", "squad_v1"], "method": "linear"}}})["merged"]
+    assert linear.merge.merging == Merging(method="linear", factors=(1.0, 1.0))
+    assert linear.sampling.steps is None
+
+
+def test_a_merge_without_each_of_its_models(tmp_path):
+    three = {"of": ["mnli", "long", "qqp"], "method": "ties", "factors": {"long": 0.5}}
+    found = mixtures_of(tmp_path, {"long": LONG, "merged": {"merge": three}, "without": {"leave_one_out": "merged"}})
+    left = {name: mixture.merge for name, mixture in found.items() if name.startswith("without-")}
+    assert {name: tuple(merge.members) for name, merge in left.items()} == {
+        "without-mnli": ("long", "qqp"), "without-long": ("mnli", "qqp"), "without-qqp": ("mnli", "long"),
+    }  # fmt: skip
+    assert left["without-mnli"].merging.factors == (0.5, 1.0)
+
+
+PAIR = {"of": ["mnli", "squad_v1"], "method": "linear"}
+
+
+@pytest.mark.parametrize(
+    ("mixtures", "said"),
+    [
+        ({"m": {"merge": PAIR, "steps": 3}}, "m: a merge trains nothing, so it has neither"),
+        ({"m": {"merge": PAIR, "learning_rate": 1e-4}}, "m: a merge trains nothing"),
+        ({"m": {"merge": PAIR, "tasks": ["mnli"]}}, "m: needs one of .*`leave_one_out` and `merge`, has 2"),
+        ({"m": {"merge": {**PAIR, "scale": 2}}}, r"m\.merge\.scale: goes not with `method: linear`"),
+        ({"m": {"merge": {**PAIR, "method": "task_arithmetic", "density": 0.5}}}, r"merge\.density: goes not with"),
+        ({"m": {"merge": {**PAIR, "factors": {"mnlli": 2}}}}, r"merge\.factors: 'mnlli' is not merged; .*mnli"),
+        ({"m": {"merge": {**PAIR, "of": ["mnli", "none"]}}}, r"m\.merge\.of: 'none' has no tasks"),
+        ({"m": {"merge": {**PAIR, "of": ["mnli", "mnlii"]}}}, r"m\.merge\.of: unknown task or mixture 'mnlii'"),
+        ({"m": {"merge": {**PAIR, "of": ["mnli"]}}}, r"m\.merge"),
+        ({"m": {"merge": {**PAIR, "method": "tie"}}}, r"m\.merge"),
+        ({"m": {"merge": PAIR}, "n": {"merge": {**PAIR, "of": ["m", "qqp"]}}}, r"n\.merge\.of: 'm' is merged itself"),
+        ({"m": {"merge": PAIR}, "n": ["m", "qqp"]}, "n: 'm' is merged of models, not trained"),
+        ({"m": {"merge": PAIR}, "n": {"leave_one_out": "m"}}, "n: 'm' merges two models"),
+        ({"m": {"merge": PAIR}, "n": {"subsets": {"of": "m", "sizes": [1]}}}, r"n\.subsets\.of: 'm' is merged"),
+        ({"mnli": {"merge": PAIR}}, "'mnli' means a training in the registry"),
+        ({"m": {"merge": {**PAIR, "of": ["m", "qqp"]}}}, "contains itself"),
+    ],
+)
+def test_merges_that_cannot_be(tmp_path, mixtures, said):
+    with pytest.raises(UserError, match=said):
+        mixtures_of(tmp_path, mixtures)
+
+
+def test_merged_arms_in_a_plan(tmp_path):
+    """The trainings of its models are those of their own arms; adapters too can be merged, prompts not."""
+    merged = {"merge": {"of": ["mnli", "squad_v1"], "method": "ties"}}
+    plan = plan_of(matrix_with(tmp_path, mixtures={"none": None, "mnli": None, "merged": merged}))
+    (arm,) = {node.id: node for name, node in named(plan, "merged").items()}.values()
+    assert arm.spec.members == [
+        named(plan, "intermediate")[name].id for name in ("tiny.quick.mnli.s1", "tiny.quick.squad_v1.s1")
+    ]
+    alone = plan_of(matrix_with(tmp_path, mixtures={"none": None, "mnli": None}))
+    assert alone.nodes.keys() < plan.nodes.keys()
+    assert plan.study_plan.mixtures["merged"] == ("mnli", "squad_v1")
+    prompts = {"intermediate": {"method": {"name": "prompt"}}, "target": {"method": {"name": "prompt"}}}
+    with pytest.raises(UserError, match=r"^mixtures\.merged: merges weights, and .* of recipe quick trains a prompt"):
+        plan_of(matrix_with(tmp_path, mixtures={"merged": merged}, recipes={"quick": prompts}))
 
 
 def test_models_have_their_own_mixtures(tmp_path):
@@ -92,12 +167,37 @@ def test_leave_one_out(tmp_path):
         ({"a": ["mnli", "qqp"], "b": {"leave_one_out": "a"}, "b-qqp": ["qqp"]}, r"would make a mixture 'b-qqp'"),
         ({"a": [{"task": "squad_v1", "shuffled_labels": True}]}, r"'squad_v1' has not one label an example"),
         ({"a": {"tasks": ["mnli"], "temperature": 0.5}}, r"temperature: must be >= 1, found 0\.5"),
+        (
+            {"a": {"tasks": ["mnli", "qqp"], "gradient_conflict_every": 10}},
+            r"mixtures\.a: gradient_conflict_every: a step has one batch, .*; give a `tasks_per_step` of 2 or more",
+        ),
+        ({"a": {"tasks": ["mnli"], "loss_scale": "labels"}}, r"loss_scale: 'labels' is not possible; known"),
     ],
 )
 def test_bad_mixtures(tmp_path, entries, message):
     with pytest.raises(UserError, match=message) as error:
         mixtures_of(tmp_path, entries)
     assert "\n" not in str(error.value)
+
+
+def test_steps_of_several_tasks(tmp_path):
+    """The settings are in the spec of the training; what is only recorded is not in that of the learning rates."""
+    mixed = {"tasks_per_step": 4, "loss_scale": "log_classes", "gradient_conflict_every": 10}
+    recipe = {"intermediate": {"learning_rate": [1e-5, 2e-5], "max_length": 48}, "target": {"max_length": 48}}
+    entries = {
+        "none": None,
+        "one": ["mnli", "squad_v1"],
+        "mixed": {"tasks": ["mnli", "squad_v1"], **mixed},
+        "without": {"leave_one_out": "mixed"},
+    }
+    plan = plan_of(matrix_with(tmp_path, mixtures=entries, recipes={"r": recipe}, targets={"xnli": None}))
+    made = plan.study.mixtures
+    assert made["mixed"].sampling == made["without-mnli"].sampling == Sampling(**mixed)
+    found = named(plan, "intermediate")
+    assert found["tiny.r.mixed.s1"].content["sampling"] == mixed
+    assert found["tiny.r.one.s1"].content["sampling"] == {}
+    (searched,) = [node for name, node in named(plan, "learning_rates").items() if ".mixed." in name]
+    assert searched.content["sampling"] == {key: mixed[key] for key in ("tasks_per_step", "loss_scale")}
 
 
 def test_shuffled_labels_are_other_training_data_and_the_rest_is_the_same(tmp_path):

@@ -34,6 +34,15 @@ def test_bad_config():
         from_config({"study": "a.yaml", "model_folders": {"xlmr": "folder"}})
 
 
+def test_how_a_training_is_kept_safe():
+    settings = from_config({})
+    assert (settings.checkpoint_seconds, settings.reproducible_kernels) == (600, False)
+    settings = from_config({"checkpoint_seconds": 60, "reproducible_kernels": True})
+    assert (settings.checkpoint_seconds, settings.reproducible_kernels) == (60, True)
+    with pytest.raises(UserError, match="checkpoint_seconds: must be >= 1, found 0"):
+        from_config({"checkpoint_seconds": 0})
+
+
 def test_environment_in_config(monkeypatch):
     monkeypatch.setenv("XSTILTS_MIRROR", "somewhere")
     monkeypatch.delenv("XSTILTS_MODEL", raising=False)

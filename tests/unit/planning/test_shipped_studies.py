@@ -212,6 +212,19 @@ def submitted(plan, together=1):
     return bundles + sum(node.stage in ("pretrained", "learning_rates", "intermediate") for node in plan.nodes.values())
 
 
+def test_pocket_has_its_data_from_a_mirror_or_by_pinned_download(full_mirror):
+    """The same study with a mirror and without one, and what both make is called the same."""
+    path = ROOT / "studies/pocket.yaml"
+    local, remote = plan_shipped(path, full_mirror), plan_shipped(path)
+    kinds = [{node.spec.source.kind for node in plan.stage("data").values()} for plan in (local, remote)]
+    assert kinds == [{"mirror"}, {"hub", "url"}]
+    pins = [node.spec.source.revision for node in remote.stage("data").values() if node.spec.source.kind == "hub"]
+    assert len(pins) >= 3 and all(len(pin) == 40 for pin in pins)
+    assert [dataclasses.replace(cell, node="") for cell in local.cells] == [
+        dataclasses.replace(cell, node="") for cell in remote.cells
+    ]
+
+
 @pytest.mark.parametrize("name", ["xtreme_r", "miniature", "pocket"])
 def test_jobs_that_a_study_submits(name, full_mirror):
     """As docs/clusters.md has them."""

@@ -15,10 +15,12 @@ def test_it_says_on_how_many_gpus(monkeypatch):
     class Cuda:
         is_initialized = staticmethod(lambda: True)
         get_device_name = staticmethod(lambda: "a GPU")
+        max_memory_allocated = staticmethod(lambda: 3 * 2**30)
 
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=Cuda, __version__="0"))
     stated = provenance.of_process(0.0)
     assert (stated.gpu, stated.gpus, stated.gpu_seconds) == ("a GPU", 1, stated.wall_seconds)
+    assert stated.peak_gpu_memory_mb == 3072
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert provenance.of_process(0.0).gpus == 4
     monkeypatch.delitem(sys.modules, "torch")
@@ -26,14 +28,30 @@ def test_it_says_on_how_many_gpus(monkeypatch):
     assert (stated.gpu, stated.gpus, stated.gpu_seconds) == (None, 0, 0)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n",
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.54.15  Release Build\n",
+    ],
+)
+def test_the_driver_is_what_its_kernel_module_states(tmp_path, text):
+    (tmp_path / "version").write_text(text)
+    assert provenance.driver(tmp_path / "version") == "550.54.15"
+    assert provenance.driver(tmp_path / "none") is None
+
+
 def test_it_is_read_as_it_was_written(tmp_path):
-    stated = provenance.of_process(0.0)
+    training = provenance.Training(
+        processes=2, max_tokens_per_device=None, gradient_checkpointing=True, tokens_per_second=9.5, joules=None
+    )
+    stated = provenance.of_process(0.0, training=training)
     (tmp_path / "provenance.json").write_text(provenance.text(stated))
     assert provenance.read(tmp_path) == stated
 
 
 def test_an_earlier_version_did_not_note_the_hardware(tmp_path):
-    hardware = ("processor", "processors", "gpu", "gpus")
+    hardware = ("processor", "processors", "gpu", "gpus", "driver", "peak_gpu_memory_mb", "training")
     (tmp_path / "provenance.json").write_text(
         json.dumps({name: value for name, value in PROVENANCE.items() if name not in hardware})
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from xstilts.store.sampling import Sampling, TaskShare, probabilities, total_steps
+from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 
 
 def share(name, rows, rate=1.0, epochs=1, batch_size=4, instances=None):
@@ -25,6 +25,13 @@ def test_steps():
     assert total_steps([share("a", 10, epochs=2), share("b", 100)], Sampling(cap=8)) == 4 + 2
 
     assert total_steps([share("a", 10, epochs=2), share("b", 100)], Sampling(cap=8, steps=17)) == 17
+
+
+def test_several_tasks_in_a_step_divide_its_examples():
+    shares = [share("a", 10, epochs=2), share("b", 100)]
+    assert total_steps(shares, Sampling(tasks_per_step=4)) == total_steps(shares, Sampling())
+    assert examples_of_a_batch(32, Sampling()) == 32
+    assert examples_of_a_batch(32, Sampling(tasks_per_step=4)) == 8
 
 
 def test_cap_comes_before_temperature():

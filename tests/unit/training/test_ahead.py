@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from xstilts.commands import TEMPORARY_FAILURE, main
+from xstilts.evaluation import nodes
 from xstilts.store import node, study_plan
 from xstilts.store.manifest import path_of
 from xstilts.training import ahead
@@ -39,9 +40,12 @@ def train(ready, tmp_path):
     return lambda: main(command), results / target.id, results / predictions.id, predictions.spec
 
 
-def test_they_stand_at_their_own_paths_without_a_manifest(train):
+def test_they_stand_at_their_own_paths_without_a_manifest(train, monkeypatch):
     run, _, folder, spec = train
+    placed, ready = [], nodes.for_inference
+    monkeypatch.setattr(nodes, "for_inference", lambda *given: placed.append(given) or ready(*given))
     assert run() == 0
+    assert len(placed) == 1
     assert node.is_whole(folder, spec) and not (folder / "manifest.json").exists()
 
 

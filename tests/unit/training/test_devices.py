@@ -8,6 +8,7 @@ import sys
 from subprocess import PIPE
 
 import pytest
+import torch
 from xstilts.training import devices
 
 from tests.builders.projects import ROOT
@@ -67,3 +68,14 @@ def test_no_gpu(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     devices.claim_gpus(tmp_path, 1)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_reproducible_kernels(monkeypatch):
+    """What has no such kernel is computed all the same."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    try:
+        devices.use_reproducible_kernels()
+        assert torch.are_deterministic_algorithms_enabled() and torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)

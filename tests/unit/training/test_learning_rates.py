@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from xstilts.errors import UserError
+from xstilts.errors import ExplodedError, UserError
 from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
 from xstilts.store.manifest import LearningRatesResults
@@ -74,6 +74,44 @@ def test_best_rate_of_a_grid_is_taken(trained, tmp_path, monkeypatch):
         shutil.rmtree(workplace)
         workplace.mkdir()
         learning_rates.search(run, replace(spec, learning_rates=(1e20, 1e30)))
+
+
+def test_budget_is_spent_by_successive_halving(trained, tmp_path, monkeypatch):
+    """Of three rates two go on to a longer training, the better ones of the short one; killed, it goes on."""
+    plan, results = trained
+    full = node_of(plan, "learning_rates", "tiny.grid.udpos").spec
+    spec = replace(full, learning_rates=(1e-9, 1e-3, 1e9), budget=0.9)
+    assert full.trainings == 2 and spec.trainings == 0.9
+    run = loop.prepare(spec, results, tmp_path, Hardware(), Group())
+    taken = []
+
+    def fit(shorter, rate, workplace):
+        taken.append((shorter.schedule.steps, rate))
+        if rate == 1e9:
+            raise ExplodedError("exploded")
+        return None, rate
+
+    monkeypatch.setattr(learning_rates, "fit", fit)
+    monkeypatch.setattr(learning_rates, "_dev_score", lambda run, model, rate: 50 + rate * run.schedule.steps)
+    searched = learning_rates.search(run, spec)
+    # of 8 steps 0.15 for each of three rates, and 0.225 for each of two
+    assert run.schedule.steps == 8
+    assert taken == [(1, 1e-9), (1, 1e-3), (1, 1e9), (2, 1e-9), (2, 1e-3)]
+    assert {trial.learning_rate: (trial.steps, trial.score is None) for trial in searched.trials} == {
+        1e-9: (2, False), 1e-3: (2, False), 1e9: (1, True)
+    }  # fmt: skip
+    assert searched.best == 1e-3
+    taken.clear()
+    assert learning_rates.search(run, spec) == searched and not taken
+
+
+def test_shorter_schedule_has_the_same_tasks(trained, tmp_path):
+    plan, results = trained
+    spec = node_of(plan, "learning_rates", "tiny.grid.four.intermediate").spec
+    whole = loop.prepare(spec, results, tmp_path, Hardware(), Group()).schedule
+    half = whole.shortened(0.5)
+    assert (whole.steps, half.steps, whole.shortened(0.001).steps) == (12, 6, 1)
+    assert set(half.counts()) == set(whole.counts())
 
 
 def test_rate_of_the_search_is_trained_with(trained, tmp_path):

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from xstilts.training import loop
 
-from tests.builders.models import METHODS, numerics, task_of
+from tests.builders.models import METHODS, numerics
 from tests.builders.plans import node_of
 from tests.builders.training import RUNS, losses, run, without_dropout
 
@@ -21,7 +20,9 @@ def test_same_seed_same_numbers_and_another_seed_others(trained, tmp_path):
     assert other[1]["history.json"] != run(trained, spec, tmp_path / "four")[1]["history.json"]
 
 
-@pytest.mark.parametrize(("stage", "name"), [*RUNS, ("intermediate", "tiny.full.retrieval.s1")])
+@pytest.mark.parametrize(
+    ("stage", "name"), [*RUNS, *(("intermediate", f"tiny.full.{name}.s1") for name in ("retrieval", "mixed"))]
+)
 @pytest.mark.parametrize(
     "hardware", [{"max_tokens_per_device": 200}, {"max_tokens_per_device": 1}, {"gradient_checkpointing": True}]
 )
@@ -43,24 +44,6 @@ def test_layers_beside_a_prefix_are_not_computed_again(trained, tmp_path):
     _, one = run(trained, spec, tmp_path / "one")
     _, other = run(trained, spec, tmp_path / "other", gradient_checkpointing=True)
     assert one["history.json"] == other["history.json"]
-
-
-def test_models_are_compared_by_the_mean_of_headline_metrics():
-    """Each task counts once; a loss counts only where there are no percents, and less of it is better."""
-    tasks = [
-        replace(task_of(form, name), metric=metric)
-        for form, name, metric in [
-            ("classification", "mnli", "accuracy"), ("span", "squad_v1", "f1"), ("mlm", "text", "loss"),
-        ]
-    ]  # fmt: skip
-    scores = {
-        "mnli": {"accuracy": 50.0, "macro_f1": 1.0},
-        "squad_v1": {"f1": 20.0, "exact_match": 2.0},
-        "text": {"loss": 3.0},
-    }
-    assert loop.macro_score(tasks, scores) == 35.0
-    assert loop.macro_score(tasks[:1], scores) == 50.0
-    assert loop.macro_score(tasks[2:], scores) == -3.0
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler, and there is none")

@@ -1,54 +1,65 @@
 """Several processes do together what one does alone."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from itertools import product
 
+import psutil
 import pytest
 from safetensors.torch import load_file
+from xstilts.commands import TEMPORARY_FAILURE
+from xstilts.hardware import Hardware
+from xstilts.models.distributed import Group
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
-from xstilts.store.specs import to_json
+from xstilts.training import loop
 
+from tests.builders.divided import Divided
+from tests.builders.models import METHODS, MODELS, NO_HEAD, NO_PREFIX, TRAINED
 from tests.builders.plans import node_of, spec_text
+from tests.builders.processes import together
 from tests.builders.training import ENVIRONMENT, RUNS, run, without_dropout
 
-TWO = """
-import json, pathlib, sys
-import torch
-from xstilts.hardware import Hardware
-from xstilts.models import distributed
-from xstilts.store.specs import from_json
-from xstilts.training import loop
-torch.set_num_threads(1)
-group = distributed.join(2)
-for spec, results, place in json.loads(sys.argv[1]):
-    scratch, workplace = (pathlib.Path(place) / name for name in ("out", "work"))
-    if group.leads:
-        scratch.mkdir(parents=True)
-        workplace.mkdir()
-    group.wait()
-    hardware, results = Hardware(checkpoint_seconds=0), pathlib.Path(results)
-    loop.train(loop.prepare(from_json(spec), results, workplace, hardware, group), results, scratch)
-torch.distributed.destroy_process_group()
-"""
-DIVIDED = [*RUNS, ("intermediate", "tiny.full.retrieval.s1")]
+# every family, form, method and precision at least once
+FEW = [
+    ("xlm-r", "classification", "full", "float32"), ("xlm-r", "mlm", "full", "bfloat16"),
+    ("bert", "tagging", "lora", "float32"), ("modernbert", "span", "full", "float32"),
+    ("modernbert", "mlm", "lora", "bfloat16"), ("mt5", "mlm", "full", "float32"),
+    ("mt5", "multiple_choice", "prefix", "float32"), ("mt5-encoder", "retrieval", "lora", "float32"),
+    ("llama", "mlm", "prefix", "float32"), ("llama", "span", "prompt", "bfloat16"),
+    ("qwen", "classification", "lora", "bfloat16"), ("gemma", "tagging", "prefix", "bfloat16"),
+]  # fmt: skip
+ALL = [
+    (name, form, method, precision)
+    for name, form, method, precision in product(MODELS, TRAINED, METHODS, ("float32", "bfloat16"))
+    if not (name in NO_PREFIX and method == "prefix") and not (name in NO_HEAD and form == "mlm")
+]
+DIVIDED = [*RUNS, *(("intermediate", f"tiny.full.{name}.s1") for name in ("retrieval", "mixed"))]
 
 
 @pytest.fixture(scope="module")
 def two_processes(trained, tmp_path_factory):
-    """Results without dropout, and a folder with what two processes made of each run."""
+    """Results without dropout, and a folder with what two processes made of each run, sixty tokens at once."""
     folder = tmp_path_factory.mktemp("two")
     specs = [node_of(trained[0], *each).spec for each in DIVIDED]
     trained = without_dropout(trained, specs[0], folder / "results")
-    (folder / "two.py").write_text(TWO)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    jobs = [
-        (to_json(spec), str(trained[1]), str(folder / name)) for spec, (_, name) in zip(specs, DIVIDED, strict=True)
-    ]
-    command = [*launcher, str(folder / "two.py"), json.dumps(jobs)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+
+    def train(group):
+        for spec, (_, name) in zip(specs, DIVIDED, strict=True):
+            scratch, workplace = folder / name / "out", folder / name / "work"
+            if group.leads:
+                scratch.mkdir(parents=True)
+                workplace.mkdir()
+            group.wait()
+            hardware = Hardware(checkpoint_seconds=0, max_tokens_per_device=60)
+            loop.train(loop.prepare(spec, trained[1], workplace, hardware, group), trained[1], scratch)
+
+    together(2, train)
     return trained, folder
 
 
@@ -57,37 +68,120 @@ def test_two_processes_equal_one(two_processes, tmp_path, stage, name):
     """Over gloo, at dropout 0: the losses up to 1e-5, and the weights of the end up to what Adam makes of rounding."""
     trained, folder = two_processes
     _, alone = run(trained, node_of(trained[0], stage, name).spec, tmp_path / "alone")
-    together = {path.name: path for path in (folder / name / "out").iterdir()}
-    assert together.keys() == alone.keys()
-    first, second = json.loads(alone["history.json"]), json.loads(together["history.json"].read_text())
+    divided = {path.name: path for path in (folder / name / "out").iterdir()}
+    assert divided.keys() == alone.keys()
+    first, second = json.loads(alone["history.json"]), json.loads(divided["history.json"].read_text())
     for before, after in zip(first["losses"], second["losses"], strict=True):
         assert after == pytest.approx(before, rel=1e-5, abs=1e-5)
     assert first["evaluations"] == second["evaluations"]
+    for before, after in zip(*(one.get("gradient_conflict", []) for one in (first, second)), strict=True):
+        assert before["tasks"] == after["tasks"] and after["cosine"] == pytest.approx(before["cosine"], abs=1e-3)
     for file in [file for file in alone if file.endswith(".safetensors")]:
-        one, other = load_file(tmp_path / "alone/out" / file), load_file(together[file])
+        one, other = load_file(tmp_path / "alone/out" / file), load_file(divided[file])
         assert one.keys() == other.keys()
         assert max(float((one[key] - other[key]).abs().max()) for key in one) < 2e-3
 
 
+@pytest.fixture(scope="module")
+def divided(families, family_splits):
+    return Divided(families, family_splits)
+
+
+@pytest.fixture(scope="module")
+def few(divided, tmp_path_factory):
+    """What two processes make of a few cases."""
+    folder = tmp_path_factory.mktemp("few")
+    divided.in_two(FEW, folder)
+    return folder
+
+
+@pytest.mark.parametrize("case", FEW, ids="-".join)
+def test_two_processes_equal_one_for_every_family(divided, few, case):
+    """With as many passes for each, some for the other one's sake; but not where each instance has its own."""
+    divided.check(case, few)
+    assert divided.uncounted(case) > 0 or case[1] in ("span", "multiple_choice", "retrieval")
+
+
+@pytest.mark.long
+def test_two_processes_equal_one_for_every_family_form_method_and_precision(divided, tmp_path):
+    divided.in_two(ALL, tmp_path)
+    failed = []
+    for case in ALL:
+        try:
+            divided.check(case, tmp_path)
+        except AssertionError as error:
+            failed.append(f"{'-'.join(case)}: {error}")
+    assert not failed, "\n".join(failed)
+
+
+def test_processes_stop_by_the_scores_of_the_first_one(trained, tmp_path):
+    """Whatever a process's own scores are: of those here each is less than the one before."""
+    scores = iter(range(90, 0, -1))
+
+    class Second(Group):
+        def share(self, value):
+            return next(scores) if isinstance(value, float) else value
+
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    _, files = run(trained, spec, tmp_path, group=Second())
+    evaluations = json.loads(files["history.json"])["evaluations"]
+    assert [evaluation["score"] for evaluation in evaluations] == [90, 89, 88]
+
+
+def started(spec, output, *options):
+    """Begin to train a node by the command, in two processes."""
+    asked = ["--spec", spec_text(spec), "--output", str(output), "--processes", "2", *options]
+    command = [sys.executable, "-m", "xstilts", "train", *asked]
+    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+
+
+def after_a_checkpoint(process, work, after=0):
+    """Wait until a checkpoint of a later step is there, and return its step."""
+    while process.poll() is None:
+        steps = [int(path.name.removeprefix("checkpoint-")) for path in work.glob("checkpoint-*")]
+        if max(steps, default=0) > after:
+            return max(steps)
+        time.sleep(0.05)
+    raise AssertionError(process.communicate()[1])
+
+
 def test_command_with_two_processes(two_processes, tmp_path):
-    """The whole command: torchrun, the lock, the manifest; and one process goes on from what two have saved."""
+    """The whole command: launcher, lock, manifest."""
     trained, _ = two_processes
     node = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1")
     output = path_of(trained[1], node.id)
-    command = [
-        sys.executable,
-        "-m",
-        "xstilts",
-        "train",
-        "--spec",
-        spec_text(node.spec),
-        "--output",
-        str(output),
-    ]
-    done = subprocess.run([*command, "--processes", "2"], env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = started(node.spec, output)
+    errors = process.communicate()[1]
+    assert process.returncode == 0, errors
     stated, _ = run(trained, node.spec, tmp_path)
     made = manifest.read(output).results
     assert (made.steps, made.run.tasks, made.parameters) == (stated.steps, stated.run.tasks, stated.parameters)
     assert not (trained[1] / "work" / node.id).exists()
     assert not list(output.parent.parent.glob(".*"))
+
+
+def test_command_that_is_asked_to_end_and_then_loses_a_process(two_processes):
+    """Asked to end, all save and end with 75; the same command goes on; one that is killed ends all, in one line."""
+    trained, _ = two_processes
+    spec = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1").spec
+    spec = replace(spec, sampling=replace(spec.sampling, steps=50_000))
+    output = trained[1] / "intermediate/long/manifest.json"
+    work = trained[1] / "work/intermediate/long"
+    process = started(spec, output, "--checkpoint-seconds", "0")
+    after_a_checkpoint(process, work)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate()[1]
+    assert process.returncode == TEMPORARY_FAILURE, errors
+    (saved,) = re.findall(r"interrupted; saved at step (\d+), from which the next run continues", errors)
+    process = started(spec, output, "--checkpoint-seconds", "0")
+    after_a_checkpoint(process, work, int(saved))
+    ranks = psutil.Process(process.pid).children()
+    assert len(ranks) == 2
+    ranks[1].kill()
+    errors = process.communicate()[1]
+    assert process.returncode == 2
+    assert f"resuming at step {saved}" in errors
+    (line,) = [line for line in errors.splitlines() if re.search("error|Traceback", line, re.IGNORECASE)]
+    assert "process 1 of 2 was ended by SIGKILL, and the others with it; the same command goes on" in line
+    assert not any(rank.is_running() for rank in ranks)
+    assert not output.exists()

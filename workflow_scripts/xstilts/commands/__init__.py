@@ -5,11 +5,9 @@ The commands of rules take ``--spec`` (canonical JSON) and ``--output`` (the man
 """
 
 import argparse
-import contextlib
 import importlib
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +30,7 @@ COMMANDS = {
     "tokenize": "rule tokenize: rows to token ids",
     "make-tokenizer": "rule make_tokenizer: make a tokenizer from text",
     "train": "rules pretrain, learning_rates, intermediate and target: train a model",
+    "merge": "rule merge: the models of several mixtures become one",
     "predict": "rule predict: predictions in every language",
     "embed": "rule embed: sentence vectors",
     "retrieve": "rule retrieve: nearest neighbours of sentence vectors",
@@ -49,10 +48,12 @@ COMMANDS = {
     "power": "print what a study can find before it is run, and GPU-hours, by number of runs",
     "estimate": "print what a study costs: memory, disk, operations and GPU-hours a node",
     "where": "print where nodes stand and what the study calls them, by axes, name or path",
+    "curves": "print how trainings went, or go: loss, gradient norm, tokens a second, memory",
     "why": "say why a node has to be made: what differs from the nearest result",
     "compare": "put two studies side by side: differences of arms that both have, and verdicts",
     "combine": "join two studies that ran on different machines, with tables, figures and report of both",
     "diff": "say what differs between the plans of two studies",
+    "check-gpu": "check and measure what only a GPU can show: equal results, rates, speed, memory",
     "slurm-profile": "write the cluster's account and partitions beside slurm/config.yaml",
     "prune": "list what no registered study names; --delete removes it",
     "verify": "check that results are as they were made; --repair has what fails made again",
@@ -110,23 +111,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(module: ModuleType, arguments: argparse.Namespace) -> None:
     """Run a command that makes a node, unless the node is whole already; then delete what nothing needs any more.
 
-    Several processes that train together have their ranks from the one that became their launcher, which goes on
-    holding the node. The first of them holds what they read.
+    A process that only helps another one with it (``helps``) leaves all this to that one: it would wait for its locks.
     """
     spec = arguments.spec = specs.from_json(arguments.spec)
     results = results_of(arguments.output)
-    several = getattr(arguments, "processes", 1) > 1
-    rank = os.environ.get("RANK") if several else "0"
+    if hasattr(module, "helps") and module.helps(arguments):
+        module.run(arguments)
+        return
 
     def run() -> None:
-        with opening.parents(spec, results) if rank == "0" else contextlib.nullcontext():
+        with opening.parents(spec, results):
             module.run(arguments)
 
-    if several and rank is not None:
-        run()
-    else:
-        node.make(arguments.output, spec, run)
-    if getattr(arguments, "plan", None) is not None and rank in (None, "0"):
+    node.make(arguments.output, spec, run)
+    if getattr(arguments, "plan", None) is not None:
         retention.delete_unneeded(results, arguments.plan, spec.parents.values(), arguments.keep_models)
 
 

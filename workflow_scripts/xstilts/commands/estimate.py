@@ -7,20 +7,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.planning import estimate, estimate_table, measured_size, model_size, pins, registry
+from xstilts.planning import (
+    estimate,
+    estimate_compared,
+    estimate_table,
+    gpu_types,
+    measured_size,
+    memory_plan,
+    merge_size,
+    model_size,
+    pins,
+    registry,
+)
 from xstilts.planning.estimate_table import NodeCost
-from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning.gpu_types import GPU_TYPES, MEASURED
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import local
 from xstilts.planning.study import read_study
 from xstilts.planning.unindexed import plan_unindexed
+from xstilts.store.specs.models import MergedSpec
 from xstilts.store.stages import COMPUTING
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("study", type=Path, nargs="?", default=None, help="a study file; by default the configured one")
-    parser.add_argument("--gpu", choices=GPU_TYPES, default="h100", help="the GPU type that hours are for (h100)")
+    parser.add_argument(
+        "--gpu",
+        choices=[*GPU_TYPES, MEASURED],
+        default=None,
+        help="the GPU type of memory plans and hours (gpu_type of config.yaml, else h100)",
+    )
+    parser.add_argument("--compare", action="store_true", help="the estimate against what ran on GPUs")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -31,17 +49,23 @@ def run(arguments: argparse.Namespace) -> None:
     pins.refuse_changed_folders(file)
     study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
-    hardware = settings.hardware
+    gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
+    if arguments.compare:
+        ran, others = estimate_compared.ran(plan, entries, settings, gpu_type)
+        sys.stdout.write(estimate_compared.text(ran, others, gpu_type))
+        return
     costs: dict[str, list[NodeCost]] = {}
     for stage in COMPUTING:
         costs[stage] = []
         for node in plan.stage(stage).values():
-            cost = estimate.of_node(node, plan, entries, settings.results, hardware)
+            found = memory_plan.of_node(node, plan, entries, settings, gpu_type)
             precision = estimate.numerics_of(node.spec).precision
-            costs[stage].append(NodeCost(plan.made.names[node.id][0], cost, precision))
+            costs[stage].append(NodeCost(plan.made.names[node.id][0], found, precision))
     nodes = [node for stage in COMPUTING for node in plan.stage(stage).values()]
     models = _checked(nodes, plan, entries, settings.results)
-    sys.stdout.write(estimate_table.text(costs, arguments.gpu, hardware, models))
+    sys.stdout.write(estimate_table.text(costs, gpu_type, models, len(plan.few_shot)))
+    merges = plan.stage(MergedSpec.stage).values()
+    sys.stdout.write(merge_size.text(merge_size.of_node(node, plan, entries, settings.results) for node in merges))
 
 
 def _checked(nodes: Sequence[Node], plan: Plan, entries: registry.Registry, results: Path) -> int:

@@ -11,8 +11,8 @@ from xstilts.evaluation import pilots
 from xstilts.evaluation.comparisons import comparisons
 from xstilts.evaluation.planned_examples import planned_examples
 from xstilts.evaluation.prospects import prospects
-from xstilts.planning import hours, registry
-from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning import gpu_types, hours, registry
+from xstilts.planning.gpu_types import GPU_TYPES, MEASURED
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings, local
 from xstilts.planning.study import Study, read_study
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", type=_numbers, default=_RUNS, help="numbers of runs an arm (3,5,8,10)")
     parser.add_argument(
-        "--gpu", choices=GPU_TYPES, default=None, help="the GPU type of hours (gpu_type of config.yaml)"
+        "--gpu", choices=[*GPU_TYPES, MEASURED], default=None, help="the GPU type of hours (gpu_type of config.yaml)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -126,7 +126,7 @@ def _hours(
     if gpu is None:
         return None, "Name a GPU type by --gpu or by `gpu_type` in config.yaml; seconds of a CPU are not estimated."
     try:
-        found = hours.by_runs(study, entries, settings, GPU_TYPES[gpu])
+        found = hours.by_runs(study, entries, settings, gpu_types.of_machine(gpu, settings.results))
     except UserError as error:
         return None, f"{error}."
     return {number: found.at(number) for number in numbers}, ""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xstilts.data import usable
 from xstilts.errors import TerminatedError, UserError
-from xstilts.planning import differences, index, mirror_index, pins, registry, time_left
+from xstilts.planning import differences, index, mirror_index, pins, registry, sourcing, time_left
 from xstilts.planning.settings import Settings, local, plan_of
 from xstilts.planning.study import read_study
 from xstilts.reporting import live_view, messages, summary
@@ -154,7 +154,7 @@ def _index(settings: Settings) -> None:
     """Write the indexes that the study needs and that are not there yet."""
     known = registry.load(settings.registries)
     study = read_study(settings.study, known)
-    mirror = settings.mirror if study.uses("mirror") else None
+    mirror = settings.mirror if sourcing.uses_mirror(study) else None
     if mirror is not None and index.location(mirror, "mirror.yaml", settings.results) is None:
         log.info("indexing the mirror %s", mirror)
         files = mirror_index.index_mirror(mirror, known, usable.check)

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xstilts import forms
 from xstilts.commands import add_node_arguments, results_of
 from xstilts.data.prepared_rows import read_prepared
@@ -56,7 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
             tokens.save(arrays, made.scratch / split)
             # what the tokens of this split depend on, whatever other splits there are
             splits[split] = TokensSplit(
-                instances=len(arrays["examples"]), tokens=len(arrays["ids"]), digest=digest([file.sha256, *beside])
+                instances=len(arrays["examples"]),
+                tokens=len(arrays["ids"]),
+                digest=digest([file.sha256, *beside]),
+                longest=max(np.diff(arrays["starts"]).tolist(), default=0),
             )
         made.results = TokensResults(pad=tokenizer.pad, segment_end=tokenizer.segment_end, splits=splits)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow
 
 from xstilts import forms
+from xstilts.data import few_shot
 from xstilts.data.prepared_rows import read_prepared
 from xstilts.data.rows import (
     Row,
@@ -27,6 +28,7 @@ from xstilts.data.rows import (
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Role
+from xstilts.references import in_language
 from xstilts.store.manifest import PreparedResults, PreparedSplit
 from xstilts.store.specs.data import EvaluationDataSpec, FileGroup, TrainingDataSpec, UnionSpec
 
@@ -135,6 +137,9 @@ def _limited(
     """Return the rows within the limits, and what the manifest says of them."""
     limits = {"train": spec.train_rows, "dev": spec.dev_rows}
     limited = {split: _choose(rows, limits[split], key="example_id") for split, rows in splits.items()}
+    if isinstance(spec, TrainingDataSpec) and spec.draw is not None and spec.train_rows is not None:
+        what = in_language(spec.task, spec.language)
+        limited["train"] = few_shot.drawn(splits["train"], spec.train_rows, spec.draw, spec.form, what)
     for split, rows in limited.items():
         if not rows:
             raise UserError(f"{spec.task}: no {split} rows are left; raise the limits or give the source more rows")

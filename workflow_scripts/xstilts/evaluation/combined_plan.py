@@ -15,8 +15,17 @@ from xstilts.evaluation import pretraining, resampling, trainings
 from xstilts.store.answer import Answer, Contrast, Family
 from xstilts.store.claims import PlannedClaim
 from xstilts.store.documentation import Documentation, Setting, Works
-from xstilts.store.specs.models import IntermediateSpec
-from xstilts.store.study_plan import Benchmark, Cell, Corpus, FigureLabels, FigureOptions, PlannedNode, StudyPlan
+from xstilts.store.specs.models import IntermediateSpec, MergedSpec
+from xstilts.store.study_plan import (
+    Benchmark,
+    Cell,
+    Corpus,
+    FewShotCell,
+    FigureLabels,
+    FigureOptions,
+    PlannedNode,
+    StudyPlan,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,9 +53,10 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
     cells = tuple(dict.fromkeys((*first.cells, *second.cells)))
     _check_grid(cells)
     questions = _questions(first, second)
+    few_shot = _few_shot(first, second)
     notes = tuple(
         f"{name}: A and B ask it differently, so it is asked of neither here; a study file that has all arms can ask it"
-        for name in questions.dropped
+        for name in (*questions.dropped, *(["shots"] if first.few_shot != second.few_shot and not few_shot else []))
     )
     asked = {name: getattr(questions, name) for name in ("benchmark", "answer", "contrasts", "claims")}
     tables = dict.fromkeys((*first.tables, *second.tables))
@@ -58,7 +68,7 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
         description=" / ".join(descriptions),
         made_up=first.made_up or second.made_up,
         targets=targets,
-        tables=tuple(name for name in tables if asked.get(name, True)),
+        tables=tuple(name for name in tables if asked.get(name, True) and (few_shot or name != "few_shot")),
         swept=first.swept or second.swept,
         **asked,
         distance=_union("distance", first.distance, second.distance),
@@ -67,10 +77,17 @@ def combine(first: StudyPlan, second: StudyPlan, differs: Differs) -> StudyPlan:
         mixtures=mixtures,
         notes=tuple(dict.fromkeys((*first.notes, *second.notes, *notes))),
         cells=cells,
+        few_shot=few_shot,
         unlabelled={**first.unlabelled, **second.unlabelled},
         nodes=_nodes(first.nodes, second.nodes),
         documentation=_documentation(first.documentation, second.documentation),
     )
+
+
+def _few_shot(first: StudyPlan, second: StudyPlan) -> tuple[FewShotCell, ...]:
+    """Return the few-shot cells of both; none where the arms of one have other languages or numbers than the other."""
+    of_each = [{(few.cell.target, few.language, few.shots) for few in plan.few_shot} for plan in (first, second)]
+    return tuple(dict.fromkeys((*first.few_shot, *second.few_shot))) if of_each[0] == of_each[1] else ()
 
 
 def _union(what: str, first: Mapping[K, V], second: Mapping[K, V]) -> dict[K, V]:
@@ -182,13 +199,19 @@ def _in_world(name: str, cell: Cell) -> str:
 
 
 def _samplings(plan: StudyPlan) -> dict[str, Any]:
-    """Return how the tasks of each mixture are drawn, by recipe."""
+    """Return how the tasks of each mixture are drawn, or those of the models that it merges and how, by recipe."""
     found: dict[str, Any] = {}
     for cell in plan.cells:
-        for node in trainings.models_behind(plan, cell.node):
-            if isinstance(spec := plan.nodes[node].spec, IntermediateSpec):
-                weights = {one.task: one.weight for one in spec.tasks}
-                found[f"{cell.mixture} in {cell.recipe}"] = {"sampling": spec.sampling, "weights": weights}
+        specs = [plan.nodes[node].spec for node in trainings.models_behind(plan, cell.node)]
+        merging = [spec.merging for spec in specs if isinstance(spec, MergedSpec)]
+        drawn = [
+            {"sampling": spec.sampling, "weights": {one.task: one.weight for one in spec.tasks}}
+            for spec in specs
+            if isinstance(spec, IntermediateSpec)
+        ]
+        if drawn:
+            together = {"merging": merging[0], "models": drawn} if merging else drawn[0]
+            found[f"{cell.mixture} in {cell.recipe}"] = together
     return found
 
 

@@ -1,7 +1,7 @@
 """The table of estimates: a row for each difference that a study asks for, with its interval and its verdict."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from xstilts.evaluation.comparisons import (
     Side,
     smallest_on,
 )
+from xstilts.evaluation.few_shot import FewShot
 from xstilts.evaluation.intervals import LEVEL, UNDECIDED, Estimate, RunVariance
-from xstilts.evaluation.outcomes import Outcome
+from xstilts.evaluation.outcomes import Outcome, Rows
 from xstilts.evaluation.resampling import Examples
 from xstilts.evaluation.table import Column, Table
 from xstilts.store.answer import SMALLEST
@@ -34,7 +35,8 @@ COLUMNS = (
         "name",
         "text",
         "the contrast's name; `answer` for multi against single; `claim 2` for a claim; of what the study does not ask"
-        " for by a name: `gain over none`, `leave one out`, `control arm`, `transfer gap`, `loss in a language`",
+        " for by a name: `gain over none`, `gain after few shots`, `leave one out`, `control arm`, `transfer gap`,"
+        " `loss in a language`",
     ),
     Column("primary", "flag", "whether it is a primary comparison"),
     Column("kind", "text", "difference, or interaction: the large model's difference minus the small one's"),
@@ -131,19 +133,14 @@ def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
     Raises:
         UserError: if models have not predicted the same examples.
     """
-    examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
-    rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
-    asked = unasked.all_comparisons(plan, rows)
-    of_outcome: dict[Outcome, list[int]] = {}
-    for number, comparison in enumerate(asked):
-        of_outcome.setdefault(comparison.outcome, []).append(number)
-    measured = arms.measure(plan, results, examples, [term for outcome in of_outcome for term in outcome.terms])
-    found: dict[int, list[Estimated]] = {}
-    for outcome, numbers in of_outcome.items():
-        runs, size = arms.runs_of(measured, outcome), size_of(outcome, examples)
-        found |= {number: list(estimated(measured, runs, asked[number], size)) for number in numbers}
-    smallest = plan.answer.smallest if plan.answer else SMALLEST
-    return table([row for number in range(len(asked)) for row in found[number]], smallest)
+    rows = _collect(plan, results, lambda rows: unasked.all_comparisons(plan, rows))
+    if plan.few_shot:
+        found = FewShot(plan)
+        few = _collect(found.plan, results, lambda rows: found.comparisons())
+        for one in few:
+            targets = found.targets_in[one.described["outcome"], one.described["target"]]
+            rows.append(replace(one, described={**one.described, "targets": targets}))
+    return table(rows, plan.answer.smallest if plan.answer else SMALLEST)
 
 
 def is_of_claim(table: pd.DataFrame) -> pd.Series:
@@ -183,6 +180,22 @@ class Estimated:
 
     described: Mapping[str, Any]
     estimate: Estimate
+
+
+def _collect(plan: StudyPlan, results: Path, asked_of: Callable[[Rows], list[Comparison]]) -> list[Estimated]:
+    """Return the estimates of comparisons, which depend on the examples by target and language."""
+    examples = {target: resampling.examples_of(plan, results, target) for target in plan.targets}
+    rows = {target: {name: len(split.ids) for name, split in splits.items()} for target, splits in examples.items()}
+    asked = asked_of(rows)
+    of_outcome: dict[Outcome, list[int]] = {}
+    for number, comparison in enumerate(asked):
+        of_outcome.setdefault(comparison.outcome, []).append(number)
+    measured = arms.measure(plan, results, examples, [term for outcome in of_outcome for term in outcome.terms])
+    found: dict[int, list[Estimated]] = {}
+    for outcome, numbers in of_outcome.items():
+        runs, size = arms.runs_of(measured, outcome), size_of(outcome, examples)
+        found |= {number: list(estimated(measured, runs, asked[number], size)) for number in numbers}
+    return [row for number in range(len(asked)) for row in found[number]]
 
 
 def estimated(measured: Measured, runs: Mapping[Arm, Runs], comparison: Comparison, size: Size) -> Iterator[Estimated]:

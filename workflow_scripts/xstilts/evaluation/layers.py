@@ -26,7 +26,7 @@ Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def vectors_of(folder: Path, languages: Sequence[str], layer: int | None = None) -> dict[str, np.ndarray]:
-    """Return the vectors of an embeddings node by language; float32 of shape (sequences, width).
+    """Return the vectors of an embeddings node by language, mapped from their files; float32 of (sequences, width).
 
     Args:
         folder: the node's folder.
@@ -40,7 +40,7 @@ def vectors_of(folder: Path, languages: Sequence[str], layer: int | None = None)
     for language in languages:
         path = folder / (f"{language}.npy" if layer is None else f"{language}.layer-{layer}.npy")
         with reading(path):
-            found[language] = np.load(path, allow_pickle=False)
+            found[language] = np.load(path, mmap_mode="r", allow_pickle=False)
     return found
 
 

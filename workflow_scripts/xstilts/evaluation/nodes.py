@@ -18,6 +18,7 @@ from xstilts.data.dataset import Split
 from xstilts.evaluation import embedding, prediction, predictions, prompted
 from xstilts.evaluation.table import Table
 from xstilts.models import distributed
+from xstilts.models.inference import for_inference
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
 from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
@@ -108,7 +109,7 @@ def _answering(
     """Return the function that predicts a split with a head."""
     model, task = load() if load is not None else for_predictions(spec, results)
     device = distributed.device()
-    return partial(prediction.predict, model.to(device), task, device=device)
+    return partial(prediction.predict, for_inference(model, device), task, device=device)
 
 
 def _predicted(
@@ -146,7 +147,7 @@ def make_embeddings(output: Path, spec: EmbeddingsSpec, results: Path, load: Cal
                 log.info("taken over from %s: %s", sibling.folder.name, name)
         if missing:
             model = load() if load is not None else _load(spec, results)
-            layer, vectors_of = _encoder(spec, model.to(distributed.device()))
+            layer, vectors_of = _encoder(spec, for_inference(model, distributed.device()))
             for name, split in missing.items():
                 for end, vectors in vectors_of(split.tokens).items():
                     np.save(made.scratch / f"{name}{end}.npy", vectors, allow_pickle=False)

@@ -4,14 +4,14 @@ What a mixture was trained on is read from the specs of the study's plan.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xstilts.evaluation import trainings
 from xstilts.forms import FORMS
 from xstilts.references import SOURCE_LANGUAGE, parse_reference
 from xstilts.store.specs.base import MEMBER, PREPARED, TOKENS, role
 from xstilts.store.specs.data import TrainingDataSpec, UnionSpec
-from xstilts.store.specs.models import IntermediateSpec
+from xstilts.store.specs.models import IntermediateSpec, MergedSpec, Merging
 from xstilts.store.study_plan import StudyPlan
 
 # kinds of controls
@@ -28,12 +28,14 @@ class Member:
         languages: of its rows.
         shuffled: whether the rows had each other's labels.
         is_text: whether it is language modelling with the model's own head.
+        merging: how the model of its training was merged with others, by the factor of this one; None where it was not.
     """
 
     task: str
     languages: frozenset[str]
     shuffled: bool = False
     is_text: bool = False
+    merging: Merging | None = None
 
     @property
     def name(self) -> str:
@@ -43,7 +45,8 @@ class Member:
     @property
     def is_plain(self) -> bool:
         """Whether it is a labelled task as it is, in the usual source language."""
-        return self.languages == {SOURCE_LANGUAGE} and not self.shuffled and not self.is_text
+        is_trained = not self.shuffled and not self.is_text and self.merging is None
+        return self.languages == {SOURCE_LANGUAGE} and is_trained
 
 
 Members = frozenset[Member]
@@ -77,13 +80,18 @@ def members(plan: StudyPlan) -> dict[str, Members]:
 
 
 def _members(plan: StudyPlan, node: str) -> Iterator[Member]:
-    for training in trainings.behind(plan, node):
-        spec = plan.nodes[training.node].spec
+    merging: dict[str, Merging] = {}
+    for model in trainings.models_behind(plan, node):
+        spec = plan.nodes[model].spec
+        if isinstance(spec, MergedSpec):
+            factors = zip(spec.members, spec.merging.factors, strict=True)
+            merging |= {member: replace(spec.merging, factors=(factor,)) for member, factor in factors}
         for task in spec.tasks if isinstance(spec, IntermediateSpec) else ():
             prepared = plan.nodes[spec.parents[role(TOKENS, task.task)]].parents[PREPARED]
             data = plan.nodes[prepared].spec
             shuffled = isinstance(data, UnionSpec) and data.shuffled_labels
-            yield Member(task.task, _languages(plan, prepared), shuffled, FORMS[task.form].pretrained_head)
+            is_text = FORMS[task.form].pretrained_head
+            yield Member(task.task, _languages(plan, prepared), shuffled, is_text, merging.get(model))
 
 
 def _languages(plan: StudyPlan, prepared: str) -> frozenset[str]:
@@ -142,6 +150,8 @@ def controls(mixtures: Mapping[str, Members]) -> list[Control]:
 
 def _kind(tasks: Members, plain: Members) -> str | None:
     """Return of which kind a mixture is a control of a plain one; None for none."""
+    if any(task.merging is not None for task in tasks):
+        return None
     labelled = frozenset(task for task in tasks if not task.is_text)
     if not labelled:
         return TEXT_ONLY

@@ -1,16 +1,16 @@
-"""The trainings behind a study's cells, from the specs of its plan."""
+"""The models and trainings behind a study's cells, from the specs of its plan."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL
-from xstilts.store.specs.models import IntermediateSpec, ModelSpec, PretrainedSpec, TargetSpec
+from xstilts.store.specs.models import IntermediateSpec, MergedSpec, ModelSpec, PretrainedSpec, TargetSpec
 from xstilts.store.study_plan import StudyPlan
 
 PRETRAINING, INTERMEDIATE, TARGET = "pretraining", "intermediate", "target"
 # phase of a training by its stage
 _PHASES = {PretrainedSpec.stage: PRETRAINING, IntermediateSpec.stage: INTERMEDIATE, TargetSpec.stage: TARGET}
-_MODELS = {ModelSpec.stage, *_PHASES}
+_MODELS = {ModelSpec.stage, MergedSpec.stage, *_PHASES}
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,26 @@ def behind(plan: StudyPlan, node: str) -> list[Training]:
 
 
 def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
-    """Yield the ids of the models behind predictions, vectors or what was retrieved, the nearest first."""
+    """Yield the ids of the models behind predictions, vectors or what was retrieved, the nearest first.
+
+    Behind a merged model are those that it was merged of, and then the one that all of these start from.
+    """
     while node in plan.nodes:
         if node.partition("/")[0] in _MODELS:
             yield node
+        if node.partition("/")[0] == MergedSpec.stage:
+            spec = plan.nodes[node].spec
+            assert isinstance(spec, MergedSpec)
+            yield from spec.members
         parents = plan.nodes[node].parents
         node = parents.get(EMBEDDINGS) or parents.get(MODEL, "")
+
+
+def merged(plan: StudyPlan) -> dict[str, MergedSpec]:
+    """Return the mixtures whose models are merged, each with its node's spec in the first arm that has it."""
+    found: dict[str, MergedSpec] = {}
+    for cell in plan.cells:
+        for node in models_behind(plan, cell.node):
+            if isinstance(spec := plan.nodes[node].spec, MergedSpec):
+                found.setdefault(cell.mixture, spec)
+    return found

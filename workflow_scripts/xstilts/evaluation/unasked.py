@@ -19,7 +19,9 @@ from xstilts.store.study_plan import NONE, StudyPlan
 # is a difference itself, and its change; what intermediate training does to a language model in one language
 GAIN, LEAVE_ONE_OUT, CONTROL = "gain over none", "leave one out", "control arm"
 GAP, FORGETTING = "transfer gap", "loss in a language"
-_OF_ANALYSES = (LEAVE_ONE_OUT, CONTROL, GAP, FORGETTING)
+# a mixture minus `none` after a training on a few rows of each language (``few_shot.py``)
+FEW_SHOT = "gain after few shots"
+_OF_ANALYSES = (LEAVE_ONE_OUT, CONTROL, GAP, FORGETTING, FEW_SHOT)
 
 
 def is_unasked(table: pd.DataFrame) -> pd.Series:
@@ -28,7 +30,7 @@ def is_unasked(table: pd.DataFrame) -> pd.Series:
 
 
 def is_of_analysis(table: pd.DataFrame) -> pd.Series:
-    """Tell for each row of a table of estimates whether it is there for the analyses alone."""
+    """Tell for each row of a table of estimates whether it is there for an analysis or the few-shot table alone."""
     return table["name"].isin(_OF_ANALYSES)
 
 

@@ -85,6 +85,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return instances
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of labels."""
+    return len(labels or ())
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[int]:
     """Return the index of the best label for each instance."""
     return raw.argmax(-1).tolist()

@@ -58,6 +58,21 @@ class HeadForm(Protocol):
     def terms(self, targets: Mapping[str, Any], instances: int) -> int:
         """Return the number of terms that this loss is the mean of."""
 
+    def class_count(
+        self, tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int
+    ) -> float | None:
+        """Return the number of classes among which the head chooses; the loss of a guess is its logarithm.
+
+        Args:
+            tokens: of the training rows.
+            labels: names of the labels.
+            batch_size: instances of a batch.
+            vocabulary: number of tokens that the model knows.
+
+        Returns:
+            The number; where it differs from instance to instance, the mean. None where the loss is no cross-entropy.
+        """
+
     def outputs(self, raw: "torch.Tensor", targets: Mapping[str, "torch.Tensor"]) -> list[Any]:
         """Return what prediction needs of the head's outputs, one value for each instance of a batch."""
 

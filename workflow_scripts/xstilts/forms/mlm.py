@@ -89,6 +89,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return int((targets["labels"] != IGNORED).sum())
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of tokens."""
+    return vocabulary
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[float, int]]:
     """Return for each instance the sum of the losses of its positions with a label, and their number."""
     from torch.nn.functional import cross_entropy

@@ -9,7 +9,7 @@ from xstilts.forms.classification import batch, collapsed, gold, loss, outputs, 
 from xstilts.forms.declaration import Answering, Field, Form, Judgement, Metric, Notation, Role, Xtreme
 from xstilts.forms.text import filled, text
 from xstilts.tokenization.tokenizer import ModelTokenizer, shorten
-from xstilts.tokenization.tokens import TokensBuilder
+from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 __all__ = ["batch", "collapsed", "gold", "loss", "outputs", "predict", "statistics", "terms"]
 
@@ -69,6 +69,11 @@ def head(width: int, labels: Sequence[str] | None, dropout: float) -> Any:
     from xstilts.forms import heads
 
     return heads.ChoiceHead(width, dropout)
+
+
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of choices of a row."""
+    return len(tokens.sequence_lengths) / len(tokens)
 
 
 def answers(row: Mapping[str, Any], words: Sequence[str] | None) -> tuple[list[str], str]:

@@ -5,6 +5,7 @@ query); a candidate is relevant to a query with which it shares a key. A candida
 in where there is one.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -139,6 +140,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return instances
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of candidates of a batch."""
+    return batch_size
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
     """Return the two vectors of each instance, float32 of shape (2, width)."""
     vectors = raw.float().cpu().numpy()
@@ -194,7 +200,12 @@ def retrieve(
     for candidate, (language, index) in zip(ids, pool, strict=True):
         for key in rows[language][index]["keys"]:
             relevant.setdefault(key, []).append(candidate)
-    candidates = unit(np.stack([vectors[language][index] for language, index in pool]))
+    candidates = np.empty((len(pool), vectors[pool[0][0]].shape[1]), np.float32)
+    start = 0
+    for language, members in itertools.groupby(pool, lambda each: each[0]):
+        chosen = [index for _, index in members]
+        candidates[start : start + len(chosen)] = unit(vectors[language], chosen)
+        start += len(chosen)
     result = {}
     for language, of_language in rows.items():
         gold = {
@@ -203,7 +214,7 @@ def retrieve(
             if row["query"] is not None
         }
         queries = [index for index, candidates_of in gold.items() if candidates_of]
-        best = top(unit(vectors[language][queries]), candidates, CUTOFF) if queries else ()
+        best = top(unit(vectors[language], queries), candidates, CUTOFF) if queries else ()
         result[language] = [
             (index, json.dumps([ids[candidate] for candidate in ranked]), json.dumps(gold[index]))
             for index, ranked in zip(queries, best, strict=True)

@@ -149,6 +149,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return instances
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the mean number of positions that can be chosen: those of the context, and that of no answer."""
+    return 1 + np.count_nonzero(tokens.arrays["begins"] != _OUTSIDE) / len(tokens)
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[np.ndarray]:
     """Return the scores of each instance as float32 of shape (longest, 2), -inf outside context and first position."""
     allowed = targets["context"].bool()

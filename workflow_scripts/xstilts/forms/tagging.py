@@ -125,6 +125,11 @@ def terms(targets: Mapping[str, Any], instances: int) -> int:
     return int((targets["tags"] != _IGNORED).sum())
 
 
+def class_count(tokens: Tokens, labels: Sequence[str] | None, batch_size: int, vocabulary: int) -> float:
+    """Return the number of labels."""
+    return len(labels or ())
+
+
 def outputs(raw: Any, targets: Mapping[str, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return for each instance the indices of its words, and the index of the best tag of each."""
     best, words = raw.argmax(-1).cpu().numpy(), targets["words"].cpu().numpy()

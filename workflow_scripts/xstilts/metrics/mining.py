@@ -49,7 +49,7 @@ def mine(
     """
     sources, source_repeated = _distinct(source_texts, source)
     targets, target_repeated = _distinct(target_texts, target)
-    pairs, scores = matched(*top_both_ways(unit(source[sources]), unit(target[targets]), neighbours, block))
+    pairs, scores = matched(*top_both_ways(unit(source, sources), unit(target, targets), neighbours, block))
     kept = (scores > 0) & ~source_repeated[pairs[:, 0]] & ~target_repeated[pairs[:, 1]]
     return np.stack([sources[pairs[kept, 0]], targets[pairs[kept, 1]]], axis=1), scores[kept]
 

@@ -19,9 +19,22 @@ _GROUPS = 16
 Neighbours = tuple[np.ndarray, np.ndarray]
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Return the vectors divided by their norm, of the same shape; a vector of zeros stays one."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+def unit(vectors: np.ndarray, indices: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+    """Return vectors divided by their norm; a vector of zeros stays one.
+
+    Beside the result only a block of vectors is in memory, where they are mapped from a file.
+
+    Args:
+        vectors: of shape (vectors, width).
+        indices: those that are returned, in this order; None for all.
+    """
+    chosen = np.arange(len(vectors)) if indices is None else np.asarray(indices)
+    result = np.empty((len(chosen), vectors.shape[1]), vectors.dtype)
+    for start in range(0, len(chosen), BLOCK):
+        block = vectors[chosen[start : start + BLOCK]]
+        norms = np.maximum(np.linalg.norm(block, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        np.divide(block, norms, out=result[start : start + BLOCK])
+    return result
 
 
 def nearest(queries: np.ndarray, candidates: np.ndarray, block: int = BLOCK) -> np.ndarray:
@@ -117,12 +130,13 @@ def average_precision(ranked_is_relevant: Sequence[bool], relevant_total: int, c
 
 def _check_finite(*arrays: np.ndarray) -> None:
     for vectors in arrays:
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
-            raise UserError(
-                f"vector {int(finite.argmin())} of {len(vectors)} is not finite: the model that made it has diverged; "
-                "train it with a lower learning rate or another seed"
-            )
+        for start in range(0, len(vectors), BLOCK):
+            finite = np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
+            if not finite.all():
+                raise UserError(
+                    f"vector {start + int(finite.argmin())} of {len(vectors)} is not finite: the model that made it has"
+                    " diverged; train it with a lower learning rate or another seed"
+                )
 
 
 def _none(vectors: np.ndarray) -> Neighbours:

@@ -45,8 +45,7 @@ def inject(backbone: Backbone, method: Method, seed: int) -> None:
     Raises:
         UserError: if the model does not take the adapter.
     """
-    if backbone.adapter == "lora":
-        backbone.transformer, backbone.adapter = backbone.transformer.merge_and_unload(), None
+    merge(backbone)
     if not method.is_adapter:
         # the weights below an adapter were frozen until now
         backbone.transformer.requires_grad_(True)
@@ -60,6 +59,12 @@ def inject(backbone: Backbone, method: Method, seed: int) -> None:
         prompt = backbone.transformer.prompt_encoder["default"].embedding.weight
         with torch.no_grad():
             prompt.copy_(embeddings[torch.randperm(len(embeddings))[: len(prompt)]])
+
+
+def merge(backbone: Backbone) -> None:
+    """Add a LoRA adapter to the weights that it stands on; any other model stays as it is."""
+    if backbone.adapter == "lora":
+        backbone.transformer, backbone.adapter = backbone.transformer.merge_and_unload(), None
 
 
 def freeze(backbone: Backbone, heads: nn.ModuleDict, embeddings: bool) -> None:

@@ -80,6 +80,15 @@ def attend_both_ways(transformer: Any) -> None:
             layer.is_causal = False
 
 
+def recompute_layers(transformer: Any) -> None:
+    """Have layers computed again in the backward pass, in place of keeping what they gave; changed in place.
+
+    transformers 5.17 has the older of the two names alone.
+    """
+    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+    next(getattr(transformer, name) for name in names if hasattr(transformer, name))()
+
+
 def configuration(folder: Path, place: str | None = None) -> Any:
     """Return the configuration of a model, of transformers.
 

@@ -129,7 +129,9 @@ class Backbone(nn.Module):
     def _arguments(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | bool]:
         """Return the arguments of the model of transformers."""
         self._check_length(inputs["ids"].shape[1])
-        arguments: dict[str, torch.Tensor | bool] = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
+        arguments: dict[str, torch.Tensor | bool] = {"input_ids": inputs["ids"]}
+        if not self._sees_no_padding(inputs["ids"].device.type):
+            arguments["attention_mask"] = inputs["mask"]
         if self.family == "encoder_decoder":
             decoder_ids = inputs.get("decoder_ids", inputs["ids"])
             start = decoder_ids.new_full((len(decoder_ids), 1), self._start)
@@ -141,6 +143,15 @@ class Backbone(nn.Module):
         if self.family in ("decoder", "encoder_decoder"):
             arguments["use_cache"] = False
         return arguments
+
+    def _sees_no_padding(self, device: str) -> bool:
+        """Tell whether no text sees the padding behind it, so that a mask would only keep faster kernels away.
+
+        It is so in a decoder that looks back. On a CPU outputs without a mask are the same bit for bit, but gradients
+        are rounded otherwise, and trained models there would be others.
+        """
+        looks_back = self.family == "decoder" and not self._bidirectional and not self.virtual
+        return looks_back and (device != "cpu" or not self.training)
 
     @property
     def _start(self) -> int:

@@ -1,12 +1,13 @@
 """Several processes that train one model: what each has of it, and what they tell each other.
 
-A rule with several GPUs starts as many processes (``torchrun``); each holds a shard of every weight and of the
-optimiser's moments (fully sharded data parallel, Zhao et al. 2023, PyTorch FSDP), and computes its share of every
+A rule with several GPUs starts as many processes (``training/launcher.py``); each holds a shard of every weight and of
+the optimiser's moments (fully sharded data parallel, Zhao et al. 2023, PyTorch FSDP), and computes its share of every
 batch. A process alone is a group of one, for which nothing here does anything.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,62 +16,88 @@ import torch
 from torch import nn
 
 from xstilts.errors import UserError
+from xstilts.models import stacks
 
 # how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
 # what both say where there is none
 _GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 _NO_GPU = ("", "-1", "NoDevFiles")
+# how long a process waits for the others: in the midst of a step, and where the first one reads or writes the files of
+# a whole model, or of its optimiser, while the others wait
+_TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a training run, and which of them this is."""
+    """The processes of a training run.
+
+    Attributes:
+        rank: which of them this is.
+        size: how many there are.
+        slow: their connections for what may take the first one long, as files do; on the CPU.
+    """
 
     rank: int = 0
     size: int = 1
+    slow: Any = None
 
     @property
     def leads(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def sum(self, value: float) -> float:
-        """Return the sum of a number over all processes."""
-        if self.size == 1:
-            return value
-        total = torch.tensor(value, dtype=torch.float64, device=device())
-        torch.distributed.all_reduce(total)
-        return total.item()
-
-    def any(self, value: bool) -> bool:
-        """Tell whether something holds in any of the processes."""
-        return value if self.size == 1 else self.sum(float(value)) > 0
+    def sums(self, values: Sequence[torch.Tensor], *others: float) -> list[float]:
+        """Return the sums of numbers over all processes in float64, at once: of tensors with one, then of others."""
+        numbers = torch.stack([value.double() for value in values])
+        numbers = torch.cat([numbers, torch.tensor(others, dtype=torch.float64).to(numbers.device)])
+        if self.size > 1:
+            numbers = numbers.to(device())
+            torch.distributed.all_reduce(numbers)
+        return numbers.tolist()
 
     def share(self, value: Any) -> Any:
         """Return the first process's value."""
         if self.size == 1:
             return value
         values = [value]
-        torch.distributed.broadcast_object_list(values)
+        torch.distributed.broadcast_object_list(values, group=self.slow)
         return values[0]
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes are here, the first of which may have written or read many files."""
         if self.size > 1:
-            torch.distributed.barrier()
+            torch.distributed.barrier(group=self.slow)
+
+    def leave(self) -> None:
+        """End the connections; all processes do."""
+        if self.size > 1:
+            torch.distributed.destroy_process_group()
 
 
 def join(size: int) -> Group:
-    """Return the group of so many processes that this one was started in; ``torchrun`` says which of them it is."""
+    """Return the group of so many processes; by its environment variables this one knows which it is of them."""
     if size == 1:
         return Group()
     backend = "gloo"
     if device().type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "nccl"
-    # a process may wait long for the others, while the first one waits for a lock
-    torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
-    return Group(int(os.environ["RANK"]), size)
+    torch.distributed.init_process_group(backend, timeout=_TIMEOUT)
+    slow = torch.distributed.new_group(backend="gloo", timeout=_SLOW_TIMEOUT)
+    return Group(int(os.environ["RANK"]), size, slow)
+
+
+def lost(error: RuntimeError) -> str | None:
+    """Return what an error of a collective says of the other processes; None for any other error.
+
+    An empty text is said of a process that has ended: whoever waits for it knows why.
+    """
+    text = str(error)
+    if re.search(r"Connection (closed|reset) by|Broken pipe|Connection refused", text):
+        return ""
+    if re.search(r"Timed out|timed out|timeout", text):
+        return f"processes waited in vain for one another: {text.splitlines()[0]:.200}"
+    return None
 
 
 def device() -> torch.device:
@@ -96,24 +123,38 @@ def device() -> torch.device:
     return torch.device("cuda")
 
 
-def shard(model: nn.Module, group: Group) -> None:
-    """Give each process its shard of a model's weights: layer by layer, and the rest as one."""
+def shard(model: nn.Module, group: Group, reduced: bool) -> None:
+    """Give each process its shard of a model's weights: layer by layer, and the rest as one.
+
+    Args:
+        model: the model; changed in place.
+        group: the processes.
+        reduced: whether matrices are multiplied in bfloat16. Those of layers are then gathered in it: half the bytes,
+            and no copies of them for autocast. Shards and sums of gradients stay in their own type.
+    """
     if group.size == 1:
         return
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
+    # one may have read its weights long before another one
+    group.wait()
     mesh = init_device_mesh(device().type, (group.size,))
-    for layers in [module for module in model.modules() if isinstance(module, nn.ModuleList)]:
-        for layer in layers:
-            # a list of layers, not one of parts of a layer, which are in it
-            if not any(isinstance(part, nn.ModuleList) for part in layer.modules()) and _has_weights(layer):
-                fully_shard(layer, mesh=mesh)
+    policy = MixedPrecisionPolicy()
+    if reduced:
+        # as under autocast, what a layer reads stays as it is: sums of products are in float32
+        policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
+    for layer in list(stacks.layers(model)):
+        norms = [part for part in layer.modules() if _multiplies_no_matrix(part)]
+        if reduced and norms:
+            fully_shard(norms, mesh=mesh)
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh)
 
 
-def _has_weights(module: nn.Module) -> bool:
-    return next(module.parameters(), None) is not None
+def _multiplies_no_matrix(module: nn.Module) -> bool:
+    """Tell whether a module without modules in it has weights that autocast leaves as they are, as those of norms."""
+    return not isinstance(module, nn.Linear) and not any(module.children()) and stacks.has_weights(module)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from xstilts import forms
-from xstilts.errors import reading
+from xstilts.errors import UserError, reading
 from xstilts.forms import FORMS
 from xstilts.forms.heads import LanguageHead, with_initializer_range
 from xstilts.models import adapters, distributed
@@ -33,7 +33,8 @@ class Model(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleDict({_key(task): head for task, head in heads.items()})
-        self._reduced = precision == "bfloat16"
+        # whether matrices are multiplied in bfloat16
+        self.reduced = precision == "bfloat16"
 
     def forward(self, task: str, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:
         """Return the task's scores for a batch of instances, in float32."""
@@ -45,8 +46,21 @@ class Model(nn.Module):
         with self._arithmetic(inputs):
             return self.backbone.layers(inputs)
 
+    def on(self, device: torch.device) -> "Model":
+        """Return the model, moved to a device.
+
+        Raises:
+            UserError: if it is a GPU that cannot multiply as the recipe says.
+        """
+        if self.reduced and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise UserError(
+                f"recipe: precision: {torch.cuda.get_device_name(device)} does not multiply in bfloat16; set"
+                " `precision: float32`, which gives other results at other paths"
+            )
+        return self.to(device)
+
     def _arithmetic(self, inputs: Mapping[str, torch.Tensor]) -> torch.autocast:
-        return torch.autocast(inputs["ids"].device.type, torch.bfloat16, enabled=self._reduced)
+        return torch.autocast(inputs["ids"].device.type, torch.bfloat16, enabled=self.reduced)
 
 
 def _key(task: str) -> str:
@@ -195,5 +209,9 @@ def save_model(model: Model, folder: Path, group: distributed.Group) -> None:
 
 
 def tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:
-    """Return arrays as tensors on a device."""
-    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    """Return arrays as tensors on a device, to which they may still be on the way."""
+    found = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if device.type == "cuda":
+        # only out of pinned memory the copy is one that nothing waits for
+        found = {name: value.pin_memory() for name, value in found.items()}
+    return {name: value.to(device, non_blocking=True) for name, value in found.items()}

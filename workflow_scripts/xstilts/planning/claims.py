@@ -153,7 +153,7 @@ class _Study:
             needs.targets |= {"trained on rows and scored in percent": None}
             return None
         if meaning == BEST_BY_TARGET:
-            among = [name for name in self.models[model].mixtures if name != NONE]
+            among = [name for name in self._trained(model) if name != NONE]
             needs.mixtures |= {"two beside none": None} if len(among) < 2 else {}
             return _Arm(meaning, tuple(among)) if len(among) > 1 else None
         if meaning == BEST_SINGLE:
@@ -172,11 +172,16 @@ class _Study:
 
     def _mixture(self, meaning: str, model: str, here: str) -> str | None:
         """Return the mixture of a model that a meaning stands for; None where it has none."""
-        trained = self.models[model].mixtures
         tasks = self._tasks(meaning, here)
-        if meaning in trained:
+        if meaning in self.models[model].mixtures:
             return meaning
-        return next((name for name in trained if _matches(self._references(self.mixtures[name]), tasks)), None)
+        found = (name for name in self._trained(model) if _matches(self._references(self.mixtures[name]), tasks))
+        return next(found, None)
+
+    def _trained(self, model: str) -> list[str]:
+        """Return a model's mixtures but for those that are merged, of which no claim is meant."""
+        merged = {name for name, mixture in self.mixtures.items() if mixture and mixture.merge is not None}
+        return [name for name in self.models[model].mixtures if name not in merged]
 
     def _tasks(self, meaning: str, here: str) -> list[str]:
         """Return the tasks that a meaning names, as references or with ``@*``; none for `none`."""

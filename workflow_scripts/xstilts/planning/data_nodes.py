@@ -59,6 +59,7 @@ class DataPlanner:
         self.evaluated = {name: self.sourcing.evaluation(name, target) for name, target in self.study.targets.items()}
         self._training: dict[_Training, Node] = {}
         self._evaluation: dict[tuple[str, str], Node] = {}
+        self._few_shots: dict[tuple[str, str, int, int], Node] = {}
         self._tokens: dict[tuple[str, str, str], Node] = {}
 
     def task(self, reference: str) -> Task:
@@ -88,6 +89,43 @@ class DataPlanner:
         """Return the evaluation data of a target in the languages of the study."""
         splits = self.evaluated[target]
         return self._evaluation_data(target, splits, "evaluation", self.study.limits(target).test_rows)
+
+    def evaluation_in(self, target: str, language: str) -> Node:
+        """Return the evaluation data of a target in one of its languages: the same rows as among those of all."""
+        splits = {language: self.evaluated[target][language]}
+        return self._evaluation_data(target, splits, f"evaluation.{language}", self.study.limits(target).test_rows)
+
+    def few_shot_rows(self, target: str, language: str) -> int | None:
+        """Return how many rows of a language a few can be drawn from, dev rows aside; 0 without, None if unknown."""
+        found = self._few_shot_source(target, language)
+        if found is None:
+            return 0
+        task = self.registry.tasks[self.study.targets[target].task]
+        if self.study.source_of(target) in MADE_UP:
+            return None
+        source, split = found
+        counts = [self.sourcing.rows(task, target, name)["rows"] for name in split.files]
+        total = None if None in counts or source.where else sum(counts)
+        rows = task.published(split.split, language, total) if total is None else total
+        return None if rows is None else rows - min(self.study.limits(target).dev_rows, rows // 4)
+
+    def few_shot_data(self, target: str, language: str, shots: int, draw: int) -> Node:
+        """Return a few rows of a language of a target, as one seed draws them; the language has some."""
+        key = (target, language, shots, draw)
+        if key not in self._few_shots:
+            found = self._few_shot_source(target, language)
+            assert found is not None
+            source, split = found
+            task = self.registry.tasks[self.study.targets[target].task]
+            limits = replace(self.study.limits(target), train_rows=shots)
+            spec = self._training_spec(target, task, source, language, {"train": split.files}, limits, draw)
+            name = f"{target}.{language}.{shots}shots.s{draw}"
+            self._few_shots[key] = self.nodes.add(name, spec)
+        return self._few_shots[key]
+
+    def _few_shot_source(self, target: str, language: str) -> tuple[Source, SplitFiles] | None:
+        _, scored = self.evaluated[target][language]
+        return self.sourcing.few_shot(target, self.study.targets[target], language, scored)
 
     def unlabelled_data(self, target: str) -> Node | None:
         """Return all rows of a target's official test that have no labels; None where there are none."""
@@ -163,11 +201,25 @@ class DataPlanner:
             for split, templates in (("train", source.training), ("dev", source.dev))
             if templates
         }
+        spec = self._training_spec(reference, task, source, language, splits, limits)
+        return self.nodes.add(f"{reference}.training", spec)
+
+    def _training_spec(
+        self,
+        reference: str,
+        task: Task,
+        source: Source,
+        language: str,
+        splits: Mapping[str, Sequence[str]],
+        limits: Limits,
+        draw: int | None = None,
+    ) -> TrainingDataSpec:
+        """Return the spec of rows that are trained on, from files of a source by split."""
         files = [name for names in splits.values() for name in names]
         parents = {DATA: self._data(task, reference, f"training.{language}", dict.fromkeys(files, source))}
         if "context" in source.columns:
             parents |= self._contexts(language)
-        spec = TrainingDataSpec(
+        return TrainingDataSpec(
             **self.nodes.frame("prepared", parents),
             task=task.name,
             form=task.form,
@@ -182,8 +234,8 @@ class DataPlanner:
             where=task.where(source, language),
             train_rows=limits.train_rows,
             dev_rows=limits.dev_rows,
+            draw=draw,
         )
-        return self.nodes.add(f"{reference}.training", spec)
 
     def _data(self, task: Task, reference: str, kind: str, files: Mapping[str, Source]) -> Node:
         content, urls = self.sourcing.content(task, reference, files)

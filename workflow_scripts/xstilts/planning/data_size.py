@@ -29,7 +29,7 @@ class DataSize:
         rows: number of rows.
         tokens: mean number of tokens of a row, those of all its inputs together.
         inputs: inputs of the model that a row becomes at most.
-        longest: tokens of the longest input.
+        longest: tokens of the longest input; where that is not known, of the longest that there may be.
         certainty: ``measured`` in tokens that exist, ``bounded`` by published rows and the longest text, or ``assumed``
             where no rows are published.
         mask_rate: share of the tokens that a language model predicts, of prompts at most; 0 where the form is another.
@@ -50,6 +50,7 @@ def training_size(tokens: Node, plan: Plan, registry: Registry, results: Path) -
     if path_of(results, tokens.id).exists():
         split = manifest.results_of(results, tokens.id, TokensResults).splits["train"]
         rows = manifest.results_of(results, spec.parents[PREPARED], PreparedResults).splits["train"].rows
+        longest = split.longest or longest
         return DataSize(rows, split.tokens / split.instances, inputs, longest, MEASURED, mask_rate)
     rows, stated = _rows(prepared, plan, registry)
     return DataSize(rows, _row_tokens(spec, inputs), inputs, longest, BOUNDED if stated else ASSUMED, mask_rate)
@@ -67,6 +68,7 @@ def evaluation_size(tokens: Node, plan: Plan, results: Path) -> DataSize:
         splits = manifest.results_of(results, tokens.id, TokensResults).splits.values()
         instances = sum(split.instances for split in splits)
         mean = sum(split.tokens for split in splits) / instances
+        longest = max(split.longest or longest for split in splits)
         return DataSize(instances, mean, inputs, longest, MEASURED, mask_rate)
     assert isinstance(prepared, EvaluationDataSpec)
     tiny = MADE_UP["tiny"].TEST_ROWS if _is_tiny(prepared, plan) else None

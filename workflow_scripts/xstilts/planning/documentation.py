@@ -31,7 +31,9 @@ def of_study(study: Study, specs: Iterable[Spec], registry: Registry) -> Documen
     # the data of a mixture's languages together have a name that is no task
     tasks = {name: registry.tasks[name] for name in used if name in registry.tasks}
     return Documentation(
-        settings={name: tuple(_settings(recipe, tasks, registry)) for name, recipe in study.recipes.items()},
+        settings={
+            name: tuple(_settings(recipe, tasks, registry, bool(study.shots))) for name, recipe in study.recipes.items()
+        },
         tasks={
             name: Card(title=task.title, licence=task.licence, citation=task.citation) for name, task in tasks.items()
         },
@@ -89,7 +91,9 @@ def _card(name: str, model: Mapping[str, Any]) -> Card:
     return Card(title=name, licence=model.get("licence"), citation=model.get("citation"))
 
 
-def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry) -> Iterator[Setting]:
+def _settings(
+    recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Registry, shots: bool
+) -> Iterator[Setting]:
     """Yield the settings of a recipe that reach one of the tasks, each with its origin.
 
     Their order is the schema's, whatever that of the file: sections, in each the settings that have a default, and then
@@ -108,7 +112,7 @@ def _settings(recipe: Mapping[str, Any], tasks: Mapping[str, Task], registry: Re
         return sections.index(key.partition(".")[0]), places.index(key) if key in usual else len(places), key
 
     for key, value in sorted(leaves(recipe), key=place):
-        if _is_used(key, recipe, tasks):
+        if _is_used(key, recipe, tasks) and (shots or not key.startswith("few_shot.")):
             is_own = named == DEFAULTS and (key not in usual or usual[key] != value)
             origin = STUDY if is_own else origin_of(key, named, registry.origins)
             yield Setting(key=key, value=value, origin=origin)

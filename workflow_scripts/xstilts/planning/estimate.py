@@ -2,13 +2,13 @@
 
 Formulas of sizes are those of ``model_size.py``; pinned models without one are as they were measured
 (``measured_size.py``). What is assumed: texts as long as in the tokens that exist, else as the recipe allows; as many
-rows as are published; a training that does not stop early; the throughput of ``gpu_types.py``. Evaluations on dev rows
+rows as are published; a training that does not stop early; time as ``roofline.py`` has it. Evaluations on dev rows
 during training are left out, and so is what the files of predictions take.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,33 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
 from xstilts.model_config import MADE_HERE, text_model
-from xstilts.planning import measured_size, model_size
+from xstilts.planning import measured_size, model_size, roofline
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.model_size import CAUSAL, Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
+from xstilts.planning.roofline import Work
 from xstilts.planning.study import with_pinned
 from xstilts.store.files import read_json
-from xstilts.store.sampling import TaskShare, probabilities, total_steps
+from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
-from xstilts.store.specs.models import LearningRatesSpec, Method, Numerics, PretrainedSpec, TokenizerSpec, TrainingSpec
+from xstilts.store.specs.models import (
+    LearningRatesSpec,
+    Method,
+    Numerics,
+    PretrainedSpec,
+    TaskSpec,
+    TokenizerSpec,
+    TrainingSpec,
+)
 
 # positions of a batch in prediction on a GPU (``evaluation/prediction.py``)
 _PREDICTED = 16384
 # bytes for each score of a language-model head: the score, its float32 copy, and the gradient
 _SCORE = 12
-# what a process needs of the host's memory beside the model, in bytes: libraries, CUDA, and a batch
+# bytes that a process needs of the host's memory beside the model: libraries, CUDA, and a batch
 _PROCESS = 6e9
 
 
@@ -46,49 +55,56 @@ class Estimate:
     Attributes:
         parameters: of the model and the heads of the node's tasks.
         trained: those that are trained.
-        weights: bytes of weights on the device, with their copies in the type of products.
-        gradients: bytes.
-        optimiser: bytes of Adam's moments.
-        activations: bytes that are kept for the backward pass, or of one layer in prediction.
+        loaded: bytes of weights as they are read.
+        weights: those on all GPUs together, with copies in the type of products.
+        gradients: bytes on all GPUs together.
+        optimiser: bytes of Adam's moments on all GPUs together.
+        gathered: bytes of weights that a GPU has for a while beside its shard; 0 of a GPU alone.
+        activations: bytes that each GPU keeps for the backward pass, or of one layer in prediction.
         disk: bytes that stay.
         tokens: positions computed in all, padding aside.
-        operations: floating-point operations.
+        work: what is computed, by task.
         certainty: how well rows and lengths are known; see ``data_size.py``.
+        gpus: how many compute together.
     """
 
     parameters: int
     trained: int
+    loaded: float
     weights: float
     gradients: float
     optimiser: float
+    gathered: float
     activations: float
     disk: float
     tokens: float
-    operations: float
+    work: Sequence[Work]
     certainty: str
+    gpus: int = 1
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations, of all GPUs together."""
+        return sum(work.operations for work in self.work)
 
     @property
     def memory(self) -> float:
-        """Bytes on the device, or on all devices together."""
-        return self.weights + self.gradients + self.optimiser + self.activations
+        """Bytes on each GPU."""
+        return (self.weights + self.gradients + self.optimiser) / self.gpus + self.gathered + self.activations
 
     def hours(self, gpu_type: GpuType, precision: str) -> float:
-        """Return hours of a gpu_type."""
-        return self.operations / gpu_type.throughput(precision) / 3600
+        """Return the hours that its GPUs compute."""
+        return roofline.seconds(self.work, gpu_type, precision, self.gpus) / 3600
 
-    def gpus(self, gpu_type: GpuType) -> int:
-        """Return on how many GPUs it fits, a tenth of the memory of each left free: they divide weights and batches."""
-        return max(1, math.ceil(self.memory / (0.9e9 * gpu_type.memory)))
-
-    def host_megabytes(self, gpu_type: GpuType | None) -> int:
-        """Return what a job needs of the host's memory; all else is on the GPUs, of which it asks for one at least.
+    @property
+    def host_megabytes(self) -> int:
+        """What a job needs of the host's memory; all else is on the GPUs, of which it asks for one at least.
 
         Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. A
-        checkpoint gathers in the first process what is trained, as many bytes as its gradients, and the moments, and
-        copies the moments once more to write them (``training/checkpoints.py``).
+        checkpoint gathers in the first process what is trained, as many bytes as its gradients, and the moments
+        (``training/checkpoints.py``).
         """
-        processes = 1 if gpu_type is None else self.gpus(gpu_type)
-        return round((processes * _PROCESS + max(self.weights, self.gradients + 2 * self.optimiser)) / 1e6)
+        return round((self.gpus * _PROCESS + max(self.loaded, self.gradients + self.optimiser)) / 1e6)
 
 
 def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapping[str, Any]:
@@ -138,8 +154,16 @@ def numerics_of(spec: Spec) -> Numerics:
     return spec.numerics
 
 
-def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware: Hardware) -> Estimate:
-    """Return what a node that computes with a model costs.
+@dataclass(frozen=True)
+class Sizes:
+    """What a node's cost follows from beside its spec: the shape of its model, and the sizes of its data."""
+
+    shape: Shape
+    data: Sequence[DataSize]
+
+
+def sizes_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Sizes:
+    """Return the sizes that the cost of a node which computes with a model follows from.
 
     Raises:
         UserError: as ``config_of`` and ``model_size.read``.
@@ -152,72 +176,98 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
         shape = model_size.read(config, numerics.submodel, numerics.attention)
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
-        return _training(spec, shape, [training_size(each, plan, registry, results) for each in tokens], hardware)
+        return Sizes(shape, [training_size(each, plan, registry, results) for each in tokens])
+    return Sizes(shape, [evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results)])
+
+
+def of_sizes(spec: Spec, sizes: Sizes, hardware: Hardware, gpus: int = 1) -> Estimate:
+    """Return what a node costs on so many GPUs, of which each has a shard of the weights and of every batch."""
+    if isinstance(spec, TrainingSpec):
+        return _training(spec, sizes.shape, sizes.data, hardware, gpus)
     assert isinstance(spec, PredictionsSpec | EmbeddingsSpec)
-    return _prediction(spec, shape, evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results))
+    return _prediction(spec, sizes.shape, sizes.data[0])
 
 
-def hours_of_job(
-    node: Node, plan: Plan, registry: Registry, results: Path, hardware: Hardware, gpu_type: GpuType
-) -> float:
-    """Return the hours of a node's job on a GPU: of a training with the predictions that are asked of its model.
+def largest_batch(spec: TrainingSpec, sizes: Sizes, gpus: int) -> tuple[int, int]:
+    """Return the positions of the largest batch that a GPU computes, and of what of it cannot be divided."""
+    batches = [_batch(spec, task, size, gpus) for task, size in zip(spec.tasks, sizes.data, strict=True)]
+    return max(whole for whole, _ in batches), max(instance for _, instance in batches)
+
+
+def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware: Hardware) -> Estimate:
+    """Return what a node that computes with a model costs on one GPU.
 
     Raises:
-        UserError: as ``of_node``.
+        UserError: as ``sizes_of``.
     """
-    hours = 0.0
-    for each in plan.nodes.values():
-        is_ahead = isinstance(each.spec, PredictionsSpec | EmbeddingsSpec) and each.spec.parents[MODEL] == node.id
-        if each.id == node.id or is_ahead:
-            cost = of_node(each, plan, registry, results, hardware)
-            hours += cost.hours(gpu_type, numerics_of(each.spec).precision)
-    return hours
+    return of_sizes(node.spec, sizes_of(node, plan, registry, results), hardware)
 
 
-def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware) -> Estimate:
+def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, gpus: int) -> Estimate:
     full = not spec.method.is_adapter
     adapter = 0 if full else _adapter(spec.method, shape)
     heads = [head_size(task.form, task.labels, shape) for task in spec.tasks]
     # beside an adapter a pretrained head is frozen
     fresh = sum(head for task, head in zip(spec.tasks, heads, strict=True) if full or _fresh(task.form))
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
-    trained = fresh + (shape.parameters - frozen if full else adapter)
+    shared = shape.parameters - frozen if full else adapter
+    trained = fresh + shared
     beside = adapter + sum(heads)
-    tokens, operations = _work(spec, shape, sizes, int(hardware.recomputes(spec.method.name)))
+    tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     searches = isinstance(spec, LearningRatesSpec)
-    trials = len(spec.learning_rates) if isinstance(spec, LearningRatesSpec) else 1
+    trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
+    loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * beside
+    # the last parts that are gathered before the first is free again: a layer, and what is in none
+    layer = max(stack.matrices // stack.layers for stack in shape.stacks)
     return Estimate(
         parameters=shape.parameters + beside,
         trained=trained,
-        weights=_weights_bytes(shape, spec.numerics) + 4.0 * beside,
+        loaded=loaded,
+        weights=loaded + _copies(shape, spec.numerics),
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
-        activations=_activations(spec, shape, sizes, hardware),
+        gathered=_bytes(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
+        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / gpus),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
-        operations=trials * operations,
+        work=[each.times(trials) for each in work],
         certainty=max((size.certainty for size in sizes), key=CERTAINTY.index),
+        gpus=gpus,
     )
 
 
-def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware) -> float:
-    """Return the bytes that the largest batch keeps for the backward pass, its texts as long as they may be."""
-    product, weight = (2 if dtype == "bfloat16" else 4 for dtype in (spec.numerics.precision, spec.numerics.dtype))
+def _batch(spec: TrainingSpec, task: TaskSpec, size: DataSize, gpus: int) -> tuple[int, int]:
+    """Return the positions of a task's largest batch on a GPU, and of what of it cannot be divided."""
+    instance = size.inputs * (size.longest + (spec.method.prompt_length or 0))
+    examples = examples_of_a_batch(task.batch_size, spec.sampling)
+    if FORMS[task.form].separable:
+        return math.ceil(examples / gpus) * instance, instance
+    return examples * instance, examples * instance
+
+
+def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, gpus: int) -> float:
+    """Return the bytes that the largest batch keeps for the backward pass, its texts as long as the longest."""
+    product, weight = _bytes(spec.numerics.precision), _bytes(spec.numerics.dtype)
     found = []
     for task, size in zip(spec.tasks, sizes, strict=True):
-        length = size.longest + (spec.method.prompt_length or 0)
-        instance = size.inputs * length
-        positions = task.batch_size * instance
-        if hardware.max_tokens_per_device is not None and FORMS[task.form].separable:
-            positions = min(positions, max(hardware.max_tokens_per_device, instance))
+        whole, instance = _batch(spec, task, size, gpus)
+        positions = min(whole, max(hardware.max_tokens_per_device or whole, instance))
         scores = positions * _predicted_share(size, shape) * shape.vocabulary * _SCORE
         again = weight if hardware.recomputes(spec.method.name) else None
+        length = size.longest + (spec.method.prompt_length or 0)
         found.append(shape.activations(positions, length, product, again) + scores)
     return max(found)
 
 
-def _work(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], again: int) -> tuple[float, float]:
-    """Return the positions that a training computes, and its operations.
+def _recorded(sampling: Sampling, shared: float) -> float:
+    """Return the bytes of the gradients that are kept of a step's batches, for weights that all tasks share."""
+    return 0.0 if sampling.gradient_conflict_every is None else 4.0 * sampling.tasks_per_step * shared
+
+
+def _work(
+    spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, trained: int, gpus: int
+) -> tuple[float, list[Work]]:
+    """Return the positions that a training computes, and its work by task.
 
     A forward pass has 2 operations for each number of a matrix. A backward pass has as many for the gradient of the
     matrix's input and, where the matrix is trained, for its own gradient (Kaplan et al. 2020, section 2.1). Attention
@@ -227,23 +277,36 @@ def _work(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], again: in
         spec: the training.
         shape: the model.
         sizes: those of the tasks' data.
-        again: 1 where the forward pass is computed twice, else 0.
+        hardware: whether the forward pass is computed twice, and how many positions at once.
+        trained: numbers that are trained.
+        gpus: how many compute together.
     """
     none = np.zeros(0, dtype=np.int64)
     shares = [
         TaskShare(task.task, none, none, size.rows, task.weight, task.epochs, task.batch_size)
         for task, size in zip(spec.tasks, sizes, strict=True)
     ]
+    again = int(hardware.recomputes(spec.method.name))
     passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
-    tokens = operations = 0.0
+    copies, batches = _copies(shape, spec.numerics), spec.sampling.tasks_per_step
+    product = _bytes(spec.numerics.precision)
+    tokens, found = 0.0, []
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
-        positions = float(steps * probability * task.batch_size * (size.tokens + virtual * size.inputs))
+        positions = task.batch_size * (size.tokens + virtual * size.inputs)
+        length = size.tokens / size.inputs + virtual
         products = 2 * (shape.matrices + _predicted_share(size, shape) * shape.embeddings)
-        attention = shape.attention(size.tokens / size.inputs + virtual)
-        tokens += positions
-        operations += positions * (products * passes + attention * (3 + again))
-    return tokens, operations
+        kept = shape.activations(positions, length, product, None)
+        limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
+        # the batches of a step are computed one after the other
+        passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
+        # a number of a matrix is read for its product, and read and written once more where there is a copy
+        weights = product * shape.matrices + 3 * copies
+        step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, passes_of_step)
+        operations = positions * (products * passes + shape.attention(length) * (3 + again))
+        tokens += steps * probability * positions
+        found.append(replace(step, operations=operations).times(steps * float(probability)))
+    return float(tokens), found
 
 
 def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: DataSize) -> Estimate:
@@ -259,7 +322,7 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
     vectors = (states if pooling is not None and pooling.sweep else 0) + (pooling is not None)
-    product = 2 if spec.numerics.precision == "bfloat16" else 4
+    product, copies = _bytes(spec.numerics.precision), _copies(shape, spec.numerics)
     batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
     batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
     if written:
@@ -267,18 +330,26 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         width = sum(2 * stack.layers * stack.keys for stack in shape.stacks)
         batch += _PREDICTED * (1 + written / size.tokens) * width * product
     products = 2 * (shape.matrices + share * shape.embeddings)
-    positions = size.rows * (size.tokens + written)
+    positions, length = size.rows * (size.tokens + written), size.tokens / size.inputs
+    kept = shape.activations(1, length, product, None) * positions
+    # each token that is written is a pass of its own
+    passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
+    work = roofline.forward(shape, copies > 0, kept, product * shape.matrices + 3 * copies, passes)
+    operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
+    loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * heads
     return Estimate(
         parameters=shape.parameters + heads,
         trained=0,
-        weights=_weights_bytes(shape, spec.numerics) + 4.0 * heads,
+        loaded=loaded,
+        # matrices are held in the type of products, but for a prompted model (``models/inference.py``)
+        weights=loaded + copies if prompting is not None else loaded - copies,
         gradients=0.0,
         optimiser=0.0,
+        gathered=0.0,
         activations=batch,
         disk=4.0 * vectors * size.rows * size.inputs * shape.width,
         tokens=positions,
-        operations=positions * (products + shape.attention(size.tokens / size.inputs))
-        + 2 * size.rows * written * shape.embeddings,
+        work=[replace(work, operations=operations)],
         certainty=size.certainty,
     )
 
@@ -296,10 +367,14 @@ def _adapter(method: Method, shape: Shape) -> int:
     return shape.virtual(method.name, method.prompt_length or 0)
 
 
-def _weights_bytes(shape: Shape, numerics: Numerics) -> float:
-    """Return the bytes of the weights, with the copies that matrix products in another dtype need."""
-    copies = 2 * shape.matrices if numerics.precision == "bfloat16" and numerics.dtype == "float32" else 0
-    return (2 if numerics.dtype == "bfloat16" else 4) * shape.parameters + copies
+def _bytes(dtype: str) -> int:
+    """Return the bytes of a number."""
+    return 2 if dtype == "bfloat16" else 4
+
+
+def _copies(shape: Shape, numerics: Numerics) -> float:
+    """Return the bytes of the copies that products of matrices in another type than that of the weights need."""
+    return 2.0 * shape.matrices if numerics.precision == "bfloat16" and numerics.dtype == "float32" else 0.0
 
 
 def _fresh(form: str) -> bool:

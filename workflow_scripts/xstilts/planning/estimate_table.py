@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xstilts.errors import counted
-from xstilts.hardware import Hardware
+from xstilts.planning import memory_plan
 from xstilts.planning.estimate import Estimate
-from xstilts.planning.gpu_types import GPU_TYPES, UTILISATION, GpuType
+from xstilts.planning.gpu_types import GpuType
+from xstilts.planning.memory_plan import MemoryPlan
 
-_HEADER = ("params", "trained", "weights", "grads", "Adam", "kept", "disk", "tokens", "FLOPs", "GPUs", "hours")
-_WIDTHS = (6, 7, 7, 5, 5, 6, 6, 6, 7, 4, 7)
+_HEADER = ("params", "trained", "at once", "again", "device", "host", "disk", "tokens", "FLOPs", "GPUs", "hours")
+_WIDTHS = (6, 7, 7, 5, 6, 5, 6, 6, 7, 4, 7)
 _LINE = 120
 _NAME = _LINE - sum(_WIDTHS) - len(_WIDTHS)
 _MARKS = {"measured": "", "bounded": "~", "assumed": "?"}
@@ -18,34 +19,41 @@ _MARKS = {"measured": "", "bounded": "~", "assumed": "?"}
 
 @dataclass(frozen=True)
 class NodeCost:
-    """What a node costs, the name that the study has for it, and the precision of its matrix products."""
+    """The memory plan of a node, the name that the study has for it, and the precision of its matrix products."""
 
     name: str
-    cost: Estimate
+    plan: MemoryPlan
     precision: str
 
+    @property
+    def cost(self) -> Estimate:
+        """What it costs by its plan."""
+        return self.plan.cost
+
     def hours(self, gpu_type: GpuType) -> float:
-        """Return hours of a GPU type."""
-        return self.cost.hours(gpu_type, self.precision)
+        """Return GPU-hours."""
+        return self.cost.gpus * self.cost.hours(gpu_type, self.precision)
 
 
-def text(costs: Mapping[str, Sequence[NodeCost]], gpu: str, hardware: Hardware, models: int) -> str:
-    """Return a line for each node, their total, and what the figures mean.
+def text(costs: Mapping[str, Sequence[NodeCost]], gpu_type: GpuType, models: int, few_shots: int) -> str:
+    """Return a line for each node, their total, what does not fit one GPU, and what the figures mean.
 
     Args:
         costs: those of the nodes by stage.
-        gpu: the GPU type that hours are for, a key of ``GPU_TYPES``.
-        hardware: settings of the machine that were assumed.
+        gpu_type: the GPU type of the memory plans.
         models: how many models had their parameters counted.
+        few_shots: how many trainings are on a few rows of one language.
     """
-    gpu_type = GPU_TYPES[gpu]
     lines = [_line("node", _HEADER)]
     for stage, nodes in costs.items():
         lines += [stage] if nodes else []
         lines += [_line(f"  {node.name}", _cells(node, gpu_type)) for node in nodes]
     everything = [node for nodes in costs.values() for node in nodes]
-    lines.append(_line(f"total of {counted(len(everything), 'node')}", _totals(everything, gpu_type)))
-    return "\n".join(lines) + "\n\n" + _explanation(gpu, hardware, models)
+    lines += [_line(f"total of {counted(len(everything), 'node')}", _totals(everything, gpu_type)), ""]
+    faults = [memory_plan.fault(node.name, node.plan, gpu_type) for node in everything]
+    lines += [line for fault in filter(None, faults) for line in textwrap.wrap(fault, _LINE, subsequent_indent="  ")]
+    lines += [f"Every node fits one {gpu_type.name}."] if not any(faults) else []
+    return "\n".join(lines) + "\n\n" + _explanation(gpu_type, models, few_shots)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
@@ -56,12 +64,14 @@ def _line(name: str, cells: Sequence[str]) -> str:
 
 
 def _cells(node: NodeCost, gpu_type: GpuType) -> list[str]:
-    cost = node.cost
-    sizes = (cost.weights, cost.gradients, cost.optimiser, cost.activations, cost.disk)
+    cost, hardware = node.cost, node.plan.hardware
+    tokens = str(hardware.max_tokens_per_device or "all") if cost.trained else ""
+    again = "yes" if hardware.gradient_checkpointing and cost.trained else ""
     operations = _MARKS[cost.certainty] + _exponent(cost.operations)
-    counts = [_short(cost.parameters), _short(cost.trained)]
-    gpus, hours = str(cost.gpus(gpu_type)), f"{node.hours(gpu_type):.2f}"
-    return [*counts, *map(_gigabytes, sizes), _short(cost.tokens), operations, gpus, hours]
+    gpus = str(cost.gpus) if node.plan.fits else "none"
+    counts = [_short(cost.parameters), _short(cost.trained), tokens, again]
+    sizes = [_gigabytes(size) for size in (cost.memory, 1e6 * cost.host_megabytes, cost.disk)]
+    return [*counts, *sizes, _short(cost.tokens), operations, gpus, f"{node.hours(gpu_type):.2f}"]
 
 
 def _totals(nodes: Sequence[NodeCost], gpu_type: GpuType) -> list[str]:
@@ -89,23 +99,30 @@ def _exponent(number: float) -> str:
     return f"{number:.1e}".replace("e+", "e")
 
 
-def _explanation(gpu: str, hardware: Hardware, models: int) -> str:
+def _explanation(gpu_type: GpuType, models: int, few_shots: int) -> str:
     """Return what the figures mean and what is assumed."""
-    limit, gpu_type = hardware.max_tokens_per_device, GPU_TYPES[gpu]
-    batch = "whole batches" if limit is None else f"{limit} tokens at once"
-    layers = "layers computed again" if hardware.gradient_checkpointing else "no layer computed again"
+    rates = (gpu_type.rate(precision) / 1e12 for precision in ("bfloat16", "float32"))
+    limits = "at {:.0f} TFLOP/s in bfloat16 and {:.0f} in float32".format(*rates)
+    shots = (
+        f"`shots` of the study asks for {counted(few_shots, 'training')} of these, one for each arm, target, language"
+        " and number of rows. Each loads the target's model, which is in no figure here and may take longer than the"
+        " training: fewer `languages` or `seeds` make fewer of them."
+    )
     paragraphs = (
-        "Weights, gradients, Adam's moments, what is kept, and disk in GB. Weights: in float32 under bfloat16 they have"
-        f" copies. Kept for the backward pass (Korthikanti et al. 2022, section 4.1): {batch}, {layers}; by"
-        " `max_tokens_per_device` and `gradient_checkpointing` in config.yaml it is less. In prediction it is one"
-        " layer. Disk: if every model stays; a training that runs has two checkpoints of 12 bytes a trained parameter"
-        " beside.",
-        f"GPUs: on how many {gpu} ({gpu_type.memory} GB, a tenth left free) it fits. Hours: of one {gpu}, in all, at"
-        f" {UTILISATION:.0%} of its {gpu_type.bfloat16:g} TFLOP/s in bfloat16 and {gpu_type.float32:g} in"
-        " float32. FLOPs: Kaplan et al. 2020, section 2.1, and attention. A training is taken to go to its end, and"
-        " its evaluations on dev rows are left out.",
+        "The memory plan: tokens computed at once (padding included; `all`: whole batches), and whether layers are"
+        f" computed again in the backward pass: the first that fits {gpu_type.memory:.0f} GB, a tenth left free. What"
+        " config.yaml states stays.",
+        "Device, host and disk in GB. Device: of each GPU: weights, with copies where products are in another type,"
+        " gradients, Adam's moments, and what is kept for the backward pass (Korthikanti et al. 2022, section 4.1), in"
+        " prediction for one layer. Host: what a job asks for. Disk: if every model stays; a training that runs has two"
+        " checkpoints of 12 bytes a trained parameter beside.",
+        f"Hours: GPU-hours of {gpu_type.name}, in all: products {limits} and {gpu_type.bandwidth:.2f} TB/s of memory,"
+        f" or a kernel every {1e6 * gpu_type.launch:.1f} microseconds, whichever takes longer. FLOPs: Kaplan et al."
+        " 2020, section 2.1, and attention. A training is taken to go to its end, and its evaluations on dev rows are"
+        " left out.",
         "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
         " that nobody states.",
+        *([shots] if few_shots else []),
         f"Parameters of {counted(models, 'model')}, built on the meta device: as the formula has them.",
     )
     return "".join(textwrap.fill(paragraph, _LINE) + "\n" for paragraph in paragraphs)

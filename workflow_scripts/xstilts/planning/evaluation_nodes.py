@@ -11,6 +11,7 @@ from xstilts.planning.nodes import Node, Nodes
 from xstilts.planning.study import Study
 from xstilts.planning.tasks import Task
 from xstilts.planning.training_nodes import Arm, TrainingPlanner, head_parents
+from xstilts.references import in_language
 from xstilts.store.specs.base import BASE, EMBEDDINGS, MODEL, PREPARED, TOKENS
 from xstilts.store.specs.data import Prompt
 from xstilts.store.specs.evaluation import EmbeddingsSpec, Pooling, PredictionsSpec, RetrievalSpec
@@ -50,7 +51,25 @@ class EvaluationPlanner:
         checkpoint = self.training.target(arm, target.trained_on, start, base)
         if FORMS[task.form].embedded:
             return self._retrieval(arm, label, name, prepared, checkpoint, base)
-        return self._predictions(arm, label, name, prepared, checkpoint, base)
+        last = target.trained_on[-1] if target.trained_on else None
+        return self._predictions(arm, label, name, prepared, checkpoint, base, last)
+
+    def few_shot(self, arm: Arm, name: str, language: str, shots: int, model: Node, base: Node) -> Node:
+        """Return the node with predictions in a language after a training on a few rows of it.
+
+        Args:
+            arm: the arm.
+            name: the target's name in the study.
+            language: the language.
+            shots: the number of rows.
+            model: the target's model, trained in its source language.
+            base: the pretrained model.
+        """
+        prepared = self.data.evaluation_in(name, language)
+        checkpoint = self.training.few_shot(arm, name, language, shots, model, base)
+        reference = in_language(self.study.targets[name].task, language)
+        label = arm.name(name, language, f"{shots}shots")
+        return self._predictions(arm, label, name, prepared, checkpoint, base, reference)
 
     def unlabelled(self, arm: Arm, name: str, start: Node, base: Node) -> Node | None:
         """Return the node with an arm's predictions for a target's official test without labels; None without one.
@@ -66,10 +85,14 @@ class EvaluationPlanner:
         if prepared is None:
             return None
         checkpoint = self.training.target(arm, target.trained_on, start, base)
-        return self._predictions(arm, f"{arm.name(name)}.unlabelled", name, prepared, checkpoint, base)
+        last = target.trained_on[-1] if target.trained_on else None
+        label = f"{arm.name(name)}.unlabelled"
+        return self._predictions(arm, label, name, prepared, checkpoint, base, last)
 
-    def _predictions(self, arm: Arm, label: str, name: str, prepared: Node, checkpoint: Node, base: Node) -> Node:
-        """Return the node with the predictions of a trained head."""
+    def _predictions(
+        self, arm: Arm, label: str, name: str, prepared: Node, checkpoint: Node, base: Node, trained_on: str | None
+    ) -> Node:
+        """Return the node with the predictions of the head that was trained on a task; None for the pretrained one."""
         target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
         task = self.data.registry.tasks[target.task]
         settings = recipes.settings(recipe["target"], name, task)
@@ -80,7 +103,7 @@ class EvaluationPlanner:
             **self.nodes.frame("predictions", parents),
             form=task.form,
             labels=task.labels,
-            trained_on=target.trained_on[-1] if target.trained_on else None,
+            trained_on=trained_on,
             decoding=recipes.decoding(settings, task),
             scoring=task.scoring,
             numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"]),

@@ -1,7 +1,7 @@
 """What a plan asks for and no job can do, as far as it is known beforehand.
 
-Inputs longer than a model reads, attention both ways where it cannot be, prompts for a model that continues no text,
-and a language-model head that a model has not.
+Inputs longer than a model reads, attention both ways where it cannot be, prompts for a model that continues no text, a
+language-model head that a model has not, and batches that cannot be divided among the tasks of a step.
 """
 
 from collections.abc import Sequence
@@ -40,6 +40,22 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     _check_prompts(plan.study, registry, location)
     _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
     _check_heads(plan, indexes, location)
+    _check_batches(plan, location)
+
+
+def _check_batches(plan: Plan, location: str) -> None:
+    """Refuse batches of a step that would differ in size, or would be too small for their task."""
+    for node in plan.stage("intermediate").values():
+        assert isinstance(node.spec, TrainingSpec)
+        batches = node.spec.sampling.tasks_per_step
+        for task in node.spec.tasks if batches > 1 else ():
+            size, rest = divmod(task.batch_size, batches)
+            if rest or (size == 1 and not FORMS[task.form].separable):
+                why = "is no multiple of it" if rest else "leaves one example a batch, told from no other"
+                raise UserError(
+                    f"{location}: {plan.made.names[node.id][0]}: `tasks_per_step` is {batches}, and the batch size of"
+                    f" {task.task}, {task.batch_size}, {why}; change one of the two"
+                )
 
 
 def _check_heads(plan: Plan, indexes: Indexes, location: str) -> None:

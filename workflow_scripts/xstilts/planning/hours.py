@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from xstilts.planning import estimate
+from xstilts.planning import estimate, memory_plan
 from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings
@@ -32,7 +32,7 @@ def by_runs(study: Study, registry: Registry, settings: Settings, gpu_type: GpuT
     """Return the hours of a study: those of plans with one seed and with two, for each seed adds the same nodes.
 
     Raises:
-        UserError: as ``plan_unindexed`` and ``estimate.of_node``.
+        UserError: as ``plan_unindexed`` and ``memory_plan.of_node``.
     """
     first = study.seeds[0]
     one, two = (
@@ -45,6 +45,6 @@ def _hours(study: Study, registry: Registry, settings: Settings, gpu_type: GpuTy
     plan = plan_unindexed(study, registry, settings)
     hours = 0.0
     for node in (node for stage in COMPUTING for node in plan.stage(stage).values()):
-        cost = estimate.of_node(node, plan, registry, settings.results, settings.hardware)
-        hours += cost.hours(gpu_type, estimate.numerics_of(node.spec).precision)
+        cost = memory_plan.of_node(node, plan, registry, settings, gpu_type).cost
+        hours += cost.gpus * cost.hours(gpu_type, estimate.numerics_of(node.spec).precision)
     return hours

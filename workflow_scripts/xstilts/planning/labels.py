@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from xstilts.references import in_language
-from xstilts.store.specs.base import EMBEDDINGS, MODEL, PREPARED, TOKENS, Spec
+from xstilts.store.specs.base import EMBEDDINGS, MEMBER, MODEL, PREPARED, TOKENS, Spec, role
 from xstilts.store.specs.data import (
     Content,
     DataSpec,
@@ -19,6 +19,7 @@ from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec, Prom
 from xstilts.store.specs.models import (
     IntermediateSpec,
     LearningRatesSpec,
+    MergedSpec,
     ModelSpec,
     PretrainedSpec,
     TargetSpec,
@@ -69,6 +70,8 @@ def _text(spec: Spec, parents: Mapping[str, Labelled]) -> str:
             return f"{parents[PREPARED].label}.{spec.lengths['max_length']:g}{shots}.{model}"
         case PretrainedSpec(shape=shape):
             return f"xlm-r-{shape.layers}x{shape.hidden_size}.{spec.sampling.steps}steps.s{spec.seed}"
+        case MergedSpec():
+            return _merged(spec, parents)
         case TrainingSpec():
             return _training(spec, parents[MODEL])
         case PredictionsSpec(prompting=Prompting(shots=shots)):
@@ -98,8 +101,10 @@ def _weights(source: Content) -> str:
 
 def _rows(spec: PreparedSpec) -> str:
     match spec:
-        case TrainingDataSpec():
+        case TrainingDataSpec(draw=None):
             return f"{in_language(spec.task, spec.language)}.training"
+        case TrainingDataSpec():
+            return f"{in_language(spec.task, spec.language)}.{spec.train_rows}shots.s{spec.draw}"
         case UnionSpec(shuffled_labels=True):
             return f"{in_language(spec.task, spec.language)}.shuffled"
         case UnionSpec():
@@ -117,8 +122,20 @@ def _training(spec: TrainingSpec, start: Labelled) -> str:
     if isinstance(start.spec, IntermediateSpec | TargetSpec):
         before = before.removesuffix(seed)
         method = "" if method == start.spec.method.name else method
+    elif isinstance(start.spec, MergedSpec):
+        before = before.removesuffix(seed)
     end = f"{seed}.grid" if isinstance(spec, LearningRatesSpec) else seed
     return ".".join(filter(None, [before, method, _tasks([task.task for task in spec.tasks])])) + end
+
+
+def _merged(spec: MergedSpec, parents: Mapping[str, Labelled]) -> str:
+    """Return the pretrained model's label, how others were trained and are merged, on which tasks, and their seed."""
+    trained = [parents[role(MEMBER, number)].spec for number in range(len(spec.members))]
+    members = [member for member in trained if isinstance(member, IntermediateSpec)]
+    tasks = dict.fromkeys(task.task for member in members for task in member.tasks)
+    first = members[0]
+    how = f"{first.method.name}.{spec.merging.method}"
+    return f"{parents[MODEL].label}.{how}.{_tasks(list(tasks))}.s{first.seed}"
 
 
 def _tasks(names: Sequence[str]) -> str:

@@ -18,9 +18,16 @@ from xstilts.planning.languages import check_language
 from xstilts.planning.registry import Registry, check_reference
 from xstilts.references import parse_reference
 from xstilts.store.sampling import Sampling
+from xstilts.store.specs.models import LINEAR, TASK_ARITHMETIC, TIES, Merging
 from xstilts.store.study_plan import NONE
 
-_WAYS = ("tasks", "subsets", "leave_one_out")
+_WAYS = ("tasks", "subsets", "leave_one_out", "merge")
+# what the methods of a merge have beside factors, with their defaults
+_MERGES: Mapping[str, Mapping[str, float]] = {
+    LINEAR: {},
+    TASK_ARITHMETIC: {"scale": 1.0},
+    TIES: {"scale": 1.0, "density": 0.2},
+}
 # mixtures one inside the other
 _DEEPEST = 20
 
@@ -45,20 +52,38 @@ class MixtureTask:
 
 
 @dataclass(frozen=True)
+class Merge:
+    """The mixtures whose models are merged, by name, and how."""
+
+    members: Mapping[str, "Mixture"]
+    merging: Merging
+
+    def without(self, name: str) -> "Merge":
+        """Return the same merge without one of its members."""
+        kept = {
+            member: factor for member, factor in zip(self.members, self.merging.factors, strict=True) if member != name
+        }
+        members = {member: self.members[member] for member in kept}
+        return Merge(members, replace(self.merging, factors=tuple(kept.values())))
+
+
+@dataclass(frozen=True)
 class Mixture:
-    """Intermediate tasks that are trained together.
+    """Intermediate tasks that are trained together, or apart for models that are merged.
 
     Attributes:
-        tasks: the tasks.
+        tasks: the tasks; of a merge those of its members.
         sampling: how they are sampled.
         key: the study's key that made the mixture.
         learning_rates: the peak learning rate by model, ``""`` for all others; where it has none, the recipe's holds.
+        merge: the mixtures whose models are merged; None for a training.
     """
 
     tasks: tuple[MixtureTask, ...]
     sampling: Sampling = Sampling()
     key: str = ""
     learning_rates: Mapping[str, float] = field(default_factory=dict)
+    merge: Merge | None = None
 
     def learning_rate(self, model: str) -> float | None:
         """Return the peak learning rate of a model on this mixture; None for the recipe's."""
@@ -97,6 +122,10 @@ def read(definitions: Mapping[str, Any] | Sequence[str], registry: Registry, stu
                 raise UserError(
                     f"{location}: would make a mixture {name!r}, which is there already; rename one of the two"
                 )
+            if scope.has_outer(name) and mixture.merge is not None:
+                raise UserError(
+                    f"{location}: {name!r} means a training in the registry; give this mixture another name"
+                )
             if scope.has_outer(name) and mixture.tasks != scope.outer_mixture(name, location).tasks:
                 raise UserError(
                     f"{location}: {name!r} means other tasks in the registry; give this mixture another name"
@@ -127,7 +156,7 @@ class _Scope:
         if self.outer and name in self.outer.definitions:
             return self.outer.mixture(name, location)
         definition = schema.check({"tasks": [{"task": name}]}, "mixture.yaml", location)
-        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition))
+        return Mixture(self._tasks(definition["tasks"], location, ()), _sampling(definition, location))
 
     def mixture(self, name: str, location: str, path: tuple[str, ...] = ()) -> Mixture:
         """Return the mixture that a name means."""
@@ -175,12 +204,18 @@ class _Scope:
             definition = schema.check({"tasks": definition}, "mixture.yaml", location)
         ways = [way for way in _WAYS if definition[way] is not None]
         if len(ways) != 1:
-            raise UserError(f"{location}: needs one of `tasks`, `subsets` and `leave_one_out`, has {len(ways)}")
+            listed = f"{', '.join(f'`{way}`' for way in _WAYS[:-1])} and `{_WAYS[-1]}`"
+            raise UserError(f"{location}: needs one of {listed}, has {len(ways)}")
         if ways == ["tasks"]:
             tasks = self._tasks(definition["tasks"], location, path)
-            return {key: Mixture(tasks, _sampling(definition), key, _learning_rates(definition))}
+            return {key: Mixture(tasks, _sampling(definition, location), key, _learning_rates(definition))}
+        if ways == ["merge"]:
+            return {key: _merged(self._merge(definition, location, path), key)}
         source = definition["leave_one_out"] or definition["subsets"]["of"]
         whole = self.mixture(source, location, path)
+        if whole.merge is not None:
+            merges = _merges(definition, source, whole.merge, location)
+            return {f"{key}-{suffix}": _merged(merge, key) for suffix, merge in merges.items()}
         choices = _choices(definition, source, whole.tasks, location)
         made = replace(whole, key=key, learning_rates=_learning_rates(definition) or whole.learning_rates)
         return {f"{key}-{suffix}": replace(made, tasks=tasks) for suffix, tasks in choices.items()}
@@ -197,6 +232,29 @@ class _Scope:
                     )
                 tasks[task.task] = task
         return tuple(tasks.values())
+
+    def _merge(self, definition: Mapping[str, Any], location: str, path: tuple[str, ...]) -> Merge:
+        """Return the mixtures whose models are merged, and how."""
+        if _sampling(definition, location) != Sampling() or definition["learning_rate"] is not None:
+            raise UserError(
+                f"{location}: a merge trains nothing, so it has neither sampling nor `learning_rate`; give them to its"
+                " members, as mixtures of their own"
+            )
+        entry, here = definition["merge"], f"{location}.merge"
+        members = {name: self.mixture(name, f"{here}.of", path) for name in entry["of"]}
+        for name, member in members.items():
+            if member.merge is not None:
+                raise UserError(f"{here}.of: {name!r} is merged itself; name the mixtures that it merges")
+        for name in entry["factors"]:
+            if name not in members:
+                raise UserError(f"{here}.factors: {name!r} is not merged; {suggestion(name, members)}")
+        defaults = _MERGES[entry["method"]]
+        for key in ("scale", "density"):
+            if entry[key] is not None and key not in defaults:
+                raise UserError(f"{here}.{key}: goes not with `method: {entry['method']}`; leave it out")
+        settings = {key: float(default if entry[key] is None else entry[key]) for key, default in defaults.items()}
+        factors = tuple(float(entry["factors"].get(name, 1)) for name in members)
+        return Merge(members, Merging(method=entry["method"], factors=factors, **settings))
 
     def _member(self, member: Any, location: str, path: tuple[str, ...]) -> tuple[MixtureTask, ...]:
         if isinstance(member, str):
@@ -215,11 +273,44 @@ class _Scope:
             )
         rate = float(member["rate"])
         contained = self.mixture(name, location, path)
+        if contained.merge is not None:
+            raise UserError(f"{location}: {name!r} is merged of models, not trained; name the mixtures that it merges")
         return tuple(replace(task, weight=rate * task.weight, within=(name, *task.within)) for task in contained.tasks)
 
 
-def _sampling(definition: Mapping[str, Any]) -> Sampling:
-    return Sampling(definition["sampling"], definition["cap"], float(definition["temperature"]), definition["steps"])
+def _merged(merge: Merge, key: str) -> Mixture:
+    """Return the mixture of models that are merged: it has the tasks of all, each once, and the sum of their steps."""
+    tasks = {task.task: task for member in merge.members.values() for task in member.tasks}
+    steps = [member.sampling.steps for member in merge.members.values()]
+    known = [number for number in steps if number is not None]
+    sampling = Sampling(steps=sum(known) if len(known) == len(steps) else None)
+    return Mixture(tuple(tasks.values()), sampling, key, merge=merge)
+
+
+def _merges(definition: Mapping[str, Any], source: str, whole: Merge, location: str) -> dict[str, Merge]:
+    """Return a merge without each of its members in turn, by the end of their names."""
+    if definition["leave_one_out"] is None:
+        raise UserError(f"{location}.subsets.of: {source!r} is merged of models; write each `merge` out")
+    if len(whole.members) < 3:
+        raise UserError(f"{location}: {source!r} merges two models, and without one of them nothing is merged")
+    return {name.replace("@", "-"): whole.without(name) for name in whole.members}
+
+
+def _sampling(definition: Mapping[str, Any], location: str) -> Sampling:
+    if definition["gradient_conflict_every"] is not None and definition["tasks_per_step"] == 1:
+        raise UserError(
+            f"{location}: gradient_conflict_every: a step has one batch, which is in conflict with no other; give a"
+            " `tasks_per_step` of 2 or more"
+        )
+    return Sampling(
+        kind=definition["sampling"],
+        cap=definition["cap"],
+        temperature=float(definition["temperature"]),
+        steps=definition["steps"],
+        tasks_per_step=definition["tasks_per_step"],
+        loss_scale=definition["loss_scale"],
+        gradient_conflict_every=definition["gradient_conflict_every"],
+    )
 
 
 def _learning_rates(definition: Mapping[str, Any]) -> dict[str, float]:

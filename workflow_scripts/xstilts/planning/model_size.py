@@ -54,6 +54,14 @@ class Stack:
         """Parameters of all matrices of the layers, each used once for every position."""
         return self.layers * sum(inputs * outputs for inputs, outputs in self.linears.values())
 
+    def chosen(self, modules: str | Sequence[str]) -> list[str]:
+        """Return the linear layers of a layer that an adapter names: ``all-linear``, or the ends of their names."""
+        return [
+            name
+            for name in self.linears
+            if modules == "all-linear" or any(f".{name}".endswith(f".{end}") for end in modules)
+        ]
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -101,15 +109,8 @@ class Shape:
             rank: theirs.
             modules: ``all-linear``, or the ends of the names of the layers that have one.
         """
-
-        def chosen(name: str) -> bool:
-            return modules == "all-linear" or any(f".{name}".endswith(f".{end}") for end in modules)
-
         return sum(
-            stack.layers * rank * (inputs + outputs)
-            for stack in self.stacks
-            for name, (inputs, outputs) in stack.linears.items()
-            if chosen(name)
+            stack.layers * rank * sum(stack.linears[name]) for stack in self.stacks for name in stack.chosen(modules)
         )
 
     def virtual(self, method: str, tokens: int) -> int:
@@ -122,7 +123,7 @@ class Shape:
             return tokens * self.width
         return tokens * self.stacks[-1].layers * 2 * self.stacks[-1].keys
 
-    def activations(self, positions: int, length: int, size: int, checkpoints: int | None) -> float:
+    def activations(self, positions: float, length: float, size: int, checkpoints: int | None) -> float:
         """Return the bytes that are kept for the backward pass.
 
         Korthikanti et al. 2022, section 4.1, term by term, with norms in float32: for XLM-R in bfloat16 38 bytes a

@@ -14,7 +14,16 @@ from xstilts.store.files import digest
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.evaluation import EmbeddingsSpec
 from xstilts.store.stages import STAGES
-from xstilts.store.study_plan import NONE, Cell, Corpus, PlannedLanguage, PlannedNode, PlannedTarget, StudyPlan
+from xstilts.store.study_plan import (
+    NONE,
+    Cell,
+    Corpus,
+    FewShotCell,
+    PlannedLanguage,
+    PlannedNode,
+    PlannedTarget,
+    StudyPlan,
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,7 @@ class Plan:
         study: the study.
         made: its nodes.
         cells: one for each combination of the axes.
+        few_shot: the same after a training on a few rows of a language.
         targets: task, form, headline metric and source language of each target.
         urls: where the files of a data node can be downloaded: they decide no result.
         distance: the declared rank of a language's distance from the source language, where it has one.
@@ -114,6 +124,7 @@ class Plan:
     study: Study
     made: Nodes = field(default_factory=Nodes)
     cells: list[Cell] = field(default_factory=list)
+    few_shot: list[FewShotCell] = field(default_factory=list)
     targets: dict[str, PlannedTarget] = field(default_factory=dict)
     urls: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     distance: Mapping[str, int] = field(default_factory=dict)
@@ -166,6 +177,7 @@ class Plan:
             "claims": self.study.claims,
             "worlds": len(self.study.worlds) > 1 and (self.study.answer or self.study.contrasts),
             "distance": self.distance and NONE in self.study.mixtures,
+            "few_shot": self.few_shot,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))
 
@@ -193,7 +205,8 @@ class Plan:
 
     def predictions(self) -> list[str]:
         """Return the ids of the nodes that the study's scores are computed from, each once."""
-        return list(dict.fromkeys(cell.node for cell in self.cells))
+        few_shot = (few.cell for few in self.few_shot)
+        return list(dict.fromkeys(cell.node for cell in (*self.cells, *few_shot)))
 
     @cached_property
     def study_plan(self) -> StudyPlan:
@@ -225,6 +238,7 @@ class Plan:
             mixtures=references,
             notes=tuple(self.notes),
             cells=tuple(self.cells),
+            few_shot=tuple(self.few_shot),
             unlabelled=self.unlabelled,
             nodes=nodes,
             documentation=self.documentation,

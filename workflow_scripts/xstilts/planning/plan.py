@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.planning import documentation, question
+from xstilts.planning import documentation, few_shot, question
 from xstilts.planning.data_nodes import DataPlanner
 from xstilts.planning.evaluation_nodes import EvaluationPlanner
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
-from xstilts.planning.sourcing import Indexes, Sourcing
+from xstilts.planning.sourcing import Indexes, Sourcing, on_machine
 from xstilts.planning.study import PHASES, Study, Target, with_pinned
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
 from xstilts.references import parse_reference
@@ -34,6 +34,7 @@ def make_plan(study: Study, registry: Registry, indexes: Indexes) -> Plan:
     Raises:
         UserError: if a source lacks what the study asks for (ring three of the checks).
     """
+    study = on_machine(study, indexes.mirror is not None)
     registry = with_pinned(registry, study.pinned)
     files = {name: model.pin.files for name, model in study.pinned.items()}
     indexes = replace(indexes, models={**indexes.models, **files})
@@ -67,6 +68,7 @@ def _together(study: Study, plans: Mapping[int, Plan]) -> Plan:
                     " leave out what is not made from it"
                 )
             whole.cells.append(replace(cell, world=world))
+        whole.few_shot += [replace(few, cell=replace(few.cell, world=world)) for few in plan.few_shot]
         whole.urls |= plan.urls
         whole.notes += [note for note in plan.notes if note not in whole.notes]
     return whole
@@ -79,6 +81,7 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
     data = DataPlanner(study, registry, Sourcing(study, registry, indexes, plan.notes), plan.made, plan.urls)
     training = TrainingPlanner(study, registry, indexes, plan.made, data)
     evaluation = EvaluationPlanner(study, plan.made, data, training)
+    few = few_shot.languages(study, data, plan.notes)
     for model, use in study.models.items():
         base = training.model(model)
         for recipe in use.recipes:
@@ -90,7 +93,9 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
                     start = base if mixture is None else training.intermediate(arm, mixture, base)
                     for target in study.targets:
                         node = evaluation.result(arm, target, start, base)
-                        plan.cells.append(Cell(model, recipe, method, name, seed, target, node.id))
+                        cell = Cell(model, recipe, method, name, seed, target, node.id)
+                        plan.cells.append(cell)
+                        plan.few_shot += few_shot.cells(cell, arm, few.get(target, ()), start, base, evaluation)
                         unlabelled = study.unlabelled_tests and evaluation.unlabelled(arm, target, start, base)
                         if unlabelled:
                             plan.unlabelled[node.id] = unlabelled.id

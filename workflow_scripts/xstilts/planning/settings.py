@@ -13,9 +13,9 @@ from typing import Any
 from xstilts import schema
 from xstilts.errors import UserError, suggestion
 from xstilts.hardware import Hardware
-from xstilts.planning import feasibility, index, registry
+from xstilts.planning import feasibility, index, registry, sourcing
 from xstilts.planning.nodes import Node, Plan
-from xstilts.planning.plan import Indexes, make_plan
+from xstilts.planning.plan import make_plan
 from xstilts.planning.study import Study, read_study
 from xstilts.store.manifest import MANIFEST
 
@@ -32,13 +32,15 @@ class Settings:
     offline: bool
     gpu_type: str | None
     max_tokens_per_device: int | None
-    gradient_checkpointing: bool
+    gradient_checkpointing: bool | None
+    checkpoint_seconds: int
+    reproducible_kernels: bool
     keep_models: str
 
     @property
     def hardware(self) -> Hardware:
-        """What a training job may use."""
-        return Hardware(self.max_tokens_per_device, self.gradient_checkpointing)
+        """What a training job may use without a memory plan."""
+        return Hardware(self.max_tokens_per_device, bool(self.gradient_checkpointing))
 
 
 def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Settings:
@@ -66,6 +68,8 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
         gpu_type=value["gpu_type"],
         max_tokens_per_device=value["max_tokens_per_device"],
         gradient_checkpointing=value["gradient_checkpointing"],
+        checkpoint_seconds=value["checkpoint_seconds"],
+        reproducible_kernels=value["reproducible_kernels"],
         keep_models=value["keep_models"],
     )
 
@@ -97,14 +101,14 @@ def plan_of(settings: Settings, study: Study | None = None) -> Plan:
     entries = registry.load(settings.registries)
     study = study or read_study(settings.study, entries)
     mirror = None
-    if study.uses("mirror") and settings.mirror is not None:
+    if sourcing.uses_mirror(study) and settings.mirror is not None:
         mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
     models = {
         name: index.read(folder, "model.yaml", settings.results, f"model_folders.{name}")
         for name, folder in settings.model_folders.items()
         if name in study.registered(entries)
     }
-    indexes = Indexes(mirror, models)
+    indexes = sourcing.Indexes(mirror, models)
     plan = make_plan(study, entries, indexes)
     feasibility.check(plan, entries, indexes, str(settings.study))
     return plan

@@ -1,7 +1,7 @@
 """Which source each data set comes from, and whether it has what the study asks for: ring three of the checks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from xstilts.data.sources.made_up import MADE_UP
@@ -12,6 +12,9 @@ from xstilts.planning.study import Study, Target
 from xstilts.planning.tasks import Source, Split, Task
 from xstilts.store.specs.data import Content
 
+# the source of a study that is the mirror where a machine has one
+_MIRROR_OR_DOWNLOAD = "mirror_or_download"
+
 
 @dataclass(frozen=True)
 class Indexes:
@@ -19,6 +22,18 @@ class Indexes:
 
     mirror: Mapping[str, Mapping[str, Any]] | None = None
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def uses_mirror(study: Study) -> bool:
+    """Tell whether data of a study may come from a mirror."""
+    return not {"mirror", _MIRROR_OR_DOWNLOAD}.isdisjoint((study.source, *study.task_sources.values()))
+
+
+def on_machine(study: Study, has_mirror: bool) -> Study:
+    """Return a study with the one source that it has on a machine."""
+    if study.source != _MIRROR_OR_DOWNLOAD:
+        return study
+    return replace(study, source="mirror" if has_mirror else "download")
 
 
 @dataclass(frozen=True)
@@ -223,6 +238,32 @@ class Sourcing:
                 split = self.split(task, name, source, language, target.split, labelled)
                 if split is not None:
                     return source, split
+        return None
+
+    def few_shot(
+        self, name: str, target: Target, language: str, scored: SplitFiles
+    ) -> tuple[Source, SplitFiles] | None:
+        """Return where the few rows of a language are from: a dev split that is not scored, or training data.
+
+        Dev comes first: training data of other languages than the source may be machine translations (PAWS-X). Never of
+        a test. None where there is neither.
+
+        Args:
+            name: the target's name.
+            target: the target.
+            language: one of its languages.
+            scored: what is scored in it.
+        """
+        task = self.registry.tasks[target.task]
+        sources = self._sources(task, name, f"targets.{name}")
+        for source in sources:
+            split = self.split(task, name, source, language, "dev")
+            if split is not None and set(scored.files).isdisjoint(split.files):
+                return source, split
+        for source in (one for one in sources if one.training and language in one.training_languages):
+            if not self._lacking(task, name, source, language):
+                files = tuple(task.file(template, language) for template in source.training)
+                return source, SplitFiles("train", False, files, ())
         return None
 
     def rows(self, task: Task, reference: str, name: str) -> dict[str, Any]:

@@ -86,6 +86,7 @@ class Study:
     claims: Mapping[str, PlannedClaim]
     figures: FigureOptions
     unlabelled_tests: bool = False
+    shots: tuple[int, ...] = ()
     pinned: Mapping[str, PinnedModel] = field(default_factory=dict)
 
     def limits(self, task: str) -> Limits:
@@ -102,10 +103,6 @@ class Study:
         """Return the models of the registry whose weights the study reads."""
         names = set(self.models) - set(self.pinned)
         return {registry.models[name]["weights_of"] or name for name in names}
-
-    def uses(self, source: str) -> bool:
-        """Tell whether data may come from this source."""
-        return source in (self.source, *self.task_sources.values())
 
 
 def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
@@ -141,7 +138,9 @@ def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
         benchmark = registry.benchmarks[value["benchmark"]]
     targets = _targets(value, benchmark, registry, location)
     worlds = _worlds(value["world"], value["source"], location)
-    _check_size(models, len(value["seeds"]) * len(targets) * len(worlds), location)
+    shots = tuple(sorted(filter(None, value["shots"])))
+    results = sum(1 + len(shots) * len(target.languages) for target in targets.values())
+    _check_size(models, len(value["seeds"]) * results * len(worlds), location)
     tasks = {name: target.task for name, target in targets.items()}
     contrasts = question.contrasts(value["contrasts"], models, mixtures, tasks, registry, location)
     named = list(value["recipes"])
@@ -170,6 +169,7 @@ def read_study(path: Path, registry: Registry, unpinned: bool = False) -> Study:
         claims=claims.read(value["claims"], models, mixtures, trained_on, registry, location),
         figures=_figures(value["figures"], models, mixtures, targets, location),
         unlabelled_tests=value["unlabelled_tests"],
+        shots=shots,
         pinned=pinned,
     )
 

@@ -1,26 +1,28 @@
 """The nodes of models and their training: pretrained models, the intermediate phase, the stages of the target phase."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.planning import recipe as recipes
 from xstilts.planning.data_nodes import DataPlanner
-from xstilts.planning.mixtures import NONE, Mixture
+from xstilts.planning.mixtures import NONE, Merge, Mixture
 from xstilts.planning.nodes import Frame, Node, Nodes
 from xstilts.planning.registry import Registry
 from xstilts.planning.sourcing import Indexes
 from xstilts.planning.study import Limits, Study
 from xstilts.planning.tasks import Task
+from xstilts.references import in_language
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs.base import BASE, LEARNING_RATE, MODEL, PREPARED, TOKENIZER, TOKENS, role
+from xstilts.store.specs.base import BASE, LEARNING_RATE, MEMBER, MODEL, PREPARED, TOKENIZER, TOKENS, role
 from xstilts.store.specs.data import Content
 from xstilts.store.specs.models import (
     EarlyStopping,
     IntermediateSpec,
     LearningRatesSpec,
+    MergedSpec,
     Method,
     ModelSpec,
     Numerics,
@@ -63,6 +65,7 @@ class _Training:
         early_stopping: None for none.
         warm_start_head: the task whose head is trained further.
         attention: the recipe's.
+        grid_budget: the recipe's.
     """
 
     parents: Mapping[str, Node]
@@ -73,6 +76,7 @@ class _Training:
     early_stopping: EarlyStopping | None = None
     warm_start_head: str | None = None
     attention: str | None = None
+    grid_budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,13 @@ class TrainingPlanner:
         return self.nodes.add(name, ModelSpec(**self.nodes.frame("models", {}), source=content))
 
     def intermediate(self, arm: Arm, mixture: Mixture, base: Node) -> Node:
-        """Return the model of an arm after its intermediate phase."""
+        """Return the model of an arm after its intermediate phase.
+
+        Raises:
+            UserError: if it is merged from models that cannot be.
+        """
+        if mixture.merge is not None:
+            return self._merged(arm, mixture.merge, base)
         recipe = self.study.recipes[arm.recipe]
         phase = recipe["intermediate"]
         parents: dict[str, Node] = {}
@@ -138,11 +148,32 @@ class TrainingPlanner:
         settings = phase if rate is None else {**phase, "learning_rate": rate}
         stopping = recipes.early_stopping(recipe, "intermediate", settings)
         attention = recipe["attention"]
-        training = _Training(parents, tasks, mixture.sampling, phase, settings, stopping, attention=attention)
+        budget = recipe["grid_budget"]
+        training = _Training(
+            parents, tasks, mixture.sampling, phase, settings, stopping, attention=attention, grid_budget=budget
+        )
         searched = self._learning_rate(arm.name("intermediate", seed=False), arm.model, training, base)
         frame = self._frame("intermediate", base, parents | searched)
         spec = self._spec(IntermediateSpec, frame, training, arm.model, arm.seed)
         return self.nodes.add(arm.name(), spec)
+
+    def _merged(self, arm: Arm, merge: Merge, base: Node) -> Node:
+        """Return the model that those of other mixtures become, which are trained as their own arms would be."""
+        recipe = self.study.recipes[arm.recipe]
+        phase = recipe["intermediate"]
+        method = phase["method"]["name"]
+        if method in recipes.UNMERGED:
+            raise UserError(
+                f"mixtures.{arm.mixture}: merges weights, and the intermediate phase of recipe {arm.recipe} trains a"
+                f" {method} beside them; give the recipe `full` or `lora`, or {arm.model} other mixtures"
+            )
+        members = {
+            role(MEMBER, number): self.intermediate(replace(arm, mixture=name), mixture, base)
+            for number, (name, mixture) in enumerate(merge.members.items())
+        }
+        frame = self._frame("merged", base, members)
+        numerics = self.numerics(phase, arm.model, recipe["attention"])
+        return self.nodes.add(arm.name(), MergedSpec(**frame, merging=merge.merging, numerics=numerics))
 
     def target(self, arm: Arm, stages: Sequence[str], start: Node, base: Node) -> Node:
         """Return the last of a target's training stages, each a node that starts from the one before.
@@ -173,6 +204,7 @@ class TrainingPlanner:
                 recipes.early_stopping(recipe, "target", settings),
                 before if shared else None,
                 recipe["attention"],
+                recipe["grid_budget"],
             )
             label = "+".join(stages[max(0, index - 1) : index + 1])
             searched: dict[str, Node] = {}
@@ -190,6 +222,39 @@ class TrainingPlanner:
             spec = self._spec(TargetSpec, frame, training, arm.model, arm.seed)
             model = self.nodes.add(arm.name(label), spec)
         return model
+
+    def few_shot(self, arm: Arm, name: str, language: str, shots: int, model: Node, base: Node) -> Node:
+        """Return a target's model, trained further on a few rows of one language with the settings of its last stage.
+
+        All rows are seen in every epoch, in batches of all of them where they are fewer than a batch. The last step is
+        kept: rows to choose another one by would be more rows of the language.
+
+        Args:
+            arm: the arm, whose seed draws the rows.
+            name: the target's name in the study.
+            language: the language.
+            shots: the number of rows.
+            model: the target's model, trained in its source language.
+            base: the pretrained model.
+        """
+        target, recipe = self.study.targets[name], self.study.recipes[arm.recipe]
+        phase, last, task = recipe["target"], target.trained_on[-1], self.registry.tasks[target.task]
+        settings = recipes.settings(phase, last, self.data.task(last))
+        few = {"epochs": recipe["few_shot"]["epochs"], "batch_size": min(shots, settings["batch_size"])}
+        settings = {**settings, **few}
+        rows = self.data.few_shot_data(name, language, shots, arm.seed)
+        tokens = self.data.tokens(rows, base, task.form, recipes.lengths(settings, task.form))
+        reference = in_language(task.name, language)
+        tasks = [_task_spec(reference, task, settings, weight=1.0)]
+        parents = {role(TOKENS, reference): tokens}
+        searched = model.spec.parents.get(LEARNING_RATE)
+        if searched is not None:
+            parents[LEARNING_RATE] = self.nodes.by_id[searched]
+        training = _Training(
+            parents, tasks, Sampling(), phase, settings, warm_start_head=last, attention=recipe["attention"]
+        )
+        spec = self._spec(TargetSpec, self._frame("targets", model, parents), training, arm.model, arm.seed)
+        return self.nodes.add(arm.name(name, language, f"{shots}shots"), spec)
 
     def chain(self, model: Node) -> dict[str, Node]:
         """Return a model as the parent of what reads it, and where it is an adapter those below it."""
@@ -248,14 +313,23 @@ class TrainingPlanner:
         if grid is None:
             return {}
         frame, seed = self._frame("learning_rates", start, training.parents), self.study.seeds[0]
-        spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid)
+        # what is recorded of a training decides no learning rate
+        training = replace(training, sampling=replace(training.sampling, gradient_conflict_every=None))
+        budget = training.grid_budget
+        spec = self._spec(LearningRatesSpec, frame, training, model, seed, learning_rates=grid, budget=budget)
         return {LEARNING_RATE: self.nodes.add(name, spec)}
 
     def _frame(self, stage: str, start: Node, parents: Mapping[str, Node]) -> Frame:
         return self.nodes.frame(stage, {**self.chain(start), **parents})
 
     def _spec(
-        self, kind: type[T], frame: Frame, training: _Training, model: str, seed: int, **more: Shape | list[float]
+        self,
+        kind: type[T],
+        frame: Frame,
+        training: _Training,
+        model: str,
+        seed: int,
+        **more: Any,
     ) -> T:
         """Return the spec of a training; ``more`` are the fields of its kind alone."""
         rate = training.settings["learning_rate"]

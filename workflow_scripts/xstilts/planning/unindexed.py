@@ -8,7 +8,7 @@ from xstilts.planning.nodes import Plan
 from xstilts.planning.plan import make_plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings
-from xstilts.planning.sourcing import Indexes
+from xstilts.planning.sourcing import Indexes, on_machine, uses_mirror
 from xstilts.planning.study import Study
 from xstilts.store.files import digest
 
@@ -33,10 +33,10 @@ def plan_unindexed(study: Study, registry: Registry, settings: Settings) -> Plan
         key = f"model_folders.{name}"
         models[name] = index.read(settings.model_folders[name], "model.yaml", settings.results, key)
     mirror: Mapping[str, Any] | None = None
-    if study.uses("mirror"):
+    if uses_mirror(study) and settings.mirror is not None:
+        mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
+    elif uses_mirror(on_machine(study, has_mirror=False)):
         mirror = _AnyFile(registry)
-        if settings.mirror is not None:
-            mirror = index.read(settings.mirror, "mirror.yaml", settings.results, "mirror")
     return make_plan(study, registry, Indexes(mirror, models))
 
 

@@ -39,10 +39,24 @@ def of_study(scores: pd.DataFrame, estimates: pd.DataFrame, plan: StudyPlan) -> 
         estimates: the table of estimates.
         plan: the study's plan.
     """
-    frame = _with_means(of_targets(scores, plan.controls), _intervals(estimates))
+    frame = averaged(scores, estimates, plan.controls)
     shared = marks.shared(records(frame.dropna(subset=["zero_shot"])))
     cells = _cells(frame, shared)
     return Shown(frame, cells, _caption(frame, plan) + marks.of_all_cells(shared), marks.legend(cells))
+
+
+def averaged(
+    scores: pd.DataFrame, estimates: pd.DataFrame, controls: Collection[str] = (), outcome: str = ZERO_SHOT
+) -> pd.DataFrame:
+    """Return the frame of a table of means with their gains: as that of ``of_study``.
+
+    Args:
+        scores: the table of scores.
+        estimates: the table of estimates.
+        controls: languages that are averaged apart.
+        outcome: the outcome of the estimates that the gains are.
+    """
+    return _with_means(of_targets(scores, controls), _intervals(estimates, outcome))
 
 
 def of_targets(scores: pd.DataFrame, controls: Collection[str] = ()) -> pd.DataFrame:
@@ -92,11 +106,11 @@ _Intervals = dict[tuple[str, str, str, str, int], dict[str, Any]]
 _NO_INTERVAL: dict[str, Any] = {"row": math.nan, "low": math.nan, "high": math.nan, "interval": ""}
 
 
-def _intervals(estimates: pd.DataFrame) -> _Intervals:
+def _intervals(estimates: pd.DataFrame, outcome: str) -> _Intervals:
     gains = estimates[
         (estimates["b"] == NONE)
         & (estimates["model"] != "")
-        & (estimates["outcome"] == ZERO_SHOT)
+        & (estimates["outcome"] == outcome)
         & (estimates["runs_used"] == ALL_RUNS)
         & estimates["world"].isna()
     ]
@@ -146,12 +160,18 @@ def _cells(frame: pd.DataFrame, shared: str) -> Cells:
     rows = []
     for key, cells in frame.groupby(MODEL_AXES, sort=False):
         model, recipe, _, mixture = map(str, key)
-        texts = {row["target"]: _cell(row, shared) for row in records(cells)}
+        texts = {row["target"]: mean_cell(row, shared) for row in records(cells)}
         rows.append([model, recipe, mixture, *(texts.get(target, "–") for target in targets)])
     return ["model", "recipe", "mixture", *targets], rows
 
 
-def _cell(row: Mapping[str, Any], shared: str) -> str:
+def mean_cell(row: Mapping[str, Any], shared: str) -> str:
+    """Return a mean as a cell, with its gain and half the width of that one's interval.
+
+    Args:
+        row: of the frame.
+        shared: marks that all cells of the table share.
+    """
     half = (row["high"] - row["low"]) / 2 if row["interval"] not in ("", EXAMPLES_ONLY) else None
     return score(row, row["zero_shot"], shared, half)
 
@@ -183,11 +203,11 @@ def _caption(frame: pd.DataFrame, plan: StudyPlan) -> str:
     lacking = "; no mean over targets where one is lacking" if len(set(map(frozenset, arms.values()))) > 1 else ""
     return (
         f"zero-shot means over languages other than the source language (itself where there is no other){apart}, in"
-        f" percent{_of_gains(frame)}{lacking}. {captions.counts(frame['runs'], examples, 'a target', plan)}"
+        f" percent{of_gains(frame)}{lacking}. {captions.counts(frame['runs'], examples, 'a target', plan)}"
     )
 
 
-def _of_gains(frame: pd.DataFrame) -> str:
+def of_gains(frame: pd.DataFrame) -> str:
     """Return what stands in brackets, and what its intervals are over."""
     gains = frame[(frame["mixture"] != NONE) & frame["gain"].notna()]
     if gains.empty:

@@ -14,7 +14,7 @@ from xstilts.evaluation import benchmarks, worlds
 from xstilts.evaluation.distance import distances
 from xstilts.evaluation.scores import axes_of, headline, with_gain
 from xstilts.evaluation.table import records
-from xstilts.reporting import captions, claims, layout, main_table, marks, verdict_tables
+from xstilts.reporting import captions, claims, few_shot_table, layout, main_table, marks, verdict_tables
 from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.main_table import CELL_AXES, MODEL_AXES
 from xstilts.store.files import write_atomically
@@ -219,7 +219,11 @@ def of_estimates(estimates: pd.DataFrame, plan: StudyPlan) -> dict[str, Shown]:
 
 
 def of_study(
-    scores: pd.DataFrame, layers: pd.DataFrame | None, estimates: pd.DataFrame, plan: StudyPlan
+    scores: pd.DataFrame,
+    layers: pd.DataFrame | None,
+    estimates: pd.DataFrame,
+    plan: StudyPlan,
+    few: pd.DataFrame | None = None,
 ) -> dict[str, Shown]:
     """Return all tables of a study by name.
 
@@ -228,12 +232,15 @@ def of_study(
         layers: those of all layers, where the study asks for them.
         estimates: the table of estimates.
         plan: the study's plan.
+        few: scores after a training on a few rows of each language, where the study asks for them.
     """
     tables = of_scores(scores, estimates, plan) | of_estimates(estimates, plan)
     if layers is not None:
         frame = layer_frame(layers)
         caption = "scores by layer, 0 for the embeddings; means over languages and seeds, in percent."
         tables["layers"] = Shown(frame, layer_rows(frame), caption)
+    if few is not None:
+        tables["few_shot"] = few_shot_table.of_study(few, estimates, plan)
     if "distance" in plan.tables:
         frame = distances(scores, plan.distance)
         caption = "rank correlation of scores with the languages' declared distance, without an intermediate phase."

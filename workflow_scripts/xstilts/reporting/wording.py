@@ -16,6 +16,7 @@ from xstilts.evaluation.estimates import EMERGED, OPPOSITE
 from xstilts.evaluation.intervals import EQUIVALENT, EXAMPLES_ONLY, UNDECIDED
 from xstilts.evaluation.worlds import WORLDS
 from xstilts.forms.declaration import NATS
+from xstilts.store.specs.models import LINEAR, TIES, Merging
 
 Row = Mapping[str, Any]
 # nobody makes more runs; an estimate of how many more says nothing
@@ -39,6 +40,14 @@ class Stated:
 
 Part = str | Stated
 Sentence = tuple[Part, ...]
+
+
+def merging(how: Merging) -> str:
+    """Return the settings of a merge in words, such as ``density 0.2, scale 1``; none of a plain mean."""
+    said = [f"density {how.density:g}"] * (how.method == TIES) + [f"scale {how.scale:g}"] * (how.method != LINEAR)
+    if set(how.factors) != {1}:
+        said.append(f"factors {listed([f'{factor:g}' for factor in how.factors])}")
+    return ", ".join(said)
 
 
 def text(sentences: Iterable[Sentence]) -> str:

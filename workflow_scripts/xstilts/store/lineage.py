@@ -9,7 +9,7 @@ from typing import Any
 from xstilts.errors import UserError
 from xstilts.store import lock, manifest, opening, specs
 from xstilts.store.files import file_sha256_once
-from xstilts.store.manifest import EvaluationResults, Results, Run, TrainingResults
+from xstilts.store.manifest import EvaluationResults, MergedResults, Results, Run, TrainingResults
 from xstilts.store.opening import is_weights
 from xstilts.store.specs.base import EMBEDDINGS, MODEL, Spec
 
@@ -62,10 +62,11 @@ def runs(results: Path, node_id: str) -> dict[str, Run]:
 
     They stay with what was made from a model, which may be deleted (``keep_models``).
     """
-    training = manifest.of_node(results / node_id).results
-    if not isinstance(training, TrainingResults):
+    made = manifest.of_node(results / node_id).results
+    if not isinstance(made, TrainingResults | MergedResults):
         return {}
-    return {**training.trained_before, **({node_id: training.run} if training.run else {})}
+    own = made.run if isinstance(made, TrainingResults) else None
+    return {**made.trained_before, **({node_id: own} if own else {})}
 
 
 def collapsed(training: Mapping[str, Run]) -> bool:

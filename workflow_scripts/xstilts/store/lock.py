@@ -43,8 +43,6 @@ def held(folder: Path, shared: bool = False, wait: bool = True) -> Iterator[bool
         mine = _take(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, folder, wait)
         alone = mine and not shared
         if alone:
-            # what this process becomes goes on holding it (``torchrun``); what it starts does not
-            os.set_inheritable(file.fileno(), True)
             _note(file, f"process {os.getpid()} on {platform.node()}")
         try:
             yield mine

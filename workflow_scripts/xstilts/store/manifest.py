@@ -81,11 +81,19 @@ class PreparedResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class TokensSplit:
-    """One split of token ids; ``digest`` is that of all that they depend on, whatever other splits there are."""
+    """One split of token ids.
+
+    Attributes:
+        instances: their number.
+        tokens: their number.
+        digest: of all that they depend on, whatever other splits there are.
+        longest: tokens of the longest sequence; None where an earlier version did not count them.
+    """
 
     instances: int
     tokens: int
     digest: str
+    longest: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +107,15 @@ class TokensResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskCounts:
-    """How a task was sampled: its probability, training rows, instances, and the steps and examples drawn."""
+    """How a task was sampled.
+
+    Attributes:
+        probability: that of a batch to be its.
+        rows: training rows.
+        instances: training instances.
+        steps: batches drawn; a step has one, or as many as the mixture says.
+        examples: instances drawn.
+    """
 
     probability: float
     rows: int
@@ -155,11 +171,25 @@ class TrainingResults(Results):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MergedResults(Results):
+    """A model that is merged of others: the runs behind these, by node id."""
+
+    trained_before: Mapping[str, Run]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One learning rate of a grid and its dev score; None where the loss exploded."""
+    """One learning rate of a grid and its dev score.
+
+    Attributes:
+        learning_rate: the rate.
+        score: None where the loss exploded.
+        steps: of its last training where that was a short one; None for all steps.
+    """
 
     learning_rate: float
     score: float | None
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +239,7 @@ RESULTS: dict[str, type[Results]] = {
     "pretrained": TrainingResults,
     "learning_rates": LearningRatesResults,
     "intermediate": TrainingResults,
+    "merged": MergedResults,
     "targets": TrainingResults,
     "predictions": EvaluationResults,
     "embeddings": EvaluationResults,

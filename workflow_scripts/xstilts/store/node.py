@@ -35,10 +35,11 @@ HISTORY = "history.json"
 
 @dataclass
 class Making:
-    """A node that is being made: the scratch folder for its files, and what its manifest will say."""
+    """A node that is being made: the scratch folder for its files, what its manifest will say, how it was trained."""
 
     scratch: Path
     results: Results = field(default_factory=Results)
+    training: provenance.Training | None = None
 
 
 def is_whole(folder: Path, spec: Spec) -> bool:
@@ -123,7 +124,8 @@ def making(output: Path, spec: Spec, ahead: bool = False) -> Iterator[Making]:
             if path.is_file()
         }
         text = manifest.text(spec, files, node.results)
-        write_atomically(scratch / provenance.FILE, provenance.text(provenance.of_process(started, spent)))
+        made = provenance.of_process(started, spent, node.training)
+        write_atomically(scratch / provenance.FILE, provenance.text(made))
         write_atomically(scratch / RECORD, text)
         if not ahead:
             write_atomically(scratch / MANIFEST, text)

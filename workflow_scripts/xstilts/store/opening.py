@@ -127,7 +127,8 @@ def check_study(plan: StudyPlan, results: Path, rows: bool = False) -> None:
         DamagedError: if some are not as their maker left them, or not those of the plan.
     """
     known: dict[str, str | None] = {}
-    for node_id in dict.fromkeys(cell.node for cell in plan.cells):
+    few_shot = (few.cell for few in plan.few_shot)
+    for node_id in dict.fromkeys(cell.node for cell in (*plan.cells, *few_shot)):
         planned = plan.nodes[node_id]
         checked(results, node_id, spec=planned.content, known=known)
         if rows:

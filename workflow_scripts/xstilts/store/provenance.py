@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -23,6 +24,25 @@ _PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "nump
 
 
 @dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a training used the hardware.
+
+    Attributes:
+        processes: that trained together.
+        max_tokens_per_device: tokens that were computed at once; None for whole batches.
+        gradient_checkpointing: whether layers were computed again in the backward pass.
+        tokens_per_second: over all its steps, without padding; None if there is no record of them.
+        joules: energy of the first process's GPU for these steps; None where its driver does not tell.
+    """
+
+    processes: int
+    max_tokens_per_device: int | None
+    gradient_checkpointing: bool
+    tokens_per_second: float | None
+    joules: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """How a node was made. An earlier version did not note what it ran on: neither processor nor GPU.
 
@@ -38,6 +58,9 @@ class Provenance:
         processors: number of its cores.
         gpu: name of the GPU; None where none was used.
         gpus: how many were used.
+        driver: version of the GPU's driver.
+        peak_gpu_memory_mb: the largest memory that tensors had on the GPU, in MiB; of several processes of the first.
+        training: how a training used the hardware; None of what is no training.
         commit: of this library; None outside a checkout.
         versions: of the packages that were imported; None of a package without metadata.
     """
@@ -53,6 +76,9 @@ class Provenance:
     processors: int | None = None
     gpu: str | None = None
     gpus: int = 0
+    driver: str | None = None
+    peak_gpu_memory_mb: float | None = None
+    training: Training | None = None
     commit: str | None
     versions: Mapping[str, str | None]
 
@@ -104,12 +130,13 @@ def text(stated: Provenance) -> str:
     return json.dumps(asdict(stated), indent=1) + "\n"
 
 
-def of_process(started: float, spent: float = 0.0) -> Provenance:
+def of_process(started: float, spent: float = 0.0, training: Training | None = None) -> Provenance:
     """Return the provenance of what this process has made.
 
     Args:
         started: when the work began, in seconds since the epoch.
         spent: CPU-seconds of this process that were another node's.
+        training: how a training used the hardware.
     """
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return Provenance(
@@ -123,6 +150,7 @@ def of_process(started: float, spent: float = 0.0) -> Provenance:
         processor=_processor(),
         processors=os.cpu_count(),
         **_gpus(),
+        training=training,
         commit=_commit(),
         versions={name: _version(name) for name in _PACKAGES if name in sys.modules},
     )
@@ -144,11 +172,25 @@ def _processor() -> str:
 
 
 def _gpus() -> dict[str, Any]:
-    """Return the GPU that this process has used, and how many processes did so together; no GPU where it used none."""
+    """Return the GPU that this process has used, and how many processes did so together; nothing where it used none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
-        return {"gpu": None, "gpus": 0}
-    return {"gpu": torch.cuda.get_device_name(), "gpus": int(os.environ.get("WORLD_SIZE", "1"))}
+        return {}
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "gpus": int(os.environ.get("WORLD_SIZE", "1")),
+        "driver": driver(),
+        "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1),
+    }
+
+
+def driver(path: Path = Path("/proc/driver/nvidia/version")) -> str | None:
+    """Return the version of NVIDIA's driver, as its kernel module states it."""
+    try:
+        found = re.search(r"Kernel Module(?: for \S+)?\s+(\S+)", path.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return found[1] if found else None
 
 
 def _version(package: str) -> str | None:

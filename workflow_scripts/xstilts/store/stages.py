@@ -30,6 +30,7 @@ STAGES = {
     "pretrained": Stage(1, trains=True, computes=True),
     "learning_rates": Stage(1, trains=True, computes=True),
     "intermediate": Stage(3, trains=True, computes=True, deleted_under=("none",)),
+    "merged": Stage(1, deleted_under=("none",)),
     "targets": Stage(3, trains=True, computes=True, deleted_under=("intermediate", "none")),
     "predictions": Stage(2, computes=True),
     "embeddings": Stage(2, computes=True),

@@ -56,6 +56,21 @@ class Cell:
         return {axis: getattr(self, axis) for axis in axes}
 
 
+@dataclass(frozen=True, kw_only=True)
+class FewShotCell:
+    """A result after a training on a few rows of one language.
+
+    Attributes:
+        language: the language, in which alone it is predicted.
+        shots: the number of rows.
+        cell: its place on the axes, and the node of its predictions.
+    """
+
+    language: str
+    shots: int
+    cell: Cell
+
+
 def select_cells(cells: Iterable[Cell], study: str, **axes: object) -> list[Cell]:
     """Return the cells that have these values on some axes or in a world; None is any value.
 
@@ -226,6 +241,7 @@ class StudyPlan:
         nodes: the nodes by id, parents first.
         unlabelled: by node of a cell that with the same model's predictions for an official test without labels, which
             are exported and not scored.
+        few_shot: the cells after a training on a few rows of a language.
         documentation: where settings, data and models come from; moves no output.
     """
 
@@ -248,6 +264,7 @@ class StudyPlan:
     cells: tuple[Cell, ...]
     nodes: Mapping[str, PlannedNode]
     unlabelled: Mapping[str, str] = field(default_factory=dict)
+    few_shot: tuple[FewShotCell, ...] = ()
     documentation: Documentation = Documentation()
 
     @property
@@ -273,7 +290,10 @@ class StudyPlan:
 
     def in_world(self, world: int) -> "StudyPlan":
         """Return the plan with the cells of one of its worlds, as the study of that world alone has them."""
-        return replace(self, cells=tuple(replace(cell, world=None) for cell in self.cells if cell.world == world))
+        cells = tuple(replace(cell, world=None) for cell in self.cells if cell.world == world)
+        few_shot = (few for few in self.few_shot if few.cell.world == world)
+        without = tuple(replace(few, cell=replace(few.cell, world=None)) for few in few_shot)
+        return replace(self, cells=cells, few_shot=without)
 
     def parts(self) -> dict[int | None, "StudyPlan"]:
         """Return the plan of each world by world; of a study that has not several this plan, by None."""
@@ -315,10 +335,15 @@ def to_json(plan: StudyPlan) -> dict[str, Any]:
 
 def outputs_digest(plan: StudyPlan) -> str:
     """Return the digest of a study's outputs (64 hex digits): what they read, and by what names."""
-    cells = tuple(replace(cell, node=plan.nodes[cell.node].digest) for cell in plan.cells)
-    shown = to_json(replace(plan, cells=cells, nodes={}, documentation=Documentation()))
+
+    def at_digest(cell: Cell) -> Cell:
+        return replace(cell, node=plan.nodes[cell.node].digest)
+
+    cells = tuple(map(at_digest, plan.cells))
+    few_shot = tuple(replace(few, cell=at_digest(few.cell)) for few in plan.few_shot)
+    shown = to_json(replace(plan, cells=cells, few_shot=few_shot, nodes={}, documentation=Documentation()))
     # what no output is made from, or moves none
-    for key in ("figures", "documentation", "unlabelled"):
+    for key in ("figures", "documentation", "unlabelled", *(["few_shot"] if not few_shot else [])):
         del shown[key]
     return digest({"version": STUDIES_VERSION, **shown})
 

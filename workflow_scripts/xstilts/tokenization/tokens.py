@@ -56,6 +56,11 @@ class Tokens:
         """Tokens of the longest sequence of each instance; int64 of shape (instances,)."""
         return np.maximum.reduceat(self.sequence_lengths, self.arrays["instances"][:-1])
 
+    def count(self, instances: np.ndarray) -> int:
+        """Return the number of tokens of instances, without padding."""
+        starts, borders = self.arrays["starts"], self.arrays["instances"]
+        return int((starts[borders[instances + 1]] - starts[borders[instances]]).sum())
+
     def sequences(self, instances: np.ndarray) -> np.ndarray:
         """Return the sequences of instances, in order; shape (sequences,)."""
         borders = self.arrays["instances"]

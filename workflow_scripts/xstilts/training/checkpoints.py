@@ -178,5 +178,5 @@ def _load_moments(optimiser: torch.optim.Optimizer, moments: dict[str, torch.Ten
 
 
 def _contiguous(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return tensors that safetensors can write: contiguous, and none sharing memory with another."""
-    return {name: value.detach().clone().contiguous() for name, value in values.items()}
+    """Return tensors that safetensors can write: contiguous; trained weights and moments share no memory."""
+    return {name: value.detach().contiguous() for name, value in values.items()}

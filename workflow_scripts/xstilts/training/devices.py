@@ -25,6 +25,18 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listing.splitlines())
 
 
+def use_reproducible_kernels() -> None:
+    """Have this process's GPU add in the same order every time; to be called before it computes anything.
+
+    An operation without such a kernel is computed all the same, with a warning that names it.
+    """
+    # of cuBLAS, which else divides its work by what memory is free
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    import torch
+
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
 def claim_gpus(locks: Path, number: int) -> None:
     """Take free GPUs for this process by their locks and set CUDA_VISIBLE_DEVICES; wait while too few are free.
 
@@ -48,10 +60,7 @@ def claim_gpus(locks: Path, number: int) -> None:
         free = _free(locks, devices)
         if len(free) >= number:
             taken = sorted(free)[:number]
-            # a process that this one becomes, or starts, goes on holding them
-            for device in taken:
-                os.set_inheritable(free[device].fileno(), True)
-                _held.append(free[device])
+            _held.extend(free[device] for device in taken)
             for device in set(free) - set(taken):
                 free[device].close()
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, taken))

@@ -4,26 +4,29 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from xstilts.errors import ExplodedError, UserError
 from xstilts.models.model import Model
+from xstilts.store import halving
 from xstilts.store.files import digest, write_atomically
 from xstilts.store.manifest import LearningRatesResults, Trial
 from xstilts.store.specs import to_json
 from xstilts.store.specs.models import LearningRatesSpec
 from xstilts.training import checkpoints
-from xstilts.training.loop import Run, dev_scores, fit, macro_score
+from xstilts.training.dev_scores import dev_scores, macro_score
+from xstilts.training.loop import Run, fit
 
 log = logging.getLogger(__name__)
 
 
 def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
-    """Train with each learning rate of a grid.
+    """Train with each learning rate of a grid; with a budget by successive halving (``store/halving.py``).
 
-    The score (``loop.macro_score``) is that of the best evaluation where the phase keeps it, else that at the end. Of
-    rates with equal scores the lowest is taken.
+    The score (``dev_scores.macro_score``) is that of the best evaluation where the phase keeps it, else that at the
+    end. Of rates with equal scores the lowest is taken.
 
     Args:
         run: as ``loop.prepare`` gives it.
@@ -32,14 +35,33 @@ def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     Raises:
         UserError: if the loss explodes with every rate.
     """
-    scores = {rate: _score(run, rate) for rate in sorted(spec.learning_rates)}
-    best = max(scores, key=scores.__getitem__)
-    if scores[best] == -math.inf:
+    left = sorted(spec.learning_rates)
+    trials: dict[float, Trial] = {}
+    for rung in _rungs(run, spec):
+        scores = {rate: _score(rung, rate) for rate in left}
+        steps = None if rung is run else rung.schedule.steps
+        trials |= {rate: _trial(rate, score, steps) for rate, score in scores.items()}
+        # stable: of rates with equal scores the lower one is before the other
+        ranked = sorted(left, key=lambda rate: -scores[rate])
+        left = sorted(ranked[: math.ceil(len(ranked) / 2)])
+    best = ranked[0]
+    if trials[best].score is None:
         raise UserError("recipe: every learning rate of the grid made the loss explode; give lower ones")
-    trials = [
-        Trial(learning_rate=rate, score=score if math.isfinite(score) else None) for rate, score in scores.items()
+    return LearningRatesResults(trials=[trials[rate] for rate in sorted(trials)], best=best)
+
+
+def _rungs(run: Run, spec: LearningRatesSpec) -> list[Run]:
+    """Return the trainings of the rungs, each with a schedule of its own; without a budget the whole one alone."""
+    if spec.budget is None:
+        return [run]
+    return [
+        replace(run, schedule=run.schedule.shortened(rung.share), workplace=run.workplace / f"rung-{number}")
+        for number, rung in enumerate(halving.rungs(len(spec.learning_rates), spec.budget), start=1)
     ]
-    return LearningRatesResults(trials=trials, best=best)
+
+
+def _trial(rate: float, score: float, steps: int | None) -> Trial:
+    return Trial(learning_rate=rate, score=score if math.isfinite(score) else None, steps=steps)
 
 
 def _score(run: Run, rate: float) -> float:
@@ -49,7 +71,7 @@ def _score(run: Run, rate: float) -> float:
     identity = digest({"spec": to_json(run.spec), "rate": rate, "fingerprint": run.fingerprint})
     found = run.group.share(_noted(done, identity) if run.group.leads else None)
     if found is None:
-        workplace.mkdir(exist_ok=True)
+        workplace.mkdir(parents=True, exist_ok=True)
         try:
             found = _dev_score(run, *fit(run, rate, workplace))
         except ExplodedError as error:
@@ -79,4 +101,5 @@ def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
     if run.spec.early_stopping:
         best: float = max(evaluation["score"] for evaluation in state["evaluations"])
         return best
-    return macro_score(run.tasks, {task: dev.scores for task, dev in dev_scores(run, model).items()})
+    found = dev_scores(run.tasks, run.data, model, run.device)
+    return macro_score(run.tasks, {task: dev.scores for task, dev in found.items()})

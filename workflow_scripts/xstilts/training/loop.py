@@ -25,24 +25,26 @@ from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import prediction
-from xstilts.forms import FORMS
-from xstilts.forms.declaration import PERCENT
 from xstilts.hardware import Hardware
-from xstilts.models import adapters, distributed
+from xstilts.models import adapters, architecture, distributed, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
-from xstilts.store.manifest import DevScores, LearningRatesResults, TrainingResults
+from xstilts.store.manifest import LearningRatesResults, TrainingResults
+from xstilts.store.metrics import path_of
 from xstilts.store.node import HISTORY
 from xstilts.store.sampling import TaskShare
 from xstilts.store.specs import to_json
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
+from xstilts.training import gradient_conflict, loss_scale, memory
 from xstilts.training.checkpoints import resume, save_checkpoint
+from xstilts.training.dev_scores import dev_scores, macro_score
 from xstilts.training.interruption import Interruption
+from xstilts.training.metrics import StepMetrics
 from xstilts.training.progress import Progress
-from xstilts.training.step import Batches, check_loss, learning_rate, make_optimiser, take_step
+from xstilts.training.step import Batches, learning_rate, make_optimiser, note_losses, take_step
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class Run:
         data: the splits of each task.
         schedule: what every step sees.
         workplace: the work directory, locked by the first of these processes.
+        results: the results folder.
         hardware: what may be used.
         group: the processes that train together.
         device: where this process computes.
@@ -87,6 +90,7 @@ class Run:
     data: Sequence[Mapping[str, Split]]
     schedule: Schedule
     workplace: Path
+    results: Path
     hardware: Hardware
     group: distributed.Group
     device: torch.device
@@ -128,7 +132,7 @@ def prepare(
     folders = [start] if start is not None else lineage.folders(spec, results)
     base = start if start is not None else base_of(spec, results)
     weights, device = lineage.fingerprint(spec, results), distributed.device()
-    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, hardware, group, device)
+    return Run(spec, folders, weights, base, tasks, data, schedule, workplace, results, hardware, group, device)
 
 
 def _share(task: TaskSpec, tokens: Tokens) -> TaskShare:
@@ -159,7 +163,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
     learning_rate = _learning_rate(run.spec, results)
     model, state = fit(run, learning_rate, run.workplace)
     stops = run.spec.early_stopping is not None
-    dev = dev_scores(run, model)
+    dev = dev_scores(run.tasks, run.data, model, run.device)
     stated = TrainingResults(
         run=manifest.Run(
             steps_done=state["evaluations"][-1]["step"] if stops else run.schedule.steps,
@@ -174,7 +178,7 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
         trained_before=lineage.runs(results, run.spec.parents[MODEL]) if MODEL in run.spec.parents else {},
     )
     if run.group.leads:
-        history = {"evaluations": state["evaluations"], "losses": state["losses"]}
+        history = {"evaluations": state["evaluations"], "losses": state["losses"], **gradient_conflict.noted(state)}
         (scratch / HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     before = _outputs(run, model)
     save_model(model, scratch, run.group)
@@ -211,24 +215,34 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     state = resume(workplace, identity, model, optimiser, group) or copy.deepcopy(_START)
     stopping = spec.early_stopping
     batches = Batches(
-        schedule, run.tasks, run.data, spec.seed, group, run.hardware.max_tokens_per_device, run.device.type == "cuda"
-    )
+        schedule, run.tasks, run.data, loss_scale.factors(run.tasks, run.data, spec.sampling, model), spec.seed, group,
+        run.hardware, run.device.type == "cuda",
+    )  # fmt: skip
     ended = _has_ended(spec, state)
+    if run.device.type == "cuda" and not ended:
+        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
     saved_at = time.monotonic()
-    with Progress(schedule.steps, state["step"]) as progress, Interruption() as signals:
-        for step, batch in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
-            task = run.tasks[batch.task]
+    with (
+        Progress(schedule.steps, state["step"]) as progress,
+        StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
+        Interruption() as signals,
+    ):
+        for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
-            loss = take_step(model, optimiser, task, batch, rate, spec.optimisation, group, run.device)
-            check_loss(state, task.task, loss, step, rate)
-            state["since"].append([batch.task, loss])
-            progress.update(task.task, loss)
+            with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
+                taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
+                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
+                    lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
+                )  # fmt: skip
+            interrupted, due = taken.flags
+            note_losses(state, run.tasks, of_step, taken.losses, step, rate)
+            losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
+            progress.update(losses)
+            metrics.step(losses, taken.gradient_norm, rate, sum(batch.tokens for batch in of_step))
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
                 ended = _evaluate(run, model, step + 1, state, workplace)
-            interrupted = group.any(signals.received)
-            due = group.any(time.monotonic() - saved_at >= run.hardware.checkpoint_seconds)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
@@ -247,6 +261,12 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     return model.eval(), state
 
 
+def _metrics(run: Run, workplace: Path) -> Path | None:
+    """Return the file for the metrics; None in a process that does not write."""
+    part = "" if workplace == run.workplace else workplace.name
+    return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
+
+
 def _start(run: Run) -> Model:
     """Return the model before the first step, on the device, in training mode."""
     spec = run.spec
@@ -258,9 +278,9 @@ def _start(run: Run) -> Model:
         load_head(model, run.tasks[0].task, run.folders[0], spec.warm_start_head)
     adapters.freeze(model.backbone, model.heads, spec.optimisation.frozen_embeddings)
     if run.hardware.recomputes(spec.method.name):
-        backbone.transformer.activation_checkpointing_enable()
+        architecture.recompute_layers(backbone.transformer)
     if spec.optimisation.compile:
-        backbone.transformer.compile(dynamic=True)
+        stacks.compile_layers(backbone.transformer)
     return _placed(run, model).train()
 
 
@@ -273,8 +293,8 @@ def _load(run: Run, folder: Path) -> Model:
 
 
 def _placed(run: Run, model: Model) -> Model:
-    distributed.shard(model, run.group)
-    return model.to(run.device)
+    distributed.shard(model, run.group, model.reduced)
+    return model.on(run.device)
 
 
 def _count(model: Model) -> dict[str, int]:
@@ -283,34 +303,6 @@ def _count(model: Model) -> dict[str, int]:
         "all": sum(parameter.numel() for parameter in model.parameters()),
         "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
     }
-
-
-def macro_score(tasks: Sequence[TaskSpec], scores: Mapping[str, Mapping[str, float]]) -> float:
-    """Return the one number by which models are compared on dev rows: the higher, the better.
-
-    It is the mean over tasks of their headline metrics (jiant's ``EqualMetricAggregator``), with a minus where less is
-    better. Units cannot be averaged: percents count where there are any.
-
-    Args:
-        tasks: what is trained on.
-        scores: the scores of each task by metric.
-    """
-    metrics = {task.task: FORMS[task.form].metrics[task.metric] for task in tasks}
-    counted = [task for task in tasks if metrics[task.task].unit == PERCENT] or tasks
-    signed = [scores[task.task][task.metric] * (1 if metrics[task.task].higher_is_better else -1) for task in counted]
-    return sum(signed) / len(signed)
-
-
-def dev_scores(run: Run, model: Model) -> dict[str, DevScores]:
-    """Return for each task its scores on dev rows, and whether the model collapsed on them."""
-    found = {}
-    for task, splits in zip(run.tasks, run.data, strict=True):
-        scores, collapsed = prediction.evaluate(model, task, splits["dev"], run.device)
-        rounded = {name: round(value, 4) for name, value in scores.items()}
-        found[task.task] = DevScores(scores=rounded, collapsed=collapsed)
-        if collapsed:
-            log.warning("%s: the model collapsed: it predicts one and the same for all dev rows", task.task)
-    return found
 
 
 def _outputs(run: Run, model: Model) -> list[torch.Tensor]:
@@ -342,7 +334,8 @@ def _evaluate(run: Run, model: Model, step: int, state: dict[str, Any], workplac
         task.task: prediction.evaluate(model, task, splits["dev"], run.device)[0]
         for task, splits in zip(run.tasks, run.data, strict=True)
     }
-    score = macro_score(run.tasks, scores)
+    # processes may round differently, and have to agree on whether to go on
+    score = run.group.share(macro_score(run.tasks, scores))
     before = max((evaluation["score"] for evaluation in state["evaluations"]), default=-math.inf)
     state["evaluations"].append({"step": step, "score": score})
     log.info("step %d: dev %s %.2f", step, run.tasks[0].metric if len(run.tasks) == 1 else "mean", score)

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -27,8 +28,9 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def update(self, task: str, loss: float) -> None:
-        """Count a step."""
+    def update(self, losses: Sequence[tuple[str, float]]) -> None:
+        """Count a step, by the task and the loss of each of its batches."""
+        task, loss = " + ".join(task for task, _ in losses), sum(loss for _, loss in losses) / len(losses)
         self._done += 1
         if self._bar is not None:
             self._bar.set_postfix_str(f"{task} loss {loss:.3f}")

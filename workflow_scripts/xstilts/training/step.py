@@ -1,7 +1,7 @@
 """What an optimiser step is made of: the batch in micro-batches, the loss, the learning rate, and when to give up."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +15,13 @@ from xstilts.data.dataset import Split
 from xstilts.data.sampler import Schedule
 from xstilts.errors import ExplodedError
 from xstilts.forms import FORMS
+from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.model import Model, tensors
 from xstilts.phase import Optimisation
 from xstilts.store.specs.models import TaskSpec
-from xstilts.tokenization.tokens import Tokens
+from xstilts.training.division import Portion, divide
+from xstilts.training.gradient_conflict import GradientRecord
 
 # steps of a task over which losses are compared; a mean this many times that of the task's first steps, and above this
 # number of nats (a uniform guess among 250,000 tokens has 12.4), is no longer training
@@ -45,24 +47,37 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one process computes of a step: the index of its task, micro-batches, and the key of its random draws."""
+    """What one process computes of a batch.
+
+    Attributes:
+        task: the index of the task.
+        micro_batches: as many for every process.
+        terms: number of terms that the loss is a mean over, those of all processes.
+        key: of the step's random draws.
+        factor: of this loss in that of the step.
+        tokens: of all processes, without padding.
+    """
 
     task: int
     micro_batches: list[MicroBatch]
+    terms: int
     key: int
+    factor: float = 1.0
+    tokens: int = 0
 
 
 class Batches:
-    """The batches of a run for one process, each found from its step alone, and on a GPU made while it computes."""
+    """The batches of a run for one process, found from their step alone, and on a GPU made while it computes."""
 
     def __init__(
         self,
         schedule: Schedule,
         tasks: Sequence[TaskSpec],
         data: Sequence[Mapping[str, Split]],
+        factors: Sequence[float],
         seed: int,
         group: distributed.Group,
-        max_tokens_per_device: int | None,
+        hardware: Hardware,
         ahead: bool,
     ) -> None:
         """Say which share of which batches is computed.
@@ -71,63 +86,65 @@ class Batches:
             schedule: the instances of every step.
             tasks: what is trained on.
             data: their splits.
+            factors: of their losses.
             seed: of the run.
             group: the processes among which a batch is divided.
-            max_tokens_per_device: tokens, padding included, that are computed at once; None for the whole share.
+            hardware: how many tokens are computed at once; it may be changed meanwhile (``memory.py``).
             ahead: whether a batch is made while the one before it is computed.
         """
-        self._schedule, self._tasks, self._data, self._seed = schedule, tasks, data, seed
-        self._group, self._max_tokens, self._ahead = group, max_tokens_per_device, ahead
+        self._schedule, self._tasks, self._data, self._factors, self._seed = schedule, tasks, data, factors, seed
+        self._group, self.hardware, self._ahead = group, hardware, ahead
 
-    def from_step(self, first: int) -> Iterator[Batch]:
-        """Yield the batches from a step on to the last."""
+    def from_step(self, first: int) -> Iterator[list[Batch]]:
+        """Yield the batches of each step from one on to the last."""
         steps = range(first, self._schedule.steps)
         if not self._ahead:
             yield from map(self.at, steps)
             return
         with ThreadPoolExecutor(1) as maker:
-            coming = [maker.submit(self.at, step) for step in steps[:1]]
+            coming, made_for = [maker.submit(self.at, step) for step in steps[:1]], self.hardware
             for step in steps:
-                batch = coming.pop().result()
+                batches = coming.pop().result()
+                if made_for is not self.hardware:
+                    batches, made_for = self.at(step), self.hardware
                 coming += [maker.submit(self.at, after) for after in steps[step + 1 - first : step + 2 - first]]
-                yield batch
+                yield batches
 
-    def at(self, step: int) -> Batch:
-        """Return this process's share of a step's batch."""
-        task, instances = self._schedule.batch(step)
+    def largest(self) -> list[int]:
+        """Return for each task the step of its largest batch, padding included, as far as it is computed at once."""
+        found: dict[int, tuple[tuple[float, int], int]] = {}
+        limit = self.hardware.max_tokens_per_device or math.inf
+        for step in range(self._schedule.steps):
+            for task, instances in self._schedule.batches(step):
+                tokens = self._data[task]["train"].tokens
+                longest, sequences = int(tokens.lengths[instances].max()), len(tokens.sequences(instances))
+                size = (min(longest * sequences, limit), longest)
+                found[task] = max(found.get(task, (size, step)), (size, step), key=lambda sized: sized[0])
+        return [step for _, step in found.values()]
+
+    def at(self, step: int) -> list[Batch]:
+        """Return this process's shares of a step's batches, whose losses count equally."""
+        batches, key = self._schedule.batches(step), self._seed * 1_000_003 + step
+        return [self._share(task, instances, key, self._factors[task] / len(batches)) for task, instances in batches]
+
+    def _share(self, task: int, instances: np.ndarray, key: int, factor: float) -> Batch:
+        """Return this process's share of a batch."""
         form, tokens = self._tasks[task].form, self._data[task]["train"].tokens
-        key = self._seed * 1_000_003 + step
-        counted = 1
-        if FORMS[form].separable:
-            share = np.array_split(instances, self._group.size)[self._group.rank]
-            # a process without an instance computes one that does not count, for all have to take part
-            instances, counted = (share, 1) if len(share) else (instances[:1], 0)
-        limit = self._max_tokens if FORMS[form].separable else None
         module = forms.get(form)
+        portions, size = [Portion(instances)], self._group.size
+        if FORMS[form].separable:
+            portions = divide(tokens, instances, size, self.hardware.max_tokens_per_device)[self._group.rank]
         micro_batches = []
-        for chosen in _divided(tokens, instances, limit):
-            inputs, targets = module.batch(tokens, chosen, key)
-            terms = counted * module.terms(targets, len(chosen))
-            micro_batches.append(MicroBatch(inputs, targets, len(chosen), terms))
-        return Batch(task, micro_batches, key)
-
-
-def _divided(tokens: Tokens, instances: np.ndarray, limit: int | None) -> list[np.ndarray]:
-    """Return instances in groups of at most so many tokens, padding included; instances of similar length together."""
-    if limit is None:
-        return [instances]
-    sequences = np.diff(tokens.arrays["instances"])
-    order = instances[np.argsort(-tokens.lengths[instances], kind="stable")]
-    groups: list[list[int]] = []
-    used = width = 0
-    for instance in order:
-        size = int(sequences[instance])
-        if not groups or used + size * width > limit:
-            groups.append([])
-            used, width = 0, int(tokens.lengths[instance])
-        groups[-1].append(instance)
-        used += size * width
-    return [np.array(group) for group in groups]
+        for portion in portions:
+            inputs, targets = module.batch(tokens, portion.instances, key)
+            terms = module.terms(targets, len(portion.instances)) if portion.counts else 0
+            micro_batches.append(MicroBatch(inputs, targets, len(portion.instances), terms))
+        total = sum(micro.terms for micro in micro_batches)
+        if size > 1:
+            total = module.terms(module.batch(tokens, instances, key)[1], len(instances))
+            # a batch that cannot be divided is computed by all, and counts once for each
+            total *= 1 if FORMS[form].separable else size
+        return Batch(task, micro_batches, total, key, factor, tokens.count(instances))
 
 
 def make_optimiser(model: nn.Module, settings: Optimisation) -> torch.optim.AdamW:
@@ -149,47 +166,98 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
     return peak * (step / warm if step < warm else (steps - step) / max(1, steps - warm))
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What an optimiser step gave.
+
+    Attributes:
+        losses: of each of its batches, without its factor: the mean over the terms of the whole batch.
+        gradient_norm: that of all gradients together, before it is limited.
+        flags: which of the flags any process has.
+    """
+
+    losses: list[float]
+    gradient_norm: float
+    flags: list[bool]
+
+
 def take_step(
     model: Model,
     optimiser: torch.optim.Optimizer,
-    task: TaskSpec,
-    batch: Batch,
+    tasks: Sequence[TaskSpec],
+    batches: Sequence[Batch],
     rate: float,
     settings: Optimisation,
     group: distributed.Group,
     device: torch.device,
-) -> float:
-    """Do one optimiser step and return its loss, the mean over the terms of the whole batch.
+    record: GradientRecord | None = None,
+    flags: Callable[[], Sequence[bool]] = tuple,
+) -> Taken:
+    """Do one optimiser step on the sum of its batches' losses, each times the factor of its batch.
 
     Args:
         model: in training mode, on the device.
         optimiser: of its weights.
-        task: the batch's task.
-        batch: this process's share of the batch.
+        tasks: what is trained on.
+        batches: this process's shares of the step's batches.
         rate: the learning rate.
         settings: the other settings of the optimisation.
         group: the processes that take the step together.
         device: where the model is.
+        record: where the gradients of the batches are kept; None for nowhere.
+        flags: gives at the end of the step what processes tell each other beside.
     """
     for parameters in optimiser.param_groups:
         parameters["lr"] = rate
     # dropout depends on seed, step and process alone
-    torch.manual_seed(batch.key + group.rank * 1_000_000_007)
+    torch.manual_seed(batches[0].key + group.rank * 1_000_000_007)
+    losses = []
+    for batch in batches:
+        task = tasks[batch.task]
+        losses.append(add_gradients(model, task, batch, group, device))
+        if record is not None:
+            record.add(task.task)
+    trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
+    optimiser.step()
+    optimiser.zero_grad()
+    # all of a step's numbers at once, for each costs a wait for the device and the other processes
+    norms = distributed.whole(norm) / group.size
+    sums, number = group.sums([*losses, norms], *flags()), len(losses)
+    return Taken(sums[:number], sums[number], [one > 0 for one in sums[number + 1 :]])
+
+
+def add_gradients(
+    model: Model, task: TaskSpec, batch: Batch, group: distributed.Group, device: torch.device
+) -> torch.Tensor:
+    """Add the gradients of a batch to those of the weights, and return this process's part of the batch's loss."""
     form = forms.get(task.form)
-    # a batch that cannot be divided is computed by all, and counts once for each
-    total = group.sum(sum(micro.terms for micro in batch.micro_batches))
     value = torch.zeros((), device=device)
     for micro in batch.micro_batches:
         outputs = model(task.task, tensors(micro.inputs, device), micro.instances)
-        loss = form.loss(outputs, tensors(micro.targets, device)) * (micro.terms / total)
+        loss = form.loss(outputs, tensors(micro.targets, device)) * (micro.terms / batch.terms)
         # processes' gradients are averaged
-        (loss * group.size).backward()
+        (loss * (batch.factor * group.size)).backward()
         value += loss.detach()
-    trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
-    optimiser.step()
-    optimiser.zero_grad()
-    return group.sum(value.item())
+    return value
+
+
+def note_losses(
+    state: dict[str, Any],
+    tasks: Sequence[TaskSpec],
+    batches: Sequence[Batch],
+    losses: Sequence[float],
+    step: int,
+    rate: float,
+) -> None:
+    """Note the losses of a step's batches in ``state``.
+
+    Raises:
+        ExplodedError: as ``check_loss``.
+    """
+    for batch, loss in zip(batches, losses, strict=True):
+        check_loss(state, tasks[batch.task].task, loss, step, rate)
+        state["since"].append([batch.task, loss])
 
 
 def check_loss(state: dict[str, Any], task: str, loss: float, step: int, rate: float) -> None:

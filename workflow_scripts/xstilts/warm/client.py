@@ -86,7 +86,7 @@ def run(argv: Sequence[str]) -> int | None:
 
 
 def _is_forkable(argv: Sequence[str]) -> bool:
-    """Tell whether a command is a job in one process; several processes are started by ``torchrun``."""
+    """Tell whether a command is a job in one process; several processes have a launcher."""
     return bool(argv) and argv[0] in _COMMANDS and "--processes" not in argv
 
 

@@ -99,12 +99,44 @@ def test_targets_with_and_without_training(tmp_path):
     assert "then on the training data of each target that is trained (the target phase)" in text
 
 
+def test_merged_models(tmp_path):
+    two = {"tasks": ["mnli", "qqp"], "steps": 40}
+    ties = {"of": ["two", "cosmosqa"], "method": "ties", "factors": {"two": 2}}
+    soup = {"of": ["mnli", "cosmosqa"], "method": "linear"}
+    text = said(
+        tmp_path, mixtures={"two": two, "merged": {"merge": ties}, "soup": {"merge": soup}},
+        targets={"xnli": None}, languages=["de"],
+    )  # fmt: skip
+    assert (
+        "The model of `merged` is not trained: those of the trainings on mnli, qqp and cosmosqa are merged by TIES"
+        " [@yadav2023ties] (density 0.2, scale 1, factors 2 and 1)." in text
+    )
+    assert "on mnli and cosmosqa are merged by the mean of their weights [@wortsman2022model]." in text
+    assert "Mixtures of several tasks: `two` has 2 (mnli, qqp); `merged` has 3 (mnli, qqp, cosmosqa)" in text
+
+
 def test_equal_sampling_rates_and_steps(tmp_path):
     mixture = {"tasks": ["mnli", {"task": "qqp", "rate": 0.5}], "sampling": "equal", "steps": 40}
     text = said(tmp_path, mixtures={"none": None, "two": mixture}, targets={"xnli": None}, languages=["de"])
     assert (
         "with the same probability as each other task, times the rates qqp 0.5 (1 for the others), for 40 steps."
         in text
+    )
+
+
+def test_steps_of_several_tasks_and_scaled_losses(tmp_path):
+    mixture = {"tasks": ["mnli", "qqp"], "tasks_per_step": 4, "loss_scale": "log_classes"}
+    text = said(
+        tmp_path, mixtures={"none": None, "one": ["mnli", "qqp"], "four": mixture}, targets={"xnli": None},
+        languages=["de"],
+    )  # fmt: skip
+    assert "In `one` a step's examples are of one task, which is drawn in proportion to its training rows." in text
+    assert (
+        "In `four` a step has 4 batches, each of one task, which is drawn in proportion to its training rows." in text
+    )
+    assert (
+        "In `four` the loss of a task is divided by the logarithm of the number of classes among which its head chooses"
+        " [@aghajanyan2021muppet]." in text
     )
 
 

@@ -14,6 +14,24 @@ STUDY = {
 }  # fmt: skip
 
 
+def test_how_models_are_merged(tmp_path):
+    """A merged arm has a row that says so in place of the sampling, steps and learning rate of its models."""
+    merge = {"of": ["mnli", "commonsenseqa"], "method": "ties", "density": 0.5}
+    plan = plan_study(tmp_path, {**STUDY, "mixtures": {"mnli": None, "merged": {"merge": merge}}}).study_plan
+    section = materials.methods(Inputs(plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame()))
+    assert section is not None
+    rows = {row.cells[0]: row.cells for table in section.values["tables"] for row in table.rows}
+    alone, merged = rows["mnli"], rows["merged"]
+    assert alone[:2] == ["mnli", "mnli"] and alone[2].startswith("proportional")
+    assert merged == [
+        "merged",
+        "mnli, commonsenseqa",
+        "merged of 2 models: ties, density 0.5, scale 1",
+        "\u2013",
+        "\u2013",
+    ]
+
+
 def test_training_rows_with_the_texts_of_an_evaluation_row(tmp_path):
     plan = plan_study(tmp_path, STUDY)
     make_stages(plan, tmp_path, ("data", "prepared"))

@@ -25,5 +25,16 @@ def test_a_collapsed_training_names_its_tasks(tmp_path):
     made.add(("s", "mnli"), 1, "xnli", right(en=20, de=20), collapsed=True)
     section = training.training(Inputs(made.plan(), tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame()))
     (grid,) = section.values["tables"]
-    assert [column.title for column in grid.columns][-1] == "collapsed on"
-    assert [row.cells[-1] for row in grid.rows] == ["–", "–", "xnli"]
+    collapsed = [column.title for column in grid.columns].index("collapsed on")
+    assert [row.cells[collapsed] for row in grid.rows] == ["–", "–", "xnli"]
+
+
+def test_speed_and_energy_are_those_that_a_training_has_left(tmp_path):
+    made = study(tmp_path, {("s", "none"): [60]})
+    plan = made.plan()
+    used = {"processes": 1, "max_tokens_per_device": None, "gradient_checkpointing": False}
+    leave_provenance(plan, tmp_path, "targets", training={**used, "tokens_per_second": 12345.6, "joules": 1.8e6})
+    inputs = Inputs(plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame())
+    (runs,), (costs,) = (section.values["tables"] for section in (training.training(inputs), training.cost(inputs)))
+    assert [row.cells[-1] for row in runs.rows] == ["12,346"]
+    assert "GPUs used 0.50 kWh in the steps of 1 training," in costs.about

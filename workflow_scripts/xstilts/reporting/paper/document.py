@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from xstilts.evaluation import few_shot
 from xstilts.reporting import paragraph, tables
 from xstilts.reporting.latex import escape
 from xstilts.reporting.paper import checklist, cost, data, figures, fitted, methods, settings
@@ -109,7 +110,8 @@ def _tables(
 ) -> list[str]:
     """Write the tables and return the names of their files, without suffix."""
     plan = trainings.plan
-    shown = tables.of_study(scores, layers, estimates, plan)
+    few = few_shot.collect(plan, trainings.results) if plan.few_shot else None
+    shown = tables.of_study(scores, layers, estimates, plan, few)
     settings_table = settings.table(trainings)
     more = {"settings": settings_table} if settings_table is not None else {}
     shown |= more | {"data": data.table(plan, trainings.results, works)}

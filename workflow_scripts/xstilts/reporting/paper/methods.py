@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
+from xstilts.evaluation.trainings import merged
 from xstilts.reporting import paragraph
 from xstilts.reporting.paper import data, prompts, statistics
 from xstilts.reporting.paper.prose import Cite, See, Sentence, listed, semicolons
 from xstilts.reporting.paper.settings import method, number
 from xstilts.reporting.paper.trainings import INTERMEDIATE, TARGET, Training, Trainings
 from xstilts.reporting.paper.works import Works
-from xstilts.reporting.wording import counted
-from xstilts.store.sampling import Sampling
+from xstilts.reporting.wording import counted, merging
+from xstilts.store.sampling import LOG_CLASSES, Sampling
 from xstilts.store.specs.base import PREPARED, TOKENS
 from xstilts.store.specs.data import EvaluationDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import MEAN, EmbeddingsSpec, Pooling, RetrievalSpec
-from xstilts.store.specs.models import ModelSpec, PretrainedSpec
+from xstilts.store.specs.models import ModelSpec, PretrainedSpec, TrainingSpec
 from xstilts.store.study_plan import NONE, StudyPlan
 
 SETTINGS, DATA = See("tab:settings"), See("tab:data")
@@ -129,7 +130,31 @@ def _mixtures(trainings: Trainings, works: Works) -> list[Sentence]:
     of_several = [one for one in trainings.phases if one.phase == INTERMEDIATE and len(one.spec.tasks) > 1]
     for sampling, names in _grouped(of_several, _sampled, lambda training: f"`{training.trained_on}`"):
         said.append(("In ", *listed([(name,) for name in names]), f" {sampling}."))
-    return [*said, *_special_data(trainings, works)]
+    intermediate = [one for one in trainings.phases if one.phase == INTERMEDIATE]
+    scaled = _once(f"`{one.trained_on}`" for one in intermediate if one.spec.sampling.loss_scale == LOG_CLASSES)
+    if scaled:
+        what = " the loss of a task is divided by the logarithm of the number of classes among which its head chooses"
+        said.append(("In ", *listed([(name,) for name in scaled]), what, works.cite("muppet"), "."))
+    return [*said, *_merged(plan, works), *_special_data(trainings, works)]
+
+
+def _merged(plan: StudyPlan, works: Works) -> list[Sentence]:
+    """Return of which trainings the models of some mixtures are merged, and how."""
+    said: list[Sentence] = []
+    for name, spec in merged(plan).items():
+        trained = [plan.nodes[member].spec for member in spec.members]
+        tasks = [", ".join(task.task for task in one.tasks) for one in trained if isinstance(one, TrainingSpec)]
+        how, settings = works.tools[spec.merging.method].title, merging(spec.merging)
+        said.append(
+            (
+                f"The model of `{name}` is not trained: those of the trainings on ",
+                *listed([(each,) for each in tasks]),
+                f" are merged by {how}",
+                works.cite(spec.merging.method),
+                f" ({settings})." if settings else ".",
+            )
+        )
+    return said
 
 
 def _special_data(trainings: Trainings, works: Works) -> list[Sentence]:
@@ -157,7 +182,10 @@ def _sampled(training: Training) -> str:
     weights = [f"{task.task} {task.weight:g}" for task in tasks if task.weight != 1]
     rates = f", times the rates {', '.join(weights)} (1 for the others)" if weights else ""
     steps = f", for {sampling.steps:,} steps" if sampling.steps else ""
-    return f"a step's examples are of one task, which is drawn {_probability(sampling)}{rates}{steps}"
+    drawn = "a step's examples are of one task, which is drawn"
+    if sampling.tasks_per_step > 1:
+        drawn = f"a step has {sampling.tasks_per_step} batches, each of one task, which is drawn"
+    return f"{drawn} {_probability(sampling)}{rates}{steps}"
 
 
 def _probability(sampling: Sampling) -> str:

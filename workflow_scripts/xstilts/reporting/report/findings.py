@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from xstilts.evaluation import worlds
+from xstilts.evaluation import few_shot, worlds
 from xstilts.evaluation.comparisons import POINTS, SCALES
 from xstilts.evaluation.table import Column, Table, records
 from xstilts.forms import metric_named
 from xstilts.reporting import analyses as analysis_files
 from xstilts.reporting import claims as claim_table
-from xstilts.reporting import tables, verdict_tables, wording
+from xstilts.reporting import few_shot_table, tables, verdict_tables, wording
 from xstilts.reporting.layout import Cells, Shown
 from xstilts.reporting.outputs import ANALYSES
 from xstilts.reporting.report.page import AXES, NOTHING, Grid, Inputs, Row, Section, arranged, columns
@@ -78,6 +78,7 @@ def results(inputs: Inputs) -> Section:
         ),
         *([_worlds(inputs)] if "worlds" in plan.tables else []),
         *([_benchmark(inputs, shown["benchmark"])] if plan.benchmark else []),
+        *([_few_shot(inputs)] if plan.few_shot else []),
         *([_distance(inputs)] if "distance" in plan.tables else []),
     ]  # fmt: skip
     values = {"tables": [grid for grid in found if grid.rows], "intro": _intro(plan)}
@@ -308,6 +309,13 @@ def _benchmark(inputs: Inputs, shown: Shown) -> Grid:
     )  # fmt: skip
     axes = dict.fromkeys([name for name in titles if name in inputs.plan.benchmark.tasks], "target")
     return _scores(said, "benchmark", inputs.plan.benchmark.title, rows, axes, "tables/benchmark.csv")
+
+
+def _few_shot(inputs: Inputs) -> Grid:
+    scores = few_shot.collect(inputs.plan, inputs.results)
+    shown = few_shot_table.of_study(scores, inputs.estimates, inputs.plan)
+    _, rows = shown.cells
+    return _scores(shown, "few-shot", "After a few rows of each language", rows, {}, "tables/few_shot.csv")
 
 
 def _distance(inputs: Inputs) -> Grid:

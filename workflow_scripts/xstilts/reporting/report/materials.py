@@ -17,9 +17,11 @@ from xstilts.references import parse_reference
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.wording import merging
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
 from xstilts.store.manifest import PreparedResults, path_of
+from xstilts.store.sampling import LOG_CLASSES
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
@@ -218,15 +220,23 @@ def _mixtures(plan: StudyPlan) -> Grid:
             spec = plan.nodes[training.node].spec
             if isinstance(spec, IntermediateSpec):
                 specs.setdefault(cell.mixture, {}).setdefault(f"{cell.model}, {cell.recipe}", spec)
-    rows = []
+    merged, rows = trainings.merged(plan), []
     for mixture, tasks in plan.mixtures.items():
         of_models = specs.get(mixture, {})
         if mixture == NONE or not of_models:
+            continue
+        if mixture in merged:
+            how = merged[mixture].merging
+            method = ", ".join(filter(None, [how.method, merging(how)]))
+            cells = [mixture, ", ".join(tasks), f"merged of {len(how.factors)} models: {method}", NOTHING, NOTHING]
+            rows.append(Row(cells=cells, axes={"mixture": [mixture]}))
             continue
         first = next(iter(of_models.values()))
         sampling = first.sampling
         capped = f", rows capped at {sampling.cap:,}" if sampling.cap else ""
         tempered = f", temperature {sampling.temperature:g}" if sampling.temperature != 1 else ""
+        mixed = f", {sampling.tasks_per_step} batches a step" if sampling.tasks_per_step > 1 else ""
+        scaled = ", losses by log classes" if sampling.loss_scale == LOG_CLASSES else ""
         steps = f"{sampling.steps:,} steps" if sampling.steps else "by epochs"
         rates = {name: spec.learning_rate for name, spec in of_models.items()}
         same = len(set(rates.values())) == 1
@@ -234,7 +244,7 @@ def _mixtures(plan: StudyPlan) -> Grid:
         shown = "; ".join(f"{name}: {_rate(rate)}".removeprefix(": ") for name, rate in said.items())
         rows.append(
             Row(
-                cells=[mixture, ", ".join(tasks), f"{sampling.kind}{capped}{tempered}", steps, shown],
+                cells=[mixture, ", ".join(tasks), f"{sampling.kind}{capped}{tempered}{mixed}{scaled}", steps, shown],
                 axes={"mixture": [mixture]},
             )
         )

@@ -1,11 +1,13 @@
 """The sections on how the models were made: training runs, and what all jobs cost."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting import durations
+from xstilts.reporting.report import gradient_conflict
 from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.wording import counted
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
 from xstilts.store.specs.models import TrainingSpec
@@ -13,7 +15,7 @@ from xstilts.store.study_plan import PlannedNode, StudyPlan
 
 
 def training(inputs: Inputs) -> Section | None:
-    """Return the training runs."""
+    """Return the training runs, and where it was recorded the gradient conflict in them."""
     if not inputs.runs:
         return None
     axes = _axes(inputs.plan)
@@ -23,16 +25,18 @@ def training(inputs: Inputs) -> Section | None:
         name = entry.names[0] if entry else node
         tasks = "; ".join(f"{task} {counts.examples}" for task, counts in run.tasks.items())
         cells = [inputs.link(node, name), node.partition("/")[0], _rate(entry), str(run.steps_done), str(run.best_step)]
-        said = [_dev(run), tasks or NOTHING, _collapsed(run)]
+        said = [_dev(run), tasks or NOTHING, _collapsed(run), _speed(inputs.provenance.get(node))]
         rows.append(Row(cells=[*cells, *said], axes=axes.get(node, {})))
     titles = ("run", "phase", "learning rate", "steps", "kept step", "dev rows, source language", "examples seen",
-              "collapsed on")  # fmt: skip
+              "collapsed on", "tokens/s")  # fmt: skip
     about = (
         "A run's scores are on dev rows of the language it was trained in, and no results: by them the kept step is"
         " chosen. The name of a run whose weights are kept leads to its manifest."
     )
     grid = Grid(id="runs", caption="Training runs", columns=columns(titles), rows=rows, about=about)
-    return Section(id="training", title="Training", values={"tables": [grid]})
+    of_conflict = gradient_conflict.grid(inputs)
+    tables = [grid] if of_conflict is None else [grid, of_conflict]
+    return Section(id="training", title="Training", values={"tables": tables})
 
 
 def _axes(plan: StudyPlan) -> dict[str, dict[str, list[str]]]:
@@ -60,6 +64,11 @@ def _collapsed(run: Run) -> str:
     return ", ".join(task for task, dev in run.dev.items() if dev.collapsed) or NOTHING
 
 
+def _speed(made: Provenance | None) -> str:
+    speed = made.training.tokens_per_second if made and made.training else None
+    return NOTHING if speed is None else f"{speed:,.0f}"
+
+
 def _scores(dev: DevScores) -> str:
     return ", ".join(f"{metric} {value:.1f}" for metric, value in dev.scores.items())
 
@@ -82,7 +91,7 @@ def cost(inputs: Inputs) -> Section | None:
         "Time that the jobs of this study's nodes took, one after the other; other studies may share them.",
         f"Of {lacking} nodes nothing is recorded, for they are not there." if lacking else "",
         f"GPU-{unit} are {unit} times the GPUs that a job used." if has_gpus else "No job used a GPU.",
-        "Energy was not measured.",
+        _energy(found.values()),
     ]
     titles = ["stage", "nodes", "recorded", unit, f"CPU-{unit}", f"GPU-{unit}", "largest memory, GB"]
     (header, cells), _ = arranged((titles, rows))
@@ -90,6 +99,15 @@ def cost(inputs: Inputs) -> Section | None:
     about = " ".join(filter(None, said))
     grid = Grid(id="costs", caption="Cost by stage", columns=columns(header), rows=shown, about=about)
     return Section(id="cost", title="Cost", values={"tables": [grid]})
+
+
+def _energy(jobs: Iterable[Provenance]) -> str:
+    """Return what is known of the energy of trainings, as their GPUs' drivers told it."""
+    told = [job.training.joules for job in jobs if job.training and job.training.joules is not None]
+    if not told:
+        return "Energy was not measured."
+    trainings = counted(len(told), "training")
+    return f"GPUs used {sum(told) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
 
 
 def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:

@@ -19,6 +19,7 @@ from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec, Retr
 from xstilts.store.specs.models import (
     IntermediateSpec,
     LearningRatesSpec,
+    MergedSpec,
     ModelSpec,
     PretrainedSpec,
     TargetSpec,
@@ -35,6 +36,7 @@ _SPECS: dict[str, Any] = {
         PretrainedSpec,
         LearningRatesSpec,
         IntermediateSpec,
+        MergedSpec,
         TargetSpec,
         PredictionsSpec,
         EmbeddingsSpec,

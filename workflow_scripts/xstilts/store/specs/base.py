@@ -23,7 +23,8 @@ def is_kind(name: str, kind: str) -> bool:
     return name == kind or name.startswith(f"{kind}.")
 
 
-# roles of several parents: the members of a union, and evaluation data whose contexts may not be trained on
+# roles of several parents: the members of a union or of a merged model, and evaluation data whose contexts may not be
+# trained on
 MEMBER, EXCLUDED = "member", "exclude"
 # the training rows of which some stand in a prompt as examples
 SHOTS = "shots"

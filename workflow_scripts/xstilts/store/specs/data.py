@@ -140,7 +140,12 @@ class PreparedSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingDataSpec(PreparedSpec):
-    """The training data of a task in one language, from raw files."""
+    """The training data of a task in one language, from raw files.
+
+    Attributes:
+        draw: the seed by which ``train_rows`` rows are drawn, evenly over labels, for a training on a few of them; None
+            for at most ``train_rows`` rows, the same for every seed.
+    """
 
     kind: Literal["training"] = "training"
     task_version: int
@@ -150,6 +155,7 @@ class TrainingDataSpec(PreparedSpec):
     where: Where | None
     train_rows: int | None
     dev_rows: int
+    draw: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from xstilts.phase import Optimisation
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs.base import Spec
+from xstilts.store.specs.base import MEMBER, Spec, role
 from xstilts.store.specs.data import Content
 
 
@@ -175,11 +175,23 @@ class PretrainedSpec(TrainingSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRatesSpec(TrainingSpec):
-    """The search for the best learning rate of a grid."""
+    """The search for the best learning rate of a grid.
+
+    Attributes:
+        learning_rates: the grid.
+        budget: steps of the search in all, as a share of those of one training, which successive halving spends
+            (``store/halving.py``); None for a whole training with each rate.
+    """
 
     stage: ClassVar[str] = "learning_rates"
 
     learning_rates: Sequence[float]
+    budget: float | None = None
+
+    @property
+    def trainings(self) -> float:
+        """Of how many whole trainings the search has the steps."""
+        return len(self.learning_rates) if self.budget is None else self.budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +199,47 @@ class IntermediateSpec(TrainingSpec):
     """The intermediate phase."""
 
     stage: ClassVar[str] = "intermediate"
+
+
+# ways to merge models
+LINEAR, TASK_ARITHMETIC, TIES = "linear", "task_arithmetic", "ties"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merging:
+    """How several models become one; the formulas are in ``models/merging.py``.
+
+    Attributes:
+        method: LINEAR, TASK_ARITHMETIC or TIES.
+        factors: one for each model, in the order of their roles' numbers.
+        scale: factor on what is added to the pretrained weights; 1 for LINEAR.
+        density: the share of each model's differences from the pretrained weights that is kept; 1 but for TIES.
+    """
+
+    method: str
+    factors: Sequence[float]
+    scale: float = 1.0
+    density: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergedSpec(Spec):
+    """One model of several that were trained from the same one; its parents are that one and these, by number.
+
+    Attributes:
+        merging: how they are merged.
+        numerics: how they were computed.
+    """
+
+    stage: ClassVar[str] = "merged"
+
+    merging: Merging
+    numerics: Numerics
+
+    @property
+    def members(self) -> list[str]:
+        """The ids of the models that are merged, in the order of their numbers."""
+        return [self.parents[role(MEMBER, number)] for number in range(len(self.merging.factors))]
 
 
 @dataclass(frozen=True, kw_only=True)

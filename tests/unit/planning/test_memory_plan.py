@@ -1,0 +1,96 @@
+"""Memory plans: which settings each node of the study of large models gets, and what does not fit."""
+
+from dataclasses import replace
+
+import pytest
+from xstilts.errors import UserError
+from xstilts.hardware import Hardware
+from xstilts.planning import estimate, memory_plan
+from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning.settings import from_config
+from xstilts.store.stages import COMPUTING
+
+from tests.builders.plans import node_of
+
+LARGE = "xlm-roberta-large.jiant.nine.s1"
+XXL = "xlm-roberta-xxl.lora.nine.s1"
+
+
+def planned(scale, name, gpu_type, stage="intermediate", gpus=None, **config):
+    plan, entries, results = scale
+    settings = from_config({"results": str(results), **config})
+    return memory_plan.of_node(node_of(plan, stage, name), plan, entries, settings, gpu_type, gpus)
+
+
+def test_every_node_of_the_large_study_fits_one_gpu_of_80_gb(scale):
+    """Trainings and predictions; and what a job asks of the host for XLM-R Large is at most 16 GB."""
+    plan, entries, results = scale
+    settings = from_config({"results": str(results)})
+    found = {}
+    for node in (node for stage in COMPUTING for node in plan.stage(stage).values()):
+        # three runs of an arm are alike
+        name = plan.made.names[node.id][0]
+        if ".s2" not in name and ".s3" not in name:
+            found[name] = memory_plan.of_node(node, plan, entries, settings, GPU_TYPES["a100-80"])
+    assert all(each.fits and each.cost.gpus == 1 and each.cost.memory <= 72e9 for each in found.values())
+    assert max(each.cost.host_megabytes for name, each in found.items() if "xlm-roberta-large" in name) <= 16_000
+    assert len({each.hardware for each in found.values()}) > 2
+
+
+def test_the_first_that_fits_is_taken(scale):
+    plan, entries, results = scale
+    assert planned(scale, LARGE, GPU_TYPES["h100"]).hardware == Hardware()
+    # five choices of 256 tokens in each of 32 examples, halved
+    found = planned(scale, XXL, GPU_TYPES["h100"])
+    assert found.hardware == Hardware(max_tokens_per_device=32 * 5 * 256 // 8)
+    small = replace(GPU_TYPES["h100"], memory=30)
+    found = planned(scale, XXL, small)
+    assert found.hardware.gradient_checkpointing and found.hardware.max_tokens_per_device <= 4096
+    assert found.cost.gpus == 1 and found.fits
+    # less than the weights: on two GPUs, each with half of every batch
+    two = planned(scale, XXL, replace(GPU_TYPES["h100"], memory=24))
+    assert two.cost.gpus == 2 and two.fits and two.cost.memory < found.cost.memory
+    assert planned(scale, XXL, None) == memory_plan.MemoryPlan(Hardware(), planned(scale, XXL, None).cost, True)
+
+
+def test_what_is_stated_stays(scale):
+    h100 = GPU_TYPES["h100"]
+    assert planned(scale, XXL, h100, max_tokens_per_device=2048).hardware == Hardware(2048)
+    stated = planned(scale, XXL, h100, gradient_checkpointing=True).hardware
+    assert stated == Hardware(None, True)
+    few = planned(scale, XXL, replace(h100, memory=30), max_tokens_per_device=8192).hardware
+    assert few == Hardware(8192, True)
+    never = planned(scale, XXL, replace(h100, memory=30), gradient_checkpointing=False)
+    assert not never.hardware.gradient_checkpointing and never.hardware.max_tokens_per_device < 4096
+    # a job that was given two GPUs
+    assert planned(scale, LARGE, h100, gpus=2).cost.gpus == 2
+
+
+def test_a_model_without_a_place_is_named(scale):
+    """Its weights are more than the GPUs of a node have, or, in prediction, than one has."""
+    tiny = replace(GPU_TYPES["l40s"], memory=2)
+    found = planned(scale, XXL, tiny)
+    assert not found.fits and found.cost.gpus == 8
+    with pytest.raises(UserError, match=r"^XXL: does not fit 8 GPUs of type l40s: .* GB weights.*2 GB are free; lower"):
+        memory_plan.checked("XXL", found, tiny)
+    predicted = planned(scale, XXL + ".xnli", tiny, stage="predictions")
+    assert "does not fit one l40s" in memory_plan.fault("XXL", predicted, tiny)
+    two = planned(scale, XXL, replace(tiny, memory=24))
+    line = memory_plan.fault("XXL", two, tiny)
+    assert line.startswith("XXL: needs 2 GPUs of type l40s: ") and line.endswith("on each")
+    assert memory_plan.fault("Large", planned(scale, LARGE, GPU_TYPES["h100"]), GPU_TYPES["h100"]) is None
+
+
+def test_a_training_job_has_time_for_the_predictions_asked_of_its_model(scale):
+    plan, entries, results = scale
+    settings, gpu_type = from_config({"results": results}), GPU_TYPES["h100"]
+    node = node_of(plan, "targets", "xlm-roberta-large.jiant.none.s1.mnli")
+    hours = memory_plan.hours_of_job(node, plan, entries, settings, gpu_type)
+    asked = [other for other in plan.nodes.values() if other.spec.parents.get("model") == node.id]
+    costs = [
+        memory_plan.of_node(one, plan, entries, settings, gpu_type).cost.hours(
+            gpu_type, estimate.numerics_of(one.spec).precision
+        )
+        for one in (node, *asked)
+    ]
+    assert asked and hours == pytest.approx(sum(costs))

@@ -1,0 +1,30 @@
+"""The layers of a model, one by one, as they are sharded and compiled."""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+
+def layers(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the layers of all stacks of a model that have weights, without what may stand in lists within a layer."""
+    for stack in model.modules():
+        if isinstance(stack, nn.ModuleList):
+            for layer in stack:
+                # a list of layers, not one of parts of a layer, which are in it
+                if not any(isinstance(part, nn.ModuleList) for part in layer.modules()) and has_weights(layer):
+                    yield layer
+
+
+def has_weights(module: nn.Module) -> bool:
+    """Tell whether a module, or one in it, has weights."""
+    return next(module.parameters(), None) is not None
+
+
+def compile_layers(model: nn.Module) -> None:
+    """Compile each layer of a model; changed in place.
+
+    What is between layers, where code of every architecture and of adapters cannot be compiled as one, stays as it is,
+    and layers that are alike share what is compiled.
+    """
+    for layer in layers(model):
+        layer.compile(dynamic=True)

@@ -1,0 +1,147 @@
+"""How each node fits the memory of a GPU type: tokens at once, gradient checkpointing, and the number of GPUs.
+
+The first of these settings that fits is taken: whole batches on one GPU; then what ``Hardware.with_less_memory`` tries,
+on one GPU and on up to those of a node. What config.yaml states stays as it is. A plan is no part of a result.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xstilts.errors import UserError
+from xstilts.hardware import Hardware, may_recompute
+from xstilts.planning import estimate
+from xstilts.planning.estimate import Estimate, Sizes
+from xstilts.planning.gpu_types import GpuType
+from xstilts.planning.nodes import Node, Plan
+from xstilts.planning.registry import Registry
+from xstilts.planning.settings import Settings
+from xstilts.store.specs.base import MODEL, Spec
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.models import TrainingSpec
+
+# GPUs of a node, on which a job's processes are: as many as servers usually have
+NODE_GPUS = 8
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a node's job may use.
+
+    Attributes:
+        hardware: of each of its GPUs.
+        cost: what it costs so, and on how many GPUs.
+        fits: whether the memory of the GPU type is enough; True where there is no GPU type.
+    """
+
+    hardware: Hardware
+    cost: Estimate
+    fits: bool
+
+
+def of_node(
+    node: Node,
+    plan: Plan,
+    registry: Registry,
+    settings: Settings,
+    gpu_type: GpuType | None,
+    gpus: int | None = None,
+) -> MemoryPlan:
+    """Return the memory plan of a node that computes with a model: the first that fits, else the last.
+
+    Args:
+        node: the node.
+        plan: its plan.
+        registry: tasks and models.
+        settings: of this machine.
+        gpu_type: whose memory it has to fit; None for what the settings state, on one GPU.
+        gpus: how many the job has; None for as few as it fits on.
+
+    Raises:
+        UserError: as ``estimate.sizes_of``.
+    """
+    sizes = estimate.sizes_of(node, plan, registry, settings.results)
+    return of_sizes(node.spec, sizes, settings, gpu_type, gpus)
+
+
+def of_sizes(
+    spec: Spec, sizes: Sizes, settings: Settings, gpu_type: GpuType | None, gpus: int | None = None
+) -> MemoryPlan:
+    """Return the memory plan of a spec; the arguments are those of ``of_node``, and what ``sizes_of`` found."""
+    if gpu_type is None:
+        return MemoryPlan(settings.hardware, estimate.of_sizes(spec, sizes, settings.hardware, gpus or 1), True)
+    tried = None
+    for number in (2**power for power in range(NODE_GPUS.bit_length())) if gpus is None else (gpus,):
+        for hardware in _ladder(spec, sizes, settings, number):
+            cost = estimate.of_sizes(spec, sizes, hardware, number)
+            tried = MemoryPlan(hardware, cost, cost.memory <= gpu_type.usable)
+            if tried.fits:
+                return tried
+        # no other job has several GPUs
+        if not isinstance(spec, TrainingSpec):
+            break
+    assert tried is not None
+    return tried
+
+
+def _ladder(spec: Spec, sizes: Sizes, settings: Settings, gpus: int) -> Iterator[Hardware]:
+    """Yield what may be tried on so many GPUs, the fastest first."""
+    hardware: Hardware | None = settings.hardware
+    if not isinstance(spec, TrainingSpec):
+        yield settings.hardware
+        return
+    whole, instance = estimate.largest_batch(spec, sizes, gpus)
+    # what is stated stays
+    may = may_recompute(spec.method.name) and settings.gradient_checkpointing is None
+    least = instance if settings.max_tokens_per_device is None else whole
+    while hardware is not None:
+        yield hardware
+        hardware = hardware.with_less_memory(whole, least, may)
+
+
+def fault(name: str, found: MemoryPlan, gpu_type: GpuType) -> str | None:
+    """Return the line that says why a node does not fit one GPU, or the GPUs of a node; None where it fits one."""
+    cost = found.cost
+    if found.fits and cost.gpus == 1:
+        return None
+    on = f"{cost.gpus} GPUs of type {gpu_type.name}" if cost.gpus > 1 else f"one {gpu_type.name}"
+    trains = cost.trained > 0
+    parts = {
+        "weights": cost.weights / cost.gpus + cost.gathered,
+        "gradients and moments": (cost.gradients + cost.optimiser) / cost.gpus,
+        "kept for the backward pass" if trains else "of a batch": cost.activations,
+    }
+    sizes = ", ".join(f"{size / 1e9:.1f} GB {what}" for what, size in parts.items() if size >= 5e7)
+    if found.fits:
+        return f"{name}: needs {on}: {sizes} on each"
+    remedies = (
+        "lower max_length in the recipe, leave max_tokens_per_device and gradient_checkpointing in config.yaml to the"
+        " memory plan, or " * trains
+    )
+    free = f"{gpu_type.usable / 1e9:.0f} GB are free"
+    return f"{name}: does not fit {on}: {sizes}, {free}; {remedies}name a larger gpu_type"
+
+
+def checked(name: str, found: MemoryPlan, gpu_type: GpuType | None) -> MemoryPlan:
+    """Return a memory plan that fits.
+
+    Raises:
+        UserError: if it does not.
+    """
+    if gpu_type is not None and not found.fits:
+        raise UserError(fault(name, found, gpu_type))
+    return found
+
+
+def hours_of_job(node: Node, plan: Plan, registry: Registry, settings: Settings, gpu_type: GpuType) -> float:
+    """Return the hours of a node's job on its GPUs: of a training with the predictions that are asked of its model.
+
+    Raises:
+        UserError: as ``of_node``.
+    """
+    hours = 0.0
+    for each in plan.nodes.values():
+        is_ahead = isinstance(each.spec, PredictionsSpec | EmbeddingsSpec) and each.spec.parents[MODEL] == node.id
+        if each.id == node.id or is_ahead:
+            cost = of_node(each, plan, registry, settings, gpu_type).cost
+            hours += cost.hours(gpu_type, estimate.numerics_of(each.spec).precision)
+    return hours
