@@ -8,7 +8,7 @@ from xstilts.evaluation.combined_plan import combine, figure_differences
 from xstilts.store.answer import Answer, Budget, Contrast, Family
 from xstilts.store.claims import ClaimComparison, Lacking, PlannedClaim
 from xstilts.store.documentation import Documentation, Setting
-from xstilts.store.study_plan import Corpus, FigureLabels, FigureOptions, PlannedNode
+from xstilts.store.study_plan import Corpus, FewShotCell, FigureLabels, FigureOptions, PlannedNode
 
 from tests.builders.compared import MIXTURES, XNLI
 from tests.builders.plans import plan_study
@@ -48,6 +48,20 @@ def test_runs_of_both(tmp_path):
     assert both.nodes.keys() == {*first.nodes, *second.nodes}
     assert all(parent in both.nodes for cell in both.cells for parent in [cell.node])
     assert (both.study, both.notes, both.made_up) == ("a+b", ("x", "y"), True)
+
+
+def test_few_shots_of_both_where_their_arms_have_the_same(tmp_path):
+    def with_shots(plan, shots):
+        cells = tuple(FewShotCell(language="de", shots=shots, cell=cell) for cell in plan.cells)
+        return replace(plan, few_shot=cells, tables=("main", "few_shot"))
+
+    first, second = of(tmp_path, [1], NONE), of(tmp_path, [1], MNLI)
+    both = joined(with_shots(first, 8), with_shots(second, 8))
+    assert [few.cell.mixture for few in both.few_shot] == ["none", "mnli"] and "few_shot" in both.tables
+    for other in (second, with_shots(second, 16)):
+        both = joined(with_shots(first, 8), other)
+        assert (both.few_shot, both.tables[0], len(both.notes)) == ((), "main", 1) and "few_shot" not in both.tables
+        assert both.notes[0].startswith("shots: A and B ask it differently")
 
 
 def test_mixtures_or_targets_of_both(tmp_path):

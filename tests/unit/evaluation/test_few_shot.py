@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from xstilts.errors import UserError
 from xstilts.evaluation import few_shot
 from xstilts.evaluation.estimates import collect
 from xstilts.evaluation.unasked import FEW_SHOT
 from xstilts.reporting import few_shot_table
+from xstilts.reporting.study_results import StudyResults
 from xstilts.store.study_plan import FewShotCell
 
 from tests.builders.compared import MIXTURES, PAWSX, XNLI, only, right
@@ -39,6 +42,15 @@ def study(tmp_path_factory):
 def estimates(study):
     """The table of estimates."""
     return collect(*study)
+
+
+def test_scores_can_be_loaded(study):
+    plan, results = study
+    pd.testing.assert_frame_equal(
+        StudyResults(results / "studies/test/1", plan).few_shot_scores, few_shot.collect(plan, results)
+    )
+    with pytest.raises(UserError, match="^study test has no few-shot results"):
+        _ = StudyResults(results, replace(plan, few_shot=())).few_shot_scores
 
 
 def test_scores_are_of_the_same_languages_at_every_number(study):

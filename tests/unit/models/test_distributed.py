@@ -1,7 +1,5 @@
 """Where a job computes, by what it was given; in which types several processes do, and what they say to each other."""
 
-import os
-import socket
 import time
 from datetime import timedelta
 
@@ -94,28 +92,21 @@ def losses_of(families, splits, name, method, precision, group):
     return losses, types
 
 
-def rank_of_two(rank, port, families, splits, folder):
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
-    group = distributed.join(2)
-    found = {
-        (name, precision): losses_of(families, splits, name, method, precision, group)
-        for name, method in SHARDED
-        for precision in ("float32", "bfloat16")
-    }
-    if group.leads:
-        torch.save(found, folder / "found.pt")
-    torch.distributed.destroy_process_group()
-
-
 @pytest.fixture(scope="module")
 def of_two(families, family_splits, tmp_path_factory):
-    """What two processes, forked from this one, find."""
+    """What two processes find."""
     folder = tmp_path_factory.mktemp("sharded")
-    with socket.socket() as free:
-        free.bind(("", 0))
-        port = free.getsockname()[1]
-    given = (port, families, family_splits, folder)
-    torch.multiprocessing.start_processes(rank_of_two, given, nprocs=2, start_method="fork")
+
+    def find(group):
+        found = {
+            (name, precision): losses_of(families, family_splits, name, method, precision, group)
+            for name, method in SHARDED
+            for precision in ("float32", "bfloat16")
+        }
+        if group.leads:
+            torch.save(found, folder / "found.pt")
+
+    together(2, find)
     return torch.load(folder / "found.pt", weights_only=True)
 
 

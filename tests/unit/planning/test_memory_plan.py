@@ -83,7 +83,7 @@ def test_a_model_without_a_place_is_named(scale):
 
 def test_a_training_job_has_time_for_the_predictions_asked_of_its_model(scale):
     plan, entries, results = scale
-    settings, gpu_type = from_config({"results": results}), GPU_TYPES["h100"]
+    settings, gpu_type = from_config({"results": str(results)}), GPU_TYPES["h100"]
     node = node_of(plan, "targets", "xlm-roberta-large.jiant.none.s1.mnli")
     hours = memory_plan.hours_of_job(node, plan, entries, settings, gpu_type)
     asked = [other for other in plan.nodes.values() if other.spec.parents.get("model") == node.id]

@@ -186,6 +186,6 @@ def test_examples_of_the_page_are_valid(tmp_path, example):
 
 
 def test_what_the_page_says(tmp_path):
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
     mixtures = mixtures_of(tmp_path, yaml.safe_load(EXAMPLES[2])["mixtures"])
     assert set(weights_of(mixtures["mostly_nine"]).items()) == {*((task, 3.0) for task in NINE), ("text", 1.0)}

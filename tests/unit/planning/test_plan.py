@@ -83,6 +83,7 @@ def test_stages_and_parents(study):
     plan = study()
     assert {node.stage for node in plan.nodes.values()} == set(STAGES) - {
         "learning_rates",
+        "merged",
         "tokenizers",
         "pretrained",
     }

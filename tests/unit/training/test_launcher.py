@@ -76,8 +76,8 @@ def has_ended(number: int) -> bool:
 
 
 def test_each_process_knows_which_it_is(tmp_path):
-    told = "','.join(os.environ[name] for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR'))"
-    assert start(tmp_path, f"(folder / rank).write_text({told})", number=3) == 0
+    environment = "','.join(os.environ[name] for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR'))"
+    assert start(tmp_path, f"(folder / rank).write_text({environment})", number=3) == 0
     assert [path.read_text() for path in sorted(tmp_path.iterdir())] == [
         "0,0,3,localhost", "1,1,3,localhost", "2,2,3,localhost",
     ]  # fmt: skip
@@ -138,8 +138,8 @@ def on_two_nodes(tmp_path, monkeypatch):
 
 
 def test_nodes_meet(on_two_nodes, tmp_path):
-    told = "','.join(os.environ[name] for name in ('LOCAL_RANK', 'WORLD_SIZE', 'MASTER_PORT'))"
-    assert list(map(code_of, on_two_nodes(f"(folder / rank).write_text({told})"))) == [0, 0]
+    environment = "','.join(os.environ[name] for name in ('LOCAL_RANK', 'WORLD_SIZE', 'MASTER_PORT'))"
+    assert list(map(code_of, on_two_nodes(f"(folder / rank).write_text({environment})"))) == [0, 0]
     said = [path.read_text().split(",") for path in sorted(tmp_path.iterdir())]
     assert [each[:2] for each in said] == [["0", "4"], ["1", "4"], ["0", "4"], ["1", "4"]]
     assert len({port for *_, port in said}) == 1

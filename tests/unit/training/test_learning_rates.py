@@ -20,6 +20,7 @@ def test_grid_of_the_baseline_is_searched_once_for_all_mixtures_and_seeds(traine
     searches = named(plan, "learning_rates")
     assert set(searches) == {
         "tiny.grid.four.intermediate",
+        "tiny.grid.mixed.intermediate",
         "tiny.grid.retrieval.intermediate",
         "tiny.grid.mnli",
         "tiny.grid.udpos",

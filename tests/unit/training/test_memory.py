@@ -11,6 +11,7 @@ from xstilts.models.model import Model
 from xstilts.training import loop, memory
 from xstilts.training.step import Batches, make_optimiser
 
+from tests.builders.models import CPU
 from tests.builders.plans import node_of
 from tests.builders.training import run
 
@@ -112,7 +113,7 @@ def test_several_processes_leave_it_to_the_next_run(trained, tmp_path, small_dev
     small_device(100)
     take = memory.fitting(loop.take_step, batches, 0, "full", prepared.workplace)
     with pytest.raises(UserError, match=r"the next run continues with max_tokens_per_device \d+$"):
-        take(model, optimiser, prepared.tasks, batches.at(0), 1e-3, prepared.spec.optimisation, Group(0, 2), "cpu")
+        take(model, optimiser, prepared.tasks, batches.at(0), 1e-3, prepared.spec.optimisation, Group(0, 2), CPU)
     found = memory.resumed(prepared.workplace, Hardware(), Group())
     assert found.max_tokens_per_device == noted(tmp_path)["max_tokens_per_device"] is not None
 
@@ -126,7 +127,7 @@ def test_a_weight_that_was_changed_is_not_changed_again(trained, tmp_path):
     optimiser.register_step_post_hook(lacks)
     take = memory.fitting(loop.take_step, batches, 0, "full", prepared.workplace)
     with pytest.raises(UserError, match=r"the optimiser: CUDA out of memory; lower max_tokens_per_device in"):
-        take(model, optimiser, prepared.tasks, batches.at(0), 1e-3, prepared.spec.optimisation, Group(), "cpu")
+        take(model, optimiser, prepared.tasks, batches.at(0), 1e-3, prepared.spec.optimisation, Group(), CPU)
 
 
 @pytest.mark.parametrize(

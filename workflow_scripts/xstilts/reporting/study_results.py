@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from xstilts.errors import UserError
-from xstilts.evaluation import estimates, predictions, scores
+from xstilts.evaluation import estimates, few_shot, predictions, scores
 from xstilts.reporting import analyses
 from xstilts.store import manifest, provenance, study_plan
 from xstilts.store.manifest import EvaluationResults, PreparedResults, Run, TrainingResults, path_of
@@ -61,6 +61,17 @@ class StudyResults:
         return analyses.read(self.folder, name)
 
     @cached_property
+    def few_shot_scores(self) -> pd.DataFrame:
+        """The scores after a training on a few rows of each language: the columns of ``scores``, and ``shots``.
+
+        Raises:
+            UserError: if the study has no `shots`.
+        """
+        if not self.plan.few_shot:
+            raise UserError(f"study {self.plan.study} has no few-shot results; name `shots` in its file, and run it")
+        return few_shot.collect(self.plan, self.results)
+
+    @cached_property
     def cells(self) -> pd.DataFrame:
         """The cells of the plan: each combination of the axes, and the node with its predictions."""
         columns = [*self.plan.axes, "node"]
@@ -87,9 +98,10 @@ class StudyResults:
         ``wall_seconds`` that it took. Values that a node does not have are missing.
         """
         rows = {node: _main_values(path_of(self.results, node)) for node in self.nodes["node"]}
+        evaluated = {cell.node for cell in (*self.plan.cells, *(few.cell for few in self.plan.few_shot))}
         for node in self.nodes["node"]:
             # trainings whose weights were deleted are described by what was made with them
-            if rows[node]["made"] and node in {cell.node for cell in self.plan.cells}:
+            if rows[node]["made"] and node in evaluated:
                 for trained, run in manifest.results_of(self.results, node, EvaluationResults).training.items():
                     rows[trained] = {**_values_of(run), **rows.get(trained, {})}
         return self.nodes[["stage", "name", "node"]].join(

@@ -175,6 +175,18 @@ def test_searched_learning_rates(tmp_path):
     grid = {"target": {"learning_rate": [1e-5, 3e-5]}}
     text = said(tmp_path, recipes={"grid": grid}, targets={"xnli": None}, languages=["de"])
     assert "Learning rates were searched by the score on dev rows; 1e-5 were the best." in text
+    halving = {"grid": {**grid, "grid_budget": 0.3}}
+    text = said(tmp_path, recipes=halving, targets={"xnli": None}, languages=["de"])
+    assert "by successive halving [@jamieson2016nonstochastic] within 0.3 of a training's steps; 1e-5 were" in text
+
+
+def test_few_shots(tmp_path):
+    asked = {"recipes": {"quick": {"few_shot": {"epochs": 7}}}, "targets": {"xnli": None}, "languages": ["en", "de"]}
+    text = said(tmp_path, **asked, shots=[0, 8, 64])
+    assert (
+        "model is trained further on 8 and 64 rows of each language" in text and "for 7 epochs; the last step" in text
+    )
+    assert "few-shot" not in said(tmp_path, **asked)
 
 
 def test_a_world_is_said_to_be_made_up(tmp_path):

@@ -52,3 +52,15 @@ def test_training_rows_with_the_texts_of_an_evaluation_row(tmp_path):
     other = rows.slice(3, 1).set_column(rows.column_names.index("text_b"), "text_b", pyarrow.array(["Other."]))
     pyarrow.parquet.write_table(pyarrow.concat_tables([scored, rows.slice(0, 3), other]), evaluation / "de.parquet")
     assert "Training rows with exactly the texts of an evaluation row: 3 of mnli.training. " in about()
+
+
+def test_mixtures_say_how_their_steps_are_made(tmp_path):
+    tasks = ["mnli", "squad_v1"]
+    mixed = {"tasks": tasks, "tasks_per_step": 4, "loss_scale": "log_classes", "steps": 5}
+    recipe = {"r": {"intermediate": {"max_length": 64}, "target": {"max_length": 64}}}
+    plan = plan_study(tmp_path, {**STUDY, "recipes": recipe, "mixtures": {"none": None, "one": tasks, "mixed": mixed}})
+    rows = {row.cells[0]: row.cells[2:4] for row in materials._mixtures(plan.study_plan).rows}
+    assert rows == {
+        "one": ["proportional", "by epochs"],
+        "mixed": ["proportional, 4 batches a step, losses by log classes", "5 steps"],
+    }

@@ -16,7 +16,7 @@ from xstilts.reporting.paper.trainings import INTERMEDIATE, TARGET, Training, Tr
 from xstilts.reporting.paper.works import Works
 from xstilts.reporting.wording import counted, merging
 from xstilts.store.sampling import LOG_CLASSES, Sampling
-from xstilts.store.specs.base import PREPARED, TOKENS
+from xstilts.store.specs.base import MODEL, PREPARED, TOKENS
 from xstilts.store.specs.data import EvaluationDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import MEAN, EmbeddingsSpec, Pooling, RetrievalSpec
 from xstilts.store.specs.models import ModelSpec, PretrainedSpec, TrainingSpec
@@ -218,8 +218,31 @@ def _training(trainings: Trainings, works: Works) -> list[Sentence]:
     said += _best_step(phases)
     if trainings.best_rates:
         rates = _values(trainings.best_rates.values())
-        said.append((f"Learning rates were searched by the score on dev rows; {rates} were the best.",))
+        searched: Sentence = ("Learning rates were searched by the score on dev rows",)
+        if trainings.grid_budgets:
+            within = _values(trainings.grid_budgets)
+            searched += (", by successive halving", works.cite("successive-halving"))
+            searched += (f" within {within} of a training's steps",)
+        said.append((*searched, f"; {rates} were the best."))
+    said += _few_shots(trainings.plan, works)
     return [*said, ("Settings of each training set are in ", SETTINGS, ".")]
+
+
+def _few_shots(plan: StudyPlan, works: Works) -> list[Sentence]:
+    """Return what is trained after the target phase on a few rows of a language."""
+    if not plan.few_shot:
+        return []
+    numbers = sorted({few.shots for few in plan.few_shot})
+    models = (plan.nodes[plan.nodes[few.cell.node].parents[MODEL]].spec for few in plan.few_shot)
+    epochs = _values(task.epochs for spec in models if isinstance(spec, TrainingSpec) for task in spec.tasks)
+    rows = " and ".join(map(str, numbers))
+    return [
+        (
+            f"For few-shot results each target's model is trained further on {rows} rows of each language",
+            works.cite("few-shot"),
+            f", drawn by the seed of the run, for {epochs} epochs; the last step is kept.",
+        )
+    ]
 
 
 def _method(name: str, trainings: Trainings, works: Works) -> Sentence:

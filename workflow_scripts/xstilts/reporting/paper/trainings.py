@@ -99,6 +99,13 @@ class Trainings:
             if isinstance(entry.spec, LearningRatesSpec)
         }
 
+    @cached_property
+    def grid_budgets(self) -> list[float]:
+        """The budgets of the searches of learning rates that have one."""
+        specs = (entry.spec for entry in self.plan.nodes.values())
+        found = {spec.budget for spec in specs if isinstance(spec, LearningRatesSpec) and spec.budget is not None}
+        return sorted(found)
+
     def parameters(self, node: str) -> int | None:
         """Return the parameters of a model that was trained here; None where its manifest is not there any more."""
         try:

@@ -102,12 +102,12 @@ def cost(inputs: Inputs) -> Section | None:
 
 
 def _energy(jobs: Iterable[Provenance]) -> str:
-    """Return what is known of the energy of trainings, as their GPUs' drivers told it."""
-    told = [job.training.joules for job in jobs if job.training and job.training.joules is not None]
-    if not told:
+    """Return what is known of the energy of trainings, as the drivers of their GPUs count it."""
+    known = [job.training.joules for job in jobs if job.training and job.training.joules is not None]
+    if not known:
         return "Energy was not measured."
-    trainings = counted(len(told), "training")
-    return f"GPUs used {sum(told) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
+    trainings = counted(len(known), "training")
+    return f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
 
 
 def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:
