@@ -232,3 +232,17 @@ def test_collapsed_runs_are_in_and_then_left_out(tmp_path):
     for seed in (1, 2):
         only_run.add(("s", "nine"), seed, "xnli", right(en=30, de=20), collapsed=True)
     assert contrast(only_run, "nine", "mnli")["runs_used"].tolist() == ["all"]
+
+
+def test_an_arm_is_compared_on_the_targets_that_it_has(tmp_path):
+    """The mean over targets is none of an arm that lacks one."""
+    made = Predicted(tmp_path, {"xnli": XNLI, "pawsx": PAWSX}, MIXTURES)
+    for arm in (("s", "mnli"), ("s", "nine"), ("s", "none")):
+        for seed in (1, 2):
+            made.add(arm, seed, "xnli", right(en=90, de=60 + seed), 50.0)
+            if arm[1] != "nine":
+                made.add(arm, seed, "pawsx", right(en=90, de=70 + seed), 50.0)
+    rows = collect(made, ["gain over none"])
+    assert {(row["a"], row["target"]) for row in rows.to_dict("records")} == {
+        ("mnli", ""), ("mnli", "xnli"), ("mnli", "pawsx"), ("nine", "xnli"),
+    }  # fmt: skip

@@ -46,17 +46,18 @@ def test_full_training_by_hand(scale):
     assert found.disk == 4 * found.parameters
     matrices = 24 * 12 * 1024 * 1024
     assert found.weights == 4 * found.parameters + 2 * matrices
-    assert found.tokens == 12_000 * 32 * 256
-    # both products of attention at 256 positions
-    attention = 24 * 2 * 2 * 256 * 1024
+    assert found.tokens == 12_000 * 32 * 45
+    # both products of attention at 45 positions, the mean that the registry has
+    attention = 24 * 2 * 2 * 45 * 1024
     assert found.operations == pytest.approx(found.tokens * 3 * (2 * matrices + attention))
     # Korthikanti et al. with norms in float32: 38 bytes a hidden number and layer
     assert found.activations == pytest.approx(32 * 256 * 24 * 1024 * 38)
-    # 8,192 positions at once: products, then the bytes of AdamW, of copies, and of what the layers keep
-    traffic = 40 * found.trained + 2 * (2 * 32 * 256 * 24 * 1024 * 38 + 2 * matrices + 3 * 2 * matrices)
+    # products, then the bytes of AdamW, of copies, and of what the layers keep; or on a fast GPU launches
+    traffic = 40 * found.trained + 2 * (2 * 32 * 45 * 24 * 1024 * 38 + 2 * matrices + 3 * 2 * matrices)
     seconds = found.operations / (0.7 * 312e12) + 12_000 * traffic / 2.039e12
     assert found.hours(GPU_TYPES["a100-80"], "bfloat16") == pytest.approx(seconds / 3600)
-    assert found.certainty == "bounded"
+    assert found.hours(GPU_TYPES["h200"], "bfloat16") == pytest.approx(12_000 * 2880 * 5e-6 / 3600)
+    assert found.certainty == "typical"
     less, _ = of(scale, "intermediate", "xlm-roberta-large.jiant.mnli.s1", max_tokens_per_device=4096)
     assert less.activations == found.activations / 2
     one, _ = of(scale, "intermediate", "xlm-roberta-large.jiant.mnli.s1", max_tokens_per_device=8)
@@ -74,7 +75,7 @@ def test_adapter_by_hand(scale):
     assert found.weights == 2 * body + 4 * (adapter + head)
     assert found.disk == 4 * found.trained and found.optimiser == 8 * found.trained
     # no gradients of the matrices, but both sides of attention
-    attention = 48 * 2 * 2 * 384 * 4096
+    attention = 48 * 2 * 2 * 215 * 4096
     assert found.operations == pytest.approx(found.tokens * (2 * 2 * matrices + 3 * attention))
     search, _ = of(scale, "learning_rates", "xlm-roberta-xxl.lora.squad_v1.intermediate")
     # the study's `grid_budget`, in place of three whole trainings
@@ -86,7 +87,8 @@ def test_mixture_by_hand(scale):
     found, node = of(scale, "intermediate", "xlm-roberta-large.jiant.nine.s1")
     rows = {"anli_plus": 400_000, "mnli": 392_702, "qqp": 363_846, "squad_v1": 87_599, "squad_v2": 130_319,
             "hellaswag": 39_905, "ccg": 50_000, "cosmosqa": 25_262, "commonsenseqa": 9_741}  # fmt: skip
-    tokens = {"squad_v1": 384, "squad_v2": 384, "hellaswag": 4 * 256, "cosmosqa": 4 * 256, "commonsenseqa": 5 * 256}
+    tokens = {"squad_v1": 215, "squad_v2": 213, "hellaswag": 216, "cosmosqa": 466, "commonsenseqa": 113, "mnli": 45,
+              "qqp": 34}  # fmt: skip
     mean = sum(number * tokens.get(task, 256) for task, number in rows.items()) / sum(rows.values())
     assert found.tokens == pytest.approx(12_000 * 32 * mean)
     assert found.activations == pytest.approx(32 * 5 * 256 * 24 * 1024 * 38)
@@ -190,6 +192,8 @@ def test_predictions_by_hand(scale):
     found, _ = of(scale, "predictions", "xlm-roberta-large.jiant.none.s1.xnli")
     matrices, attention = 24 * 12 * 1024 * 1024, 24 * 2 * 2 * 256 * 1024
     assert found.tokens == 15 * 5010 * 256 and found.trained == found.gradients == found.disk == 0
+    # matrices in the type of products
+    assert found.weights == found.loaded - 2 * matrices
     assert found.operations == pytest.approx(found.tokens * (2 * matrices + attention))
     vectors, node = of(scale, "embeddings", "xlm-roberta-large.jiant.none.s1.tatoeba_after_squad")
     prepared = scale[0].nodes[scale[0].nodes[node.spec.parents["tokens"]].spec.parents["prepared"]].spec

@@ -183,8 +183,13 @@ def dev_scores(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> list[
 
 
 def runs_of(measured: Measured, outcome: Outcome) -> dict[Arm, Runs]:
-    """Return the runs of every arm of the study on an outcome."""
-    return {arm: _runs(measured, arm, outcome) for arm in measured.nodes}
+    """Return the runs of every arm of the study that has all targets of an outcome."""
+    asked = set(outcome.targets)
+    return {
+        arm: _runs(measured, arm, outcome)
+        for arm, of_seeds in measured.nodes.items()
+        if all(asked <= set(of_targets) for of_targets in of_seeds.values())
+    }
 
 
 def _runs(measured: Measured, arm: Arm, outcome: Outcome) -> Runs:

@@ -99,9 +99,19 @@ def comparisons(plan: StudyPlan, rows: Rows) -> list[Comparison]:
 
 
 def of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
-    """Return the comparisons of arms that the study has; a recipe need not be that of every model."""
-    arms = {Arm(cell.model, cell.recipe, cell.mixture) for cell in plan.cells}
-    return [one for one in found if all(arm in arms for side in (*one.first, *one.second) for arm in side.arms)]
+    """Return the comparisons of arms that the study has, on targets that they have.
+
+    A recipe need not be that of every model, and not every target can be put to a model as prompts.
+    """
+    targets: dict[Arm, set[str]] = {}
+    for cell in plan.cells:
+        targets.setdefault(Arm(cell.model, cell.recipe, cell.mixture), set()).add(cell.target)
+
+    def is_there(one: Comparison) -> bool:
+        asked = set(one.outcome.targets)
+        return all(asked <= targets.get(arm, set()) for side in (*one.first, *one.second) for arm in side.arms)
+
+    return [one for one in found if is_there(one)]
 
 
 def smallest_on(scale: str, smallest: float) -> float:

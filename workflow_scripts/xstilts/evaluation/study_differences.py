@@ -182,6 +182,8 @@ def _rows_of(first: Outputs, second: Outputs, shared: Common, differs: Differs) 
     smallest = min(study.plan.answer.smallest if study.plan.answer else SMALLEST for study in studies)
     for arm in shared.arms:
         for outcome in found:
+            if any(arm not in runs for runs in pair.runs(outcome)):
+                continue
             yield from _rows(pair, arm, outcome, smallest, differs)
 
 

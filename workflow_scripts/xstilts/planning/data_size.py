@@ -16,7 +16,7 @@ from xstilts.store.specs.base import DATA, MEMBER, PREPARED
 from xstilts.store.specs.data import DataSpec, EvaluationDataSpec, PreparedSpec, TokensSpec, TrainingDataSpec, UnionSpec
 
 # how well a size is known, the best first
-MEASURED, BOUNDED, ASSUMED = CERTAINTY = ("measured", "bounded", "assumed")
+MEASURED, TYPICAL, BOUNDED, ASSUMED = CERTAINTY = ("measured", "typical", "bounded", "assumed")
 # rows of a data set, and of a language of an evaluation set, whose number nobody states
 _UNKNOWN_ROWS, _UNKNOWN_TEST_ROWS = 50_000, 1000
 
@@ -30,8 +30,8 @@ class DataSize:
         tokens: mean number of tokens of a row, those of all its inputs together.
         inputs: inputs of the model that a row becomes at most.
         longest: tokens of the longest input; where that is not known, of the longest that there may be.
-        certainty: ``measured`` in tokens that exist, ``bounded`` by published rows and the longest text, or ``assumed``
-            where no rows are published.
+        certainty: ``measured`` in tokens that exist; ``typical`` where the registry has rows and their mean tokens;
+            ``bounded`` by published rows and the longest text, or ``assumed`` where no rows are published.
         mask_rate: share of the tokens that a language model predicts, of prompts at most; 0 where the form is another.
     """
 
@@ -53,7 +53,10 @@ def training_size(tokens: Node, plan: Plan, registry: Registry, results: Path) -
         longest = split.longest or longest
         return DataSize(rows, split.tokens / split.instances, inputs, longest, MEASURED, mask_rate)
     rows, stated = _rows(prepared, plan, registry)
-    return DataSize(rows, _row_tokens(spec, inputs), inputs, longest, BOUNDED if stated else ASSUMED, mask_rate)
+    most, usual = _row_tokens(spec, inputs), _usual_tokens(prepared, plan, registry)
+    known = BOUNDED if usual is None else TYPICAL
+    mean = most if usual is None else min(usual, most)
+    return DataSize(rows, mean, inputs, longest, known if stated else ASSUMED, mask_rate)
 
 
 def evaluation_size(tokens: Node, plan: Plan, results: Path) -> DataSize:
@@ -124,6 +127,13 @@ def _rows(spec: PreparedSpec, plan: Plan, registry: Registry) -> tuple[int, bool
         task = registry.of(plan.study.source).tasks[spec.task]
         total = task.published("train", spec.language)
     return int(min(_UNKNOWN_ROWS if total is None else total, limit)), total is not None
+
+
+def _usual_tokens(spec: PreparedSpec, plan: Plan, registry: Registry) -> float | None:
+    """Return the mean tokens that rows of a task usually have; None where nobody has counted them."""
+    if isinstance(spec, UnionSpec) or _is_tiny(spec, plan):
+        return None
+    return registry.of(plan.study.source).tasks[spec.task].tokens
 
 
 def _is_tiny(spec: PreparedSpec, plan: Plan) -> bool:

@@ -299,6 +299,7 @@ def _work(
         kept = shape.activations(positions, length, product, None)
         limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
         # the batches of a step are computed one after the other
+        batches = spec.sampling.tasks_per_step
         passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
         # a number of a matrix is read for its product, and read and written once more where there is a copy
         weights = product * shape.matrices + 3 * copies

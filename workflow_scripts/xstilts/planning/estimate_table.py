@@ -14,7 +14,7 @@ _HEADER = ("params", "trained", "at once", "again", "device", "host", "disk", "t
 _WIDTHS = (6, 7, 7, 5, 6, 5, 6, 6, 7, 4, 7)
 _LINE = 120
 _NAME = _LINE - sum(_WIDTHS) - len(_WIDTHS)
-_MARKS = {"measured": "", "bounded": "~", "assumed": "?"}
+_MARKS = {"measured": "", "typical": "=", "bounded": "~", "assumed": "?"}
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _explanation(gpu_type: GpuType, models: int, few_shots: int) -> str:
         f" or a kernel every {1e6 * gpu_type.launch:.1f} microseconds, whichever takes longer. FLOPs: Kaplan et al."
         " 2020, section 2.1, and attention. A training is taken to go to its end, and its evaluations on dev rows are"
         " left out.",
-        "~: rows as published and texts as long as may be, upper bounds, for the tokens are not made. ?: so, and rows"
-        " that nobody states.",
+        "Where tokens are not made, =: rows as published, with as many tokens as was counted for XLM-R; ~: texts as"
+        " long as may be, upper bounds; ?: so, and rows that nobody states.",
         *([shots] if few_shots else []),
         f"Parameters of {counted(models, 'model')}, built on the meta device: as the formula has them.",
     )

@@ -185,7 +185,14 @@ def _task_in_miniature(task: Task, languages: Mapping[str, Any]) -> Task:
     )
     scoring = "squad" if task.scoring == "mlqa" else task.scoring
     return replace(
-        task, languages=renamed(task.languages), codes={}, rows={}, versions={}, sources=sources, scoring=scoring
+        task,
+        languages=renamed(task.languages),
+        codes={},
+        rows={},
+        tokens=None,
+        versions={},
+        sources=sources,
+        scoring=scoring,
     )
 
 

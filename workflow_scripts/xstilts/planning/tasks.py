@@ -103,6 +103,7 @@ class Task:
     citation: str | None
     bibtex: tuple[str, ...]
     rows: Mapping[str, int | Mapping[str, int]]
+    tokens: float | None
     versions: Mapping[str, Mapping[str, Mapping[str, int | None]] | None]
     sources: tuple[Source, ...]
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from xstilts.evaluation.trainings import merged
 from xstilts.reporting import paragraph
-from xstilts.reporting.paper import data, statistics
+from xstilts.reporting.paper import data, prompts, statistics
 from xstilts.reporting.paper.prose import Cite, See, Sentence, listed, semicolons
 from xstilts.reporting.paper.settings import method, number
 from xstilts.reporting.paper.trainings import INTERMEDIATE, TARGET, Training, Trainings
@@ -37,6 +37,7 @@ def sentences(trainings: Trainings, estimates: pd.DataFrame, works: Works) -> li
     return [
         *_made_up(plan),
         *_phases(plan, works),
+        *prompts.sentences(plan, works),
         *_models(trainings, works),
         *_mixtures(trainings, works),
         *_training(trainings, works),
