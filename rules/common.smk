@@ -289,7 +289,7 @@ def unlock():
             runs.unlock(Path.cwd())
     except UserError as error:
         # Snakemake will say no more than that there is one
-        logger.warning(error)
+        logger.warning(str(error))
 
 
 def register_run():

@@ -11,7 +11,7 @@ from xstilts.commands import main
 from xstilts.store import manifest, provenance
 from xstilts.store.metrics import files_of, read
 
-from tests.builders.plans import named
+from tests.builders.plans import named, node_of
 from tests.builders.projects import ROOT, Project
 
 
@@ -75,7 +75,7 @@ def test_mined_pairs_are_one_to_one_and_half_of_the_sentences_is_scored(tiny):
 
 
 def test_the_language_model_head_is_the_pretrained_one_and_tied(tiny):
-    (node,) = tiny.plan().stage("intermediate").values()
+    node = node_of(tiny.plan(), "intermediate", "tiny.quick.four.s1")
     heads = load_file(tiny.results / node.id / "heads.safetensors")
     own = {name for name in heads if name.startswith("text.")}
     assert own and not any("decoder.weight" in name for name in own)
@@ -89,7 +89,7 @@ def test_a_loss_is_no_part_of_a_mean_in_percent(tiny):
     table = pd.read_csv(tiny.results / "studies/study/latest/tables/main.csv")
     row = (tiny.results / "studies/study/latest/tables/main.md").read_text().splitlines()[4]
     shown = float(row.split("|")[-2].strip(" †‡!"))
-    part = table[(table["mixture"] == "none") & (table["metric"] != "loss")]
+    part = table[(table["model"] == "tiny") & (table["mixture"] == "none") & (table["metric"] != "loss")]
     assert shown == pytest.approx(part["zero_shot"].mean(), abs=0.051)
 
 
@@ -138,3 +138,17 @@ def test_trainings_leave_metrics_that_curves_prints(tiny, monkeypatch, capsys):
     assert main(["curves"]) == 0
     shown = capsys.readouterr().out
     assert all(tiny.plan().made.names[node.id][0] in shown for node in trained)
+
+
+def test_merged_mixed_prompted_and_few_shot_arms_are_in_the_tables(tiny):
+    tables = tiny.results / "studies/study/latest/tables"
+    main = pd.read_csv(tables / "main.csv")
+    arms = {(row.model, row.recipe, row.mixture) for row in main.itertuples()}
+    assert arms == {
+        *(("tiny", "quick", mixture) for mixture in ("none", "four", "mixed", "merged")),
+        ("tiny_decoder", "prompted", "none"),
+    }
+    prompted = set(main[main["recipe"] == "prompted"]["target"])
+    assert prompted == {"xnli", "xquad"}
+    few = pd.read_csv(tables / "few_shot.csv")
+    assert set(few["shots"]) == {0, 8} and set(few["mixture"]) == {"none", "four", "mixed", "merged"}

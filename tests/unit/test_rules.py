@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
+from xstilts.hardware import Hardware
 
 RULES = Path(__file__).parents[2] / "rules"
 # of those that may be jobs of Slurm's
@@ -88,3 +89,15 @@ def test_a_job_that_would_end_as_before_is_not_started_again(tmp_path, place, is
 def test_a_job_with_gpus_is_on_one_node():
     for body in re.findall(r"^    resources:\n((?:        .*\n)+)", JOB_RULES, re.M):
         assert "gpu=" not in body or "nodes=1" in body
+
+
+@pytest.mark.parametrize(("kernels", "added"), [(False, []), (True, ["--reproducible-kernels"])])
+def test_a_training_is_told_what_the_settings_say(kernels, added):
+    text = re.search(r"^def hardware\(stage\):\n(?:    .*\n|\n)+", (RULES / "common.smk").read_text(), re.M)[0]
+    settings = SimpleNamespace(hardware=Hardware(200, True), checkpoint_seconds=60, reproducible_kernels=kernels)
+    names = {"settings": settings, "node": lambda *_: None, "memory_plan_of": lambda *_: None}
+    exec(text, names)
+    options = names["hardware"]("targets")(SimpleNamespace(), SimpleNamespace(gpu=1))
+    assert options == [
+        "--max-tokens-per-device", "200", "--gradient-checkpointing", "--checkpoint-seconds", "60", *added,
+    ]  # fmt: skip

@@ -76,9 +76,9 @@ def test_made_up_data_on_a_cpu(folder, capsys):
     ("study", "arguments", "said"),
     [
         (
-            ROOT / "studies/tiny.yaml",
+            ROOT / "tests/studies/matrix.yaml",
             ["--run-sd", "1"],
-            "tiny.yaml: compares nothing in percent in languages that count; state",
+            "matrix.yaml: compares nothing in percent in languages that count; state",
         ),
         (
             ROOT / "studies/miniature_worlds.yaml",
