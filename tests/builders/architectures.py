@@ -46,7 +46,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma4": ("gemma", {"text_config": _GEMMA_4, "vision_config": _IMAGES, "audio_config": None}),
     "gemma4_text": ("gemma", _GEMMA_4),
     "gpt_oss": ("qwen", {**_MIXED, "num_local_experts": 4}),
-    "granite": ("qwen", _DECODER),
+    "granite": ("qwen", {**_DECODER, "logits_scaling": 8.0}),
     "jais2": ("qwen", _DECODER),
     "llama4": ("qwen", {"text_config": _LLAMA_4, "vision_config": {**_IMAGES, "intermediate_size": 64,
                "vision_output_dim": 16, "projector_input_dim": 16, "projector_output_dim": 16}}),

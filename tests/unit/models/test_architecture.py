@@ -13,7 +13,7 @@ from xstilts.commands import main
 from xstilts.errors import UserError
 from xstilts.model_config import BOTH_WAYS
 from xstilts.models import adapters, architecture
-from xstilts.models.backbone import load_backbone
+from xstilts.models.backbone import language_head, load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, save_model, tensors
 from xstilts.store.specs.models import BIDIRECTIONAL
@@ -45,6 +45,24 @@ def folders(tmp_path_factory):
         made[kind] = tmp_path_factory.mktemp(kind)
         write_architecture(kind, made[kind])
     return {**made, **{f"{kind}-encoder": made[kind] for kind in ("t5gemma", "umt5")}}
+
+
+# with a language-model head of their own, to which none of their inputs but text is needed
+DECODERS = [kind for kind, (family, _) in ARCHITECTURES.items() if family in ("qwen", "gemma")]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DECODERS if kind not in READ_IMAGES])
+def test_language_head_gives_the_scores_of_the_whole_model(folders, kind):
+    """With the factors and bounds of its type."""
+    whole = transformers.AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
+    backbone = load_backbone(folders[kind]).eval()
+    head = language_head(folders[kind], backbone).eval()
+    ids = torch.arange(4, 16).reshape(2, 6)
+    inputs = {"ids": ids, "mask": torch.ones_like(ids), "labelled": torch.ones_like(ids, dtype=torch.bool)}
+    with torch.inference_mode():
+        scores = head(backbone(inputs), inputs, 2)
+        expected = whole(input_ids=ids, attention_mask=inputs["mask"]).logits.flatten(0, 1)
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PARTS)

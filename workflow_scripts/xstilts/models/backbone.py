@@ -318,8 +318,9 @@ def _head_on(model: Any, backbone: Backbone) -> heads.LanguageHead:
     if backbone.family == "masked":
         layers = [layer for name, layer in model.named_children() if name != model.base_model_prefix]
     config = model.config.get_text_config()
-    # T5's factor (``scale_decoder_outputs``), and the bound of Gemma's scores
+    # the factors of T5 (``scale_decoder_outputs``), Cohere and Granite, and the bound of Gemma's scores
     factor = config.hidden_size**-0.5 if getattr(config, "scale_decoder_outputs", False) else 1.0
+    factor *= getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
     bound = getattr(config, "final_logit_softcapping", None)
     return heads.LanguageHead(layers[0] if len(layers) == 1 else nn.Sequential(*layers), factor, bound)
 
