@@ -140,9 +140,10 @@ def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence
     }
 
 
-def _task_flags(row: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Return the flags of each task of a row."""
-    return {task: {name: row[f"{task}.{name}"] for name in marks.FLAGS} for task in tasks}
+def _task_flags(row: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the flags of each task of a row, with the row's method."""
+    method = {"method": row["method"]}
+    return {task: method | {name: row[f"{task}.{name}"] for name in marks.FLAGS} for task in tasks}
 
 
 def _benchmark_cells(frame: pd.DataFrame, tasks: Sequence[str], shared: str) -> Cells:
