@@ -125,6 +125,10 @@ def _plan_prompts(plan: Plan, evaluation: EvaluationPlanner, model: str, base: N
     """Plan the arms of a model that answers prompts, on the targets that can be put to it as such."""
     study, use = plan.study, plan.study.models[model]
     left_out = [name for name in study.targets if not evaluation.can_prompt(name)] if use.prompted else []
+    mixtures = [name for name in use.mixtures if name != NONE]
+    if use.prompted and mixtures:
+        by = " and ".join(use.prompted)
+        plan.notes.append(f"models.{model}: by {by} nothing is trained, so not on {', '.join(mixtures)} either")
     for recipe in use.prompted:
         if left_out:
             note = f"recipes.{recipe}: without {', '.join(left_out)}, whose tasks have no `prompt`"
