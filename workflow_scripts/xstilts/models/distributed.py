@@ -8,7 +8,7 @@ batch. A process alone is a group of one, for which nothing here does anything.
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,8 +22,8 @@ from xstilts.models import stacks
 # what both say where there is none
 _GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 _NO_GPU = ("", "-1", "NoDevFiles")
-# how long a process waits for the others: in the midst of a step, and where the first one reads or writes the files of
-# a whole model, or of its optimiser, while the others wait
+# how long a process waits for the others: in the midst of a step, and where one reads or writes the files of a model or
+# of its optimiser while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
 
 
@@ -63,6 +63,18 @@ class Group:
         torch.distributed.broadcast_object_list(values, group=self.slow)
         return values[0]
 
+    def all(self, value: Any) -> list[Any]:
+        """Return the values of all processes, by rank."""
+        if self.size == 1:
+            return [value]
+        values = [None] * self.size
+        torch.distributed.all_gather_object(values, value, group=self.slow)
+        return values
+
+    def with_own_connections(self) -> "Group":
+        """Return the same processes with connections that a thread has for itself; all call it."""
+        return self if self.size == 1 else replace(self, slow=_slow_connections())
+
     def wait(self) -> None:
         """Wait until all processes are here, the first of which may have written or read many files."""
         if self.size > 1:
@@ -83,8 +95,11 @@ def join(size: int) -> Group:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "nccl"
     torch.distributed.init_process_group(backend, timeout=_TIMEOUT)
-    slow = torch.distributed.new_group(backend="gloo", timeout=_SLOW_TIMEOUT)
-    return Group(int(os.environ["RANK"]), size, slow)
+    return Group(int(os.environ["RANK"]), size, _slow_connections())
+
+
+def _slow_connections() -> Any:
+    return torch.distributed.new_group(backend="gloo", timeout=_SLOW_TIMEOUT)
 
 
 def lost(error: RuntimeError) -> str | None:
@@ -162,6 +177,13 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     from torch.distributed.tensor import DTensor
 
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return what this process holds of a tensor: its shard, or all where it is no shard; in the same memory."""
+    from torch.distributed.tensor import DTensor
+
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def alike(value: torch.Tensor, example: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +38,7 @@ from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training import gradient_conflict, loss_scale, memory
-from xstilts.training.checkpoints import resume, save_checkpoint
+from xstilts.training.checkpoints import Writer, resume
 from xstilts.training.dev_scores import dev_scores, macro_score
 from xstilts.training.interruption import Interruption
 from xstilts.training.metrics import StepMetrics
@@ -221,18 +220,18 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     ended = _has_ended(spec, state)
     if run.device.type == "cuda" and not ended:
         memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
-    saved_at = time.monotonic()
     with (
         Progress(schedule.steps, state["step"]) as progress,
         StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
         Interruption() as signals,
+        Writer(workplace, identity, run.hardware.checkpoint_seconds, group) as checkpoint,
     ):
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
                 taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
                     model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
-                    lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
+                    lambda: (signals.received, checkpoint.is_due()),
                 )  # fmt: skip
             interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
@@ -242,13 +241,14 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
+                # main memory has either its copies or the best weights, of which it may need those that are deleted now
+                checkpoint.wait()
                 ended = _evaluate(run, model, step + 1, state, workplace)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
                 beside = [_best(workplace, best)] if best else []
-                save_checkpoint(workplace, identity, model, optimiser, state, beside, group)
-                saved_at = time.monotonic()
+                checkpoint.save(model, optimiser, state, beside)
             if interrupted:
                 raise TerminatedError(f"interrupted; saved at step {step + 1}, from which the next run continues")
             if ended:
