@@ -270,7 +270,9 @@ def _metrics(run: Run, workplace: Path) -> Path | None:
 def _start(run: Run) -> Model:
     """Return the model before the first step, on the device, in training mode."""
     spec = run.spec
-    backbone = adapters.load(run.folders, spec.numerics)
+    # a process converts its shards alone; but adapters are merged, and fresh ones drawn, in the type of the training
+    as_stored = run.group.size > 1 and len(run.folders) == 1 and not spec.method.is_adapter
+    backbone = adapters.load(run.folders, spec.numerics, as_stored)
     adapters.inject(backbone, spec.method, spec.seed)
     heads = {task.task: make_head(task, backbone, spec.seed, run.base) for task in run.tasks}
     model = Model(backbone, heads, spec.numerics.precision)
@@ -281,7 +283,10 @@ def _start(run: Run) -> Model:
         architecture.recompute_layers(backbone.transformer)
     if spec.optimisation.compile:
         stacks.compile_layers(backbone.transformer)
-    return _placed(run, model).train()
+    model = _placed(run, model)
+    if as_stored:
+        backbone.to(getattr(torch, spec.numerics.dtype))
+    return model.train()
 
 
 def _load(run: Run, folder: Path) -> Model:
