@@ -192,8 +192,9 @@ def stepped(model, optimiser):
 
 @pytest.fixture
 def small():
-    """A model, and its optimiser after a step."""
+    """A model, a number among its weights, and its optimiser after a step."""
     model = nn.Linear(3, 2)
+    model.factor = nn.Parameter(torch.tensor(1.0))
     optimiser = torch.optim.AdamW(model.parameters())
     stepped(model, optimiser)
     return model, optimiser
@@ -213,7 +214,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(small, tmp_path, monkeyp
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-000000001"]
     assert resume(tmp_path, "run", model, optimiser, Group()) == {"step": 1, "losses": []}
     assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
-    assert [state["step"] for state in optimiser.state.values()] == [1, 1]
+    assert [state["step"] for state in optimiser.state.values()] == [1, 1, 1]
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run(small, tmp_path, monkeypatch):

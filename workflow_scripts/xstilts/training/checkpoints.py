@@ -78,7 +78,7 @@ class Writer:
         return time.monotonic() - self._saved_at >= self._seconds
 
     def wait(self) -> None:
-        """Wait until the last checkpoint is written.
+        """Wait until the last checkpoint is written: its copies are in memory no more, nor is the oldest one needed.
 
         Raises:
             OSError: if it could not be, or what else the thread has failed with.

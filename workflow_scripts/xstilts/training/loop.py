@@ -241,7 +241,6 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
-                # main memory has either its copies or the best weights, of which it may need those that are deleted now
                 checkpoint.wait()
                 ended = _evaluate(run, model, step + 1, state, workplace)
             if interrupted or (due and not last and not ended):

@@ -62,8 +62,9 @@ def shapes(paths: Sequence[Path]) -> dict[str, tuple[int, ...]]:
     with _opened(paths) as opened:
         for content in opened:
             for name in content.keys():  # noqa: SIM118
-                rows, *rest = content.get_slice(name).get_shape()
-                found[name] = (found.get(name, (0,))[0] + rows, *rest)
+                shape = content.get_slice(name).get_shape()
+                rows = [found.get(name, (0,))[0] + size for size in shape[:1]]
+                found[name] = (*rows, *shape[1:])
     return found
 
 
