@@ -7,39 +7,12 @@ import torch
 from xstilts.errors import UserError
 from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
-from xstilts.models.model import Model
 from xstilts.training import loop, memory
 from xstilts.training.step import Batches, make_optimiser
 
 from tests.builders.models import CPU
 from tests.builders.plans import node_of
 from tests.builders.training import run
-
-
-@pytest.fixture
-def small_device(monkeypatch):
-    """Let a model compute at most so many positions at once, or eight times as many where layers are computed again."""
-
-    def limit(positions, again=8):
-        real, seen = Model.forward, []
-
-        def forward(self, task, inputs, instances):
-            seen.append(inputs["ids"].numel())
-            checkpoints = any(vars(module).get("gradient_checkpointing") for module in self.modules())
-            if self.training and seen[-1] > positions * (again if checkpoints else 1):
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
-            return real(self, task, inputs, instances)
-
-        monkeypatch.setattr(Model, "forward", forward)
-        return seen
-
-    return limit
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """Let few tokens be so few that tests have more."""
-    monkeypatch.setattr("xstilts.hardware._FEW", 100)
 
 
 def noted(place):

@@ -203,7 +203,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     Args:
         run: what is trained.
         peak: the peak learning rate.
-        workplace: folder for checkpoints.
+        workplace: folder for checkpoints, the work directory or in it.
 
     Returns:
         The model in evaluation mode, and the state at the end.
@@ -263,7 +263,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
 
 def _metrics(run: Run, workplace: Path) -> Path | None:
     """Return the file for the metrics; None in a process that does not write."""
-    part = "" if workplace == run.workplace else workplace.name
+    part = ".".join(workplace.relative_to(run.workplace).parts)
     return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
 
 
