@@ -224,7 +224,9 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     saved_at = time.monotonic()
     with (
         Progress(schedule.steps, state["step"]) as progress,
-        StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
+        StepMetrics(
+            _metrics(run, workplace), schedule.steps, state["step"], model.backbone, run.device, group.size
+        ) as metrics,
         Interruption() as signals,
     ):
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
@@ -242,12 +244,14 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
-                ended = _evaluate(run, model, step + 1, state, workplace)
+                with metrics.paused():
+                    ended = _evaluate(run, model, step + 1, state, workplace)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
                 beside = [_best(workplace, best)] if best else []
-                save_checkpoint(workplace, identity, model, optimiser, state, beside, group)
+                with metrics.paused():
+                    save_checkpoint(workplace, identity, model, optimiser, state, beside, group)
                 saved_at = time.monotonic()
             if interrupted:
                 raise TerminatedError(f"interrupted; saved at step {step + 1}, from which the next run continues")

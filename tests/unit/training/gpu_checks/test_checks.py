@@ -5,7 +5,14 @@ import math
 import pytest
 from xstilts.training.gpu_checks import checks
 from xstilts.training.gpu_checks.checks import (
-    DIFFERS, EQUAL, MET, MISSED, NOT_JUDGED, Check, equality, largest_difference,
+    DIFFERS,
+    EQUAL,
+    MET,
+    MISSED,
+    NOT_JUDGED,
+    Check,
+    equality,
+    largest_difference,
 )  # fmt: skip
 
 from tests.builders.gpu_checks import machine
