@@ -78,8 +78,8 @@ def _run_parts(scratch: Path, results: Path, is_dry_run: bool) -> dict[str, list
         if not is_dry_run:
             (gpu,) = (check.measured for check in found["environment"] if check.what == GPU)
             path = report.write(found, gpu, results)
-    if not is_dry_run and path is not None:
-        _print(f"{path}: written")
+    if not is_dry_run:
+        _print(f"{path}: written" if path else "nothing is kept, for there are no rates; mend that part, and run again")
     return found
 
 
