@@ -25,6 +25,10 @@ _NO_GPU = ("", "-1", "NoDevFiles")
 # how long a process waits for the others: in the midst of a step, and where the first one reads or writes the files of
 # a whole model, or of its optimiser, while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
+# what gloo and NCCL say of a process that has ended
+_HAS_ENDED = re.compile(
+    "Connection (closed|reset) by|Broken pipe|Connection refused|remote process exited|ncclRemoteError"
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def lost(error: RuntimeError) -> str | None:
     An empty text is said of a process that has ended: whoever waits for it knows why.
     """
     text = str(error)
-    if re.search(r"Connection (closed|reset) by|Broken pipe|Connection refused", text):
+    if _HAS_ENDED.search(text):
         return ""
     if re.search(r"Timed out|timed out|timeout", text):
         return f"processes waited in vain for one another: {text.splitlines()[0]:.200}"
