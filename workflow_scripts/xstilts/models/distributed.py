@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -25,6 +25,7 @@ _NO_GPU = ("", "-1", "NoDevFiles")
 # how long a process waits for the others: in the midst of a step, and where the first one reads or writes the files of
 # a whole model, or of its optimiser, while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
+M = TypeVar("M", bound=nn.Module)
 # what gloo and NCCL say of a process that has ended
 _HAS_ENDED = re.compile(
     "Connection (closed|reset) by|Broken pipe|Connection refused|remote process exited|ncclRemoteError"
@@ -125,6 +126,25 @@ def device() -> torch.device:
             " and a torch that fit each other, or set CUDA_VISIBLE_DEVICES to nothing to compute on the CPU"
         ) from None
     return torch.device("cuda")
+
+
+def placed(model: M, device: torch.device, reduced: bool) -> M:
+    """Return a model, moved to a device.
+
+    Args:
+        model: the model.
+        device: where it computes.
+        reduced: whether matrices are multiplied in bfloat16.
+
+    Raises:
+        UserError: if it is a GPU that cannot multiply as the recipe says.
+    """
+    if reduced and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(
+            f"recipe: precision: {torch.cuda.get_device_name(device)} does not multiply in bfloat16; set"
+            " `precision: float32`, which gives other results at other paths"
+        )
+    return model.to(device)
 
 
 def shard(model: nn.Module, group: Group, reduced: bool) -> None:

@@ -298,7 +298,7 @@ def _load(run: Run, folder: Path) -> Model:
 
 def _placed(run: Run, model: Model) -> Model:
     distributed.shard(model, run.group, model.reduced)
-    return model.on(run.device)
+    return distributed.placed(model, run.device, model.reduced)
 
 
 def _count(model: Model) -> dict[str, int]:
