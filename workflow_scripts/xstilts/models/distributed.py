@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, first_line
 from xstilts.models import stacks
 
 # how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
@@ -101,7 +101,7 @@ def lost(error: RuntimeError) -> str | None:
     if _HAS_ENDED.search(text):
         return ""
     if re.search(r"Timed out|timed out|timeout", text):
-        return f"processes waited in vain for one another: {text.splitlines()[0]:.200}"
+        return f"processes waited in vain for one another: {first_line(error):.200}"
     return None
 
 
@@ -120,7 +120,7 @@ def device() -> torch.device:
         torch.cuda.init()
     # without CUDA in the build an AssertionError
     except (RuntimeError, AssertionError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise UserError(
             f"this job has a GPU ({given or 'the driver lists it'}), but CUDA does not work: {reason}; install a driver"
             " and a torch that fit each other, or set CUDA_VISIBLE_DEVICES to nothing to compute on the CPU"
@@ -186,6 +186,13 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     from torch.distributed.tensor import DTensor
 
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return what this process has of a tensor: its shard of it, or all."""
+    from torch.distributed.tensor import DTensor
+
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def alike(value: torch.Tensor, example: torch.Tensor) -> torch.Tensor:

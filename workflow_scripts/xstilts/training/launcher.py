@@ -30,7 +30,7 @@ from xstilts.training.interruption import Interruption
 log = logging.getLogger(__name__)
 
 # how a process ends that was asked to, and one that lost the others, of which one has more to say
-_ASKED, LEFT_ALONE = 75, 3
+_ASKED, LEFT_ALONE = os.EX_TEMPFAIL, 3
 # seconds for processes to end by themselves once one has
 _GRACE = 10
 # seconds between two looks, those in which the launchers of all nodes have to be there once the first one is, and those

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import torch
 
-from xstilts.errors import UserError, reading
+from xstilts.errors import UserError, first_line, reading
 from xstilts.hardware import Hardware, may_recompute
 from xstilts.models import architecture, distributed
 from xstilts.models.model import Model
@@ -99,7 +99,7 @@ def fitting(take: Callable[..., T], batches: Batches, step: int, method: str, wo
                 try:
                     return take(model, optimiser, tasks, of_step, rate, settings, group, device, record, *flags)
                 except torch.OutOfMemoryError as error:
-                    lacked = _first_line(error)
+                    lacked = first_line(error)
                 if began:
                     raise UserError(f"the optimiser: {lacked}; lower max_tokens_per_device in config.yaml")
                 # nothing of the step may stay
@@ -191,7 +191,3 @@ def _largest(of_step: Sequence[Batch]) -> tuple[int, int]:
     """Return the positions of a step's largest micro-batch, and of its largest instance."""
     sizes = [(micro.inputs["ids"].size, micro.instances) for batch in of_step for micro in batch.micro_batches]
     return max(size for size, _ in sizes), max(size // instances for size, instances in sizes)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "out of memory")
