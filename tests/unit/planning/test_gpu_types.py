@@ -42,7 +42,7 @@ def test_the_measured_one(tmp_path):
         of_machine("measured", tmp_path)
     leave(tmp_path, gpu="Another", memory=24_000_000_000)
     found = of_machine("measured", tmp_path)
-    assert (found.name, found.memory, found.rate("bfloat16"), found.usable) == ("measured", 24, 650e12, 21.6e9)
+    assert (found.name, found.memory, found.rate("bfloat16"), found.usable) == ("Another", 24, 650e12, 21.6e9)
     leave(tmp_path)
     with pytest.raises(UserError, match="has files of 2 GPUs"):
         of_machine("measured", tmp_path)

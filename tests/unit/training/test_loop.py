@@ -62,6 +62,7 @@ def test_layers_beside_a_prefix_are_not_computed_again(trained, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler, and there is none")
+@pytest.mark.long
 def test_compiled_by_the_recipe_trains_the_same(trained, tmp_path):
     """The same steps up to rounding, at dropout 0: a compiler draws its own random numbers."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec

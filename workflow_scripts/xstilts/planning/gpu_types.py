@@ -82,7 +82,7 @@ def of_machine(name: str, results: Path) -> GpuType:
                 f"config.yaml: gpu_type: measured, but {results / gpu_report.FOLDER} has files of {len(reports)} GPUs;"
                 f" run xstilts check-gpu on one, or name one of {', '.join(GPU_TYPES)}"
             )
-        return _measured(GpuType(MEASURED, 0, 0, 0, 0), reports[0])
+        return _measured(GpuType(reports[0].gpu, 0, 0, 0, 0), reports[0])
     stated = GPU_TYPES[name]
     return next((_measured(stated, report) for report in reports if stated.is_of(report)), stated)
 

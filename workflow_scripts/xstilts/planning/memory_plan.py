@@ -111,6 +111,7 @@ def fault(name: str, found: MemoryPlan, gpu_type: GpuType) -> str | None:
         "kept for the backward pass" if trains else "of a batch": cost.activations,
     }
     sizes = ", ".join(f"{size / 1e9:.1f} GB {what}" for what, size in parts.items() if size >= 5e7)
+    sizes = sizes or "less than 0.1 GB in all"
     if found.fits:
         return f"{name}: needs {on}: {sizes} on each"
     remedies = (
