@@ -96,14 +96,14 @@ def _run_part(name: str, scratch: Path, is_dry_run: bool) -> None:
 
     part = PARTS[name]
     torch.set_num_threads(1)
-    rate = report.numbers(checks.read(parts.rows_of(PARTS["rates"], scratch))).get("bfloat16")
+    throughput = report.numbers(checks.read(parts.rows_of(PARTS["rates"], scratch))).get("bfloat16")
     machine = Machine(
         # no question to the driver: a part may fork processes that use the GPU
         device=torch.device("cpu" if is_dry_run else "cuda"),
         is_dry_run=is_dry_run,
         scratch=scratch,
         expected=expected,
-        rate=None if rate is None else rate * 1e12,
+        throughput=None if throughput is None else throughput * 1e12,
     )
     for check in importlib.import_module(f"xstilts.training.gpu_checks.{part.module}").run(machine):
         checks.write(check, parts.rows_of(part, scratch))

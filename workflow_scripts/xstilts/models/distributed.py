@@ -189,7 +189,7 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
-    """Return what this process has of a tensor: its shard of it, or all."""
+    """Return what this process holds of a tensor: its shard, or all where it is no shard; in the same memory."""
     from torch.distributed.tensor import DTensor
 
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor

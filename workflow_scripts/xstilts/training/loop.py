@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,8 +220,9 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         run.hardware, run.device.type == "cuda",
     )  # fmt: skip
     ended = _has_ended(spec, state)
+    fitting = memory.Fitting(model, optimiser, batches, spec.method.name, run.workplace, group)
     if run.device.type == "cuda" and not ended:
-        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
+        fitting.probe(run.tasks, run.device)
     saved_at = time.monotonic()
     with (
         Progress(schedule.steps, state["step"]) as progress,
@@ -232,10 +234,11 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
-                taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
-                    lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
-                )  # fmt: skip
+                taken = fitting.take(partial(
+                    take_step, model, optimiser, run.tasks, rate=rate, settings=spec.optimisation, group=group,
+                    device=run.device, record=record,
+                    flags=lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
+                ), step, of_step, record)  # fmt: skip
             interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
@@ -260,7 +263,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     if state["since"]:
         _close_losses(state, run.tasks, schedule.steps)
     if stopping:
-        del model, optimiser
+        del model, optimiser, fitting
         model = _load(run, _best(workplace, _best_step(state) or 0))
     return model.eval(), state
 
