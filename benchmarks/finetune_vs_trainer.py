@@ -10,7 +10,7 @@ weights and batches and no dropout? Then the speed.
 whole encoder on QQP, which is learned in fewer steps than the others (40 minutes).
 ``--gpu``: XLM-R Large and XLM-R XXL with random weights, on a GPU.
 Bars: the same losses; 2.5x of (a); parity with (b) at the same precision; 1.3x of (b) in float32 under bfloat16. On a
-GPU 1.3x of (b), and of the card's measured rate of matrix products 45 % (XLM-R Large) and 40 % (XXL with LoRA).
+GPU 1.3x of (b), and of the GPU's measured rate of matrix products 45 % (XLM-R Large) and 40 % (XXL with LoRA).
 """
 
 import argparse
@@ -171,7 +171,7 @@ def utilisation(task: Task, body: nn.Module, machine: Machine, full: bool) -> li
         started = time.perf_counter()
         side.run(GPU_STEPS)
         machine.synchronise()
-        shares.append(done / (time.perf_counter() - started) / machine.rate)
+        shares.append(done / (time.perf_counter() - started) / machine.throughput)
     return shares
 
 
@@ -186,7 +186,7 @@ def large_models(tasks: Sequence[Task], machine: Machine) -> None:
         verdict = machine.judge(statistics.median(values) >= bar)
         sys.stdout.write(f"{what}: {summary(values)}{unit}, bar {bar:g}{unit}: {verdict}\n")
 
-    sys.stdout.write(f"{machine.rate / 1e12:.3g} TFLOP/s in products of bfloat16\n")
+    sys.stdout.write(f"{machine.throughput / 1e12:.3g} TFLOP/s in products of bfloat16\n")
     for task in tasks:
         ratios = speed(task, lambda: made(LARGE, "float32"), machine.device.type, ["bfloat16"])
         write(f"{task.name}: XLM-R Large, ours / (b)", ratios, 1.3)
@@ -221,7 +221,7 @@ def main() -> None:
             sys.stdout.write("no GPU on this machine: nothing was measured\n")
             return
         machine = Machine(torch.device("cuda"), False, folder, expected)
-        large_models(tasks, replace(machine, rate=products(machine, "bfloat16")))
+        large_models(tasks, replace(machine, throughput=products(machine, "bfloat16")))
         return
     sys.stdout.write(f"{THREADS} thread(s)\n")
     for task in tasks:

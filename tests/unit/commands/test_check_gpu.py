@@ -77,6 +77,13 @@ def test_rows_are_printed_and_kept_and_nothing_else_is_left(folder, answered, ca
     assert list((folder / "results/work").glob("*check-gpu*")) == []
 
 
+def test_without_rates_it_says_that_nothing_is_kept(folder, answered, capsys):
+    answered({**FOUND, "rates": [Check("all of it", "out of memory", "comes to its end", NOT_RUN)]})
+    assert commands.main(["check-gpu"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("nothing is kept, for there are no rates")
+    assert gpu_report.of_machine(folder / "results") == []
+
+
 @pytest.mark.parametrize(("verdict", "code"), [(DIFFERS, 1), (MISSED, 0), (NOT_RUN, 0)])
 def test_only_what_has_to_be_equal_makes_it_fail(folder, answered, verdict, code):
     answered({**FOUND, "resuming": [Check("a run", "?", "", verdict)]})

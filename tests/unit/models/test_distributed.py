@@ -183,5 +183,13 @@ def test_a_process_that_has_ended_is_noticed_at_once():
     together(2, leave)
 
 
+def test_what_nccl_says_of_a_process_that_has_ended():
+    text = (
+        "NCCL error in: ProcessGroupNCCL.cpp:2385, remote process exited or there was a network error, NCCL version"
+        " 2.27.5\nncclRemoteError: A call failed possibly due to a network error or a remote process exiting."
+    )
+    assert lost(torch.distributed.DistBackendError(text)) == ""
+
+
 def test_other_errors_are_no_loss():
     assert lost(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")) is None

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, first_line
 from xstilts.models import stacks
 
 # how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
@@ -25,6 +25,11 @@ _NO_GPU = ("", "-1", "NoDevFiles")
 # how long a process waits for the others: in the midst of a step, and where one reads or writes the files of a model or
 # of its optimiser while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
+M = TypeVar("M", bound=nn.Module)
+# what gloo and NCCL say of a process that has ended
+_HAS_ENDED = re.compile(
+    "Connection (closed|reset) by|Broken pipe|Connection refused|remote process exited|ncclRemoteError"
+)
 
 
 @dataclass(frozen=True)
@@ -108,10 +113,10 @@ def lost(error: RuntimeError) -> str | None:
     An empty text is said of a process that has ended: whoever waits for it knows why.
     """
     text = str(error)
-    if re.search(r"Connection (closed|reset) by|Broken pipe|Connection refused", text):
+    if _HAS_ENDED.search(text):
         return ""
     if re.search(r"Timed out|timed out|timeout", text):
-        return f"processes waited in vain for one another: {text.splitlines()[0]:.200}"
+        return f"processes waited in vain for one another: {first_line(error):.200}"
     return None
 
 
@@ -130,12 +135,31 @@ def device() -> torch.device:
         torch.cuda.init()
     # without CUDA in the build an AssertionError
     except (RuntimeError, AssertionError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise UserError(
             f"this job has a GPU ({given or 'the driver lists it'}), but CUDA does not work: {reason}; install a driver"
             " and a torch that fit each other, or set CUDA_VISIBLE_DEVICES to nothing to compute on the CPU"
         ) from None
     return torch.device("cuda")
+
+
+def placed(model: M, device: torch.device, reduced: bool) -> M:
+    """Return a model, moved to a device.
+
+    Args:
+        model: the model.
+        device: where it computes.
+        reduced: whether matrices are multiplied in bfloat16.
+
+    Raises:
+        UserError: if it is a GPU that cannot multiply as the recipe says.
+    """
+    if reduced and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(
+            f"recipe: precision: {torch.cuda.get_device_name(device)} does not multiply in bfloat16; set"
+            " `precision: float32`, which gives other results at other paths"
+        )
+    return model.to(device)
 
 
 def shard(model: nn.Module, group: Group, reduced: bool) -> None:

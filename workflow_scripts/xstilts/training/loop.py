@@ -12,6 +12,7 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     Args:
         run: what is trained.
         peak: the peak learning rate.
-        workplace: folder for checkpoints.
+        workplace: folder for checkpoints, the work directory or in it.
 
     Returns:
         The model in evaluation mode, and the state at the end.
@@ -218,21 +219,24 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         run.hardware, run.device.type == "cuda",
     )  # fmt: skip
     ended = _has_ended(spec, state)
+    fitting = memory.Fitting(model, optimiser, batches, spec.method.name, run.workplace, group)
     if run.device.type == "cuda" and not ended:
-        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
+        fitting.probe(run.tasks, run.device)
     with (
         Progress(schedule.steps, state["step"]) as progress,
-        StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
+        StepMetrics(
+            _metrics(run, workplace), schedule.steps, state["step"], model.backbone, run.device, group.size
+        ) as metrics,
         Interruption() as signals,
         Writer(workplace, identity, run.hardware.checkpoint_seconds, group) as checkpoint,
     ):
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
-                taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
-                    lambda: (signals.received, checkpoint.is_due()),
-                )  # fmt: skip
+                taken = fitting.take(partial(
+                    take_step, model, optimiser, run.tasks, rate=rate, settings=spec.optimisation, group=group,
+                    device=run.device, record=record, flags=lambda: (signals.received, checkpoint.is_due()),
+                ), step, of_step, record)  # fmt: skip
             interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
@@ -241,13 +245,15 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
-                checkpoint.wait()
-                ended = _evaluate(run, model, step + 1, state, workplace)
+                with metrics.paused():
+                    checkpoint.wait()
+                    ended = _evaluate(run, model, step + 1, state, workplace)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
                 beside = [_best(workplace, best)] if best else []
-                checkpoint.save(model, optimiser, state, beside)
+                with metrics.paused():
+                    checkpoint.save(model, optimiser, state, beside)
             if interrupted:
                 raise TerminatedError(f"interrupted; saved at step {step + 1}, from which the next run continues")
             if ended:
@@ -255,14 +261,14 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     if state["since"]:
         _close_losses(state, run.tasks, schedule.steps)
     if stopping:
-        del model, optimiser
+        del model, optimiser, fitting
         model = _load(run, _best(workplace, _best_step(state) or 0))
     return model.eval(), state
 
 
 def _metrics(run: Run, workplace: Path) -> Path | None:
     """Return the file for the metrics; None in a process that does not write."""
-    part = "" if workplace == run.workplace else workplace.name
+    part = ".".join(workplace.relative_to(run.workplace).parts)
     return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
 
 
@@ -298,7 +304,7 @@ def _load(run: Run, folder: Path) -> Model:
 
 def _placed(run: Run, model: Model) -> Model:
     distributed.shard(model, run.group, model.reduced)
-    return model.on(run.device)
+    return distributed.placed(model, run.device, model.reduced)
 
 
 def _count(model: Model) -> dict[str, int]:

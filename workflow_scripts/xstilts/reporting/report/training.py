@@ -107,7 +107,10 @@ def _energy(jobs: Iterable[Provenance]) -> str:
     if not known:
         return "Energy was not measured."
     trainings = counted(len(known), "training")
-    return f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
+    return (
+        f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as the driver of the first one of each"
+        " counts it, times their number."
+    )
 
 
 def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:
