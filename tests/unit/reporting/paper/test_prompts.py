@@ -12,7 +12,7 @@ STUDY = {
     "recipes": {
         "quick": {},
         "zero": {"prompting": {}},
-        "two": {"prompting": {"shots": 2, "length_normalised": True, "max_answer_tokens": 9}},
+        "two": {"prompting": {"examples": 2, "length_normalised": True, "max_answer_tokens": 9}},
     },
     "mixtures": {"none": None},
     "targets": {"xnli": None, "xquad": None},

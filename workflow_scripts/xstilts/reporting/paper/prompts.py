@@ -17,7 +17,7 @@ def sentences(plan: StudyPlan, works: Works) -> list[Sentence]:
 
 
 def _sentence(recipe: str, found: set[Prompting], works: Works) -> Sentence:
-    shots = max(one.shots for one in found)
+    shots = max(one.examples for one in found)
     by_characters = any(one.length_normalised for one in found)
     tokens = max(one.max_answer_tokens or 0 for one in found)
     examples = (
