@@ -59,7 +59,7 @@ def test_training_continues_from_the_targets_model(plan):
     # all four rows are one batch; no rows of the language choose a step
     assert (task.epochs, task.batch_size, trained.early_stopping) == (5, 4, None)
     rows = plan.nodes[plan.nodes[trained.parents[role(TOKENS, "xnli@de")]].spec.parents[PREPARED]].spec
-    assert (rows.train_rows, rows.draw) == (4, 2)
+    assert (rows.train_rows, rows.seed) == (4, 2)
     evaluated = plan.nodes[plan.nodes[predictions.parents[TOKENS]].spec.parents[PREPARED]].spec
     assert list(evaluated.languages) == ["de"]
 

@@ -13,19 +13,13 @@ import tempfile
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.hardware import Hardware
-from xstilts.planning import estimate, model_size
-from xstilts.planning.data_size import MEASURED, DataSize
-from xstilts.planning.estimate import Sizes
+from xstilts.planning.expected import expected
 from xstilts.planning.settings import local
 from xstilts.reporting import gpu_checks
-from xstilts.store.sampling import Sampling
-from xstilts.store.specs.models import IntermediateSpec
 from xstilts.training import devices
 from xstilts.training.gpu_checks import checks, parts, report
 from xstilts.training.gpu_checks.checks import FAILED, GPU, Check
 from xstilts.training.gpu_checks.parts import PARTS
-from xstilts.training.gpu_checks.trainings import LEARNING_RATE, OPTIMISATION, SEED, Expected, Training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,17 +101,3 @@ def _run_part(name: str, scratch: Path, is_dry_run: bool) -> None:
     )
     for check in importlib.import_module(f"xstilts.training.gpu_checks.{part.module}").run(machine):
         checks.write(check, parts.rows_of(part, scratch))
-
-
-def expected(training: Training, hardware: Hardware) -> Expected:
-    """Return what the estimate says of a measured training: bytes on the device at most, and operations of a step."""
-    texts = training.texts
-    lengths = texts.lengths(texts.batch_size * 100)
-    spec = IntermediateSpec(
-        version=1, parents={}, tasks=[training.task], sampling=Sampling(steps=1), learning_rate=LEARNING_RATE,
-        optimisation=OPTIMISATION, method=training.method, numerics=training.numerics, early_stopping=None,
-        warm_start_head=None, seed=SEED,
-    )  # fmt: skip
-    size = DataSize(len(lengths), float(lengths.mean()), 1, int(lengths.max()), MEASURED, 0.0)
-    cost = estimate.of_sizes(spec, Sizes(model_size.read(training.config), [size]), hardware)
-    return Expected(cost.memory, cost.operations)

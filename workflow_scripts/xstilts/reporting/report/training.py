@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting import durations
+from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.report import gradient_conflict
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, arranged, columns
 from xstilts.reporting.wording import counted
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
