@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from xstilts.planning import registry
+from xstilts.errors import UserError
+from xstilts.planning import feasibility, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, PREPARED, TOKENS, role
@@ -70,6 +71,20 @@ def test_rows_are_never_of_the_split_that_is_scored(plan, tmp_path):
     on_dev = plan_study(tmp_path, {**FEW, "targets": {"xnli": {"split": "dev"}}})
     assert not on_dev.few_shot and "xnli: no few-shot results in languages with fewer than 18 rows: de (0), tr (0)" in (
         on_dev.notes
+    )
+
+
+def test_few_shots_without_any_result_are_refused(tmp_path):
+    short = {**FEW, "recipes": {"quick": {phase: {"max_length": 64} for phase in ("intermediate", "target")}}}
+    targets = {"xnli": None, "xquad": None}
+    feasibility.check(plan_study(tmp_path, {**short, "targets": targets}), registry.load(), Indexes(), "s.yaml")
+    without = plan_study(tmp_path, {**short, "targets": {"xquad": None}, "shots": [4]})
+    with pytest.raises(UserError) as error:
+        feasibility.check(without, registry.load(), Indexes(), "s.yaml")
+    assert str(error.value) == (
+        "s.yaml: shots: there would be no result with any (xquad: no few-shot results in languages with fewer than 4"
+        " rows: de (0), tr (0)); leave the key out, or add a target that is trained and has rows in other languages"
+        " than its source language"
     )
 
 

@@ -55,6 +55,10 @@ def test_what_cannot_be_prompted_is_left_out_and_said_once(plan):
     ]
 
 
+def test_mixtures_that_no_prompted_arm_has_are_noted(plan):
+    assert "models.tiny_decoder: by zero and two nothing is trained, so not on mnli either" in plan.notes
+
+
 def test_the_pretrained_model_is_read_and_seeds_draw_examples_alone(plan):
     nodes = named(plan, "predictions")
     zero = nodes["tiny_decoder.zero.none.xnli"]
@@ -87,8 +91,11 @@ def test_other_templates_and_settings_make_other_nodes_and_move_no_other(tmp_pat
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"models": {"tiny_decoder": {"recipes": ["zero"], "mixtures": ["mnli"]}}},
+    [({"models": {"tiny_decoder": {"recipes": ["zero", "quick"], "mixtures": ["mnli"]}}},
       "models.tiny_decoder: the recipe zero trains nothing, so it needs `none` among the mixtures; add it"),
+     ({"models": {"tiny_decoder": {"recipes": ["zero", "two"], "mixtures": ["none", "mnli"]}}},
+      "models.tiny_decoder.mixtures: found 'mnli', but zero and two answer prompts and train nothing; leave the key"
+      " out, or name a recipe that trains beside"),
      ({"recipes": {"quick": {}, "zero": {"prompting": {}, "target": {"epochs": 5}}}, "models": ["tiny_decoder"]},
       "recipes.zero.target: a recipe with `prompting` trains nothing; leave the section out"),
      ({"recipes": {"quick": {}, "zero": {"prompting": {"example": 1}}}, "models": ["tiny_decoder"]},

@@ -123,6 +123,33 @@ def test_what_a_budgeted_search_notes_is_the_nodes(trained, tmp_path, small_devi
     assert memory.resumed(workplace, Hardware(), Group()) != Hardware()
 
 
+def test_a_choice_between_equal_scores_or_after_one_step_is_said(trained, tmp_path, monkeypatch, caplog):
+    plan, results = trained
+    spec = node_of(plan, "learning_rates", "tiny.grid.udpos").spec
+    run = loop.prepare(spec, results, tmp_path, Hardware(), Group())
+    monkeypatch.setattr(learning_rates, "fit", lambda run, rate, workplace: (None, rate))
+    monkeypatch.setattr(learning_rates, "_dev_score", lambda run, model, rate: 50.0)
+    learning_rates.search(run, replace(spec, budget=0.1))
+    assert "learning rates are compared by trainings of one step; raise the recipe's grid_budget above 0.1" in (
+        caplog.text
+    )
+    assert "all 2 learning rates have one score, so the lowest ones are taken; raise the" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(learning_rates, "_dev_score", lambda run, model, rate: 50 + rate)
+    learning_rates.search(replace(run, workplace=tmp_path / "other"), spec)
+    assert not caplog.text
+
+
+def test_trainings_of_one_step_are_noted_when_planned(tmp_path):
+    mixtures = {"short": {"tasks": ["mnli", "squad_v1"], "steps": 16}, "long": {"tasks": ["mnli"], "steps": 1600}}
+    recipes = {"grid": {"intermediate": {"learning_rate": [1e-5, 1e-4]}, "grid_budget": 0.1}}
+    plan = plan_study(tmp_path, {**STUDY, "recipes": recipes, "mixtures": mixtures})
+    assert [note for note in plan.notes if "grid_budget" in note] == [
+        "tiny.grid.short.intermediate: grid_budget 0.1 of 16 steps gives each learning rate one step at first, which"
+        " decides nothing; raise the recipe's grid_budget"
+    ]
+
+
 def test_shorter_schedule_has_the_same_tasks(trained, tmp_path):
     plan, results = trained
     spec = node_of(plan, "learning_rates", "tiny.grid.four.intermediate").spec

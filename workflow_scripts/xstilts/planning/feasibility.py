@@ -1,7 +1,8 @@
 """What a plan asks for and no job can do, as far as it is known beforehand.
 
 Inputs longer than a model reads, attention both ways where it cannot be, prompts for a model that continues no text, a
-language-model head that a model has not, and batches that cannot be divided among the tasks of a step.
+language-model head that a model has not, batches that cannot be divided among the tasks of a step, and few shots
+where there are no rows.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from xstilts.forms import FORMS
 from xstilts.forms.declaration import Answering, Role
 from xstilts.forms.prompting import fields
 from xstilts.model_config import MADE_HERE, positions, predicts_masked, why_not_both_ways
+from xstilts.planning import few_shot
 from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
@@ -43,6 +45,17 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
     _check_heads(plan, indexes, location)
     _check_batches(plan, location)
+    _check_few_shots(plan, location)
+
+
+def _check_few_shots(plan: Plan, location: str) -> None:
+    """Refuse few shots where no arm has a result with any."""
+    if plan.study.shots and not plan.few_shot:
+        reasons = "; ".join(note for note in plan.notes if few_shot.NO_RESULTS in note)
+        raise UserError(
+            f"{location}: shots: there would be no result with any{f' ({reasons})' if reasons else ''}; leave the key"
+            " out, or add a target that is trained and has rows in other languages than its source language"
+        )
 
 
 def _check_batches(plan: Plan, location: str) -> None:

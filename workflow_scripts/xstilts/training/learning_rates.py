@@ -41,6 +41,7 @@ def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
         scores = {rate: _score(rung, rate, workplace / f"rate-{rate:g}") for rate in left}
         steps = None if rung is run else rung.schedule.steps
         trials |= {rate: _trial(rate, score, steps) for rate, score in scores.items()}
+        _warn(spec, rung, scores)
         # stable: of rates with equal scores the lower one is before the other
         ranked = sorted(left, key=lambda rate: -scores[rate])
         left = sorted(ranked[: math.ceil(len(ranked) / 2)])
@@ -105,3 +106,12 @@ def _dev_score(run: Run, model: Model, state: Mapping[str, Any]) -> float:
         return best
     found = dev_scores(run.tasks, run.data, model, run.device)
     return macro_score(run.tasks, {task: dev.scores for task, dev in found.items()})
+
+
+def _warn(spec: LearningRatesSpec, run: Run, scores: Mapping[float, float]) -> None:
+    """Say where trainings were too short, or their scores too equal, to choose between learning rates."""
+    remedy = "" if spec.budget is None else f"; raise the recipe's grid_budget above {spec.budget:g}"
+    if spec.budget is not None and run.schedule.steps == 1:
+        log.warning("learning rates are compared by trainings of one step%s", remedy)
+    if len(scores) > 1 and len(set(scores.values())) == 1 and math.isfinite(min(scores.values())):
+        log.warning("all %d learning rates have one score, so the lowest ones are taken%s", len(scores), remedy)
