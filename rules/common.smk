@@ -183,35 +183,32 @@ def hardware(stage):
 
 
 def memory(megabytes, stage=None):
-    """Ask for the memory that a model needs, where its size is known; for twice as much after a try that lacked it."""
+    """Ask for the memory that a node needs, where its model's size is known; for twice as much after a try that lacked it."""
 
     def asked(wildcards, attempt):
-        found = stage and memory_plan_of(node(stage, wildcards))
         lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
-        return (found.cost.host_megabytes if found else megabytes) * 2**lacked
+        found = stage and host_megabytes(node(stage, wildcards))
+        return (found or megabytes) * 2**lacked
 
     return asked
 
 
-def memory_to_merge(wildcards, attempt):
-    """Ask for the memory that a merge needs, where the size of the model is known."""
-    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
+def host_megabytes(one):
+    """Give what a node's job needs of the host's memory; None where the size of its model is not known."""
+    if one.stage not in HOST_MEGABYTES:
+        found = memory_plan_of(one)
+        return found and found.cost.host_megabytes
     try:
-        one = merge_size.of_node(node("merged", wildcards), plan, tasks, settings.results)
+        return HOST_MEGABYTES[one.stage](one, plan, tasks, settings.results)
     except UserError:
-        return 16000 * 2**lacked
-    return round(one.host / 1e6) * 2**lacked
+        return None
 
 
-def memory_of_retrieval(wildcards, attempt):
-    """Ask for the memory that vectors need, where the model's size is known; for twice as much after a try that lacked it."""
-    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
-    try:
-        one = node("retrieval", wildcards)
-        asked = retrieval_memory.megabytes(one, plan, tasks, settings.results)
-    except UserError:
-        asked = 4000
-    return asked * 2**lacked
+# of the stages that compute with no model
+HOST_MEGABYTES = {
+    "merged": merge_size.megabytes,
+    "retrieval": retrieval_memory.megabytes,
+}
 
 
 def minutes(first, stage=None):
@@ -224,9 +221,14 @@ def minutes(first, stage=None):
             return 10 * 2**lacked
         known = one and gpu_type and memory_plan_of(one)
         hours = known and memory_plan.hours_of_job(one, plan, tasks, settings, gpu_type)
-        return round(30 + 120 * hours if known else first) * 2**lacked
+        otherwise = FEW_SHOT_MINUTES if one and one.id in plan.few_shot_nodes else first
+        return round(30 + 120 * hours if known else otherwise) * 2**lacked
 
     return asked
+
+
+# for some passes over a few rows where the GPU is not known; most of it is for the model
+FEW_SHOT_MINUTES = 60
 
 
 def is_made_ahead(one):

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from xstilts.planning import registry
+from xstilts.planning import estimate, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, PREPARED, TOKENS, role
@@ -62,6 +62,23 @@ def test_training_continues_from_the_targets_model(plan):
     assert (rows.train_rows, rows.draw) == (4, 2)
     evaluated = plan.nodes[plan.nodes[predictions.parents[TOKENS]].spec.parents[PREPARED]].spec
     assert list(evaluated.languages) == ["de"]
+
+
+def test_few_shot_nodes_are_the_trainings_and_their_predictions(plan):
+    """So that on a cluster they are jobs apart from the zero-shot model's."""
+    found = [plan.nodes[name] for name in plan.few_shot_nodes]
+    assert {node.stage for node in found} == {"targets", "predictions"} and len(found) == 2 * len(plan.few_shot)
+    assert not plan.few_shot_nodes & {cell.node for cell in plan.cells}
+    assert all(
+        task.task == "xnli@" + task.task[-2:] for node in found if node.stage == "targets" for task in node.spec.tasks
+    )
+
+
+def test_the_rows_of_a_few_shot_training_are_known(plan, tmp_path):
+    few = next(few for few in plan.few_shot if few.shots == 18)
+    trained = plan.nodes[plan.nodes[few.cell.node].spec.parents[MODEL]]
+    (size,) = estimate.sizes_of(trained, plan, registry.load(), tmp_path).data
+    assert (size.rows, size.certainty) == (18, "bounded")
 
 
 def test_rows_are_never_of_the_split_that_is_scored(plan, tmp_path):
