@@ -195,23 +195,18 @@ def memory(megabytes, stage=None):
 
 def host_megabytes(one):
     """Give what a node's job needs of the host's memory; None where the size of its model is not known."""
-    if one.stage not in HOST_MEGABYTES:
+    if one.stage not in MEGABYTES:
         found = memory_plan_of(one)
         return found and found.cost.host_megabytes
-    try:
-        return HOST_MEGABYTES[one.stage](one, plan, tasks, settings.results)
-    except UserError:
-        return None
+    with contextlib.suppress(UserError):
+        return MEGABYTES[one.stage](one, plan, tasks, settings.results)
 
 
 # of the stages that compute with no model
-HOST_MEGABYTES = {
-    "merged": merge_size.megabytes,
-    "retrieval": retrieval_memory.megabytes,
-}
+MEGABYTES = {"merged": merge_size.megabytes, "retrieval": retrieval_memory.megabytes}
 
 
-def minutes(first, stage=None):
+def minutes(first, stage=None, few_shot=None):
     """Ask on a known GPU for twice what the operations need, and half an hour; twice as long after a try that lacked it."""
 
     def asked(wildcards, attempt):
@@ -221,23 +216,17 @@ def minutes(first, stage=None):
             return 10 * 2**lacked
         known = one and gpu_type and memory_plan_of(one)
         hours = known and memory_plan.hours_of_job(one, plan, tasks, settings, gpu_type)
-        otherwise = FEW_SHOT_MINUTES if one and one.id in plan.few_shot_nodes else first
+        otherwise = few_shot if few_shot and one.id in plan.few_shot_nodes else first
         return round(30 + 120 * hours if known else otherwise) * 2**lacked
 
     return asked
 
 
-# for some passes over a few rows where the GPU is not known; most of it is for the model
-FEW_SHOT_MINUTES = 60
-
-
 def is_made_ahead(one):
     """Tell whether a training that has yet to run makes a node too, so that its own job will find it; on one GPU it does."""
     model = plan.nodes.get(one.spec.parents.get(MODEL))
-    if one.stage not in ("predictions", "embeddings") or model.stage not in (
-        "intermediate",
-        "targets",
-    ):
+    trained, made = ("intermediate", "targets"), ("predictions", "embeddings")
+    if one.stage not in made or model.stage not in trained:
         return False
     return not path_of(settings.results, model.id).exists() and number_of_gpus(model) == 1
 

@@ -118,7 +118,7 @@ use rule pretrain as target with:
         nodes=1,
         cpus_per_task=processors("targets"),
         mem_mb=memory(16000, "targets"),
-        runtime=minutes(720, "targets"),
+        runtime=minutes(720, "targets", few_shot=60),
     params:
         spec=spec("targets"),
         retention=retention,
