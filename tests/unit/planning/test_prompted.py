@@ -102,7 +102,7 @@ def test_what_no_prompted_arm_has_is_refused(tmp_path, changes, said):
       "models.tiny: the recipe zero asks a language model to continue a text, and tiny is an encoder, of type"
       " xlm-roberta"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "targets": {"udpos": None}},
-      "needs a target whose task has a `prompt`; udpos has none"),
+      "needs a target whose task has a `prompt`; none of udpos has one"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "recipes": {"zero": {"prompting": {"max_length": 513}}}},
       "max_length 513 for xnli.evaluation: tiny_decoder reads 512 tokens")],
 )  # fmt: skip

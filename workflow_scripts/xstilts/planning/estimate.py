@@ -310,8 +310,9 @@ def _work(
         # the batches of a step are computed one after the other
         batches = spec.sampling.tasks_per_step
         passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
-        # a number of a matrix is read for its product, and read and written once more where there is a copy
-        weights = product * shape.matrices + 3 * copies
+        # a number of a matrix is read for its product, and read and written once more where there is a copy,
+        # where each GPU casts its shard and reads the gathered whole
+        weights = gpus * product * shape.matrices + 3 * copies
         step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, passes_of_step)
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
