@@ -102,6 +102,13 @@ def test_without_a_gpu_it_ends_with_one_line(folder, answered, caplog):
     assert [record.getMessage() for record in caplog.records] == ["error: no GPU: the driver lists none"]
 
 
+def test_a_first_part_that_takes_too_long_is_named(folder, answered, caplog):
+    answered({}, {"environment": "ended after 60 s"})
+    assert commands.main(["check-gpu"]) == 2
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["error: check-gpu: environment: ended after 60 s; run it again"]
+
+
 def test_the_part_on_the_environment_finds_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(UserError, match="no GPU: .* --dry-run"):

@@ -232,8 +232,6 @@ def test_pocket_has_its_data_from_a_mirror_or_by_pinned_download(full_mirror):
 @pytest.mark.parametrize("name", ["xtreme_r", "miniature", "pocket"])
 def test_jobs_that_a_study_submits(name, full_mirror):
     """As docs/clusters.md has them."""
-    profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text(encoding="utf-8"))
-    assert set(profile["groups"]) == {"target", "predict", "embed", "retrieve"}
     plan = plan_shipped(ROOT / f"studies/{name}.yaml", full_mirror)
     fetched = sum(node.stage in ("data", "models") for node in plan.nodes.values())
     counts = len(plan.nodes), len(plan.nodes) - fetched, submitted(plan), submitted(plan, together=8)

@@ -66,7 +66,8 @@ def _run_parts(scratch: Path, results: Path, is_dry_run: bool) -> dict[str, list
         command = [sys.executable, "-m", "xstilts", "check-gpu", "--part", name, "--scratch", str(scratch)]
         found[name], reason = parts.run(part, [*command, *["--dry-run"] * is_dry_run], scratch, is_dry_run)
         if reason is not None and len(found) == 1:
-            raise UserError(reason.partition("error: ")[2] or reason)
+            # without what it says of the GPU nothing can be kept
+            raise UserError(reason.partition("error: ")[2] or f"check-gpu: {name}: {reason}; run it again")
         for check in found[name]:
             _print(gpu_checks.line(gpu_checks.cells(name, check)))
         if not is_dry_run:

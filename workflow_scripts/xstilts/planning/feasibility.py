@@ -40,10 +40,15 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     Raises:
         UserError: naming what cannot be done, and the model.
     """
+    check_unindexed(plan, registry, location)
+    _check_heads(plan, indexes, location)
+
+
+def check_unindexed(plan: Plan, registry: Registry, location: str) -> None:
+    """Refuse what no job of a plan can do, but for what only model folders on this machine say; as ``check``."""
     check_attention(plan.study, registry, location)
     check_prompts(plan.study, registry, location)
     _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
-    _check_heads(plan, indexes, location)
     _check_batches(plan, location)
     _check_few_shots(plan, location)
 
@@ -66,7 +71,11 @@ def _check_batches(plan: Plan, location: str) -> None:
         for task in node.spec.tasks if batches > 1 else ():
             size, rest = divmod(task.batch_size, batches)
             if rest or (size == 1 and not FORMS[task.form].separable):
-                why = "is no multiple of it" if rest else "leaves one example a batch, told from no other"
+                why = (
+                    "is no multiple of it"
+                    if rest
+                    else "leaves one example a batch, and this task compares the examples of a batch"
+                )
                 raise UserError(
                     f"{location}: {plan.made.names[node.id][0]}: `tasks_per_step` is {batches}, and the batch size of"
                     f" {task.task}, {task.batch_size}, {why}; change one of the two"
@@ -139,7 +148,9 @@ def check_prompts(study: Study, registry: Registry, location: str) -> None:
                     f" it another recipe: models: {{{name}: {{recipes: [...]}}}}"
                 )
             if not able:
-                raise UserError(f"{here} needs a target whose task has a `prompt`; {', '.join(study.targets)} has none")
+                raise UserError(
+                    f"{here} needs a target whose task has a `prompt`; none of {', '.join(study.targets)} has one"
+                )
             for target in able:
                 _check_prompt(study, registry, recipe, target, location)
 

@@ -26,6 +26,8 @@ def writes(scratch, part, text):
 
 def test_all_parts_take_eight_minutes_at_most():
     assert sum(part.seconds for part in PARTS.values()) <= LIMIT
+    # the imports of the first one are read from a disk, which may be far away
+    assert next(iter(PARTS.values())).seconds >= 60
 
 
 def test_the_parts_with_equalities_are_those_whose_bars_say_so():
