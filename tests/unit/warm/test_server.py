@@ -258,7 +258,7 @@ def test_an_ended_starter_takes_all_along(warm):
 
 
 def test_a_server_that_is_asked_to_end_does_so_without_jobs(warm):
-    """Of a step of Slurm's it is not seen that the starter has ended, and the job cannot start again beside the step."""
+    """Of a step of Slurm's it is not seen that the starter has ended; the job cannot start again beside the step."""
     assert end_of(warm.start("two"))[0] == 2
     warm.process.send_signal(signal.SIGTERM)
     assert warm.process.wait(SECONDS) == 0
