@@ -171,7 +171,7 @@ def utilisation(task: Task, body: nn.Module, machine: Machine, full: bool) -> li
         started = time.perf_counter()
         side.run(GPU_STEPS)
         machine.synchronise()
-        shares.append(done / (time.perf_counter() - started) / machine.rate)
+        shares.append(done / (time.perf_counter() - started) / machine.throughput)
     return shares
 
 
@@ -188,7 +188,7 @@ def large_models(tasks: Sequence[Task], machine: Machine) -> None:
 
     # of the models that the tokenizer is of
     judged = [(one, 100 * one.share) for one in TRAININGS if one.share is not None and one.config in (LARGE, XXL)]
-    sys.stdout.write(f"{machine.rate / 1e12:.3g} TFLOP/s in products of bfloat16\n")
+    sys.stdout.write(f"{machine.throughput / 1e12:.3g} TFLOP/s in products of bfloat16\n")
     for task in tasks:
         ratios = speed(task, lambda: made(LARGE, "float32"), machine.device.type, ["bfloat16"])
         write(f"{task.name}: XLM-R Large, ours / (b)", ratios, 1.3)
@@ -226,7 +226,7 @@ def main() -> None:
             sys.stdout.write("no GPU on this machine: nothing was measured\n")
             return
         machine = Machine(torch.device("cuda"), False, folder, expected)
-        large_models(tasks, replace(machine, rate=products(machine, "bfloat16")))
+        large_models(tasks, replace(machine, throughput=products(machine, "bfloat16")))
         return
     sys.stdout.write(f"{THREADS} thread(s)\n")
     for task in tasks:

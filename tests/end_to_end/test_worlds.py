@@ -8,6 +8,9 @@ from xstilts.store.manifest import path_of
 
 from tests.builders.projects import ROOT, Project
 
+# what single tests hold of worlds is quicker: tests/unit/evaluation/test_worlds.py and others
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):

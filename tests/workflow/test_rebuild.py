@@ -352,6 +352,7 @@ def test_a_whole_node_without_its_manifest_is_adopted(project, why):
     assert why(project, PREDICTIONS) == "made"
 
 
+@pytest.mark.long
 def test_results_of_older_names_are_found(project):
     """Study, recipe and mixtures have other names: only what shows these is written again, with the same scores."""
     before = pd.read_parquet(project.results / "studies/study/latest/scores.parquet")

@@ -93,6 +93,7 @@ def test_lines_without_a_terminal(started):
     assert done.stdout.strip().startswith(HEADLINE)
 
 
+@pytest.mark.long
 def test_verbose_shows_the_blocks_of_snakemake(started):
     project, _ = started
     done = project.xstilts("run", "--cores", "2", "--verbose")

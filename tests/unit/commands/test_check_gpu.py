@@ -77,6 +77,13 @@ def test_rows_are_printed_and_kept_and_nothing_else_is_left(folder, answered, ca
     assert list((folder / "results/work").glob("*check-gpu*")) == []
 
 
+def test_without_rates_it_says_that_nothing_is_kept(folder, answered, capsys):
+    answered({**FOUND, "rates": [Check("all of it", "out of memory", "comes to its end", NOT_RUN)]})
+    assert commands.main(["check-gpu"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("nothing is kept, for there are no rates")
+    assert gpu_report.of_machine(folder / "results") == []
+
+
 @pytest.mark.parametrize(("verdict", "code"), [(DIFFERS, 1), (MISSED, 0), (NOT_RUN, 0)])
 def test_only_what_has_to_be_equal_makes_it_fail(folder, answered, verdict, code):
     answered({**FOUND, "resuming": [Check("a run", "?", "", verdict)]})
@@ -93,6 +100,13 @@ def test_without_a_gpu_it_ends_with_one_line(folder, answered, caplog):
     answered({}, {"environment": "12:00:00 error: no GPU: the driver lists none"})
     assert commands.main(["check-gpu"]) == 2
     assert [record.getMessage() for record in caplog.records] == ["error: no GPU: the driver lists none"]
+
+
+def test_a_first_part_that_takes_too_long_is_named(folder, answered, caplog):
+    answered({}, {"environment": "ended after 60 s"})
+    assert commands.main(["check-gpu"]) == 2
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["error: check-gpu: environment: ended after 60 s; run it again"]
 
 
 def test_the_part_on_the_environment_finds_no_gpu(tmp_path, monkeypatch):

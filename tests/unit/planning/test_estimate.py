@@ -66,6 +66,15 @@ def test_full_training_by_hand(scale):
     assert again.operations == pytest.approx(found.operations * 4 / 3) and again.activations < found.activations / 5
 
 
+def test_every_gpu_reads_all_weights(scale):
+    """A step of XLM-R Large on two GPUs: both read the matrices in each of two passes, in bfloat16."""
+    plan, known, results = scale
+    node = node_of(plan, "intermediate", "xlm-roberta-large.jiant.mnli.s1")
+    sizes = estimate.sizes_of(node, plan, known, results)
+    one, two = (estimate.of_sizes(node.spec, sizes, Hardware(), gpus).work[0].traffic for gpus in (1, 2))
+    assert two - one == pytest.approx(12_000 * 2 * 2 * 24 * 12 * 1024 * 1024)
+
+
 def test_adapter_by_hand(scale):
     """XLM-R XXL with LoRA of rank 16: weights in bfloat16; adapter and heads alone are trained, and stay on disk."""
     found, _ = of(scale, "intermediate", "xlm-roberta-xxl.lora.squad_v1.s1")

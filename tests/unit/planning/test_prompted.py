@@ -8,7 +8,9 @@ import pytest
 from xstilts.errors import UserError
 from xstilts.evaluation import trainings
 from xstilts.hardware import Hardware
-from xstilts.planning import estimate, feasibility, registry
+from xstilts.planning import estimate, feasibility, memory_plan, registry
+from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning.settings import from_config
 from xstilts.planning.sourcing import Indexes
 from xstilts.store.specs.base import BASE, EXAMPLES, MODEL, TOKENS
 from xstilts.store.study_plan import NONE, PROMPTED
@@ -55,6 +57,10 @@ def test_what_cannot_be_prompted_is_left_out_and_said_once(plan):
     ]
 
 
+def test_mixtures_that_no_prompted_arm_has_are_noted(plan):
+    assert "models.tiny_decoder: by zero and two nothing is trained, so not on mnli either" in plan.notes
+
+
 def test_the_pretrained_model_is_read_and_seeds_draw_examples_alone(plan):
     nodes = named(plan, "predictions")
     zero = nodes["tiny_decoder.zero.none.xnli"]
@@ -87,8 +93,11 @@ def test_other_templates_and_settings_make_other_nodes_and_move_no_other(tmp_pat
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"models": {"tiny_decoder": {"recipes": ["zero"], "mixtures": ["mnli"]}}},
+    [({"models": {"tiny_decoder": {"recipes": ["zero", "quick"], "mixtures": ["mnli"]}}},
       "models.tiny_decoder: the recipe zero trains nothing, so it needs `none` among the mixtures; add it"),
+     ({"models": {"tiny_decoder": {"recipes": ["zero", "two"], "mixtures": ["none", "mnli"]}}},
+      "models.tiny_decoder.mixtures: found 'mnli', but zero and two answer prompts and train nothing; leave the key"
+      " out, or name a recipe that trains beside"),
      ({"recipes": {"quick": {}, "zero": {"prompting": {}, "target": {"epochs": 5}}}, "models": ["tiny_decoder"]},
       "recipes.zero.target: a recipe with `prompting` trains nothing; leave the section out"),
      ({"recipes": {"quick": {}, "zero": {"prompting": {"example": 1}}}, "models": ["tiny_decoder"]},
@@ -106,7 +115,7 @@ def test_what_no_prompted_arm_has_is_refused(tmp_path, changes, said):
       "models.tiny: the recipe zero asks a language model to continue a text, and tiny is an encoder, of type"
       " xlm-roberta"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "targets": {"udpos": None}},
-      "needs a target whose task has a `prompt`; udpos has none"),
+      "needs a target whose task has a `prompt`; none of udpos has one"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "recipes": {"zero": {"prompting": {"max_length": 513}}}},
       "max_length 513 for xnli.evaluation: tiny_decoder reads 512 tokens"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "recipes": {"zero": {"prompting": {"max_length": 64}}}},
@@ -152,6 +161,21 @@ def test_it_costs_a_prompt_for_each_answer_or_the_tokens_that_are_written(tmp_pa
         spec=replace(nodes["tiny_decoder.zero.none.xquad"].spec, prompting=without_tokens),
     )
     assert estimate.of_node(shorter, plan, entries, tmp_path, Hardware()).memory < written.memory
+
+
+def test_an_answer_behind_its_context_is_a_part_of_a_prompt_and_a_pretrained_head_is_of_the_weights_type(tmp_path):
+    """14B in bfloat16 on XCOPA fit 48 GB; in XNLI a text stands behind the answer, so all of a prompt may be scored."""
+    recipes = {"zero": {"prompting": {"max_length": 512}, "target": {}}}
+    targets = {"xcopa": None, "xnli": None}
+    study = {"models": {"qwen3-14b-base": {"recipes": ["zero"]}}, "targets": targets, "languages": ["tr"]}
+    plan, entries = plan_with(tmp_path, recipes=recipes, source="download", **study), registry.load()
+    nodes, settings = named(plan, "predictions"), from_config({"results": str(tmp_path)})
+    cost = {
+        name: memory_plan.of_node(nodes[f"qwen3-14b-base.zero.none.{name}"], plan, entries, settings, GPU_TYPES["l40s"])
+        for name in targets
+    }
+    assert cost["xcopa"].fits and cost["xcopa"].cost.activations < cost["xnli"].cost.activations / 2
+    assert cost["xcopa"].cost.loaded == 2 * cost["xcopa"].cost.parameters
 
 
 def test_every_prompt_of_the_registry_names_its_source():

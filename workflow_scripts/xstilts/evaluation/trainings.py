@@ -2,10 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from xstilts.store import manifest
+from xstilts.store.manifest import LearningRatesResults, path_of
 from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL
 from xstilts.store.specs.evaluation import PredictionsSpec
-from xstilts.store.specs.models import IntermediateSpec, MergedSpec, ModelSpec, PretrainedSpec, TargetSpec
+from xstilts.store.specs.models import (
+    IntermediateSpec,
+    LearningRatesSpec,
+    MergedSpec,
+    ModelSpec,
+    PretrainedSpec,
+    TargetSpec,
+)
 from xstilts.store.study_plan import StudyPlan
 
 PRETRAINING, INTERMEDIATE, TARGET = "pretraining", "intermediate", "target"
@@ -82,3 +92,17 @@ def merged(plan: StudyPlan) -> dict[str, MergedSpec]:
             if isinstance(spec := plan.nodes[node].spec, MergedSpec):
                 found.setdefault(cell.mixture, spec)
     return found
+
+
+def best_rates(plan: StudyPlan, results: Path) -> dict[str, float]:
+    """Return the learning rate that each search has found, by node id; those that are not there are left out.
+
+    Args:
+        plan: the study's plan.
+        results: the results folder.
+    """
+    return {
+        node: manifest.results_of(results, node, LearningRatesResults).best
+        for node, entry in plan.nodes.items()
+        if isinstance(entry.spec, LearningRatesSpec) and path_of(results, node).exists()
+    }

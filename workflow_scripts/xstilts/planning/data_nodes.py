@@ -1,6 +1,7 @@
 """The nodes of data: raw files, prepared rows and tokens."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -95,19 +96,24 @@ class DataPlanner:
         splits = {language: self.evaluated[target][language]}
         return self._evaluation_data(target, splits, f"evaluation.{language}", self.study.limits(target).test_rows)
 
-    def few_shot_rows(self, target: str, language: str) -> int | None:
-        """Return how many rows of a language a few can be drawn from, dev rows aside; 0 without, None if unknown."""
+    def few_shot_rows(self, target: str, language: str) -> float | None:
+        """Return how many rows of a language a few can be drawn from, dev rows aside; 0 without, None if unknown.
+
+        Made-up text has as many as are asked for, and a mirror that is not here (``unindexed.py``) is taken to.
+        """
         found = self._few_shot_source(target, language)
         if found is None:
             return 0
         task = self.registry.tasks[self.study.targets[target].task]
         if self.study.source_of(target) in MADE_UP:
-            return None
+            return math.inf
         source, split = found
         counts = [self.sourcing.rows(task, target, name)["rows"] for name in split.files]
         total = None if None in counts or source.where else sum(counts)
         rows = task.published(split.split, language, total) if total is None else total
-        return None if rows is None else rows - min(self.study.limits(target).dev_rows, rows // 4)
+        if rows is None:
+            return math.inf if None in counts and self.study.source_of(target) == "mirror" else None
+        return rows - min(self.study.limits(target).dev_rows, rows // 4)
 
     def few_shot_data(self, target: str, language: str, shots: int, seed: int) -> Node:
         """Return a few rows of a language of a target, as one seed draws them; the language has some."""

@@ -1,7 +1,8 @@
 """What a plan asks for and no job can do, as far as it is known beforehand.
 
 Inputs longer than a model reads, attention both ways where it cannot be, prompts for a model that continues no text, a
-language-model head that a model has not, and batches that cannot be divided among the tasks of a step.
+language-model head that a model has not, batches that cannot be divided among the tasks of a step, and few shots
+where there are no rows.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from xstilts.forms import FORMS
 from xstilts.forms.declaration import Answering, Role
 from xstilts.forms.prompting import fields
 from xstilts.model_config import MADE_HERE, positions, predicts_masked, why_not_both_ways
+from xstilts.planning import few_shot
 from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
@@ -38,11 +40,27 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     Raises:
         UserError: naming what cannot be done, and the model.
     """
+    check_unindexed(plan, registry, location)
+    _check_heads(plan, indexes, location)
+
+
+def check_unindexed(plan: Plan, registry: Registry, location: str) -> None:
+    """Refuse what no job of a plan can do, but for what only model folders on this machine say; as ``check``."""
     check_attention(plan.study, registry, location)
     check_prompts(plan.study, registry, location)
     _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
-    _check_heads(plan, indexes, location)
     _check_batches(plan, location)
+    _check_few_shots(plan, location)
+
+
+def _check_few_shots(plan: Plan, location: str) -> None:
+    """Refuse few shots where no arm has a result with any."""
+    if plan.study.shots and not plan.few_shot:
+        reasons = "; ".join(note for note in plan.notes if few_shot.NO_RESULTS in note)
+        raise UserError(
+            f"{location}: shots: there would be no result with any{f' ({reasons})' if reasons else ''}; leave the key"
+            " out, or add a target that is trained and has rows in other languages than its source language"
+        )
 
 
 def _check_batches(plan: Plan, location: str) -> None:
@@ -53,7 +71,11 @@ def _check_batches(plan: Plan, location: str) -> None:
         for task in node.spec.tasks if batches > 1 else ():
             size, rest = divmod(task.batch_size, batches)
             if rest or (size == 1 and not FORMS[task.form].separable):
-                why = "is no multiple of it" if rest else "leaves one example a batch, told from no other"
+                why = (
+                    "is no multiple of it"
+                    if rest
+                    else "leaves one example a batch, and this task compares the examples of a batch"
+                )
                 raise UserError(
                     f"{location}: {plan.made.names[node.id][0]}: `tasks_per_step` is {batches}, and the batch size of"
                     f" {task.task}, {task.batch_size}, {why}; change one of the two"
@@ -126,7 +148,9 @@ def check_prompts(study: Study, registry: Registry, location: str) -> None:
                     f" it another recipe: models: {{{name}: {{recipes: [...]}}}}"
                 )
             if not able:
-                raise UserError(f"{here} needs a target whose task has a `prompt`; {', '.join(study.targets)} has none")
+                raise UserError(
+                    f"{here} needs a target whose task has a `prompt`; none of {', '.join(study.targets)} has one"
+                )
             for target in able:
                 _check_prompt(study, registry, recipe, target, location)
 

@@ -146,10 +146,10 @@ def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence
     }
 
 
-def _task_flags(row: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Return the flags of each task of a row that has a score."""
-    there = [task for task in tasks if pd.notna(row[task])]
-    return {task: {name: row[f"{task}.{name}"] for name in marks.FLAGS} for task in there}
+def _task_flags(row: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the flags of each task of a row that has a score, with the row's method."""
+    there, method = [task for task in tasks if pd.notna(row[task])], {"method": row["method"]}
+    return {task: method | {name: row[f"{task}.{name}"] for name in marks.FLAGS} for task in there}
 
 
 def _benchmark_cells(frame: pd.DataFrame, tasks: Sequence[str], shared: str) -> Cells:
