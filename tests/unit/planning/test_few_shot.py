@@ -99,8 +99,8 @@ def test_few_shots_without_any_result_are_refused(tmp_path):
         feasibility.check(without, registry.load(), Indexes(), "s.yaml")
     assert str(error.value) == (
         "s.yaml: shots: there would be no result with any (xquad: no few-shot results in languages with fewer than 4"
-        " rows, or of which nobody states how many: de (0), tr (0)); leave the key out, or add a target that is"
-        " trained and has rows in other languages than its source language"
+        " rows, or of which nobody states how many: de (0), tr (0)); leave the key out, or add a target that is trained"
+        " and has rows in other languages than its source language"
     )
 
 
