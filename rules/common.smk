@@ -304,6 +304,18 @@ def register_run():
     atexit.register(ending.close)
 
 
+def note_jobs():
+    """Note which nodes this run has jobs for: what they read stays until these have ended."""
+    if workflow.is_main_process:
+        outputs = [Path(job.output[0]).parent for job in workflow.dag.needrun_jobs() if job.output]
+        of_nodes = [
+            folder.relative_to(results).as_posix()
+            for folder in outputs
+            if folder.is_relative_to(results)
+        ]
+        runs.note_jobs(settings.results, [name for name in of_nodes if name in plan.nodes])
+
+
 def job_with(number):
     """Give the job of Snakemake's that has a number; None if there is none."""
     return next((job for job in workflow.dag.jobs if job.jobid == number), None)
@@ -387,6 +399,7 @@ onstart:
     with in_one_line():
         register_run()
         write_plan()
+        note_jobs()
     look_for_jobs_when_one_ends()
     follow_jobs()
     follow_jobs_without_accounting()

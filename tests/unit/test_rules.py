@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 from xstilts.hardware import Hardware
+from xstilts.warm import client
 
 RULES = Path(__file__).parents[2] / "rules"
 # of those that may be jobs of Slurm's
@@ -26,6 +27,11 @@ def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
                 found.add(name)
     jobs = re.search(r"^JOBS = \((.*?)\)", (RULES / "slurm.smk").read_text(), re.M | re.S)[1]
     assert set(re.findall(r'"(\w+)"', jobs)) == found
+
+
+def test_the_warm_process_runs_all_commands_that_make_nodes():
+    rules = "".join(path.read_text() for path in RULES.glob("*.smk"))
+    assert set(re.findall(r"python -m xstilts (\S+) --spec", rules)) == client._COMMANDS
 
 
 def test_the_shell_of_a_job_can_be_run():

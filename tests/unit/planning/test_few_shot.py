@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from xstilts.planning import estimate, registry
+from xstilts.errors import UserError
+from xstilts.planning import estimate, feasibility, registry
 from xstilts.planning.plan import make_plan
 from xstilts.planning.sourcing import Indexes
 from xstilts.store.specs.base import LEARNING_RATE, MODEL, PREPARED, TOKENS, role
@@ -60,7 +61,7 @@ def test_training_continues_from_the_targets_model(plan):
     # all four rows are one batch; no rows of the language choose a step
     assert (task.epochs, task.batch_size, trained.early_stopping) == (5, 4, None)
     rows = plan.nodes[plan.nodes[trained.parents[role(TOKENS, "xnli@de")]].spec.parents[PREPARED]].spec
-    assert (rows.train_rows, rows.draw) == (4, 2)
+    assert (rows.train_rows, rows.seed) == (4, 2)
     evaluated = plan.nodes[plan.nodes[predictions.parents[TOKENS]].spec.parents[PREPARED]].spec
     assert list(evaluated.languages) == ["de"]
 
@@ -87,6 +88,20 @@ def test_rows_are_never_of_the_split_that_is_scored(plan, tmp_path):
     assert {name: files for name, files in files_of(plan).items() if ".4shots." in name} == rows
     on_dev = plan_study(tmp_path, {**FEW, "targets": {"xnli": {"split": "dev"}}})
     assert not on_dev.few_shot and any(note.startswith("xnli: no few-shot") for note in on_dev.notes)
+
+
+def test_few_shots_without_any_result_are_refused(tmp_path):
+    short = {**FEW, "recipes": {"quick": {phase: {"max_length": 64} for phase in ("intermediate", "target")}}}
+    targets = {"xnli": None, "xquad": None}
+    feasibility.check(plan_study(tmp_path, {**short, "targets": targets}), registry.load(), Indexes(), "s.yaml")
+    without = plan_study(tmp_path, {**short, "targets": {"xquad": None}, "shots": [4]})
+    with pytest.raises(UserError) as error:
+        feasibility.check(without, registry.load(), Indexes(), "s.yaml")
+    assert str(error.value) == (
+        "s.yaml: shots: there would be no result with any (xquad: no few-shot results in languages with fewer than 4"
+        " rows, or of which nobody states how many: de (0), tr (0)); leave the key out, or add a target that is trained"
+        " and has rows in other languages than its source language"
+    )
 
 
 def test_dev_rows_come_before_training_rows_which_may_be_translated(full_mirror, tmp_path):

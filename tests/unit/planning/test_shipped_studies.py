@@ -29,7 +29,7 @@ def test_study_in_documents(tmp_path):
     plan = plan_of(path)
     assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 3 * 2
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes), **yaml.safe_load(prompted)}))
-    assert {cell.recipe for cell in plan_of(path).cells} == {"lora", "prompted", "five_shot"}
+    assert {cell.recipe for cell in plan_of(path).cells} == {"lora", "prompted", "five_examples"}
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(attention)}))
     by_arm = {(cell.model, cell.recipe) for cell in plan_of(path).cells}
     assert by_arm == {("xlm-roberta-large", "lora"), ("qwen3-4b-base", "lora"), ("qwen3-4b-base", "both")}

@@ -10,7 +10,7 @@ from xstilts.reporting.latex import escape
         ("squad_v1 & 50 %", r"squad\_v1 \& 50~\%"),
         ("#1 {a} $x$ ~ ^", r"\#1 \{a\} \$x\$ \textasciitilde{} \textasciicircum{}"),
         ("a\\b", r"a\textbackslash{}b"),
-        ("+1.0 ± 2.0 †‡", r"+1.0 $\pm$ 2.0 $\dagger$$\ddagger$"),
+        ("+1.0 ± 2.0 †‡§", r"+1.0 $\pm$ 2.0 $\dagger$$\ddagger$\S{}"),
         ("multi − single", "multi $-$ single"),
         ("the table `by_language`.", r"the table \texttt{by\_language}."),
         ("a ` alone", r"a \textasciigrave{} alone"),

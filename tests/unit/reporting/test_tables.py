@@ -54,6 +54,17 @@ def of_scores(frame, estimates=NO_ESTIMATES, **changes):
     return tables.of_scores(frame, estimates, plan)
 
 
+def test_scores_of_a_prompted_arm_are_marked():
+    """A row with the mixture none is else taken for a trained baseline."""
+    shown = of_scores(scores(method=("mixture == 'none'", "prompted")))
+    marked = {name: [cell for row in table.cells[1] for cell in row if "§" in cell] for name, table in shown.items()}
+    assert marked["main"] == ["61.0§", "31.0§", "46.0§"]
+    assert marked["by_language"] == ["81.0§", "61.0§", "31.0§"] and marked["benchmark"]
+    assert all(table.legend == "§ prompted: nothing is trained." for table in shown.values())
+    alone = of_scores(scores(method=("score > 0", "prompted")))["main"]
+    assert alone.caption.endswith(" All cells: prompted: nothing is trained.") and not alone.legend
+
+
 def test_benchmark():
     shown = of_scores(scores())["benchmark"]
     header, rows = shown.cells
@@ -69,6 +80,15 @@ def test_benchmark():
         " task: xnli 20, tatoeba 10."
     )
     assert shown.frame["runs"].tolist() == [2, 2] and shown.frame["xnli.n"].tolist() == [20, 20]
+
+
+def test_an_arm_that_lacks_a_task_has_no_mean_in_the_benchmark():
+    frame = scores(official=("target == 'xnli'", False))
+    shown = of_scores(frame[~((frame["target"] == "tatoeba") & (frame["mixture"] == "mnli"))])["benchmark"]
+    _, rows = shown.cells
+    assert rows[0][3:6] == ["71.0†", "31.0", "51.0"]
+    assert rows[1][3:] == ["75.0†", "–", "–", "–", "–", "–", "–", "1 missing"]
+    assert "test examples a task: xnli 20, tatoeba 10." in shown.caption
 
 
 def test_benchmark_says_where_its_intervals_are():

@@ -49,6 +49,22 @@ def test_weights_stay_until_all_their_users_are_complete(tmp_path):
     assert (tmp_path / "intermediate/a").exists()
 
 
+def test_weights_stay_for_jobs_that_look_at_their_nodes_again(tmp_path, monkeypatch):
+    """A model that is made again is read by jobs whose nodes are there, for Snakemake starts them all the same."""
+    monkeypatch.setenv(runs.VARIABLE, "one")
+    make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
+    old = time.time() - 60
+    for name in ("predictions/x1", "predictions/x2"):
+        os.utime(tmp_path / name / "manifest.json", (old, old))
+    runs.note_jobs(tmp_path, ["targets/x", "predictions/x1"])
+    (tmp_path / "targets/x/manifest.json").write_text("{}")
+    assert runs.waiting(tmp_path) == {"predictions/x1"}
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == []
+    # the job has ended
+    (tmp_path / "predictions/x1/manifest.json").write_text("{}")
+    assert retention.delete_unneeded(tmp_path, PLAN, ["targets/x"], "intermediate") == ["targets/x"]
+
+
 def test_what_a_training_cost_outlives_its_weights(tmp_path):
     make(tmp_path, "intermediate/a", "targets/x", "predictions/x1", "predictions/x2")
     kept = ("history.json", "provenance.json")

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from xstilts.errors import UserError
+from xstilts.store import halving
 from xstilts.store.manifest import TaskCounts
 from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 
@@ -49,8 +50,8 @@ class Schedule:
 
     def shortened(self, share: float) -> "Schedule":
         """Return a schedule of the same tasks over a share of its steps, of one at least."""
-        steps = max(1, round(share * self.steps))
-        return Schedule(self._shares, replace(self._sampling, steps=steps), self._seed)
+        sampling = replace(self._sampling, steps=halving.steps(self.steps, share))
+        return Schedule(self._shares, sampling, self._seed)
 
     def batches(self, step: int) -> list[tuple[int, np.ndarray]]:
         """Return the batches of a step (counted from 0): the task's number and the instances of each."""

@@ -2,9 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from xstilts.store import manifest
+from xstilts.store.manifest import LearningRatesResults, path_of
 from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL
-from xstilts.store.specs.models import IntermediateSpec, MergedSpec, ModelSpec, PretrainedSpec, TargetSpec
+from xstilts.store.specs.evaluation import PredictionsSpec
+from xstilts.store.specs.models import (
+    IntermediateSpec,
+    LearningRatesSpec,
+    MergedSpec,
+    ModelSpec,
+    PretrainedSpec,
+    TargetSpec,
+)
 from xstilts.store.study_plan import StudyPlan
 
 PRETRAINING, INTERMEDIATE, TARGET = "pretraining", "intermediate", "target"
@@ -42,6 +53,21 @@ def behind(plan: StudyPlan, node: str) -> list[Training]:
     ]
 
 
+def varies(plan: StudyPlan, node: str) -> bool:
+    """Tell whether a cell's node differs from seed to seed: by a training of the run's own, or by drawn examples.
+
+    A model that is pretrained here is the same for all runs.
+
+    Args:
+        plan: the study's plan.
+        node: id of the cell's node.
+    """
+    spec = plan.nodes[node].spec
+    if isinstance(spec, PredictionsSpec) and spec.prompting is not None:
+        return spec.prompting.seed is not None
+    return any(training.phase != PRETRAINING for training in behind(plan, node))
+
+
 def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:
     """Yield the ids of the models behind predictions, vectors or what was retrieved, the nearest first.
 
@@ -66,3 +92,17 @@ def merged(plan: StudyPlan) -> dict[str, MergedSpec]:
             if isinstance(spec := plan.nodes[node].spec, MergedSpec):
                 found.setdefault(cell.mixture, spec)
     return found
+
+
+def best_rates(plan: StudyPlan, results: Path) -> dict[str, float]:
+    """Return the learning rate that each search has found, by node id; those that are not there are left out.
+
+    Args:
+        plan: the study's plan.
+        results: the results folder.
+    """
+    return {
+        node: manifest.results_of(results, node, LearningRatesResults).best
+        for node, entry in plan.nodes.items()
+        if isinstance(entry.spec, LearningRatesSpec) and path_of(results, node).exists()
+    }

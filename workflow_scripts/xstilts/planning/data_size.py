@@ -134,7 +134,7 @@ def _rows(spec: PreparedSpec, plan: Plan, registry: Registry) -> tuple[int, bool
     """Return the training rows of prepared data before they are made, and whether anybody states them."""
     assert isinstance(spec, TrainingDataSpec | UnionSpec)
     limit = spec.train_rows or math.inf
-    if isinstance(spec, TrainingDataSpec) and spec.draw is not None and spec.train_rows is not None:
+    if isinstance(spec, TrainingDataSpec) and spec.seed is not None and spec.train_rows is not None:
         # languages with fewer rows have no few-shot results
         return spec.train_rows, True
     if isinstance(spec, UnionSpec):

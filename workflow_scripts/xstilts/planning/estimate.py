@@ -100,9 +100,9 @@ class Estimate:
     def host_megabytes(self) -> int:
         """What a job needs of the host's memory; all else is on the GPUs, of which it asks for one at least.
 
-        Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. A
-        checkpoint gathers in the first process what is trained, as many bytes as its gradients, and the moments
-        (``training/checkpoints.py``).
+        Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. While
+        a checkpoint is written, all processes together have copies of what is trained, as many bytes as its gradients,
+        and of the moments (``training/checkpoints.py``); best weights are gathered before or after.
         """
         return round((self.gpus * PROCESS + max(self.loaded, self.gradients + self.optimiser)) / 1e6)
 

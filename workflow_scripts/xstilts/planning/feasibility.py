@@ -1,14 +1,18 @@
 """What a plan asks for and no job can do, as far as it is known beforehand.
 
 Inputs longer than a model reads, attention both ways where it cannot be, prompts for a model that continues no text, a
-language-model head that a model has not, and batches that cannot be divided among the tasks of a step.
+language-model head that a model has not, batches that cannot be divided among the tasks of a step, and few shots
+where there are no rows.
 """
 
 from collections.abc import Sequence
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import Answering, Role
+from xstilts.forms.prompting import fields
 from xstilts.model_config import MADE_HERE, positions, predicts_masked, why_not_both_ways
+from xstilts.planning import few_shot
 from xstilts.planning.index import LANGUAGE_HEAD
 from xstilts.planning.mixtures import MixtureTask
 from xstilts.planning.nodes import Node, Plan
@@ -43,9 +47,20 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
 def check_unindexed(plan: Plan, registry: Registry, location: str) -> None:
     """Refuse what no job of a plan can do, but for what only model folders on this machine say; as ``check``."""
     check_attention(plan.study, registry, location)
-    _check_prompts(plan.study, registry, location)
+    check_prompts(plan.study, registry, location)
     _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
     _check_batches(plan, location)
+    _check_few_shots(plan, location)
+
+
+def _check_few_shots(plan: Plan, location: str) -> None:
+    """Refuse few shots where no arm has a result with any."""
+    if plan.study.shots and not plan.few_shot:
+        reasons = "; ".join(note for note in plan.notes if few_shot.NO_RESULTS in note)
+        raise UserError(
+            f"{location}: shots: there would be no result with any{f' ({reasons})' if reasons else ''}; leave the key"
+            " out, or add a target that is trained and has rows in other languages than its source language"
+        )
 
 
 def _check_batches(plan: Plan, location: str) -> None:
@@ -114,10 +129,13 @@ def check_attention(study: Study, registry: Registry, location: str) -> None:
                     )
 
 
-def _check_prompts(study: Study, registry: Registry, location: str) -> None:
-    """Refuse prompts for an encoder, and without a target that can be put to a model as such.
+def check_prompts(study: Study, registry: Registry, location: str) -> None:
+    """Refuse prompts for an encoder, without a target that can be put to a model as such, and that cannot be worded.
 
     Of models without a ``shape`` in registry or pins the job that reads them finds out.
+
+    Raises:
+        UserError: naming the model and the recipe, or the target.
     """
     registry = with_pinned(registry, study.pinned)
     able = [name for name, target in study.targets.items() if registry.tasks[target.task].prompt is not None]
@@ -133,6 +151,40 @@ def _check_prompts(study: Study, registry: Registry, location: str) -> None:
                 raise UserError(
                     f"{here} needs a target whose task has a `prompt`; none of {', '.join(study.targets)} has one"
                 )
+            for target in able:
+                _check_prompt(study, registry, recipe, target, location)
+
+
+def _check_prompt(study: Study, registry: Registry, recipe: str, name: str, location: str) -> None:
+    """Refuse examples that the template of a target's task cannot word, and answers that leave no room for a prompt."""
+    prompting, target = study.recipes[recipe]["prompting"], study.targets[name]
+    task = registry.tasks[target.task]
+    assert task.prompt is not None
+    form, longest, answer = FORMS[task.form], prompting["max_length"], prompting["max_answer_tokens"]
+    if form.answering is Answering.WRITTEN and answer >= longest:
+        raise UserError(
+            f"{location}: recipes.{recipe}.prompting.max_answer_tokens: {answer} tokens of an answer for {name} leave"
+            f" no room for a prompt within max_length, {longest}; lower the one or raise the other"
+        )
+    if not prompting["examples"]:
+        return
+    last = target.trained_on[-1]
+    stage = registry.tasks[parse_reference(last)[0]]
+    here = f"{location}: targets.{name}.trained_on: the examples of the recipe {recipe} are rows of {last!r}"
+    labels, asked = len(stage.labels or ()), len(task.labels or ())
+    if labels != asked:
+        raise UserError(f"{here}, which has {counted(labels, 'label')} and not {asked}; end with one that has {asked}")
+    filled = {*fields(task.prompt.context), *fields(task.prompt.answer)}
+    unused = [
+        field
+        for field in form.of_role(Role.TEXT)
+        if field not in filled and any(field in source.columns for source in stage.sources if source.trains())
+    ]
+    if unused:
+        raise UserError(
+            f"{here}, whose {unused[0]} the `prompt` of {task.name} leaves out; leave the target out, or ask without"
+            " examples"
+        )
 
 
 def _tasks(study: Study, mixture: str) -> Sequence[MixtureTask]:

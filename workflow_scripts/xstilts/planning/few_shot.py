@@ -15,6 +15,9 @@ from xstilts.planning.study import Study
 from xstilts.planning.training_nodes import Arm
 from xstilts.store.study_plan import Cell, FewShotCell
 
+# what every note on a target, or on its languages, says
+NO_RESULTS = "no few-shot results"
+
 
 def languages(study: Study, data: DataPlanner, notes: list[str]) -> dict[str, list[str]]:
     """Return by target the languages that have rows for every number of shots; notes say which others are left out.
@@ -29,7 +32,7 @@ def languages(study: Study, data: DataPlanner, notes: list[str]) -> dict[str, li
         form = FORMS[data.registry.tasks[target.task].form]
         if not target.trained_on or form.embedded or form.pretrained_head:
             why = "its answers are found by vectors" if form.embedded else "its head is the pretrained one"
-            notes.append(f"{name}: no few-shot results, for {why}")
+            notes.append(f"{name}: {NO_RESULTS}, for {why}")
             continue
         others = [language for language in data.evaluated[name] if language != target.language]
         rows = {language: data.few_shot_rows(name, language) for language in others}
@@ -38,7 +41,7 @@ def languages(study: Study, data: DataPlanner, notes: list[str]) -> dict[str, li
         if short:
             counts = ", ".join(f"{code} ({'unknown' if there is None else there})" for code, there in short.items())
             notes.append(
-                f"{name}: no few-shot results in languages with fewer than {study.shots[-1]} rows, or of which nobody"
+                f"{name}: {NO_RESULTS} in languages with fewer than {study.shots[-1]} rows, or of which nobody"
                 f" states how many: {counts}"
             )
     return found

@@ -8,7 +8,7 @@ Every node has a spec: all that decides its result and nothing else. Its path is
 the nodes that depend on it, going back is free, a stale result cannot be picked up, and a renaming moves nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from xstilts.planning.sourcing import Indexes, Sourcing, on_machine
 from xstilts.planning.study import PHASES, Study, Target, with_pinned
 from xstilts.planning.training_nodes import Arm, TrainingPlanner
 from xstilts.references import parse_reference
+from xstilts.store import halving
+from xstilts.store.specs.models import LearningRatesSpec
 from xstilts.store.study_plan import NONE, PROMPTED, Cell, Corpus, PlannedLanguage, PlannedTarget
 
 # of the sizes that languages.yaml has, by corpus
@@ -102,13 +104,31 @@ def _plan_in_one_world(study: Study, registry: Registry, indexes: Indexes) -> Pl
         _plan_prompts(plan, evaluation, model, base)
     if study.unlabelled_tests and not plan.unlabelled:
         plan.notes.append("unlabelled_tests: no target has an official test without labels in its source")
+    plan.notes += _short_searches(plan)
     return plan
+
+
+def _short_searches(plan: Plan) -> Iterator[str]:
+    """Yield a note on each search that compares learning rates by trainings of one step, where steps are known."""
+    for node in plan.stage(LearningRatesSpec.stage).values():
+        spec = node.spec
+        if isinstance(spec, LearningRatesSpec) and spec.budget is not None and spec.sampling.steps is not None:
+            first = halving.rungs(len(spec.learning_rates), spec.budget)[0]
+            if halving.steps(spec.sampling.steps, first.share) == 1:
+                yield (
+                    f"{plan.made.names[node.id][0]}: grid_budget {spec.budget:g} of {spec.sampling.steps} steps gives"
+                    " each learning rate one step at first, which decides nothing; raise the recipe's grid_budget"
+                )
 
 
 def _plan_prompts(plan: Plan, evaluation: EvaluationPlanner, model: str, base: Node) -> None:
     """Plan the arms of a model that answers prompts, on the targets that can be put to it as such."""
     study, use = plan.study, plan.study.models[model]
     left_out = [name for name in study.targets if not evaluation.can_prompt(name)] if use.prompted else []
+    mixtures = [name for name in use.mixtures if name != NONE]
+    if use.prompted and mixtures:
+        by = " and ".join(use.prompted)
+        plan.notes.append(f"models.{model}: by {by} nothing is trained, so not on {', '.join(mixtures)} either")
     for recipe in use.prompted:
         if left_out:
             note = f"recipes.{recipe}: without {', '.join(left_out)}, whose tasks have no `prompt`"

@@ -41,23 +41,34 @@ class ModelUse:
     prompted: tuple[str, ...] = ()
 
 
-def model_use(recipes: Mapping[str, Mapping[str, Any]], mixtures: Sequence[str], here: str) -> ModelUse:
+def model_use(
+    recipes: Mapping[str, Mapping[str, Any]], mixtures: Sequence[str], named: Sequence[str], here: str
+) -> ModelUse:
     """Return how a study uses a model.
 
     Args:
         recipes: its recipes by name.
         mixtures: the names of its mixtures.
+        named: those of its own in the study file; nothing where it has those of the study.
         here: what to call it in an error.
 
     Raises:
-        UserError: if it answers prompts, and is nowhere without an intermediate phase.
+        UserError: if it answers prompts, and is nowhere without an intermediate phase, or is not trained by any recipe
+            and has a mixture of its own to be trained on.
     """
     prompted = tuple(name for name, recipe in recipes.items() if recipe["prompting"] is not None)
+    trained = tuple(name for name in recipes if name not in prompted)
+    dropped = [name for name in named if name != NONE]
+    if dropped and not trained:
+        does = "answers prompts and trains" if len(prompted) == 1 else "answer prompts and train"
+        raise UserError(
+            f"{here}.mixtures: found {dropped[0]!r}, but {' and '.join(prompted)} {does} nothing; leave the key out, or"
+            " name a recipe that trains beside"
+        )
     if prompted and NONE not in mixtures:
         raise UserError(
             f"{here}: the recipe {prompted[0]} trains nothing, so it needs `none` among the mixtures; add it"
         )
-    trained = tuple(name for name in recipes if name not in prompted)
     return ModelUse(trained, tuple(dict.fromkeys(mixtures)), prompted)
 
 

@@ -280,14 +280,15 @@ def _models(
         for recipe in recipe_names:
             check_known(recipe, recipes, f"{here}.recipes", "recipe")
         chosen: list[str] = []
-        for asked in settings.get("mixtures") or mixtures:
+        own = settings.get("mixtures") or ()
+        for asked in own or mixtures:
             # a key that makes several mixtures stands for all of them
             made = [new for new, mixture in mixtures.items() if new == asked or (mixture and mixture.key == asked)]
             if not made:
                 names = {*mixtures, *value["mixtures"]}
                 raise UserError(f"{here}.mixtures: unknown mixture {asked!r}; {suggestion(asked, names)}")
             chosen += made
-        uses[name] = question.model_use({recipe: recipes[recipe] for recipe in recipe_names}, chosen, here)
+        uses[name] = question.model_use({recipe: recipes[recipe] for recipe in recipe_names}, chosen, own, here)
     for key, mixture in mixtures.items():
         for model in mixture.learning_rates if mixture else ():
             if model:

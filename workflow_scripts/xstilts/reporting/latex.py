@@ -9,7 +9,7 @@ _SPECIAL = {
     "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\ldots{}",
     "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\to$",
-    "°": r"$^\circ$", "†": r"$\dagger$", "‡": r"$\ddagger$", "Δ": r"$\Delta$", "\u00a0": "~",
+    "°": r"$^\circ$", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "Δ": r"$\Delta$", "\u00a0": "~",
 }  # fmt: skip
 _LETTERS = frozenset("ßæÆøØœŒłŁåÅ")
 # accents that every font encoding of LaTeX has: grave, acute, circumflex, tilde, macron, breve, dot, diaeresis, ring,

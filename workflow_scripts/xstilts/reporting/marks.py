@@ -1,4 +1,4 @@
-"""Marks of a table's cells: what their scores are not."""
+"""Marks of a table's cells: what their scores are not, and that nothing was trained for them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import pandas as pd
 
 from xstilts.reporting.layout import Cells
+from xstilts.store.study_plan import PROMPTED
 
 MEANINGS = {
     "†": "not on the official split",
     "‡": "a sample of the rows",
     "!": "averaged over a run that collapsed in intermediate or target training: one prediction for all of a task's dev"
     " rows",
+    "§": "prompted: nothing is trained",
 }
 # how the flags of several scores become one
 FLAGS = {"official": "all", "sample": "any", "collapsed": "any"}
@@ -23,8 +25,10 @@ def flags(scores: pd.DataFrame) -> dict[str, bool]:
 
 
 def of(row: Mapping[str, Any], shared: str = "") -> str:
-    """Return the marks of a cell by its flags, but for those that all cells share."""
-    marked = {"†": not row["official"], "‡": row["sample"], "!": row["collapsed"]}
+    """Return the marks of a cell by its flags and its method, but for those that all cells share."""
+    marked = {
+        "†": not row["official"], "‡": row["sample"], "!": row["collapsed"], "§": row["method"] == PROMPTED,
+    }  # fmt: skip
     return "".join(mark for mark, is_marked in marked.items() if is_marked and mark not in shared)
 
 

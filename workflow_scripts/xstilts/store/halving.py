@@ -31,3 +31,8 @@ def rungs(settings: int, budget: float) -> list[Rung]:
         found.append(Rung(settings, budget / (number * settings)))
         settings = math.ceil(settings / 2)
     return found
+
+
+def steps(whole: int, share: float) -> int:
+    """Return the steps of a training that is a share of a whole one: one at least."""
+    return max(1, round(share * whole))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts.store import provenance, runs, study_plan
+from xstilts.store.files import written
 from xstilts.store.manifest import MANIFEST
 from xstilts.store.node import HISTORY, remove
 from xstilts.store.specs.models import TrainingSpec
@@ -71,18 +72,10 @@ def delete_left(results: Path, plan: StudyPlan, began: float, keep_models: str) 
     read = [
         parent
         for name, node in plan.nodes.items()
-        if _written(results / name / MANIFEST) >= began
+        if written(results / name / MANIFEST) >= began
         for parent in node.parents.values()
     ]
     delete_unneeded(results, plan, dict.fromkeys(read), keep_models)
-
-
-def _written(path: Path) -> float:
-    """Return when a file was written; 0 where there is none."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 def _users(parents: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
@@ -95,9 +88,15 @@ def _users(parents: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
 
 
 def _is_complete(results: Path, name: str, users: Mapping[str, Collection[str]], may_go: Callable[[str], bool]) -> bool:
-    """Tell whether every node that reads one is there, or was deleted after all that reads it was."""
+    """Tell whether every node that reads one is there, or was deleted after all that reads it was.
+
+    What a job of this run is still to make again is not: Snakemake goes by what its parents are, not by what is there.
+    """
+    waiting = runs.waiting(results)
 
     def is_done(user: str) -> bool:
+        if user in waiting:
+            return False
         if (results / user / MANIFEST).exists():
             return True
         return may_go(user) and user in users and all(map(is_done, users[user]))

@@ -17,7 +17,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from xstilts.errors import UserError
 from xstilts.store import processes
-from xstilts.store.files import write_atomically
+from xstilts.store.files import write_atomically, written
+from xstilts.store.manifest import path_of
 from xstilts.store.processes import Process
 
 log = logging.getLogger(__name__)
@@ -103,10 +104,31 @@ def registered(results: Path, study: str, folder: Path, identity: str | None = N
     finally:
         ended.set()
         _path(results, run.id).unlink(missing_ok=True)
+        _jobs(results, run.id).unlink(missing_ok=True)
         holder = _read(folder / _HOLDER)
         # a Snakemake that was killed leaves its lock, and who held it has to stay known
         if holder is not None and holder.id == run.id and not _is_locked(folder):
             (folder / _HOLDER).unlink(missing_ok=True)
+
+
+def note_jobs(results: Path, nodes: Iterable[str]) -> None:
+    """Note which nodes this process's run is going to make, or to look at again.
+
+    Args:
+        results: the results folder.
+        nodes: their ids.
+    """
+    write_atomically(_jobs(results, os.environ[VARIABLE]), "".join(f"{node}\n" for node in nodes))
+
+
+def waiting(results: Path) -> set[str]:
+    """Return the nodes that a job of this process's run has still to make: their manifests are older than the run."""
+    path = _jobs(results, os.environ.get(VARIABLE, ""))
+    try:
+        began, nodes = path.stat().st_mtime, path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return set()
+    return {node for node in nodes if written(path_of(results, node)) < began}
 
 
 def hand_over(results: Path, folder: Path, run: Run, number: int) -> None:
@@ -176,6 +198,10 @@ def _path(results: Path, identity: str) -> Path:
     return results / _FOLDER / f"{identity}.json"
 
 
+def _jobs(results: Path, identity: str) -> Path:
+    return results / _FOLDER / f"{identity}.jobs"
+
+
 def _read(path: Path) -> Run | None:
     """Return the run that a file states; None if it is not there, or states none."""
     try:
@@ -218,6 +244,7 @@ def _forget_ended(results: Path) -> None:
         state = run.process.state
         if state == "ended" or (state == "elsewhere" and _silence(path) > _FORGOTTEN):
             path.unlink(missing_ok=True)
+            _jobs(results, run.id).unlink(missing_ok=True)
 
 
 def _touch(path: Path, ended: threading.Event) -> None:

@@ -124,6 +124,13 @@ def test_settings_of_a_study_are_in_a_table(trainings):
     assert [row["step kept"] for row in found] == ["last", "best of every 1000, ends after 30 without a gain"]
 
 
+def test_rates_that_were_searched_are_in_the_table_of_settings(tmp_path):
+    grid = {"grid": {"target": {"learning_rate": [1e-5, 3e-5]}}}
+    header, rows = settings.table(trainings_of(tmp_path, **{**STUDY, "recipes": grid})).cells
+    found = {(row[0], row[header.index("learning rate")]) for row in rows}
+    assert found == {("intermediate", "1e-5"), ("target", "1e-5 (best of 1e-5, 3e-5)")}
+
+
 def test_rates_by_model_are_told_apart(tmp_path):
     rates = {"multilingual-e5-small": 1e-5, "xlm-roberta-base": 2e-5}
     mixtures = {"none": None, "mnli": {"tasks": ["mnli"], "learning_rate": rates}}

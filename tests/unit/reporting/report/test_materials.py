@@ -5,8 +5,9 @@ import pyarrow
 import pyarrow.parquet
 from xstilts.reporting.report import materials
 from xstilts.reporting.report.page import Inputs
+from xstilts.store.manifest import LearningRatesResults
 
-from tests.builders.plans import make_stages, node_of, plan_study
+from tests.builders.plans import make_stages, node_of, plan_study, write_manifest
 
 STUDY = {
     "description": "x", "source": "tiny", "models": ["tiny"], "recipes": {"r": {"target": {"max_length": 64}}},
@@ -30,6 +31,23 @@ def test_how_models_are_merged(tmp_path):
         "\u2013",
         "\u2013",
     ]
+
+
+def test_a_learning_rate_that_was_searched_is_shown(tmp_path):
+    recipe = {"r": {"intermediate": {"learning_rate": [1e-3, 1e-2]}}}
+    study = {**STUDY, "recipes": recipe, "mixtures": {"none": None, "mnli": None}}
+    made = plan_study(tmp_path, study)
+    plan, (search,) = made.study_plan, made.stage("learning_rates").values()
+
+    def shown() -> str:
+        section = materials.methods(Inputs(plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame()))
+        assert section is not None
+        (row,) = section.values["tables"][-1].rows
+        return row.cells[-1]
+
+    assert shown() == "searched"
+    write_manifest(tmp_path, search, LearningRatesResults(trials=(), best=1e-2))
+    assert shown() == "0.01, searched"
 
 
 def test_training_rows_with_the_texts_of_an_evaluation_row(tmp_path):
@@ -59,7 +77,8 @@ def test_mixtures_say_how_their_steps_are_made(tmp_path):
     mixed = {"tasks": tasks, "tasks_per_step": 4, "loss_scale": "log_classes", "steps": 5}
     recipe = {"r": {"intermediate": {"max_length": 64}, "target": {"max_length": 64}}}
     plan = plan_study(tmp_path, {**STUDY, "recipes": recipe, "mixtures": {"none": None, "one": tasks, "mixed": mixed}})
-    rows = {row.cells[0]: row.cells[2:4] for row in materials._mixtures(plan.study_plan).rows}
+    inputs = Inputs(plan.study_plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame())
+    rows = {row.cells[0]: row.cells[2:4] for row in materials._mixtures(inputs).rows}
     assert rows == {
         "one": ["proportional", "by epochs"],
         "mixed": ["proportional, 4 batches a step, losses by log classes", "5 steps"],

@@ -11,7 +11,7 @@ from xstilts.training.gpu_checks import parts
 from xstilts.training.gpu_checks.checks import EQUAL, NOT_REACHED, NOT_RUN, Check
 from xstilts.training.gpu_checks.parts import PARTS, Part
 
-# eight minutes on one card
+# eight minutes on one GPU
 LIMIT = 8 * 60
 ROW = Check("losses", "0", "at most 1", EQUAL)
 

@@ -10,13 +10,16 @@ from xstilts.reporting.paper.trainings import INTERMEDIATE, Training, Trainings
 from xstilts.reporting.wording import listed
 from xstilts.store.specs.models import Method
 
+# what is not the same of all runs of a training set
+_STEPS, _MODEL = "steps", "model"
+_RATE = "learning rate"
 _HEADER = [
     "phase",
     "recipe",
     "model",
     "trained on",
     "method",
-    "learning rate",
+    _RATE,
     "examples a step",
     "epochs",
     "steps",
@@ -25,8 +28,6 @@ _HEADER = [
     "weight decay",
     "step kept",
 ]
-# what is not the same of all runs of a training set
-_STEPS, _MODEL = "steps", "model"
 
 
 def table(trainings: Trainings) -> Shown | None:
@@ -42,6 +43,9 @@ def table(trainings: Trainings) -> Shown | None:
         row = dict(zip([name for name in _HEADER if name not in (_STEPS, _MODEL)], cells, strict=True))
         trained = dict.fromkeys(one.model for one in members)
         row[_MODEL] = "all" if set(trained) == models[row["recipe"]] else ", ".join(trained)
+        found = {rate for one in members if (rate := trainings.rate_found(one)) is not None}
+        if found:
+            row[_RATE] = f"{', '.join(map(number, sorted(found)))} ({row[_RATE]})"
         row[_STEPS] = span(trainings.runs[one.node].steps_done for one in members if one.node in trainings.runs)
         rows.append([row[name] for name in _HEADER])
     caption = (

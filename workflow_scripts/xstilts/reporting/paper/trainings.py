@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.evaluation.trainings import models_behind
+from xstilts.evaluation.trainings import best_rates, models_behind
 from xstilts.store import manifest
-from xstilts.store.manifest import EvaluationResults, LearningRatesResults, Run, TrainingResults
+from xstilts.store.manifest import EvaluationResults, Run, TrainingResults
 from xstilts.store.specs.base import LEARNING_RATE, TOKENS
 from xstilts.store.specs.data import TokensSpec
 from xstilts.store.specs.models import (
@@ -92,12 +92,8 @@ class Trainings:
 
     @cached_property
     def best_rates(self) -> dict[str, float]:
-        """The best learning rate of each search, by node id."""
-        return {
-            node: manifest.results_of(self.results, node, LearningRatesResults).best
-            for node, entry in self.plan.nodes.items()
-            if isinstance(entry.spec, LearningRatesSpec)
-        }
+        """The learning rate that each search has found, by node id."""
+        return best_rates(self.plan, self.results)
 
     @cached_property
     def grid_budgets(self) -> list[float]:
@@ -105,6 +101,10 @@ class Trainings:
         specs = (entry.spec for entry in self.plan.nodes.values())
         found = {spec.budget for spec in specs if isinstance(spec, LearningRatesSpec) and spec.budget is not None}
         return sorted(found)
+
+    def rate_found(self, training: Training) -> float | None:
+        """Return the learning rate that was searched for a training; None where the recipe gives it."""
+        return self.best_rates.get(self.plan.nodes[training.node].parents.get(LEARNING_RATE, ""))
 
     def parameters(self, node: str) -> int | None:
         """Return the parameters of a model that was trained here; None where its manifest is not there any more."""

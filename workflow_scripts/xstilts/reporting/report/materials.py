@@ -14,9 +14,10 @@ from xstilts.data.sources import made_up
 from xstilts.data.sources.miniature import languages
 from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
+from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, arranged, columns
 from xstilts.reporting.wording import merging
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256
@@ -25,7 +26,7 @@ from xstilts.store.sampling import LOG_CLASSES
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
-from xstilts.store.study_plan import NONE, StudyPlan
+from xstilts.store.study_plan import NONE
 
 
 def features(inputs: Inputs) -> Grid | None:
@@ -170,7 +171,7 @@ def _models(inputs: Inputs) -> list[Row]:
 def methods(inputs: Inputs) -> Section | None:
     """Return every setting of the study's recipes, with its origin, and its mixtures."""
     settings = inputs.plan.documentation.settings
-    tables = [_mixtures(inputs.plan)]
+    tables = [_mixtures(inputs)]
     if settings:
         tables.insert(0, _settings(settings))
     found = [table for table in tables if table.rows]
@@ -212,8 +213,9 @@ def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _mixtures(plan: StudyPlan) -> Grid:
+def _mixtures(inputs: Inputs) -> Grid:
     """Return the intermediate mixtures: tasks, how they are sampled, and learning rates by model."""
+    plan = inputs.plan
     specs: dict[str, dict[str, IntermediateSpec]] = {}
     for cell in plan.cells:
         for training in trainings.behind(plan, cell.node):
@@ -238,10 +240,9 @@ def _mixtures(plan: StudyPlan) -> Grid:
         mixed = f", {sampling.tasks_per_step} batches a step" if sampling.tasks_per_step > 1 else ""
         scaled = ", losses by log classes" if sampling.loss_scale == LOG_CLASSES else ""
         steps = f"{sampling.steps:,} steps" if sampling.steps else "by epochs"
-        rates = {name: spec.learning_rate for name, spec in of_models.items()}
+        rates = {name: inputs.learning_rate(spec) for name, spec in of_models.items()}
         same = len(set(rates.values())) == 1
-        said = {"": first.learning_rate} if same else rates
-        shown = "; ".join(f"{name}: {_rate(rate)}".removeprefix(": ") for name, rate in said.items())
+        shown = rates[next(iter(rates))] if same else "; ".join(f"{name}: {rate}" for name, rate in rates.items())
         rows.append(
             Row(
                 cells=[mixture, ", ".join(tasks), f"{sampling.kind}{capped}{tempered}{mixed}{scaled}", steps, shown],
@@ -250,10 +251,6 @@ def _mixtures(plan: StudyPlan) -> Grid:
         )
     titles = ("mixture", "tasks", "sampling", "length", "learning rate")
     return Grid(id="mixtures", caption="Intermediate mixtures", columns=columns(titles), rows=rows)
-
-
-def _rate(rate: float | None) -> str:
-    return "searched" if rate is None else f"{rate:g}"
 
 
 def provenance(inputs: Inputs) -> Section:

@@ -11,19 +11,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from xstilts.errors import reading
+from xstilts.evaluation import trainings
 from xstilts.reporting.figures.empty import svg_with_data
-from xstilts.reporting.layout import Cells
+from xstilts.reporting.layout import NOTHING, Cells
 from xstilts.reporting.report.drawn import embedded
 from xstilts.reporting.report.evidence import Evidence
 from xstilts.store import manifest, provenance
 from xstilts.store.manifest import MANIFEST, EvaluationResults, Run, path_of
 from xstilts.store.provenance import Provenance
+from xstilts.store.specs.base import LEARNING_RATE
+from xstilts.store.specs.models import TrainingSpec
 from xstilts.store.study_plan import StudyPlan
 
 # what tables can be filtered by
 AXES = ("model", "mixture", "target", "language")
-# a cell in which there is nothing
-NOTHING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +180,18 @@ class Inputs:
     def provenance(self) -> dict[str, Provenance]:
         """How the study's nodes were made, by id; those of which nothing says so are left out."""
         return provenance.of_nodes(self.results, self.plan.nodes)
+
+    @cached_property
+    def best_rates(self) -> dict[str, float]:
+        """The learning rate that each search has found, by node id."""
+        return trainings.best_rates(self.plan, self.results)
+
+    def learning_rate(self, spec: TrainingSpec) -> str:
+        """Return the learning rate of a training, with a word where it was searched."""
+        if spec.learning_rate is not None:
+            return f"{spec.learning_rate:g}"
+        found = self.best_rates.get(spec.parents[LEARNING_RATE])
+        return "searched" if found is None else f"{found:g}, searched"
 
     def href(self, node: str) -> str:
         """Return the path of a node's manifest, as the page links to it."""

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting import durations
+from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.report import gradient_conflict
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, arranged, columns
 from xstilts.reporting.wording import counted
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
@@ -24,7 +25,8 @@ def training(inputs: Inputs) -> Section | None:
         entry = inputs.plan.nodes.get(node)
         name = entry.names[0] if entry else node
         tasks = "; ".join(f"{task} {counts.examples}" for task, counts in run.tasks.items())
-        cells = [inputs.link(node, name), node.partition("/")[0], _rate(entry), str(run.steps_done), str(run.best_step)]
+        cells = [inputs.link(node, name), node.partition("/")[0], _rate(entry, inputs)]
+        cells += [str(run.steps_done), str(run.best_step)]
         said = [_dev(run), tasks or NOTHING, _collapsed(run), _speed(inputs.provenance.get(node))]
         rows.append(Row(cells=[*cells, *said], axes=axes.get(node, {})))
     titles = ("run", "phase", "learning rate", "steps", "kept step", "dev rows, source language", "examples seen",
@@ -49,10 +51,10 @@ def _axes(plan: StudyPlan) -> dict[str, dict[str, list[str]]]:
     return {node: {axis: sorted(values) for axis, values in of_node.items()} for node, of_node in found.items()}
 
 
-def _rate(entry: PlannedNode | None) -> str:
+def _rate(entry: PlannedNode | None, inputs: Inputs) -> str:
     if entry is None or not isinstance(entry.spec, TrainingSpec):
         return NOTHING
-    return "searched" if entry.spec.learning_rate is None else f"{entry.spec.learning_rate:g}"
+    return inputs.learning_rate(entry.spec)
 
 
 def _dev(run: Run) -> str:
@@ -107,7 +109,10 @@ def _energy(jobs: Iterable[Provenance]) -> str:
     if not known:
         return "Energy was not measured."
     trainings = counted(len(known), "training")
-    return f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
+    return (
+        f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as the driver of the first one of each"
+        " counts it, times their number."
+    )
 
 
 def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:
