@@ -10,7 +10,7 @@ weights and batches and no dropout? Then the speed.
 whole encoder on QQP, which is learned in fewer steps than the others (40 minutes).
 ``--gpu``: XLM-R Large and XLM-R XXL with random weights, on a GPU.
 Bars: the same losses; 2.5x of (a); parity with (b) at the same precision; 1.3x of (b) in float32 under bfloat16. On a
-GPU 1.3x of (b), and of the card's measured rate of matrix products 45 % (XLM-R Large) and 40 % (XXL with LoRA).
+GPU 1.3x of (b), and the shares of its measured rate of matrix products that ``xstilts check-gpu`` asks for.
 """
 
 import argparse
@@ -45,14 +45,14 @@ from fine_tuning import (
     summary,
 )  # fmt: skip
 from torch import nn
-from xstilts.commands.check_gpu import expected
 from xstilts.evaluation import prediction
 from xstilts.models import adapters
+from xstilts.planning.expected import expected
 from xstilts.tokenization.tokenizer import ModelTokenizer
 from xstilts.training.gpu_checks.machine import Machine
 from xstilts.training.gpu_checks.models import config_of, random_transformer
 from xstilts.training.gpu_checks.rates import products
-from xstilts.training.gpu_checks.trainings import LARGE, LORA, XXL, tiny
+from xstilts.training.gpu_checks.trainings import FULL, LARGE, LORA, TRAININGS, XXL, tiny
 
 LAYERS, PARITY_STEPS, PARITY = 4, 8, 1e-5
 # the last steps are one of the Trainer's groups by length, in which it goes from long texts to short ones
@@ -171,7 +171,7 @@ def utilisation(task: Task, body: nn.Module, machine: Machine, full: bool) -> li
         started = time.perf_counter()
         side.run(GPU_STEPS)
         machine.synchronise()
-        shares.append(done / (time.perf_counter() - started) / machine.rate)
+        shares.append(done / (time.perf_counter() - started) / machine.throughput)
     return shares
 
 
@@ -186,19 +186,24 @@ def large_models(tasks: Sequence[Task], machine: Machine) -> None:
         verdict = machine.judge(statistics.median(values) >= bar)
         sys.stdout.write(f"{what}: {summary(values)}{unit}, bar {bar:g}{unit}: {verdict}\n")
 
-    sys.stdout.write(f"{machine.rate / 1e12:.3g} TFLOP/s in products of bfloat16\n")
+    # of the models that the tokenizer is of
+    judged = [(one, 100 * one.share) for one in TRAININGS if one.share is not None and one.config in (LARGE, XXL)]
+    sys.stdout.write(f"{machine.throughput / 1e12:.3g} TFLOP/s in products of bfloat16\n")
     for task in tasks:
         ratios = speed(task, lambda: made(LARGE, "float32"), machine.device.type, ["bfloat16"])
         write(f"{task.name}: XLM-R Large, ours / (b)", ratios, 1.3)
-        for name, shape, dtype, full, bar in (
-            ("XLM-R Large, all weights", LARGE, "float32", True, 45),
-            ("XLM-R XXL, LoRA", XXL, "bfloat16", False, 40),
-        ):
+        for training, bar in judged:
             if machine.has_gpu:
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
-            shares = [100 * share for share in utilisation(task, made(shape, dtype), machine, full)]
-            write(f"{task.name}: {name}", shares, bar, " % of that rate")
+            body = made(training.config, training.numerics.dtype)
+            shares = [100 * share for share in utilisation(task, body, machine, training.method == FULL)]
+            write(
+                f"{task.name}: {training.model}, {training.method.name}",
+                shares,
+                bar,
+                " % of that rate",
+            )
             if machine.has_gpu:
                 sys.stdout.write(f"  {torch.cuda.max_memory_allocated() / 1e9:.0f} GB at most\n")
 
@@ -221,7 +226,7 @@ def main() -> None:
             sys.stdout.write("no GPU on this machine: nothing was measured\n")
             return
         machine = Machine(torch.device("cuda"), False, folder, expected)
-        large_models(tasks, replace(machine, rate=products(machine, "bfloat16")))
+        large_models(tasks, replace(machine, throughput=products(machine, "bfloat16")))
         return
     sys.stdout.write(f"{THREADS} thread(s)\n")
     for task in tasks:

@@ -2,9 +2,9 @@
 
 Run:  pip install lm_eval (0.4.13), then python -m benchmarks.prompted_vs_lm_eval
 
-The templates are those of the registry for XNLI, XCOPA and XQuAD; the harness has them as task files of its own, over
-the same rows and the same examples. Log-likelihoods must agree to 1e-4 and answers must be the same, but for those that
-are as likely to 1e-4; else it exits with 1.
+Ours are the registry's templates and words of XNLI, XCOPA and XQuAD. Theirs are those of the harness's own files, but
+for XCOPA, which is worded otherwise here. Rows and examples are the same. Log-likelihoods must agree to 1e-4, and
+answers must be the same, but for those that are as likely to 1e-4; else it exits with 1.
 """
 
 import json
@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import torch
+import yaml
 from xstilts import forms
 from xstilts.data.dataset import Split
 from xstilts.data.sources import tiny
@@ -35,36 +36,38 @@ from xstilts.tokenization.tokens import Tokens
 
 from tests.builders.families import write
 
-MODELS, SHOTS, ANSWER_TOKENS, EQUAL = ("llama", "mt5"), (0, 2), 16, 1e-4
+MODELS, EXAMPLES, ANSWER_TOKENS, EQUAL = ("llama", "mt5"), (0, 2), 16, 1e-4
 CPU = torch.device("cpu")
 _NUMERICS = Numerics(submodel=None, dtype="float32", precision="float32")
-_WORDS = {"entailment": "Yes", "neutral": "Also", "contradiction": "No"}
-# task: what the harness is told of its rows
+# files of the harness that have its templates of a task, the later ones for the earlier ones
+_FILES = {
+    "xnli": ("xnli/xnli_common_yaml", "xnli/xnli_en.yaml"),
+    "xquad": ("xquad/xquad_common_yaml", "xquad/xquad_en.yaml"),
+}
+_TEMPLATES = ("output_type", "doc_to_text", "doc_to_choice", "doc_to_target")
+_CHOICES = {"metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}]}
+# task: what the harness is told beside its templates; it has none of our own wording of XCOPA
 THEIRS: dict[str, dict[str, Any]] = {
-    "xnli": {
-        "output_type": "multiple_choice",
-        "doc_to_text": "",
-        "doc_to_choice": "{{["
-        + ", ".join(f'text_a + ", right? {word}, " + text_b' for word in _WORDS.values())
-        + "]}}",
-        "doc_to_target": "label",
-        "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
-    },
+    "xnli": _CHOICES,
     "xcopa": {
         "output_type": "multiple_choice",
         "doc_to_text": "{{context}} {{question}}",
         "doc_to_choice": "choices",
         "doc_to_target": "label",
-        "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
+        **_CHOICES,
     },
     "xquad": {
-        "output_type": "generate_until",
-        "doc_to_text": "Context: {{context}}\n\nQuestion: {{question}}\n\nAnswer:",
-        "doc_to_target": "{{answers[0].text}}",
         "generation_kwargs": {"until": ["\n"], "do_sample": False, "max_gen_toks": ANSWER_TOKENS},
         "metric_list": [{"metric": "bypass"}],
     },
 }
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads files of the harness without the functions that they name."""
+
+
+_Loader.add_constructor("!function", lambda loader, node: None)
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,8 @@ def rows_of(task: str) -> list[dict[str, Any]]:
         ]
     if task == "xnli":
         lines = [line.split("\t") for line in tiny.file_text("xnli/test-en.tsv").splitlines()]
-        return [
-            {"text_a": first, "text_b": second, "label": list(_WORDS).index(label)} for first, second, label in lines
-        ]
+        labels = registry.load().tasks[task].labels or ()
+        return [{"text_a": first, "text_b": second, "label": labels.index(label)} for first, second, label in lines]
     stories = [line.split("\t")[0] for line in tiny.file_text("xnli/test-de.tsv").splitlines()]
     return [
         {
@@ -109,10 +111,31 @@ def rows_of(task: str) -> list[dict[str, Any]]:
 
 def prompt_of(task: str) -> Prompt:
     """Return the registry's prompt of a task."""
-    stated = registry.load().tasks[task].prompt
+    entry = registry.load().tasks[task]
+    stated = entry.prompt
     assert stated is not None
-    words = list(_WORDS.values()) if task == "xnli" else None
+    words = None if stated.words is None else [stated.words[label] for label in entry.labels or ()]
     return Prompt(context=stated.context, answer=stated.answer, words=words)
+
+
+def templates_of(task: str) -> dict[str, Any]:
+    """Return the harness's templates of a task, from the files that are installed with it."""
+    import lm_eval
+
+    folder, found = Path(lm_eval.__file__).parent / "tasks", {}
+    for name in _FILES.get(task, ()):
+        content = yaml.load((folder / name).read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        found |= {key: content[key] for key in _TEMPLATES if content.get(key) is not None}
+    return found
+
+
+def as_theirs(task: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with the columns that the harness's templates name."""
+    if task == "xnli":
+        return {"premise": row["text_a"], "hypothesis": row["text_b"], "label": row["label"]}
+    if task == "xquad":
+        return {**row, "answers": {"text": [answer["text"] for answer in row["answers"]]}}
+    return dict(row)
 
 
 def ours(task: str, folder: Path, rows: Sequence[dict[str, Any]], examples: Sequence[Mapping[str, Any]]) -> Answers:
@@ -143,7 +166,7 @@ def theirs(task: str, folder: Path, rows: Sequence[dict[str, Any]], examples: Se
 
     files = {"test": rows, "train": examples or rows}
     for name, content in files.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(as_theirs(task, row)) + "\n" for row in content))
     settings = {
         "task": f"ours_{task}",
         "dataset_path": "json",
@@ -151,6 +174,7 @@ def theirs(task: str, folder: Path, rows: Sequence[dict[str, Any]], examples: Se
         "test_split": "test",
         "fewshot_split": "train",
         "fewshot_config": {"sampler": "first_n"},
+        **templates_of(task),
         **THEIRS[task],
     }
     tasks = folder / "tasks"
@@ -176,24 +200,24 @@ def theirs(task: str, folder: Path, rows: Sequence[dict[str, Any]], examples: Se
 
 
 def compared() -> Iterator[tuple[str, str, int, int, float, int]]:
-    """Yield model, task, shots, rows, the largest difference of log-likelihoods, and the number of other answers."""
+    """Yield model, task, examples, rows, the largest difference of log-likelihoods, and the number of other answers."""
     for name in MODELS:
         for task in THEIRS:
             if name == "mt5" and task == "xquad":
                 # it writes padding alone
                 continue
-            for shots in SHOTS:
+            for number in EXAMPLES:
                 with tempfile.TemporaryDirectory() as temporary:
                     folder = Path(temporary)
                     write(name, folder)
                     _for_transformers(folder)
                     rows = rows_of(task)
-                    sides = [side(task, folder, rows[shots:], rows[:shots]) for side in (ours, theirs)]
+                    sides = [side(task, folder, rows[number:], rows[:number]) for side in (ours, theirs)]
                 differences = [
                     abs(a - b) for pair in zip(*(side.likelihoods for side in sides), strict=True)
                     for a, b in zip(*pair, strict=True)
                 ]  # fmt: skip
-                yield name, task, shots, len(rows) - shots, max(differences, default=0.0), _others(*sides)
+                yield name, task, number, len(rows) - number, max(differences, default=0.0), _others(*sides)
 
 
 def _others(first: Answers, second: Answers) -> int:
@@ -228,12 +252,12 @@ def _print(line: str) -> None:
 
 def main() -> int:
     """Print the table, and return 1 if something differs."""
-    _print("| model | task | shots | rows | largest difference of a log-likelihood | other answers |")
+    _print("| model | task | examples | rows | largest difference of a log-likelihood | other answers |")
     _print("|---|---|---|---|---|---|")
     is_equal = True
-    for name, task, shots, rows, difference, others in compared():
+    for name, task, number, rows, difference, others in compared():
         shown = f"{difference:.1e}" if task != "xquad" else ""
-        _print(f"| {name} | {task} | {shots} | {rows} | {shown} | {others} |")
+        _print(f"| {name} | {task} | {number} | {rows} | {shown} | {others} |")
         is_equal = is_equal and difference <= EQUAL and not others
     return 0 if is_equal else 1
 

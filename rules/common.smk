@@ -183,38 +183,30 @@ def hardware(stage):
 
 
 def memory(megabytes, stage=None):
-    """Ask for the memory that a model needs, where its size is known; for twice as much after a try that lacked it."""
+    """Ask for the memory that a node needs, where its model's size is known; for twice as much after a try that lacked it."""
 
     def asked(wildcards, attempt):
-        found = stage and memory_plan_of(node(stage, wildcards))
         lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
-        return (found.cost.host_megabytes if found else megabytes) * 2**lacked
+        found = stage and host_megabytes(node(stage, wildcards))
+        return (found or megabytes) * 2**lacked
 
     return asked
 
 
-def memory_to_merge(wildcards, attempt):
-    """Ask for the memory that a merge needs, where the size of the model is known."""
-    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
-    try:
-        one = merge_size.of_node(node("merged", wildcards), plan, tasks, settings.results)
-    except UserError:
-        return 16000 * 2**lacked
-    return round(one.host / 1e6) * 2**lacked
+def host_megabytes(one):
+    """Give what a node's job needs of the host's memory; None where the size of its model is not known."""
+    if one.stage not in MEGABYTES:
+        found = memory_plan_of(one)
+        return found and found.cost.host_megabytes
+    with contextlib.suppress(UserError):
+        return MEGABYTES[one.stage](one, plan, tasks, settings.results)
 
 
-def memory_of_retrieval(wildcards, attempt):
-    """Ask for the memory that vectors need, where the model's size is known; for twice as much after a try that lacked it."""
-    lacked = slurm.lacks(wildcards.node, attempt - 1, slurm_logs()).memory
-    try:
-        one = node("retrieval", wildcards)
-        asked = retrieval_memory.megabytes(one, plan, tasks, settings.results)
-    except UserError:
-        asked = 4000
-    return asked * 2**lacked
+# of the stages that compute with no model
+MEGABYTES = {"merged": merge_size.megabytes, "retrieval": retrieval_memory.megabytes}
 
 
-def minutes(first, stage=None):
+def minutes(first, stage=None, few_shot=None):
     """Ask on a known GPU for twice what the operations need, and half an hour; twice as long after a try that lacked it."""
 
     def asked(wildcards, attempt):
@@ -224,7 +216,8 @@ def minutes(first, stage=None):
             return 10 * 2**lacked
         known = one and gpu_type and memory_plan_of(one)
         hours = known and memory_plan.hours_of_job(one, plan, tasks, settings, gpu_type)
-        return round(30 + 120 * hours if known else first) * 2**lacked
+        otherwise = few_shot if few_shot and one.id in plan.few_shot_nodes else first
+        return round(30 + 120 * hours if known else otherwise) * 2**lacked
 
     return asked
 
@@ -232,10 +225,8 @@ def minutes(first, stage=None):
 def is_made_ahead(one):
     """Tell whether a training that has yet to run makes a node too, so that its own job will find it; on one GPU it does."""
     model = plan.nodes.get(one.spec.parents.get(MODEL))
-    if one.stage not in ("predictions", "embeddings") or model.stage not in (
-        "intermediate",
-        "targets",
-    ):
+    trained, made = ("intermediate", "targets"), ("predictions", "embeddings")
+    if one.stage not in made or model.stage not in trained:
         return False
     return not path_of(settings.results, model.id).exists() and number_of_gpus(model) == 1
 

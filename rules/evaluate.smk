@@ -10,6 +10,8 @@ rule predict:
         f"{results}/logs/predictions/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/predictions/{{node}}.tsv"
+    group:
+        group_of("predictions")
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -36,6 +38,8 @@ rule embed:
         f"{results}/logs/embeddings/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/embeddings/{{node}}.tsv"
+    group:
+        group_of("embeddings")
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -62,11 +66,13 @@ rule retrieve:
         f"{results}/logs/retrieval/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/retrieval/{{node}}.tsv"
+    group:
+        group_of("retrieval")
     conda:
         "../envs/xstilts.yaml"
     resources:
         nodes=1,
-        mem_mb=memory_of_retrieval,
+        mem_mb=memory(4000, "retrieval"),
         runtime=minutes(60),
     params:
         spec=spec("retrieval"),

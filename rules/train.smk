@@ -1,5 +1,4 @@
-# The training phases, and the search for their learning rates: one command line, a rule a phase; merging models; the check of
-# a GPU.
+# The training phases, and the search for their learning rates: one command line, a rule a phase; and merging models.
 # in:  manifests of a model (or a tokenizer), of tokens and, with a grid of learning rates, of its search; or of models
 # out: results/{pretrained,learning_rates,intermediate,merged,targets}/{node}/manifest.json
 # With a gpu_type in config.yaml each has a memory plan (planning/memory_plan.py), and asks for memory, time and GPUs by
@@ -92,7 +91,7 @@ rule merge:
     resources:
         nodes=1,
         cpus_per_task=1,
-        mem_mb=memory_to_merge,
+        mem_mb=memory(16000, "merged"),
         runtime=minutes(240),
     params:
         spec=spec("merged"),
@@ -112,33 +111,15 @@ use rule pretrain as target with:
     benchmark:
         f"{results}/benchmarks/targets/{{node}}.tsv"
     priority: 0
+    group:
+        group_of("targets")
     resources:
         gpu=gpus("targets"),
         nodes=1,
         cpus_per_task=processors("targets"),
         mem_mb=memory(16000, "targets"),
-        runtime=minutes(720, "targets"),
+        runtime=minutes(720, "targets", few_shot=60),
     params:
         spec=spec("targets"),
         retention=retention,
         hardware=hardware("targets"),
-
-
-# What only a GPU can show:  snakemake check_gpu --cores all --profile slurm
-# out: results/hardware/{gpu}.json, by a name that only the job knows; the table is in the log
-rule check_gpu:
-    log:
-        f"{results}/logs/check_gpu.log",
-    benchmark:
-        f"{results}/benchmarks/check_gpu.tsv"
-    conda:
-        "../envs/xstilts.yaml"
-    threads: 1
-    resources:
-        gpu=1,
-        nodes=1,
-        cpus_per_task=4,
-        mem_mb=32000,
-        runtime=30,
-    shell:
-        "python -m xstilts check-gpu > {log:q} 2>&1"

@@ -75,12 +75,12 @@ def killed_at(monkeypatch, step):
     """Let the next run end before a step, as a kill would: nothing of it stays but its work directory."""
     real_step, taken = take_step, []
 
-    def counted(*arguments):
+    def counted(*arguments, **named):
         key = arguments[3][0].key
         if key % 1_000_003 == step:
             raise KilledError
         taken.append(key)
-        return real_step(*arguments)
+        return real_step(*arguments, **named)
 
     monkeypatch.setattr(loop, "take_step", counted)
     return taken

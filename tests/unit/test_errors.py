@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 from xstilts.commands import main
-from xstilts.errors import UserError, line, reading, suggestion
+from xstilts.errors import UserError, first_line, line, reading, suggestion
 from xstilts.store.files import read_json, write_atomically
 
 BYTES = 4096
@@ -105,6 +105,16 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, name, content):
     assert text.startswith(f"{path}: {'missing' if content is None else 'damaged ('}")
     assert text.endswith(f"; delete {tmp_path} and run again")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(EOFError(), "EOFError"), (ValueError(" \nno\nmore"), "no"), (ValueError("\n"), "ValueError")],
+)
+def test_the_first_line_of_an_error_is_never_empty(tmp_path, error, said):
+    assert first_line(error) == said
+    with pytest.raises(UserError, match=rf"damaged \({type(error).__name__}(: no)?\);"), reading(tmp_path / "file"):
+        raise error
 
 
 def test_a_file_that_may_not_be_read_is_not_to_be_deleted(tmp_path):

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 from xstilts.hardware import Hardware
+from xstilts.warm import client
 
 RULES = Path(__file__).parents[2] / "rules"
 # of those that may be jobs of Slurm's
-JOB_RULES = (RULES / "train.smk").read_text() + (RULES / "evaluate.smk").read_text()
+JOB_RULES = "".join((RULES / f"{name}.smk").read_text() for name in ("train", "evaluate", "hardware"))
 
 
 def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
@@ -28,8 +29,30 @@ def test_rules_that_may_be_jobs_of_slurm_are_those_that_are_never_local():
     assert set(re.findall(r'"(\w+)"', jobs)) == found
 
 
+def test_the_warm_process_runs_all_commands_that_make_nodes():
+    rules = "".join(path.read_text() for path in RULES.glob("*.smk"))
+    assert set(re.findall(r"python -m xstilts (\S+) --spec", rules)) == client._COMMANDS
+
+
 def test_the_shell_of_a_job_can_be_run():
     assert os.access(RULES / "slurm_step.sh", os.X_OK)
+
+
+@pytest.mark.parametrize("name", ["slurm", None])
+def test_a_few_shot_training_is_a_job_of_its_own_with_its_predictions(name):
+    """In that of the model which it goes on from, those of all languages would follow each other; none are here."""
+    text = re.search(r"^def group_of\(stage\):\n(?:    .*\n|\n)+", (RULES / "slurm.smk").read_text(), re.M)[0]
+    names = {
+        "plan": SimpleNamespace(few_shot_nodes={"targets/few"}),
+        "node": lambda stage, wildcards: SimpleNamespace(id=f"{stage}/{wildcards.node}"),
+        "slurm_executor": lambda: name,
+        "workflow": SimpleNamespace(remote_exec=False),
+    }
+    exec(text, names)
+    found = [names["group_of"]("targets")(SimpleNamespace(node=node)) for node in ("few", "zero")]
+    assert found == (["few_shot", "target"] if name else [None, None])
+    # all rules of the group have it
+    assert set(re.findall(r'group_of\("(\w+)"\)', JOB_RULES)) == {"targets", "predictions", "embeddings", "retrieval"}
 
 
 @pytest.mark.parametrize(("chosen", "folder"), [(None, "."), ("logs", "/run/logs"), ("/elsewhere", "/elsewhere")])

@@ -61,7 +61,7 @@ def line(error: Exception) -> str | None:
     if number not in _REMEDIES:
         return None
     file = getattr(error, "filename", None)
-    text = f"{file}: {os.strerror(number)}" if file is not None else _first_line(error)
+    text = f"{file}: {os.strerror(number)}" if file is not None else first_line(error)
     return f"{text}; {_REMEDIES[number]}"
 
 
@@ -88,7 +88,8 @@ def reading(path: Path, remedy: str | None = None) -> Iterator[None]:
             raise UserError(f"{path}: missing; {remedy}") from None
         if number in _REMEDIES:
             raise UserError(f"{path}: {os.strerror(number)}; {_REMEDIES[number]}") from None
-        found = f"{type(error).__name__}: {_first_line(error)}"
+        name, said = type(error).__name__, first_line(error)
+        found = name if said == name else f"{name}: {said}"
         raise UserError(f"{path}: damaged ({found}); {remedy}") from None
 
 
@@ -117,5 +118,6 @@ def _number(error: Exception) -> int:
     return errno.ENOSPC if isinstance(error, OSError) and _NOT_WHOLE.search(str(error)) else 0
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its type's name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 from xstilts import commands
-from xstilts.commands import check_gpu
 from xstilts.errors import UserError
 from xstilts.hardware import Hardware
 from xstilts.planning import registry
+from xstilts.planning.expected import expected
 from xstilts.store import gpu_report
 from xstilts.training.gpu_checks import checks, environment, parts
 from xstilts.training.gpu_checks.checks import DIFFERS, FAILED, MISSED, NOT_JUDGED, NOT_RUN, Check
@@ -78,6 +78,13 @@ def test_rows_are_printed_and_kept_and_nothing_else_is_left(folder, answered, ca
     assert list((folder / "results/work").glob("*check-gpu*")) == []
 
 
+def test_without_rates_it_says_that_nothing_is_kept(folder, answered, capsys):
+    answered({**FOUND, "rates": [Check("all of it", "out of memory", "comes to its end", NOT_RUN)]})
+    assert commands.main(["check-gpu"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("nothing is kept, for there are no rates")
+    assert gpu_report.of_machine(folder / "results") == []
+
+
 @pytest.mark.parametrize(("verdict", "code"), [(DIFFERS, 1), (MISSED, 0), (NOT_RUN, 0)])
 def test_only_what_has_to_be_equal_makes_it_fail(folder, answered, verdict, code):
     answered({**FOUND, "resuming": [Check("a run", "?", "", verdict)]})
@@ -94,6 +101,13 @@ def test_without_a_gpu_it_ends_with_one_line(folder, answered, caplog):
     answered({}, {"environment": "12:00:00 error: no GPU: the driver lists none"})
     assert commands.main(["check-gpu"]) == 2
     assert [record.getMessage() for record in caplog.records] == ["error: no GPU: the driver lists none"]
+
+
+def test_a_first_part_that_takes_too_long_is_named(folder, answered, caplog):
+    answered({}, {"environment": "ended after 60 s"})
+    assert commands.main(["check-gpu"]) == 2
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["error: check-gpu: environment: ended after 60 s; run it again"]
 
 
 def test_the_part_on_the_environment_finds_no_gpu(tmp_path, monkeypatch):
@@ -120,14 +134,14 @@ def test_the_shapes_are_those_of_the_registry():
 def test_the_estimate_is_that_of_the_training():
     """More tokens at once need more memory and no more operations; all weights need more than an adapter."""
     for training in TRAININGS:
-        large, small = (check_gpu.expected(training, hardware_of(budget)) for budget in (BUDGETS[0], BUDGETS[-1]))
+        large, small = (expected(training, hardware_of(budget)) for budget in (BUDGETS[0], BUDGETS[-1]))
         assert large.memory >= small.memory and large.operations == small.operations
-        assert large == check_gpu.expected(training, Hardware(max_tokens_per_device=BUDGETS[0]))
+        assert large == expected(training, Hardware(max_tokens_per_device=BUDGETS[0]))
     large, *_, xxl = TRAININGS[:4]
     # Kaplan et al. 2020: six operations a token and weight, four where only an adapter's weights have gradients
     tokens = 32 * 256
-    assert check_gpu.expected(large, hardware_of(tokens)).operations == pytest.approx(6 * 303e6 * tokens, rel=0.1)
-    assert check_gpu.expected(xxl, hardware_of(tokens)).operations == pytest.approx(4 * 9.66e9 * tokens, rel=0.1)
+    assert expected(large, hardware_of(tokens)).operations == pytest.approx(6 * 303e6 * tokens, rel=0.1)
+    assert expected(xxl, hardware_of(tokens)).operations == pytest.approx(4 * 9.66e9 * tokens, rel=0.1)
 
 
 @pytest.mark.long

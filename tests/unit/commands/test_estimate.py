@@ -9,6 +9,22 @@ from xstilts.planning import model_size
 from tests.builders.plans import study_file
 from tests.builders.projects import ROOT
 
+SHORT = {"max_length": 48}
+STUDY = {
+    "description": "x", "source": "tiny", "models": ["tiny"], "targets": {"xnli": None}, "seeds": [1],
+    "languages": ["en", "de", "tr"], "recipes": {"short": {"intermediate": SHORT, "target": SHORT}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [["estimate"], ["power", "--run-sd", "1"]])
+def test_what_no_job_can_do_is_refused(tmp_path, monkeypatch, caplog, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("{}")
+    mixed = {"mixed": {"tasks": ["mnli", "squad_v1"], "tasks_per_step": 3}}
+    path = study_file(tmp_path, {**STUDY, "mixtures": {"none": None, **mixed}})
+    assert commands.main([*command, str(path)]) == 2
+    assert "`tasks_per_step` is 3, and the batch size of mnli, 32, is no multiple of it" in caplog.text
+
 
 def test_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -30,8 +46,7 @@ def test_command(tmp_path, monkeypatch, capsys):
 def test_trainings_on_a_few_rows_are_counted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("{}")
-    study = {"description": "x", "source": "tiny", "models": ["tiny"], "targets": {"xnli": None}, "seeds": [1]}
-    path = study_file(tmp_path, {**study, "languages": ["en", "de", "tr"], "shots": [0, 4, 8]})
+    path = study_file(tmp_path, {**STUDY, "shots": [0, 4, 8]})
     assert commands.main(["estimate", str(path)]) == 0
     assert "`shots` of the study asks for 4 trainings of these" in capsys.readouterr().out
 

@@ -56,7 +56,8 @@ def test_the_gpu_type_of_the_machine_counts(folder, capsys):
 def test_made_up_data_on_a_cpu(folder, capsys):
     study = study_file(folder, {
         "description": "x", "source": "miniature", "models": ["mini-small"], "mixtures": ["none", "nine"],
-        "recipes": {"mini": {"intermediate": {}, "target": {}}}, "targets": {"tydiqa": None},
+        "recipes": {"mini": {phase: {"max_length": 64} for phase in ("intermediate", "target")}},
+        "targets": {"tydiqa": None},
         "contrasts": {"multi": {"mixture": ["nine", "none"], "targets": ["tydiqa"]}},
     })  # fmt: skip
     plan = plan_study(folder, study.read_text()).study_plan

@@ -1,11 +1,17 @@
 """Whole nodes: training with labels that the data bring, and with the head of the stage before."""
 
+import argparse
+
 import pyarrow
 import pyarrow.parquet
+import pytest
 import torch
 from safetensors.torch import load_file
+from xstilts import commands
+from xstilts.commands import train
 from xstilts.data.prepared_rows import read_prepared
 from xstilts.data.sources import tiny
+from xstilts.errors import UserError
 from xstilts.evaluation import predictions
 from xstilts.forms import tagging
 from xstilts.models.backbone import load_backbone
@@ -107,6 +113,18 @@ def test_copa_goes_on_with_the_head_of_siqa(tmp_path):
     backbone = load_backbone(results / by_name["siqa+copa"].id)
     fresh = make_head(task_of("multiple_choice", "copa", None), backbone, 1, None)
     assert not torch.allclose(fresh.dense.weight, second["copa.dense.weight"], atol=1e-3)
+
+
+def test_nodes_have_as_many_processes_each():
+    with pytest.raises(UserError, match="^--processes 1: those of all nodes together, and not a multiple of --nodes 2"):
+        train.run(argparse.Namespace(processes=1, nodes=2))
+
+
+@pytest.mark.parametrize("option", ["--processes", "--nodes"])
+def test_at_least_one_process_trains(option, capsys):
+    with pytest.raises(SystemExit):
+        commands.main(["train", "--spec", "{}", "--output", "manifest.json", option, "0"])
+    assert f"argument {option}: 0: give a number from 1" in capsys.readouterr().err
 
 
 def test_few_shots_train_the_targets_model_further(tmp_path):

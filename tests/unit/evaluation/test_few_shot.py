@@ -62,6 +62,14 @@ def test_scores_are_of_the_same_languages_at_every_number(study):
     assert set(tuned["score"]) == {60}
 
 
+def test_arms_without_few_shots_have_no_rows(study):
+    """Such as those that answer prompts."""
+    plan, results = study
+    prompted = tuple(replace(cell, recipe="prompted") for cell in plan.cells if cell.mixture == "none")
+    found = few_shot.collect(replace(plan, cells=(*plan.cells, *prompted)), results)
+    assert set(found["recipe"]) == {"r"}
+
+
 def test_gains_have_intervals_over_runs_and_examples_at_every_number(estimates):
     gains = estimates[estimates["name"] == FEW_SHOT]
     values = {(row["outcome"], row["target"]): row["estimate"] for row in gains.to_dict("records")}

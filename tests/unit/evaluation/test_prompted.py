@@ -1,5 +1,6 @@
 """Answers to prompts, against the same computed token by token with plain calls of transformers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from xstilts.data.dataset import Split
 from xstilts.errors import UserError
 from xstilts.evaluation import prediction, prompted
 from xstilts.forms import prompting
+from xstilts.models.inference import for_inference
 from xstilts.models.language_model import load_language_model
 from xstilts.store.specs.data import Prompt
 from xstilts.store.specs.evaluation import PredictionsSpec, Prompting
@@ -112,6 +114,33 @@ def test_the_written_answer_is_that_of_plain_calls(families, tmp_path, name):
         expected.append(tokenizer.text(written).partition("\n")[0].strip())
     assert prompted.written(model, spec_of("span", max_answer_tokens=WRITTEN), tokenizer, split, CPU) == expected
     assert len(set(expected)) > 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_linear_layers_are_held_in_bfloat16_with_the_same_answers(families, tmp_path, name):
+    model = load_language_model(families[name], numerics(precision="bfloat16"))
+    _, chosen = split_of("classification", families[name], tmp_path / "chosen.parquet")
+    tokenizer, written = split_of("span", families[name], tmp_path / "written.parquet")
+    spec = spec_of("span", max_answer_tokens=WRITTEN)
+
+    def answers():
+        likelihoods = prediction.outputs(model, "", prompting, chosen.tokens, CPU)
+        return np.asarray(likelihoods).tolist(), prompted.written(model, spec, tokenizer, written, CPU)
+
+    before = answers()
+    assert for_inference(model, CPU) is model
+    assert {torch.bfloat16, torch.float32} == {weight.dtype for weight in model.parameters()}
+    assert answers() == before
+
+
+def test_a_gpu_without_bfloat16_refuses_a_prompted_model(families, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla V100")
+    monkeypatch.setattr(prompted.distributed, "device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(prompted.lineage, "folders", lambda spec, results: [families["qwen"]])
+    spec = replace(spec_of("span"), numerics=numerics(precision="bfloat16"))
+    with pytest.raises(UserError, match="precision: Tesla V100 does not multiply in bfloat16; set"):
+        prompted.answering(spec, Path())
 
 
 class Writes(torch.nn.Module):

@@ -104,6 +104,15 @@ def test_targets_vary_independently(tmp_path):
     assert only(plan, pilots.stated(2.0)).components.run == pytest.approx(4 / 2 + 4 / 4)
 
 
+def test_prompts_vary_by_the_examples_that_a_seed_draws(tmp_path):
+    recipes = {"two": {"prompting": {"examples": 2, "max_length": 256}}, "zero": {"prompting": {"max_length": 256}}}
+    models = ["qwen3-0_6b-base", "qwen3-1_7b-base"]
+    plan = plan_with(tmp_path, source="tiny", models=models, recipes=recipes, mixtures=["none"], targets={"xnli": None},
+                     languages=["en", "de"], contrasts={"size": {"model": models}})  # fmt: skip
+    variances = {one.comparison.recipe: one.components.run for one in found(plan, pilots.stated(2.0))}
+    assert variances == {"two": pytest.approx(2 * 4), "zero": 0}
+
+
 def test_interaction_has_four_arms_of_which_two_are_chosen(tmp_path):
     mixtures = ["none", "mnli", "squad_v1", "qqp", "nine"]
     plan = plan_with(tmp_path, answer=ANSWER, mixtures=mixtures)

@@ -125,15 +125,17 @@ def test_examples_stand_first_each_with_its_answer(families):
 
 def test_the_seed_alone_draws_examples():
     form, rows = forms.get("span"), [*rows_of("span"), *rows_of("span")]
-    drawn = {seed: prompting.draw(rows, form, Prompt(context="", answer="", shots=3, seed=seed)) for seed in range(20)}
+    drawn = {
+        seed: prompting.draw(rows, form, Prompt(context="", answer="", examples=3, seed=seed)) for seed in range(20)
+    }
     assert all(len(found) == 3 and all(row["answers"] for row in found) for found in drawn.values())
-    again = prompting.draw(rows, form, Prompt(context="{question}", answer="x", shots=3, seed=7))
+    again = prompting.draw(rows, form, Prompt(context="{question}", answer="x", examples=3, seed=7))
     assert again == drawn[7]
     assert len({str(found) for found in drawn.values()}) > 15
-    more = prompting.draw(rows, form, Prompt(context="", answer="", shots=4, seed=7))
+    more = prompting.draw(rows, form, Prompt(context="", answer="", examples=4, seed=7))
     assert more[:3] == drawn[7]
-    with pytest.raises(ValueError, match="11 shots, but only 10 training rows with an answer"):
-        prompting.draw(rows, form, Prompt(context="", answer="", shots=11, seed=1))
+    with pytest.raises(ValueError, match="11 examples, but only 10 rows with an answer"):
+        prompting.draw(rows, form, Prompt(context="", answer="", examples=11, seed=1))
 
 
 def test_the_likeliest_answer_is_chosen_or_that_of_the_likeliest_character():

@@ -4,14 +4,31 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from xstilts.models import adapters
 from xstilts.models.backbone import Backbone, load_backbone
 from xstilts.models.model import tensors
 from xstilts.store.specs.models import BIDIRECTIONAL
 
+from tests.builders.architectures import write_architecture
+from tests.builders.families import FAMILIES, write
 from tests.builders.models import CPU, METHODS, MODELS, fresh, submodel_of
 
 DECODERS = ["llama", "qwen", "gemma"]
+
+
+@pytest.mark.parametrize("kind", ["gemma3_text", "gemma4_text", "mt5", "xglm"])
+def test_weights_as_they_are_stored_are_the_same_once_converted(tmp_path, kind):
+    """With what is computed, too: Gemma's factors of embeddings, and XGLM's positions, which bfloat16 would round."""
+    (write if kind in FAMILIES else write_architecture)(kind, tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_file({name: value.bfloat16() for name, value in load_file(path).items()}, path, {"format": "pt"})
+    backbone, expected = load_backbone(tmp_path, as_stored=True), load_backbone(tmp_path)
+    assert {value.dtype for value in backbone.parameters()} == {torch.bfloat16}
+    found, others = ([*one.float().named_parameters(), *one.named_buffers()] for one in (backbone, expected))
+    for (name, value), (_, other) in zip(found, others, strict=True):
+        assert value.dtype == other.dtype and torch.equal(value, other), name
+    assert backbone.transformer.config.to_dict() == expected.transformer.config.to_dict()
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,6 +1,7 @@
 """Where a job computes, by what it was given; in which types several processes do, and what they say to each other."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import numpy as np
@@ -133,6 +134,24 @@ def test_sums_are_those_of_all_processes():
     def check(group):
         assert group.sums([torch.tensor(float(group.rank))], group.leads, 0.25) == [1.0, 1.0, 0.5]
         assert group.share(f"of {group.rank}") == "of 0"
+        assert group.all(f"of {group.rank}") == ["of 0", "of 1"]
+
+    assert Group().all("own") == ["own"]
+    together(2, check)
+
+
+def test_a_thread_speaks_to_those_of_the_others_alone():
+    """It waits for them as long as it takes, while the processes speak to each other."""
+
+    def check(group):
+        own = group.with_own_connections()
+        with ThreadPoolExecutor(1) as thread:
+            if group.leads:
+                found = thread.submit(own.all, group.rank)
+            assert group.share(f"of {group.rank}") == "of 0"
+            if not group.leads:
+                found = thread.submit(own.all, group.rank)
+            assert found.result() == [0, 1]
 
     together(2, check)
 
@@ -162,6 +181,14 @@ def test_a_process_that_has_ended_is_noticed_at_once():
         assert lost(error.value) == ""
 
     together(2, leave)
+
+
+def test_what_nccl_says_of_a_process_that_has_ended():
+    text = (
+        "NCCL error in: ProcessGroupNCCL.cpp:2385, remote process exited or there was a network error, NCCL version"
+        " 2.27.5\nncclRemoteError: A call failed possibly due to a network error or a remote process exiting."
+    )
+    assert lost(torch.distributed.DistBackendError(text)) == ""
 
 
 def test_other_errors_are_no_loss():

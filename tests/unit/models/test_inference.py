@@ -57,7 +57,7 @@ def test_a_gpu_without_bfloat16_refuses_it(families, monkeypatch, precision):
     monkeypatch.setattr(model, "to", lambda device: (model, device))
     gpu = torch.device("cuda")
     if precision == "float32":
-        assert model.on(gpu) == (model, gpu)
+        assert for_inference(model, gpu) == (model, gpu)
         return
     with pytest.raises(UserError, match="precision: Tesla V100 does not multiply in bfloat16; set"):
         for_inference(model, gpu)

@@ -1,5 +1,6 @@
 """Merged models: each method by numbers written out, and models of several families by the same formulas."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -106,6 +107,17 @@ def weights_of(folders, held):
     backbone.transformer.float()
     adapters.merge(backbone)
     return backbone.transformer.state_dict()
+
+
+def test_a_tensor_without_rows_is_merged(tmp_path):
+    for name in ("base", "member"):
+        (tmp_path / name).mkdir()
+        save_file({"empty": torch.zeros(0, 3), "one": torch.ones(())}, tmp_path / name / "model.safetensors")
+    with contextlib.ExitStack() as files:
+        weights = [merging._open(tmp_path / name, files) for name in ("base", "member")]
+        how = Merging(method="linear", factors=(1.0,))
+        found = {name: merging._tensor(how, weights, [0.0], name) for name in weights[0]}
+    assert {name: tuple(value.shape) for name, value in found.items()} == {"empty": (0, 3), "one": ()}
 
 
 @pytest.mark.parametrize(("name", "method", "dtype"), [("mt5", "full", "float32"), ("qwen", "lora", "bfloat16")])

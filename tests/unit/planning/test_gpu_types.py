@@ -38,14 +38,22 @@ def test_what_was_measured_comes_first(tmp_path):
 
 
 def test_the_measured_one(tmp_path):
-    with pytest.raises(UserError, match="gpu_type: measured, but .* has files of 0 GPUs; run xstilts check-gpu"):
+    with pytest.raises(UserError, match="gpu_type: measured, but .* has no file of a GPU; run xstilts check-gpu"):
         of_machine("measured", tmp_path)
     leave(tmp_path, gpu="Another", memory=24_000_000_000)
     found = of_machine("measured", tmp_path)
     assert (found.name, found.memory, found.rate("bfloat16"), found.usable) == ("Another", 24, 650e12, 21.6e9)
     leave(tmp_path)
-    with pytest.raises(UserError, match="has files of 2 GPUs"):
+    with pytest.raises(UserError, match=r"several GPUs \(Another, NVIDIA H100 80GB HBM3\); name the type of one: a100"):
         of_machine("measured", tmp_path)
+
+
+def test_several_that_are_of_one_type(tmp_path):
+    leave(tmp_path)
+    leave(tmp_path, gpu="NVIDIA H100 PCIe")
+    with pytest.raises(UserError, match=r"^gpu_type: h100: .* \(NVIDIA H100 80GB HBM3, NVIDIA H100 PCIe\); delete all"):
+        of_machine("h100", tmp_path)
+    assert of_machine("l40s", tmp_path) == GPU_TYPES["l40s"]
 
 
 def test_a_rate_that_nobody_knows(tmp_path):

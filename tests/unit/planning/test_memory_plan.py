@@ -78,6 +78,11 @@ def test_a_model_without_a_place_is_named(scale):
     two = planned(scale, XXL, replace(tiny, memory=24))
     line = memory_plan.fault("XXL", two, tiny)
     assert line.startswith("XXL: needs 2 GPUs of type l40s: ") and line.endswith("on each")
+    assert "in config.yaml" not in line
+    stated = planned(scale, XXL, tiny, max_tokens_per_device=2048)
+    assert "leave max_tokens_per_device in config.yaml to the memory plan, or name" in memory_plan.fault(
+        "X", stated, tiny
+    )
     assert memory_plan.fault("Large", planned(scale, LARGE, GPU_TYPES["h100"]), GPU_TYPES["h100"]) is None
 
 
@@ -94,3 +99,13 @@ def test_a_training_job_has_time_for_the_predictions_asked_of_its_model(scale):
         for one in (node, *asked)
     ]
     assert asked and hours == pytest.approx(sum(costs))
+
+
+def test_on_several_gpus_nothing_is_predicted_in_the_job_of_a_training(scale):
+    plan, entries, results = scale
+    settings, gpu_type = from_config({"results": str(results)}), replace(GPU_TYPES["h100"], memory=24)
+    node = node_of(plan, "targets", f"{XXL}.mnli")
+    cost = memory_plan.of_node(node, plan, entries, settings, gpu_type).cost
+    hours = memory_plan.hours_of_job(node, plan, entries, settings, gpu_type)
+    assert cost.gpus > 1 and plan.predicted_with[node.id]
+    assert hours == cost.hours(gpu_type, node.spec.numerics.precision)

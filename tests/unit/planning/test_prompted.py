@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from xstilts.errors import UserError
+from xstilts.evaluation import trainings
 from xstilts.hardware import Hardware
-from xstilts.planning import estimate, feasibility, registry
+from xstilts.planning import estimate, feasibility, memory_plan, registry
+from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning.settings import from_config
 from xstilts.planning.sourcing import Indexes
-from xstilts.store.specs.base import BASE, MODEL, SHOTS, TOKENS
+from xstilts.store.specs.base import BASE, EXAMPLES, MODEL, TOKENS
 from xstilts.store.study_plan import NONE, PROMPTED
 
 from tests.builders.plans import named, plan_study, study_of
@@ -21,7 +24,7 @@ STUDY = {
     "recipes": {
         "quick": {},
         "zero": {"prompting": {"max_length": 256}},
-        "two": {"prompting": {"shots": 2, "max_length": 256}},
+        "two": {"prompting": {"examples": 2, "max_length": 256}},
     },
     "mixtures": {"none": None, "mnli": None},
     "targets": {"xnli": None, "xquad": None, "udpos": None},
@@ -62,16 +65,21 @@ def test_the_pretrained_model_is_read_and_seeds_draw_examples_alone(plan):
     nodes = named(plan, "predictions")
     zero = nodes["tiny_decoder.zero.none.xnli"]
     assert zero.spec.parents[MODEL] == zero.spec.parents[BASE] == named(plan, "models")["tiny_decoder"].id
-    assert zero.spec.trained_on is None and SHOTS not in plan.nodes[zero.spec.parents[TOKENS]].spec.parents
+    assert zero.spec.trained_on is None and EXAMPLES not in plan.nodes[zero.spec.parents[TOKENS]].spec.parents
     two = [nodes[f"tiny_decoder.two.none.s{seed}.xnli"] for seed in (1, 2)]
     prompts = [plan.nodes[node.spec.parents[TOKENS]].spec for node in two]
-    assert [spec.prompt.seed for spec in prompts] == [1, 2] and [spec.prompt.shots for spec in prompts] == [2, 2]
-    assert {spec.parents[SHOTS] for spec in prompts} == {named(plan, "prepared")["mnli.training"].id}
+    assert [spec.prompt.seed for spec in prompts] == [1, 2] and [spec.prompt.examples for spec in prompts] == [2, 2]
+    assert {spec.parents[EXAMPLES] for spec in prompts} == {named(plan, "prepared")["mnli.training"].id}
     assert prompts[0].prompt.words == ["Yes", "Also", "No"]
     span = nodes["tiny_decoder.zero.none.xquad"].spec
     assert span.prompting.max_answer_tokens == 64 and zero.spec.prompting.max_answer_tokens is None
     assert plan.nodes[span.parents[TOKENS]].spec.prompt.words is None
-    assert zero.label.startswith("random-llama-2x32.0shot.on.xnli")
+    assert zero.label.startswith("random-llama-2x32.0examples.on.xnli")
+
+
+def test_it_varies_where_a_seed_draws_examples(plan):
+    found = {cell.recipe: trainings.varies(plan.study_plan, cell.node) for cell in plan.cells}
+    assert found == {"quick": True, "zero": False, "two": True}
 
 
 def test_other_templates_and_settings_make_other_nodes_and_move_no_other(tmp_path, plan):
@@ -92,8 +100,8 @@ def test_other_templates_and_settings_make_other_nodes_and_move_no_other(tmp_pat
       " out, or name a recipe that trains beside"),
      ({"recipes": {"quick": {}, "zero": {"prompting": {}, "target": {"epochs": 5}}}, "models": ["tiny_decoder"]},
       "recipes.zero.target: a recipe with `prompting` trains nothing; leave the section out"),
-     ({"recipes": {"quick": {}, "zero": {"prompting": {"shot": 1}}}, "models": ["tiny_decoder"]},
-      "recipes.zero.prompting.shot: unknown key")],
+     ({"recipes": {"quick": {}, "zero": {"prompting": {"example": 1}}}, "models": ["tiny_decoder"]},
+      "recipes.zero.prompting.example: unknown key")],
 )  # fmt: skip
 def test_what_no_prompted_arm_has_is_refused(tmp_path, changes, said):
     with pytest.raises(UserError) as error:
@@ -107,15 +115,31 @@ def test_what_no_prompted_arm_has_is_refused(tmp_path, changes, said):
       "models.tiny: the recipe zero asks a language model to continue a text, and tiny is an encoder, of type"
       " xlm-roberta"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "targets": {"udpos": None}},
-      "needs a target whose task has a `prompt`; udpos has none"),
+      "needs a target whose task has a `prompt`; none of udpos has one"),
      ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "recipes": {"zero": {"prompting": {"max_length": 513}}}},
-      "max_length 513 for xnli.evaluation: tiny_decoder reads 512 tokens")],
+      "max_length 513 for xnli.evaluation: tiny_decoder reads 512 tokens"),
+     ({"models": {"tiny_decoder": {"recipes": ["zero"]}}, "recipes": {"zero": {"prompting": {"max_length": 64}}}},
+      "recipes.zero.prompting.max_answer_tokens: 64 tokens of an answer for xquad leave no room for a prompt within"
+      " max_length, 64; lower the one or raise the other"),
+     ({"models": {"tiny_decoder": {"recipes": ["two"]}}, "source": "download",
+       "targets": {"belebele": {"trained_on": ["siqa"]}}},
+      "targets.belebele.trained_on: the examples of the recipe two are rows of 'siqa', which has 3 labels and not 4"),
+     ({"models": {"tiny_decoder": {"recipes": ["two"]}}, "source": "download",
+       "targets": {"global_mmlu": None}},
+      "targets.global_mmlu.trained_on: the examples of the recipe two are rows of 'race', whose context the `prompt` of"
+      " global_mmlu leaves out")],
 )  # fmt: skip
 def test_what_no_job_can_do_is_refused_before_any(tmp_path, changes, said):
     plan = plan_with(tmp_path, **changes)
     with pytest.raises(UserError) as error:
         feasibility.check(plan, registry.load(), Indexes(), "s.yaml")
     assert said in str(error.value)
+
+
+def test_all_other_tasks_of_the_registry_can_have_examples(tmp_path):
+    able = {name: None for name, task in registry.load().tasks.items() if task.prompt and name != "global_mmlu"}
+    study = study_of(tmp_path, {**STUDY, "models": {"tiny_decoder": {"recipes": ["zero", "two"]}}, "targets": able})
+    feasibility.check_prompts(study, registry.load(), "s.yaml")
 
 
 def test_it_costs_a_prompt_for_each_answer_or_the_tokens_that_are_written(tmp_path, plan):
@@ -137,6 +161,21 @@ def test_it_costs_a_prompt_for_each_answer_or_the_tokens_that_are_written(tmp_pa
         spec=replace(nodes["tiny_decoder.zero.none.xquad"].spec, prompting=without_tokens),
     )
     assert estimate.of_node(shorter, plan, entries, tmp_path, Hardware()).memory < written.memory
+
+
+def test_an_answer_behind_its_context_is_a_part_of_a_prompt_and_a_pretrained_head_is_of_the_weights_type(tmp_path):
+    """14B in bfloat16 on XCOPA fit 48 GB; in XNLI a text stands behind the answer, so all of a prompt may be scored."""
+    recipes = {"zero": {"prompting": {"max_length": 512}, "target": {}}}
+    targets = {"xcopa": None, "xnli": None}
+    study = {"models": {"qwen3-14b-base": {"recipes": ["zero"]}}, "targets": targets, "languages": ["tr"]}
+    plan, entries = plan_with(tmp_path, recipes=recipes, source="download", **study), registry.load()
+    nodes, settings = named(plan, "predictions"), from_config({"results": str(tmp_path)})
+    cost = {
+        name: memory_plan.of_node(nodes[f"qwen3-14b-base.zero.none.{name}"], plan, entries, settings, GPU_TYPES["l40s"])
+        for name in targets
+    }
+    assert cost["xcopa"].fits and cost["xcopa"].cost.activations < cost["xnli"].cost.activations / 2
+    assert cost["xcopa"].cost.loaded == 2 * cost["xcopa"].cost.parameters
 
 
 def test_every_prompt_of_the_registry_names_its_source():

@@ -91,7 +91,7 @@ BAD = {
     ),
     "more results than can be planned": (
         lambda study: study.update(seeds=list(range(1000)), mixtures=MANY_MIXTURES),
-        r"study\.yaml: asks for 4?[0-9,]+ results .*, at most 100,000; divide it",
+        r"study\.yaml: asks for 4?[0-9,]+ results .* `shots` in languages\), at most 100,000; divide it",
     ),
     "mixtures without end": (
         set_at("mixtures", {f"m{i}": [f"m{i + 1}"] if i < 30 else ["mnli"] for i in range(31)}),

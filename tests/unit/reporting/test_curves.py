@@ -1,6 +1,7 @@
 """How trainings went, as text."""
 
 import json
+import math
 
 from xstilts.reporting import curves
 from xstilts.reporting.curves import Curve
@@ -16,6 +17,11 @@ def test_bars_are_on_a_scale_of_their_own():
     assert (
         len(falling) == 24 and falling[0] == "█" and falling[-1] == "▁" and sorted(falling, reverse=True) == [*falling]
     )
+
+
+def test_bars_are_of_finite_values():
+    assert curves.bars([2.0, math.nan, math.inf, 1.0]) == "█▁"
+    assert curves.bars([math.nan]) == ""
 
 
 def test_a_mixture_has_a_row_for_each_task(tmp_path):

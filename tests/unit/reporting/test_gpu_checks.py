@@ -49,3 +49,11 @@ def test_a_document_without_a_place_for_it_is_named(tmp_path):
     with pytest.raises(UserError, match=r"page\.md: has no lines <!-- measured on GPUs --> and"):
         gpu_checks.write_section(path, tmp_path)
     assert path.read_text() == "# Page\n"
+
+
+def test_the_two_lines_may_have_nothing_between_them(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text(f"before\n{gpu_checks.BEGIN}\n{gpu_checks.END}\nafter\n")
+    gpu_checks.write_section(path, tmp_path)
+    nothing = gpu_checks.section(tmp_path)
+    assert path.read_text() == f"before\n{gpu_checks.BEGIN}\n{nothing}\n{gpu_checks.END}\nafter\n"

@@ -82,6 +82,15 @@ def test_benchmark():
     assert shown.frame["runs"].tolist() == [2, 2] and shown.frame["xnli.n"].tolist() == [20, 20]
 
 
+def test_an_arm_that_lacks_a_task_has_no_mean_in_the_benchmark():
+    frame = scores(official=("target == 'xnli'", False))
+    shown = of_scores(frame[~((frame["target"] == "tatoeba") & (frame["mixture"] == "mnli"))])["benchmark"]
+    _, rows = shown.cells
+    assert rows[0][3:6] == ["71.0†", "31.0", "51.0"]
+    assert rows[1][3:] == ["75.0†", "–", "–", "–", "–", "–", "–", "1 missing"]
+    assert "test examples a task: xnli 20, tatoeba 10." in shown.caption
+
+
 def test_benchmark_says_where_its_intervals_are():
     asked = Answer(budgets={}, families={}, recipes=(), outcome="benchmark")
     assert "intervals stand in the table `answer`." in of_scores(scores(), answer=asked)["benchmark"].caption

@@ -18,6 +18,15 @@ def test_a_line_that_was_not_written_to_its_end_is_none(tmp_path):
     assert metrics.read(path) == [line(1)]
 
 
+def test_a_byte_that_is_no_text_ends_the_lines(tmp_path):
+    """A machine that lost power may leave such ones."""
+    path = tmp_path / "one.metrics.jsonl"
+    path.write_bytes(metrics.text(line(1)).encode() + b"\xff\0\n" + metrics.text(line(2)).encode())
+    assert metrics.read(path) == [line(1)]
+    metrics.cut(path, 2)
+    assert path.read_text() == metrics.text(line(1))
+
+
 def test_a_training_that_goes_on_writes_over_the_steps_that_it_takes_again(tmp_path):
     path = tmp_path / "one.metrics.jsonl"
     path.write_text("".join(metrics.text(line(step)) for step in (3, 6, 9)))

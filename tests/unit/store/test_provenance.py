@@ -10,6 +10,10 @@ from xstilts.store import provenance
 
 from tests.builders.provenance import PROVENANCE, leave
 
+TRAINING = provenance.Training(
+    processes=2, max_tokens_per_device=None, gradient_checkpointing=True, tokens_per_second=9.5, joules=None
+)
+
 
 def test_it_says_on_how_many_gpus(monkeypatch):
     class Cuda:
@@ -21,8 +25,7 @@ def test_it_says_on_how_many_gpus(monkeypatch):
     stated = provenance.of_process(0.0)
     assert (stated.gpu, stated.gpus, stated.gpu_seconds) == ("a GPU", 1, stated.wall_seconds)
     assert stated.peak_gpu_memory_mb == 3072
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    assert provenance.of_process(0.0).gpus == 4
+    assert provenance.of_process(0.0, training=TRAINING).gpus == 2
     monkeypatch.delitem(sys.modules, "torch")
     stated = provenance.of_process(0.0)
     assert (stated.gpu, stated.gpus, stated.gpu_seconds) == (None, 0, 0)
@@ -42,10 +45,7 @@ def test_the_driver_is_what_its_kernel_module_states(tmp_path, text):
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
-    training = provenance.Training(
-        processes=2, max_tokens_per_device=None, gradient_checkpointing=True, tokens_per_second=9.5, joules=None
-    )
-    stated = provenance.of_process(0.0, training=training)
+    stated = provenance.of_process(0.0, training=TRAINING)
     (tmp_path / "provenance.json").write_text(provenance.text(stated))
     assert provenance.read(tmp_path) == stated
 

@@ -1,19 +1,27 @@
 """Killed at any step, while it trains or writes, and resumed: it gives the same."""
 
+import copy
+import errno
 import json
 import os
 import random
 import shutil
 import signal
+import threading
 import time
 from dataclasses import replace
 
 import pytest
+import torch
 from safetensors.torch import save_file
+from torch import nn
 from xstilts import commands
+from xstilts.errors import TerminatedError, line
+from xstilts.models.distributed import Group
 from xstilts.store.specs.models import EarlyStopping
+from xstilts.training import checkpoints as checkpoints_module
 from xstilts.training import loop
-from xstilts.training.checkpoints import checkpoints, save_checkpoint
+from xstilts.training.checkpoints import Writer, checkpoints, resume
 
 from tests.builders.plans import node_of
 from tests.builders.training import RUNS, KilledError, in_a_fork, killed_at, run
@@ -138,8 +146,8 @@ def test_damaged_checkpoint_is_refused_and_the_one_before_used(trained, killed, 
     # the best weights are those of both checkpoints, so none is left
     anew = "best" in damage
     assert taken[0] % 1_000_003 == (0 if anew else 6)
-    (line,) = [record.getMessage() for record in caplog.records if str(last) in record.getMessage()]
-    assert line.endswith("; trying the one before it")
+    (said,) = [record.getMessage() for record in caplog.records if str(last) in record.getMessage()]
+    assert said.endswith("; trying the one before it")
     assert (f"{first}: " in caplog.text and "; starting anew" in caplog.text) == anew
 
 
@@ -162,8 +170,8 @@ def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
     scores = iter(range(20))
     monkeypatch.setattr(loop.prediction, "evaluate", lambda *_: ({"accuracy": next(scores)}, False))
     # a better evaluation at every step, the last of them after the last checkpoint
-    save = save_checkpoint
-    monkeypatch.setattr(loop, "save_checkpoint", lambda *given: given[4]["step"] < 6 and save(*given))
+    save = Writer.save
+    monkeypatch.setattr(Writer, "save", lambda *given: given[3]["step"] < 6 and save(*given))
     killed_at(monkeypatch, 6)
     with pytest.raises(KilledError):
         run(trained, spec, tmp_path, seconds=0)
@@ -173,6 +181,59 @@ def test_best_weights_of_both_checkpoints_stay(trained, tmp_path, monkeypatch):
         evaluations = json.loads((checkpoint / "state.json").read_text())["state"]["evaluations"]
         best = max(evaluations, key=lambda evaluation: evaluation["score"])["step"]
         assert (tmp_path / f"work/best-{best:09d}").exists()
+
+
+def stepped(model, optimiser):
+    """Take a step, so that weights and moments are others."""
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+
+
+@pytest.fixture
+def small():
+    """A model, a number among its weights, and its optimiser after a step."""
+    model = nn.Linear(3, 2)
+    model.factor = nn.Parameter(torch.tensor(1.0))
+    optimiser = torch.optim.AdamW(model.parameters())
+    stepped(model, optimiser)
+    return model, optimiser
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(small, tmp_path, monkeypatch):
+    """What is written is as it was; a process that ends has written it, and an interval begins with the copies."""
+    model, optimiser = small
+    saved, state, go_on = copy.deepcopy(model.state_dict()), {"step": 1, "losses": []}, threading.Event()
+    monkeypatch.setattr(checkpoints_module, "save_file", lambda *given: go_on.wait(60) and save_file(*given))
+    with Writer(tmp_path, "run", 0, Group()) as writer:
+        writer.save(model, optimiser, state, [])
+        stepped(model, optimiser)
+        state["losses"].append(1.0)
+        assert writer.is_due() and not checkpoints(tmp_path)
+        go_on.set()
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-000000001"]
+    assert resume(tmp_path, "run", model, optimiser, Group()) == {"step": 1, "losses": []}
+    assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
+    assert [state["step"] for state in optimiser.state.values()] == [1, 1, 1]
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run(small, tmp_path, monkeypatch):
+    """In the next step, or where it is asked to end at once, in place of saying that it has saved."""
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "model.safetensors")
+
+    monkeypatch.setattr(checkpoints_module, "save_file", fail)
+    writer = Writer(tmp_path, "run", 600, Group())
+    writer.save(*small, {"step": 1}, [])
+    with pytest.raises(OSError, match="No space left") as error:
+        while not writer.is_due():
+            time.sleep(0.01)
+    assert line(error.value).startswith("model.safetensors: No space left on device; free some space")
+    with pytest.raises(OSError, match="No space left"), Writer(tmp_path, "run", 600, Group()) as writer:
+        writer.save(*small, {"step": 1}, [])
+        raise TerminatedError("interrupted; saved")
+    assert not checkpoints(tmp_path)
 
 
 def test_twenty_kills_in_one_run(trained, tmp_path):

@@ -203,6 +203,49 @@ def test_first_of_slurms_list(listed, first):
     assert first_of(listed) == first
 
 
+@pytest.mark.parametrize("port", ["70000", "0", "x1"])
+@pytest.mark.parametrize("index", [0, 1])
+def test_what_is_no_port_is_refused(monkeypatch, port, index):
+    monkeypatch.setenv("MASTER_PORT", port)
+    with pytest.raises(UserError, match=f"^MASTER_PORT={port}: no port; give one from 1 to 65535"):
+        launch(["false"], 2, Nodes(2, index), lambda: False)
+
+
+def test_a_port_that_is_taken_is_named(monkeypatch):
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        with pytest.raises(UserError, match=f"^port {port}, where .*: Address already in use; set MASTER_PORT to a"):
+            launch(["false"], 2, Nodes(2), lambda: False)
+
+
+def test_a_name_that_no_host_has_is_refused(monkeypatch):
+    def connect(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(UserError, match="^MASTER_ADDR: no host is named gpu7; give"):
+        launch(["false"], 2, Nodes(2, 1, "gpu7"), lambda: False)
+
+
+def test_it_is_said_what_a_node_waits_for(monkeypatch, caplog):
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MASTER_PORT", str(port))
+    monkeypatch.setattr(launcher, "_WORD", 0)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    looks = iter([False, False, True])
+    with caplog.at_level("INFO"):
+        assert launch(["false"], 2, Nodes(2, 1), lambda: next(looks)) == 0
+    assert caplog.messages == [f"waiting for the first node, localhost, at port {port} (Connection refused)"] * 2
+
+
+def test_a_signal_without_a_name_is_named_by_its_number(tmp_path, caplog):
+    assert start(tmp_path, f"os.kill(os.getpid(), {signal.SIGRTMIN + 1})") == 2
+    assert f"was ended by signal {signal.SIGRTMIN + 1}, and" in caplog.text
+
+
 def test_nodes_are_those_of_the_step_or_as_given(monkeypatch):
     assert nodes(1) == ALONE
     with pytest.raises(UserError, match=r"--nodes 2: which node this is, is not known; start .* by srun, or with"):

@@ -8,8 +8,9 @@ import pytest
 from xstilts.errors import ExplodedError, UserError
 from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
+from xstilts.store import metrics
 from xstilts.store.manifest import LearningRatesResults
-from xstilts.training import learning_rates, loop
+from xstilts.training import learning_rates, loop, memory
 
 from tests.builders.plans import named, node_of, plan_study, write_manifest
 from tests.builders.training import STUDY, run
@@ -104,6 +105,22 @@ def test_budget_is_spent_by_successive_halving(trained, tmp_path, monkeypatch):
     assert searched.best == 1e-3
     taken.clear()
     assert learning_rates.search(run, spec) == searched and not taken
+
+
+def test_what_a_budgeted_search_notes_is_the_nodes(trained, tmp_path, small_device, few):
+    """Metrics of each of its trainings, and the settings with which a run begins that lacked memory."""
+    plan, results = trained
+    spec = replace(node_of(plan, "learning_rates", "tiny.grid.udpos").spec, learning_rates=(1e-5, 1e-3), budget=0.5)
+    workplace = tmp_path / "work/tiny-0123"
+    workplace.mkdir(parents=True)
+    small_device(60)
+    run = replace(loop.prepare(spec, results, workplace, Hardware(), Group()), results=tmp_path)
+    learning_rates.search(run, spec)
+    found = metrics.files_of(tmp_path, f"{spec.stage}/tiny-0123")
+    parts = {path.name.removeprefix("tiny-0123.").removesuffix(metrics.ENDING) for path in found}
+    assert {"rung-1.rate-1e-05", "rung-1.rate-0.001"} <= parts and all(part.startswith("rung-") for part in parts)
+    assert all(metrics.read(path) for path in found)
+    assert memory.resumed(workplace, Hardware(), Group()) != Hardware()
 
 
 def test_a_choice_between_equal_scores_or_after_one_step_is_said(trained, tmp_path, monkeypatch, caplog):

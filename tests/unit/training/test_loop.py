@@ -7,6 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from xstilts.hardware import Hardware
+from xstilts.models.distributed import Group
+from xstilts.store import metrics
+from xstilts.training import loop
 
 from tests.builders.models import METHODS, numerics
 from tests.builders.plans import node_of
@@ -18,6 +22,17 @@ def test_same_seed_same_numbers_and_another_seed_others(trained, tmp_path):
     assert run(trained, spec, tmp_path / "one") == run(trained, spec, tmp_path / "two")
     other = run(trained, replace(spec, seed=2), tmp_path / "three")
     assert other[1]["history.json"] != run(trained, spec, tmp_path / "four")[1]["history.json"]
+
+
+def test_a_line_of_metrics_ends_where_the_model_is_evaluated_or_saved(trained, tmp_path):
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    (tmp_path / "one").mkdir()
+    prepared = loop.prepare(spec, trained[1], tmp_path / "one", Hardware(checkpoint_seconds=0), Group())
+    _, state = loop.fit(replace(prepared, results=tmp_path), 1e-3, prepared.workplace)
+    (path,) = metrics.files_of(tmp_path, "targets/one")
+    lines = metrics.read(path)
+    assert [line.step for line in lines] == [*range(1, lines[-1].step + 1)]
+    assert {evaluation["step"] for evaluation in state["evaluations"]} <= {line.step for line in lines}
 
 
 @pytest.mark.parametrize(

@@ -1,45 +1,19 @@
 """Training where memory lacks: a model that cannot compute more than so many positions at once."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
 from xstilts.errors import UserError
 from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
-from xstilts.models.model import Model
 from xstilts.training import loop, memory
-from xstilts.training.step import Batches, make_optimiser
+from xstilts.training.step import Batches, make_optimiser, take_step
 
 from tests.builders.models import CPU
 from tests.builders.plans import node_of
 from tests.builders.training import run
-
-
-@pytest.fixture
-def small_device(monkeypatch):
-    """Let a model compute at most so many positions at once, or eight times as many where layers are computed again."""
-
-    def limit(positions, again=8):
-        real, seen = Model.forward, []
-
-        def forward(self, task, inputs, instances):
-            seen.append(inputs["ids"].numel())
-            checkpoints = any(vars(module).get("gradient_checkpointing") for module in self.modules())
-            if self.training and seen[-1] > positions * (again if checkpoints else 1):
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
-            return real(self, task, inputs, instances)
-
-        monkeypatch.setattr(Model, "forward", forward)
-        return seen
-
-    return limit
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """Let few tokens be so few that tests have more."""
-    monkeypatch.setattr("xstilts.hardware._FEW", 100)
 
 
 def noted(place):
@@ -59,7 +33,17 @@ def start(trained, place, method="full", **hardware):
 
 
 def probe(model, optimiser, batches, prepared, method="full"):
-    memory.probe(model, optimiser, batches, prepared.tasks, method, prepared.workplace, Group(), prepared.device)
+    fitting = memory.Fitting(model, optimiser, batches, method, prepared.workplace, Group())
+    fitting.probe(prepared.tasks, prepared.device)
+
+
+def take_first(model, optimiser, batches, prepared, group):
+    """Take the first step as the loop does."""
+    take = partial(
+        take_step, model, optimiser, prepared.tasks, rate=1e-3, settings=prepared.spec.optimisation, group=group,
+        device=CPU,
+    )  # fmt: skip
+    return memory.Fitting(model, optimiser, batches, "full", prepared.workplace, group).take(take, 0, batches.at(0))
 
 
 def test_the_largest_batches_are_computed_before_the_first_step(trained, tmp_path, small_device, few):
@@ -111,9 +95,8 @@ def test_what_nothing_helps_ends_in_one_line(trained, tmp_path, small_device, fe
 def test_several_processes_leave_it_to_the_next_run(trained, tmp_path, small_device, few):
     model, optimiser, batches, prepared = start(trained, tmp_path)
     small_device(100)
-    take = memory.fitting(loop.take_step, batches, 0, "full", prepared.workplace)
     with pytest.raises(UserError, match=r"the next run continues with max_tokens_per_device \d+$"):
-        take(model, optimiser, prepared.tasks, batches.at(0), 1e-3, prepared.spec.optimisation, Group(0, 2), CPU)
+        take_first(model, optimiser, batches, prepared, Group(0, 2))
     found = memory.resumed(prepared.workplace, Hardware(), Group())
     assert found.max_tokens_per_device == noted(tmp_path)["max_tokens_per_device"] is not None
 
@@ -125,9 +108,8 @@ def test_a_weight_that_was_changed_is_not_changed_again(trained, tmp_path):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     optimiser.register_step_post_hook(lacks)
-    take = memory.fitting(loop.take_step, batches, 0, "full", prepared.workplace)
     with pytest.raises(UserError, match=r"the optimiser: CUDA out of memory; lower max_tokens_per_device in"):
-        take(model, optimiser, prepared.tasks, batches.at(0), 1e-3, prepared.spec.optimisation, Group(), CPU)
+        take_first(model, optimiser, batches, prepared, Group())
 
 
 @pytest.mark.parametrize(

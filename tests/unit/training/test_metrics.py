@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 from torch import nn
+from xstilts.hardware import Hardware
 from xstilts.store import metrics as store
 from xstilts.training import metrics
 from xstilts.training.metrics import StepMetrics
@@ -24,7 +25,7 @@ def clock(monkeypatch):
 
 def test_a_line_is_of_the_steps_since_the_line_before(tmp_path, clock):
     path = tmp_path / "logs/targets/one.metrics.jsonl"
-    with StepMetrics(path, steps=10, done=0, model=MODEL, device=CPU) as recorded:
+    with StepMetrics(path, steps=10, done=0, backbone=MODEL, device=CPU) as recorded:
         for step, (task, loss) in enumerate([("mnli", 1.0), ("qqp", 3.0), ("mnli", 2.0)], 1):
             clock[0] = step * 0.5
             recorded.step([(task, loss)], float(step), 0.1 * step, 30)
@@ -39,7 +40,7 @@ def test_a_line_is_of_the_steps_since_the_line_before(tmp_path, clock):
 def test_a_long_training_has_no_more_lines_than_are_read(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(metrics, "_LINES", 4)
     path = tmp_path / "one.metrics.jsonl"
-    with StepMetrics(path, steps=100, done=0, model=MODEL, device=CPU) as recorded:
+    with StepMetrics(path, steps=100, done=0, backbone=MODEL, device=CPU) as recorded:
         for step in range(100):
             clock[0] = 10.0 * step
             recorded.step([("mnli", 1.0)], 1.0, 1e-3, 1)
@@ -49,11 +50,36 @@ def test_a_long_training_has_no_more_lines_than_are_read(tmp_path, clock, monkey
 def test_a_resumed_training_goes_on_from_its_checkpoint(tmp_path, clock):
     path = tmp_path / "one.metrics.jsonl"
     for done, steps in ((0, (1, 2, 3)), (2, (3, 4))):
-        with StepMetrics(path, steps=4, done=done, model=MODEL, device=CPU) as recorded:
+        with StepMetrics(path, steps=4, done=done, backbone=MODEL, device=CPU) as recorded:
             for step in steps:
                 clock[0] += 2.0
                 recorded.step([("mnli", float(step))], 1.0, 1e-3, 1)
     assert [line.step for line in store.read(path)] == [1, 2, 3, 4]
+
+
+def test_evaluations_and_checkpoints_are_no_part_of_a_line(tmp_path, clock, monkeypatch):
+    """Neither their time nor their energy, of a counter that goes with the clock; a checkpoint is between two lines."""
+    monkeypatch.setattr(metrics.energy, "joules", lambda device: 7.0 * clock[0])
+    path = tmp_path / "one.metrics.jsonl"
+    with StepMetrics(path, steps=4, done=0, backbone=MODEL, device=CPU) as recorded:
+        for step in range(1, 5):
+            clock[0] += 0.25
+            recorded.step([("mnli", 1.0)], 1.0, 1e-3, 1)
+            if step == 2:
+                with recorded.paused():
+                    clock[0] += 100.0
+    assert [(line.step, line.seconds, line.joules) for line in store.read(path)] == [(2, 0.5, 3.5), (4, 0.5, 3.5)]
+
+
+def test_several_processes_have_shares_of_operations_and_as_much_energy_each(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(metrics.energy, "joules", lambda device: 7.0 * clock[0])
+    path = store.path_of(tmp_path, "targets/one")
+    with StepMetrics(path, steps=1, done=0, backbone=MODEL, device=CPU, processes=3) as recorded:
+        clock[0] += 2.0
+        recorded.step([("mnli", 1.0)], 1.0, 1e-3, 10)
+    (line,) = store.read(path)
+    assert (line.operations_per_second, line.joules) == (10.0, 14.0)
+    assert metrics.of_training(tmp_path, tmp_path / "targets/one/manifest.json", Hardware(), 3).joules == 42.0
 
 
 def test_a_full_disk_does_not_end_a_training(tmp_path, clock, caplog):

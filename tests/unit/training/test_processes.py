@@ -11,9 +11,11 @@ from itertools import product
 
 import psutil
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 from xstilts.commands import TEMPORARY_FAILURE
 from xstilts.hardware import Hardware
+from xstilts.models import distributed
 from xstilts.models.distributed import Group
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
@@ -21,6 +23,7 @@ from xstilts.training import loop
 
 from tests.builders.divided import Divided
 from tests.builders.models import METHODS, MODELS, NO_HEAD, NO_PREFIX, TRAINED
+from tests.builders.nodes import restate
 from tests.builders.plans import node_of, spec_text
 from tests.builders.processes import together
 from tests.builders.training import ENVIRONMENT, RUNS, run, without_dropout
@@ -80,6 +83,50 @@ def test_two_processes_equal_one(two_processes, tmp_path, stage, name):
         one, other = load_file(tmp_path / "alone/out" / file), load_file(divided[file])
         assert one.keys() == other.keys()
         assert max(float((one[key] - other[key]).abs().max()) for key in one) < 2e-3
+
+
+def test_no_process_has_a_converted_copy_of_the_whole(trained, tmp_path):
+    """Of weights in bfloat16 that are trained in float32 each converts its shards; they do what one process does."""
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+    spec = replace(spec, early_stopping=None)
+    trained = without_dropout(trained, spec, tmp_path / "results")
+    folder = trained[1] / spec.parents["model"]
+    stored = {name: value.bfloat16() for name, value in load_file(folder / "model.safetensors").items()}
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
+    restate(folder)
+    _, alone = run(trained, spec, tmp_path / "alone")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "out").mkdir()
+
+    def train(group):
+        shard, start, held = distributed.shard, loop._start, []
+
+        def note(model, *others):
+            held.append(dict(model.backbone.named_parameters()))
+            return shard(model, *others)
+
+        def note_started(run):
+            distributed.shard = note
+            model = start(run)
+            distributed.shard = shard
+            own = [distributed.local(value) for value in model.backbone.parameters()]
+            assert {value.dtype for value in held[0].values()} == {torch.bfloat16}
+            assert {value.dtype for value in own} == {torch.float32}
+            whole = sum(value.numel() for value in held.pop().values())
+            assert sum(value.numel() for value in own) < 0.55 * whole
+            return model
+
+        loop._start = note_started
+        loop.train(loop.prepare(spec, trained[1], tmp_path / "work", Hardware(), group), trained[1], tmp_path / "out")
+
+    together(2, train)
+    assert (tmp_path / "out/config.json").read_bytes() == alone["config.json"]
+    histories = (alone["history.json"], (tmp_path / "out/history.json").read_bytes())
+    for before, after in zip(*(json.loads(text)["losses"] for text in histories), strict=True):
+        assert after == pytest.approx(before, rel=1e-5, abs=1e-5)
+    one, other = (load_file(tmp_path / place / "model.safetensors") for place in ("alone/out", "out"))
+    assert one.keys() == other.keys()
+    assert max(float((one[key] - other[key]).abs().max()) for key in one) < 2e-3
 
 
 @pytest.fixture(scope="module")

@@ -257,6 +257,14 @@ def test_an_ended_starter_takes_all_along(warm):
     assert not warm.sockets.exists()
 
 
+def test_a_server_that_is_asked_to_end_does_so_without_jobs(warm):
+    """Of a step of Slurm's it is not seen that the starter has ended, and no job starts again beside the step."""
+    assert end_of(warm.start("two"))[0] == 2
+    warm.process.send_signal(signal.SIGTERM)
+    assert warm.process.wait(SECONDS) == 0
+    assert not warm.sockets.exists()
+
+
 def test_a_server_that_is_asked_to_end_lets_jobs_save(warm):
     """As at the time limit of a job of Slurm's, which asks all processes to end and kills the batch script at once."""
     process = warm.start("save", SECONDS_TO_SAVE="3")

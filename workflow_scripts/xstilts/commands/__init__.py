@@ -8,6 +8,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ from xstilts.store.study_plan import StudyPlan
 if TYPE_CHECKING:
     from xstilts.reporting.study_results import StudyResults
 
-# EX_TEMPFAIL of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
-TEMPORARY_FAILURE = 75
+# 75 of sysexits.h: the same command, given again, goes on (``RequeueExit`` of Slurm, ``retries`` of Snakemake)
+TEMPORARY_FAILURE = os.EX_TEMPFAIL
 # module: one a command, imported only when it is called, because some of them import torch
 COMMANDS = {
     "fetch": "rule fetch_data and fetch_model: get raw data or a model",

@@ -13,19 +13,13 @@ import tempfile
 from pathlib import Path
 
 from xstilts.errors import UserError
-from xstilts.hardware import Hardware
-from xstilts.planning import estimate, model_size
-from xstilts.planning.data_size import MEASURED, DataSize
-from xstilts.planning.estimate import Sizes
+from xstilts.planning.expected import expected
 from xstilts.planning.settings import local
 from xstilts.reporting import gpu_checks
-from xstilts.store.sampling import Sampling
-from xstilts.store.specs.models import IntermediateSpec
 from xstilts.training import devices
 from xstilts.training.gpu_checks import checks, parts, report
 from xstilts.training.gpu_checks.checks import FAILED, GPU, Check
 from xstilts.training.gpu_checks.parts import PARTS
-from xstilts.training.gpu_checks.trainings import LEARNING_RATE, OPTIMISATION, SEED, Expected, Training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,14 +66,15 @@ def _run_parts(scratch: Path, results: Path, is_dry_run: bool) -> dict[str, list
         command = [sys.executable, "-m", "xstilts", "check-gpu", "--part", name, "--scratch", str(scratch)]
         found[name], reason = parts.run(part, [*command, *["--dry-run"] * is_dry_run], scratch, is_dry_run)
         if reason is not None and len(found) == 1:
-            raise UserError(reason.partition("error: ")[2] or reason)
+            # without what it says of the GPU nothing can be kept
+            raise UserError(reason.partition("error: ")[2] or f"check-gpu: {name}: {reason}; run it again")
         for check in found[name]:
             _print(gpu_checks.line(gpu_checks.cells(name, check)))
         if not is_dry_run:
             (gpu,) = (check.measured for check in found["environment"] if check.what == GPU)
             path = report.write(found, gpu, results)
-    if not is_dry_run and path is not None:
-        _print(f"{path}: written")
+    if not is_dry_run:
+        _print(f"{path}: written" if path else "nothing is kept, for there are no rates; mend that part, and run again")
     return found
 
 
@@ -96,28 +91,14 @@ def _run_part(name: str, scratch: Path, is_dry_run: bool) -> None:
 
     part = PARTS[name]
     torch.set_num_threads(1)
-    rate = report.numbers(checks.read(parts.rows_of(PARTS["rates"], scratch))).get("bfloat16")
+    throughput = report.numbers(checks.read(parts.rows_of(PARTS["rates"], scratch))).get("bfloat16")
     machine = Machine(
         # no question to the driver: a part may fork processes that use the GPU
         device=torch.device("cpu" if is_dry_run else "cuda"),
         is_dry_run=is_dry_run,
         scratch=scratch,
         expected=expected,
-        rate=None if rate is None else rate * 1e12,
+        throughput=None if throughput is None else throughput * 1e12,
     )
     for check in importlib.import_module(f"xstilts.training.gpu_checks.{part.module}").run(machine):
         checks.write(check, parts.rows_of(part, scratch))
-
-
-def expected(training: Training, hardware: Hardware) -> Expected:
-    """Return what the estimate says of a measured training: bytes on the device at most, and operations of a step."""
-    texts = training.texts
-    lengths = texts.lengths(texts.batch_size * 100)
-    spec = IntermediateSpec(
-        version=1, parents={}, tasks=[training.task], sampling=Sampling(steps=1), learning_rate=LEARNING_RATE,
-        optimisation=OPTIMISATION, method=training.method, numerics=training.numerics, early_stopping=None,
-        warm_start_head=None, seed=SEED,
-    )  # fmt: skip
-    size = DataSize(len(lengths), float(lengths.mean()), 1, int(lengths.max()), MEASURED, 0.0)
-    cost = estimate.of_sizes(spec, Sizes(model_size.read(training.config), [size]), hardware)
-    return Expected(cost.memory, cost.operations)

@@ -23,13 +23,14 @@ def run(arguments: argparse.Namespace) -> None:
     nodes: list[Node] = list(plan.nodes.values())
     if arguments.node is not None:
         nodes = find_nodes(plan, arguments.node)
-    found = []
+    found: list[curves.Curve] = []
     for node in nodes:
         if isinstance(node.spec, TrainingSpec):
             for path in metrics.files_of(settings.results, node.id):
                 part = path.name.removeprefix(node.node).removesuffix(metrics.ENDING).removeprefix(".")
                 name = " ".join(filter(None, (plan.made.names[node.id][0], part)))
-                found.append(curves.Curve(name, node.stage, node.spec.numerics.precision, metrics.read(path)))
+                lines = metrics.read(path)
+                found += [curves.Curve(name, node.stage, node.spec.numerics.precision, lines)] if lines else []
     if not found:
         what = arguments.node or f"study {plan.study.name}"
         raise UserError(f"{what}: no training has left metrics; those of a training that ran are in results/logs")

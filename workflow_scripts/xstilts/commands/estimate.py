@@ -11,6 +11,7 @@ from xstilts.planning import (
     estimate,
     estimate_compared,
     estimate_table,
+    feasibility,
     gpu_types,
     measured_size,
     memory_plan,
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     pins.refuse_changed_folders(file)
     study = read_study(file, entries)
     plan = plan_unindexed(study, entries, settings)
+    feasibility.check_unindexed(plan, entries, str(file))
     gpu_type = gpu_types.of_machine(arguments.gpu or settings.gpu_type or "h100", settings.results)
     if arguments.compare:
         ran, others = estimate_compared.ran(plan, entries, settings, gpu_type)

@@ -11,7 +11,7 @@ from xstilts.evaluation import pilots
 from xstilts.evaluation.comparisons import comparisons
 from xstilts.evaluation.planned_examples import planned_examples
 from xstilts.evaluation.prospects import prospects
-from xstilts.planning import gpu_types, hours, registry
+from xstilts.planning import feasibility, gpu_types, hours, registry
 from xstilts.planning.gpu_types import GPU_TYPES, MEASURED
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings, local
@@ -74,7 +74,9 @@ def run(arguments: argparse.Namespace) -> None:
             f"{path}: world: {len(study.worlds)} worlds, and their mean varies with the worlds, by how much neither"
             " runs nor examples say; name one world"
         )
-    plan = plan_unindexed(study, entries, settings).study_plan
+    whole = plan_unindexed(study, entries, settings)
+    feasibility.check_unindexed(whole, entries, str(path))
+    plan = whole.study_plan
     examples = planned_examples(plan)
     asked = comparisons(plan, {target: planned.rows for target, planned in examples.items()})
     if arguments.pilot is None:

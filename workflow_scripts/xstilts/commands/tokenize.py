@@ -19,7 +19,7 @@ from xstilts.model_config import positions
 from xstilts.store import manifest, node
 from xstilts.store.files import digest, file_sha256, read_json
 from xstilts.store.manifest import TokensResults, TokensSplit
-from xstilts.store.specs.base import MODEL, PREPARED, SHOTS
+from xstilts.store.specs.base import EXAMPLES, MODEL, PREPARED
 from xstilts.tokenization import tokens
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     spec, results = arguments.spec, results_of(arguments.output)
     prepared, model = spec.parents[PREPARED], spec.parents[MODEL]
-    training = spec.parents.get(SHOTS)
+    training = spec.parents.get(EXAMPLES)
     tokenizer = ModelTokenizer(results / model)
     vocabulary = file_sha256(results / model / "tokenizer.json")
     _check_length(results / model / "config.json", spec.lengths["max_length"])

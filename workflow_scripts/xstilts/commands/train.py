@@ -23,12 +23,18 @@ from xstilts.training import devices, launcher
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_model_arguments(parser)
-    parser.add_argument("--processes", type=int, default=1, help="processes that train together, each with a GPU")
-    parser.add_argument("--nodes", type=int, default=1, help="nodes that have these processes, each with a launcher")
+    parser.add_argument("--processes", type=_number, default=1, help="processes that train together, each with a GPU")
+    parser.add_argument("--nodes", type=_number, default=1, help="nodes that share them, each with a launcher")
     parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between two checkpoints")
     parser.add_argument("--max-tokens-per-device", type=int, default=None, help="tokens that are computed at once")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="compute layers twice, to save memory")
     parser.add_argument("--reproducible-kernels", action="store_true", help="add in the same order every time")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a number from 1")
+    return int(text)
 
 
 def helps(arguments: argparse.Namespace) -> bool:
@@ -38,7 +44,16 @@ def helps(arguments: argparse.Namespace) -> bool:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Raises:
+        UserError: if the nodes cannot have as many processes each.
+    """
+    if arguments.processes % arguments.nodes:
+        raise UserError(
+            f"--processes {arguments.processes}: those of all nodes together, and not a multiple of --nodes"
+            f" {arguments.nodes}"
+        )
     if arguments.processes == 1:
         devices.claim_gpus(results_of(arguments.output) / "work", 1)
         _train(arguments)
@@ -110,8 +125,6 @@ def _train_with_others(arguments: argparse.Namespace) -> None:
 def _launch(arguments: argparse.Namespace) -> None:
     """Run this command in the processes of this node, and end as they do."""
     nodes = launcher.nodes(arguments.nodes)
-    if arguments.processes % nodes.number:
-        raise UserError(f"--processes {arguments.processes}: not a multiple of --nodes {nodes.number}")
     processes = arguments.processes // nodes.number
     devices.claim_gpus(results_of(arguments.output) / "work", processes)
     command = [sys.executable, "-m", "xstilts", *sys.argv[1:]]

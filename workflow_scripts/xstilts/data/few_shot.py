@@ -14,7 +14,7 @@ from xstilts.forms import FORMS
 from xstilts.forms.declaration import Role
 
 
-def drawn(rows: Sequence[Row], number: int, draw: int, form: str, what: str) -> list[Row]:
+def drawn(rows: Sequence[Row], number: int, seed: int, form: str, what: str) -> list[Row]:
     """Return a number of rows in their own order, as a seed draws them.
 
     Of one seed fewer rows are among more, and where languages have the same items in translation, they are the same
@@ -23,7 +23,7 @@ def drawn(rows: Sequence[Row], number: int, draw: int, form: str, what: str) -> 
     Args:
         rows: all rows.
         number: how many are drawn.
-        draw: the seed.
+        seed: by which they are drawn.
         form: the form of the rows.
         what: what the rows are of, for an error.
 
@@ -33,7 +33,7 @@ def drawn(rows: Sequence[Row], number: int, draw: int, form: str, what: str) -> 
     if len(rows) < number:
         raise UserError(f"{what}: {number} rows are asked for by `shots`, and {len(rows)} are there; give fewer shots")
     label = FORMS[form].of_role(Role.LABEL)
-    ranked = sorted(range(len(rows)), key=lambda index: _hash(draw, rows[index]["example_id"]))
+    ranked = sorted(range(len(rows)), key=lambda index: _hash(seed, rows[index]["example_id"]))
     seen: Counter[object] = Counter()
     # the first of each label, then the second of each, and so on
     turns: dict[int, int] = {}
@@ -46,5 +46,5 @@ def drawn(rows: Sequence[Row], number: int, draw: int, form: str, what: str) -> 
     return [rows[index] for index in sorted(chosen)]
 
 
-def _hash(draw: int, example_id: str) -> str:
-    return hashlib.sha256(f"{draw} {example_id}".encode()).hexdigest()
+def _hash(seed: int, example_id: str) -> str:
+    return hashlib.sha256(f"{seed} {example_id}".encode()).hexdigest()

@@ -135,11 +135,7 @@ def _limited(
     sample: bool,
 ) -> tuple[dict[str, list[Row]], PreparedResults]:
     """Return the rows within the limits, and what the manifest says of them."""
-    limits = {"train": spec.train_rows, "dev": spec.dev_rows}
-    limited = {split: _choose(rows, limits[split], key="example_id") for split, rows in splits.items()}
-    if isinstance(spec, TrainingDataSpec) and spec.draw is not None and spec.train_rows is not None:
-        what = in_language(spec.task, spec.language)
-        limited["train"] = few_shot.drawn(splits["train"], spec.train_rows, spec.draw, spec.form, what)
+    limited = {split: _within(spec, split, rows) for split, rows in splits.items()}
     for split, rows in limited.items():
         if not rows:
             raise UserError(f"{spec.task}: no {split} rows are left; raise the limits or give the source more rows")
@@ -155,6 +151,15 @@ def _limited(
         labels=labels,
     )
     return limited, results
+
+
+def _within(spec: TrainingDataSpec | UnionSpec, split: str, rows: list[Row]) -> list[Row]:
+    """Return the rows of a split within its limit; of the training data of a few shots those that its seed draws."""
+    if split == "train" and isinstance(spec, TrainingDataSpec) and spec.seed is not None:
+        assert spec.train_rows is not None
+        what = in_language(spec.task, spec.language)
+        return few_shot.drawn(rows, spec.train_rows, spec.seed, spec.form, what)
+    return _choose(rows, {"train": spec.train_rows, "dev": spec.dev_rows}[split], key="example_id")
 
 
 def _inventory(splits: Mapping[str, list[Row]], *fields: str) -> list[str] | None:

@@ -13,13 +13,14 @@ from xstilts.evaluation.comparisons import ORACLE, Arm, Side, pool_of
 from xstilts.evaluation.intervals import RunVariance
 from xstilts.evaluation.outcomes import Outcome, Term, is_retrieval
 from xstilts.evaluation.resampling import Examples
+from xstilts.evaluation.trainings import varies
 from xstilts.forms import FORMS, metric_named
 from xstilts.forms.declaration import PERCENT
 from xstilts.store import manifest
 from xstilts.store.claims import BEST_BY_TARGET
 from xstilts.store.manifest import EvaluationResults, Run
 from xstilts.store.specs.base import EMBEDDINGS, MODEL
-from xstilts.store.specs.models import IntermediateSpec, TargetSpec
+from xstilts.store.specs.models import TargetSpec
 from xstilts.store.study_plan import StudyPlan
 
 
@@ -43,7 +44,7 @@ class Measured:
     Attributes:
         nodes: the node of each target, by arm and seed.
         scores: by node, language and metric the score, then that of every draw; of shape (1 + draws,).
-        trained: nodes behind which there is a training with the seed of the run.
+        varying: nodes that differ from seed to seed.
         collapsed: nodes behind which a training collapsed, of the intermediate phase or the target's own.
         constant: nodes of which the target's own training collapsed: one prediction for all rows.
         dev: by arm and seed what the best arm is chosen by.
@@ -52,7 +53,7 @@ class Measured:
 
     nodes: Mapping[Arm, Mapping[int, Mapping[str, str]]]
     scores: Mapping[str, Mapping[tuple[str, str], np.ndarray]]
-    trained: Collection[str]
+    varying: Collection[str]
     collapsed: Collection[str]
     constant: Collection[str]
     dev: Mapping[tuple[Arm, int], Dev]
@@ -68,7 +69,7 @@ class Runs:
         values: the outcome, then that of every draw; of shape (runs, 1 + draws).
         collapsed: whether a training of each run collapsed.
         constant: whether each run has one prediction for all rows on every target.
-        deterministic: whether nothing in it is trained with a seed, so that all runs are one and the same.
+        deterministic: whether no seed decides anything in it, so that all runs are one and the same.
         pool: arms of one pool have the same variance between runs.
         chosen: the mixture of each run, where it is chosen among several.
     """
@@ -122,7 +123,7 @@ def measure(
     return Measured(
         nodes=nodes,
         scores=scores,
-        trained={node for node, found in evaluated.items() if any(map(_has_seed, found.training))},
+        varying={node for node in evaluated if varies(plan, node)},
         collapsed={node for node, found in evaluated.items() if found.collapsed},
         constant={node for node, found in evaluated.items() if _is_constant(plan, node, found.training)},
         dev={
@@ -132,11 +133,6 @@ def measure(
         },
         pools={arm: pool_of(plan, arm) for arm in nodes},
     )
-
-
-def _has_seed(training: str) -> bool:
-    """Tell whether a training is one of the run's own; a model that is pretrained here is the same for all runs."""
-    return training.partition("/")[0] in (IntermediateSpec.stage, TargetSpec.stage)
 
 
 def _is_constant(plan: StudyPlan, node: str, training: Mapping[str, Run]) -> bool:
@@ -199,7 +195,7 @@ def _runs(measured: Measured, arm: Arm, outcome: Outcome) -> Runs:
         values=np.array([_values(measured, nodes, outcome) for nodes in measured.nodes[arm].values()]),
         collapsed=tuple(any(node in measured.collapsed for node in nodes) for nodes in behind),
         constant=tuple(all(node in measured.constant for node in nodes) for nodes in behind),
-        deterministic=not any(node in measured.trained for nodes in behind for node in nodes),
+        deterministic=not any(node in measured.varying for nodes in behind for node in nodes),
         pool=measured.pools[arm],
     )
 

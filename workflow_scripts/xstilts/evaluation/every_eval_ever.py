@@ -173,6 +173,7 @@ def _result(result: Result) -> dict[str, Any]:
                 "headline_metric": json.dumps(result.headline),
                 "language": result.language,
                 "trained_on": json.dumps(result.trained_on),
+                **({} if result.prompt_examples is None else {"prompt_examples": str(result.prompt_examples)}),
                 "examples": str(result.examples),
                 "split": result.split,
                 "official_split": json.dumps(result.official),

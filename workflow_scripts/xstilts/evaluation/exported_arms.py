@@ -22,6 +22,7 @@ from xstilts.store.files import digest
 from xstilts.store.provenance import Provenance
 from xstilts.store.specs.base import DATA
 from xstilts.store.specs.data import DataSpec, EvaluationDataSpec
+from xstilts.store.specs.evaluation import PredictionsSpec, Prompting
 from xstilts.store.specs.models import ModelSpec
 from xstilts.store.study_plan import WORLD, Cell, StudyPlan
 
@@ -57,6 +58,7 @@ class Result:
 
     Attributes:
         target: its name in the study; ``trained_on`` is what it was trained on, empty for nothing.
+        prompt_examples: number of examples in a prompt; None where the model is not prompted.
         form: of its task.
         language: the language that is predicted.
         metric: its name.
@@ -73,6 +75,7 @@ class Result:
 
     target: str
     trained_on: Sequence[str]
+    prompt_examples: int | None
     form: str
     language: str
     metric: str
@@ -160,6 +163,11 @@ class ExportedArm:
         return sorted({seed for of_target in self.nodes.values() for seed in of_target})
 
     @property
+    def prompted(self) -> bool:
+        """Whether the pretrained model answers prompts, so that nothing is trained."""
+        return any(result.prompt_examples is not None for result in self.results)
+
+    @property
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of what it is and of its runs: the same whenever it is exported."""
         return digest([self.study, self.name, sorted(node for runs in self.nodes.values() for node in runs.values())])
@@ -238,9 +246,11 @@ def _results(
         if not all(map(math.isfinite, of_runs.values())):
             continue
         target, first = plan.targets[name], runs[0]
+        prompting = _prompting(plan, nodes[name][int(first["seed"])])
         yield Result(
             target=name,
-            trained_on=target.trained_on,
+            trained_on=target.trained_on if prompting is None else (),
+            prompt_examples=None if prompting is None else prompting.examples,
             form=target.form,
             language=language,
             metric=metric,
@@ -254,6 +264,11 @@ def _results(
             sample=bool(first["sample"]),
             data=_data(plan, prepared[name], language),
         )
+
+
+def _prompting(plan: StudyPlan, node: str) -> Prompting | None:
+    spec = plan.nodes[node].spec
+    return spec.prompting if isinstance(spec, PredictionsSpec) else None
 
 
 def _data(plan: StudyPlan, prepared: str, language: str) -> DataSet:

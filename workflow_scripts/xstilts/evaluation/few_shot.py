@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from xstilts.evaluation import scores as of_cells
-from xstilts.evaluation.comparisons import Comparison, of_arms, of_contrast
+from xstilts.evaluation.comparisons import Arm, Comparison, of_arms, of_contrast
 from xstilts.evaluation.outcomes import Outcome, Term
 from xstilts.evaluation.unasked import FEW_SHOT
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
 from xstilts.store.answer import Contrast
-from xstilts.store.study_plan import NONE, StudyPlan
+from xstilts.store.study_plan import NONE, Cell, StudyPlan
 
 SHOTS = "shots"
 
@@ -53,10 +53,13 @@ class FewShot:
 
     @cached_property
     def plan(self) -> StudyPlan:
-        """The plan in which every target in a language after a number of shots is a target of its own."""
-        zero = [
-            replace(cell, target=_name(cell.target, 0)) for cell in self.study.cells if cell.target in self.languages
-        ]
+        """The plan in which every target in a language after a number of shots is a target of its own.
+
+        Arms that are trained on no shots are left out.
+        """
+        arms = {_arm(few.cell) for few in self.study.few_shot}
+        there = (cell for cell in self.study.cells if cell.target in self.languages and _arm(cell) in arms)
+        zero = [replace(cell, target=_name(cell.target, 0)) for cell in there]
         few = [replace(one.cell, target=_name(one.cell.target, one.shots, one.language)) for one in self.study.few_shot]
         targets = {
             name: self.study.targets[target]
@@ -103,6 +106,10 @@ class FewShot:
         return {
             (one.name, one.target): len({term.target.partition(" ")[0] for term in one.terms}) for one in self.outcomes
         }
+
+
+def _arm(cell: Cell) -> Arm:
+    return Arm(cell.model, cell.recipe, cell.mixture)
 
 
 def _name(target: str, shots: int, language: str = "") -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from xstilts import __version__
+from xstilts.errors import counted
 from xstilts.evaluation.exported_arms import ExportedArm, Result
 from xstilts.forms import FORMS
 from xstilts.store.files import target, write_atomically
@@ -112,6 +113,8 @@ def _examples(result: Result) -> str:
 
 
 def _made(arm: ExportedArm, result: Result) -> str:
+    if result.prompt_examples is not None:
+        return f"nothing trained; prompted, {counted(result.prompt_examples, 'example')}"
     trained = f"trained on {', '.join(result.trained_on)}" if result.trained_on else "not trained on the target"
     return f"intermediate tasks {', '.join(arm.tasks) or 'none'}; {trained}"
 
@@ -120,12 +123,13 @@ def _text(arm: ExportedArm) -> str:
     """Return what people read of the card."""
     start = arm.checkpoint
     origin = f"{start.repository} at {start.revision}" if start.repository else start.title
+    models = "The pretrained model answers prompts" if arm.prompted else "Each target has models of its own"
     tasks, seeds = ", ".join(arm.tasks) or "none", ", ".join(map(str, arm.seeds))
     lines = [
         f"# {arm.name}",
         "",
         f"Scores of study {arm.study}, written by xstilts {__version__}. Every run starts from {origin}; intermediate"
-        f" tasks: {tasks}; recipe {arm.recipe} ({arm.method}); seeds {seeds}. Each target has models of its own; a"
+        f" tasks: {tasks}; recipe {arm.recipe} ({arm.method}); seeds {seeds}. {models}; a"
         " score is the mean over the runs, with those that collapsed, which the column of runs names.",
         "",
         "| target | language | metric | score | standard error over runs | runs | examples |",

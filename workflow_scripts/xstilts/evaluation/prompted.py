@@ -16,6 +16,7 @@ from xstilts.evaluation import prediction
 from xstilts.forms import prompting
 from xstilts.forms.declaration import Answering
 from xstilts.models import distributed
+from xstilts.models.inference import for_inference
 from xstilts.models.language_model import LanguageModel, load_language_model
 from xstilts.models.model import tensors
 from xstilts.store import lineage, manifest
@@ -33,7 +34,7 @@ def answering(spec: PredictionsSpec, results: Path) -> Callable[[Split], list[st
     """
     device = distributed.device()
     (folder,) = lineage.folders(spec, results)
-    model = load_language_model(folder, spec.numerics).to(device)
+    model = for_inference(load_language_model(folder, spec.numerics), device)
     if forms.FORMS[spec.form].answering is Answering.CHOSEN:
         return partial(chosen, model, spec, device=device)
     tokenizer = ModelTokenizer(results / manifest.of_node(results / spec.parents[TOKENS]).parents[MODEL])

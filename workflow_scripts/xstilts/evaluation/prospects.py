@@ -10,6 +10,7 @@ from xstilts.evaluation.comparisons import POINTS, Arm, Comparison, pool_of
 from xstilts.evaluation.intervals import LEVEL, Components, RunVariance
 from xstilts.evaluation.pilots import Noise, NoiseOf
 from xstilts.evaluation.planned_examples import PlannedExamples, example_variance
+from xstilts.evaluation.trainings import varies
 from xstilts.store.answer import SMALLEST
 from xstilts.store.study_plan import StudyPlan
 
@@ -137,19 +138,16 @@ def _components(
     return intervals.components(squares, pools, example, clusters)
 
 
-def _is_trained(plan: StudyPlan, arm: Arm) -> bool:
-    """Tell whether an arm has an intermediate phase."""
-    return bool(plan.mixtures[arm.mixture])
-
-
 def _varying_share(plan: StudyPlan, comparison: Comparison, arm: Arm, per_target: bool) -> float:
     """Return by what the variance between runs is multiplied in an arm's outcome.
 
     Where it is that of one target, an outcome has the sum of the squared weights of its targets, for targets vary
     independently. What no seed decides, a model as it is published, does not vary.
     """
+    cells = (cell for cell in plan.cells if Arm(cell.model, cell.recipe, cell.mixture) == arm)
+    varying = {cell.target for cell in cells if varies(plan, cell.node)}
     weights: dict[str, float] = {}
     for term in comparison.outcome.terms:
-        if plan.targets[term.target].trained_on or _is_trained(plan, arm):
+        if term.target in varying:
             weights[term.target] = weights.get(term.target, 0.0) + term.weight
     return sum(weight**2 for weight in weights.values()) if per_target else float(bool(weights))

@@ -7,6 +7,7 @@ from pathlib import Path
 from xstilts.store import manifest
 from xstilts.store.manifest import LearningRatesResults, path_of
 from xstilts.store.specs.base import EMBEDDINGS, LEARNING_RATE, MODEL
+from xstilts.store.specs.evaluation import PredictionsSpec
 from xstilts.store.specs.models import (
     IntermediateSpec,
     LearningRatesSpec,
@@ -50,6 +51,21 @@ def behind(plan: StudyPlan, node: str) -> list[Training]:
         for model in models_behind(plan, node)
         if (stage := model.partition("/")[0]) in _PHASES
     ]
+
+
+def varies(plan: StudyPlan, node: str) -> bool:
+    """Tell whether a cell's node differs from seed to seed: by a training of the run's own, or by drawn examples.
+
+    A model that is pretrained here is the same for all runs.
+
+    Args:
+        plan: the study's plan.
+        node: id of the cell's node.
+    """
+    spec = plan.nodes[node].spec
+    if isinstance(spec, PredictionsSpec) and spec.prompting is not None:
+        return spec.prompting.seed is not None
+    return any(training.phase != PRETRAINING for training in behind(plan, node))
 
 
 def models_behind(plan: StudyPlan, node: str) -> Iterator[str]:

@@ -35,6 +35,11 @@ _BETWEEN = "\n\n"
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
+def fields(template: str) -> list[str]:
+    """Return the names of the fields in a template."""
+    return _FIELD.findall(template)
+
+
 def check(form: Form, prompt: Mapping[str, Any], labels: Sequence[str] | None) -> None:
     """Refuse templates that a form cannot fill.
 
@@ -48,16 +53,16 @@ def check(form: Form, prompt: Mapping[str, Any], labels: Sequence[str] | None) -
     """
     if form.answering is None:
         raise ValueError("a language model cannot answer for tasks of this form; leave the key out")
-    fields = [*form.of_role(Role.TEXT)]
-    fields += [f"{name}_{number}" for name in form.of_role(Role.TEXTS) for number in range(1, len(labels or ()) + 1)]
-    for key, known in (("context", fields), ("answer", [*fields, ANSWER])):
+    texts = [*form.of_role(Role.TEXT)]
+    texts += [f"{name}_{number}" for name in form.of_role(Role.TEXTS) for number in range(1, len(labels or ()) + 1)]
+    for key, known in (("context", texts), ("answer", [*texts, ANSWER])):
         template = prompt[key]
-        for field in _FIELD.findall(template):
+        for field in fields(template):
             if field not in known:
                 raise ValueError(f"{key}: no field {{{field}}}; known: {', '.join(f'{{{name}}}' for name in known)}")
         if re.search(r"[{}]", _FIELD.sub("", template)):
             raise ValueError(f"{key}: a brace that is of no {{field}} in {template!r}; take it out")
-    if _FIELD.findall(prompt["answer"]).count(ANSWER) != 1:
+    if fields(prompt["answer"]).count(ANSWER) != 1:
         raise ValueError("answer: needs {answer} once")
     if form.answering is Answering.WRITTEN and prompt["answer"].strip() != f"{{{ANSWER}}}":
         raise ValueError("answer: what a model writes is {answer} alone; put all other words into the context")
@@ -73,10 +78,10 @@ def draw(rows: Sequence[Row], form: PromptedForm, prompt: Prompt) -> list[Row]:
         ValueError: if there are too few.
     """
     able = [row for row in rows if form.answers(row, prompt.words)[1]]
-    if len(able) < prompt.shots:
-        raise ValueError(f"{prompt.shots} shots, but only {len(able)} training rows with an answer; lower shots")
+    if len(able) < prompt.examples:
+        raise ValueError(f"{prompt.examples} examples, but only {len(able)} rows with an answer; lower `examples`")
     draws = np.random.Generator(np.random.Philox(key=prompt.seed or 0)).random(len(able))
-    return [able[index] for index in np.argsort(draws, kind="stable")[: prompt.shots]]
+    return [able[index] for index in np.argsort(draws, kind="stable")[: prompt.examples]]
 
 
 def encode(

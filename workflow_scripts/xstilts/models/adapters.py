@@ -113,14 +113,15 @@ def save(backbone: Backbone, state: Mapping[str, torch.Tensor], folder: Path) ->
     save_file({name: value.clone().contiguous() for name, value in own.items()}, folder / WEIGHTS)
 
 
-def load(folders: Sequence[Path], numerics: Numerics) -> Backbone:
+def load(folders: Sequence[Path], numerics: Numerics, as_stored: bool = False) -> Backbone:
     """Read a backbone from the folder of a whole model, with the adapters that stand above it.
 
     Args:
         folders: the uppermost first; all but the last hold adapters.
         numerics: how the model is computed.
+        as_stored: as for ``load_backbone``.
     """
-    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype, numerics.attention)
+    backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype, numerics.attention, as_stored)
     for folder in reversed(folders[:-1]):
         load_adapter(backbone, folder)
     return backbone

@@ -223,7 +223,11 @@ def mean_vectors(positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def load_backbone(
-    folder: Path, submodel: str | None = None, dtype: str = "float32", attention: str | None = None
+    folder: Path,
+    submodel: str | None = None,
+    dtype: str = "float32",
+    attention: str | None = None,
+    as_stored: bool = False,
 ) -> Backbone:
     """Read a backbone from a folder that holds a whole model.
 
@@ -232,14 +236,16 @@ def load_backbone(
         submodel: ``encoder`` for the encoder alone of an encoder-decoder model; None for the whole.
         dtype: the type of the weights, ``float32`` or ``bfloat16``.
         attention: as for ``Backbone``.
+        as_stored: whether weights that are stored in bfloat16 stay so, to be converted to float32 later.
 
     Raises:
         UserError: if the folder holds no model of a known architecture, or its weights do not fit its configuration.
     """
+    read = _read_as_stored if as_stored and dtype == "float32" and _stored_dtype(folder) != dtype else _read
     if submodel == ENCODER:
-        transformer = _read(folder, "AutoModelForTextEncoding", dtype, is_encoder_decoder=False)
+        transformer = read(folder, "AutoModelForTextEncoding", dtype, is_encoder_decoder=False)
     else:
-        transformer = architecture.text_model(_read(folder, "AutoModel", dtype))
+        transformer = architecture.text_model(read(folder, "AutoModel", dtype))
     # no form uses the pooler, and weights that nothing trains would only be saved again
     if getattr(transformer, "pooler", None) is not None:
         transformer.pooler = None
@@ -359,4 +365,18 @@ def _read(folder: Path, kind: str, dtype: str = "float32", **settings: bool) -> 
     if missing:
         what = "no language-model head in them" if kind in _WITH_HEAD.values() else "not the right weights"
         raise UserError(f"{folder}: the weights lack {missing[0]} and {len(missing) - 1} more; {what}")
+    return model
+
+
+def _read_as_stored(folder: Path, kind: str, dtype: str, **settings: bool) -> Any:
+    """Read a model with weights in bfloat16, and what is computed in place of stored as in a model of another type."""
+    import accelerate
+
+    model = _read(folder, kind, "bfloat16", **settings)
+    with accelerate.init_empty_weights(include_buffers=False):
+        computed = type(model)._from_config(model.config, dtype=getattr(torch, dtype))
+    for module, other in zip(model.modules(), computed.modules(), strict=True):
+        # such as the factor of Gemma's embeddings, which bfloat16 would round
+        for name in module._non_persistent_buffers_set:
+            setattr(module, name, getattr(other, name))
     return model

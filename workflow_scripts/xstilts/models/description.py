@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import transformers
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, first_line
 from xstilts.model_config import positions
 from xstilts.models import architecture
 
@@ -59,7 +59,7 @@ def describe(folder: Path, place: str) -> Description:
         model = architecture.text_model(whole)
     # of a configuration that is wrong, each architecture says it its own way
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise UserError(f"{place}: model type {kind!r} cannot be built from its config.json: {reason}") from None
     family = architecture.family(config)
     if family not in _FAMILIES:

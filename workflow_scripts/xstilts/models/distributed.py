@@ -8,23 +8,28 @@ batch. A process alone is a group of one, for which nothing here does anything.
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, first_line
 from xstilts.models import stacks
 
 # how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
 # what both say where there is none
 _GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 _NO_GPU = ("", "-1", "NoDevFiles")
-# how long a process waits for the others: in the midst of a step, and where the first one reads or writes the files of
-# a whole model, or of its optimiser, while the others wait
+# how long a process waits for the others: in the midst of a step, and where one reads or writes the files of a model or
+# of its optimiser while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
+M = TypeVar("M", bound=nn.Module)
+# what gloo and NCCL say of a process that has ended
+_HAS_ENDED = re.compile(
+    "Connection (closed|reset) by|Broken pipe|Connection refused|remote process exited|ncclRemoteError"
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,18 @@ class Group:
         torch.distributed.broadcast_object_list(values, group=self.slow)
         return values[0]
 
+    def all(self, value: Any) -> list[Any]:
+        """Return the values of all processes, by rank."""
+        if self.size == 1:
+            return [value]
+        values = [None] * self.size
+        torch.distributed.all_gather_object(values, value, group=self.slow)
+        return values
+
+    def with_own_connections(self) -> "Group":
+        """Return the same processes with connections that a thread has for itself; all call it."""
+        return self if self.size == 1 else replace(self, slow=_slow_connections())
+
     def wait(self) -> None:
         """Wait until all processes are here, the first of which may have written or read many files."""
         if self.size > 1:
@@ -83,8 +100,11 @@ def join(size: int) -> Group:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "nccl"
     torch.distributed.init_process_group(backend, timeout=_TIMEOUT)
-    slow = torch.distributed.new_group(backend="gloo", timeout=_SLOW_TIMEOUT)
-    return Group(int(os.environ["RANK"]), size, slow)
+    return Group(int(os.environ["RANK"]), size, _slow_connections())
+
+
+def _slow_connections() -> Any:
+    return torch.distributed.new_group(backend="gloo", timeout=_SLOW_TIMEOUT)
 
 
 def lost(error: RuntimeError) -> str | None:
@@ -93,10 +113,10 @@ def lost(error: RuntimeError) -> str | None:
     An empty text is said of a process that has ended: whoever waits for it knows why.
     """
     text = str(error)
-    if re.search(r"Connection (closed|reset) by|Broken pipe|Connection refused", text):
+    if _HAS_ENDED.search(text):
         return ""
     if re.search(r"Timed out|timed out|timeout", text):
-        return f"processes waited in vain for one another: {text.splitlines()[0]:.200}"
+        return f"processes waited in vain for one another: {first_line(error):.200}"
     return None
 
 
@@ -115,12 +135,31 @@ def device() -> torch.device:
         torch.cuda.init()
     # without CUDA in the build an AssertionError
     except (RuntimeError, AssertionError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise UserError(
             f"this job has a GPU ({given or 'the driver lists it'}), but CUDA does not work: {reason}; install a driver"
             " and a torch that fit each other, or set CUDA_VISIBLE_DEVICES to nothing to compute on the CPU"
         ) from None
     return torch.device("cuda")
+
+
+def placed(model: M, device: torch.device, reduced: bool) -> M:
+    """Return a model, moved to a device.
+
+    Args:
+        model: the model.
+        device: where it computes.
+        reduced: whether matrices are multiplied in bfloat16.
+
+    Raises:
+        UserError: if it is a GPU that cannot multiply as the recipe says.
+    """
+    if reduced and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(
+            f"recipe: precision: {torch.cuda.get_device_name(device)} does not multiply in bfloat16; set"
+            " `precision: float32`, which gives other results at other paths"
+        )
+    return model.to(device)
 
 
 def shard(model: nn.Module, group: Group, reduced: bool) -> None:
@@ -162,6 +201,13 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     from torch.distributed.tensor import DTensor
 
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return what this process holds of a tensor: its shard, or all where it is no shard; in the same memory."""
+    from torch.distributed.tensor import DTensor
+
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def alike(value: torch.Tensor, example: torch.Tensor) -> torch.Tensor:

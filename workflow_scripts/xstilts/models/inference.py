@@ -1,30 +1,38 @@
 """A model that is computed and no longer trained: its weights in the type in which they are multiplied."""
 
 from collections import Counter
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+from xstilts.models import distributed
+from xstilts.models.language_model import LanguageModel
 from xstilts.models.model import Model
 
+M = TypeVar("M", Model, LanguageModel)
 
-def for_inference(model: Model, device: torch.device) -> Model:
+
+def for_inference(model: M, device: torch.device) -> M:
     """Return a model on a device, ready for predictions and vectors; changed in place.
 
     Where matrices are multiplied in bfloat16, autocast would turn the weights of the backbone's linear layers into it
     for every batch. They are held in it instead: half the memory, and the same outputs bit for bit. Embeddings, norms
-    and heads are read in their own type and stay as they are.
+    and heads of tasks are read in their own type and stay as they are.
 
     Args:
         model: in evaluation mode; what is saved of it afterwards is no longer what was trained.
         device: where it computes.
+
+    Raises:
+        UserError: if that cannot multiply as the recipe says.
     """
     if model.reduced:
         modules = list(model.modules())
         # each of several modules with the same weights may read them otherwise, as embeddings do
         owners = Counter(id(weight) for module in modules for weight in module.parameters(recurse=False))
-        for layer in model.backbone.modules():
+        for layer in (model.backbone if isinstance(model, Model) else model).modules():
             # the subclasses, such as routers, do more than a product
             if type(layer) is nn.Linear and owners[id(layer.weight)] == 1:
                 layer.to(torch.bfloat16)
-    return model.on(device)
+    return distributed.placed(model, device, model.reduced)

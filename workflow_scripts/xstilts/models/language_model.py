@@ -28,7 +28,8 @@ class LanguageModel(Backbone):
             precision: in which type matrices are multiplied, ``float32`` or ``bfloat16``.
         """
         super().__init__(transformer)
-        self._reduced = precision == "bfloat16"
+        # whether matrices are multiplied in bfloat16
+        self.reduced = precision == "bfloat16"
 
     def forward(self, task: str, inputs: Mapping[str, torch.Tensor], instances: int) -> torch.Tensor:  # type: ignore[override]
         """Return the scores of all tokens at the labelled positions, in float32: (positions, tokens).
@@ -84,7 +85,7 @@ class LanguageModel(Backbone):
         return inspect.signature(self.transformer.forward).parameters
 
     def _arithmetic(self, where: torch.Tensor) -> torch.autocast:
-        return torch.autocast(where.device.type, torch.bfloat16, enabled=self._reduced)
+        return torch.autocast(where.device.type, torch.bfloat16, enabled=self.reduced)
 
 
 def _up_to(ids: list[int], ends: Sequence[int]) -> list[int]:

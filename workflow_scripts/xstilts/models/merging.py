@@ -13,7 +13,7 @@ f_i and scale s, the merged weights are
 
 Where no sign is elected, or nothing is left, TIES keeps the pretrained weight. Factors of TIES are as in mergekit.
 
-Bodies are merged, no heads: every phase has fresh ones. A LoRA adapter counts as what it adds to the weights. Models
+Backbones are merged, no heads: every phase has fresh ones. A LoRA adapter counts as what it adds to the weights. Models
 are laid down whole, one after the other; then all are read by rows of a tensor at a time.
 """
 
@@ -73,7 +73,7 @@ def merge(spec: MergedSpec, results: Path, workplace: Path, scratch: Path) -> No
 
 
 def _lay_down(folders: Sequence[Path], numerics: Numerics, folder: Path) -> Path:
-    """Write the body of a model whole, its adapter added to the weights in float32, as a training begins with it.
+    """Write the backbone of a model whole, its adapter added to the weights in float32, as a training begins with it.
 
     Args:
         folders: of the model, and of the pretrained one below where it is an adapter.
@@ -114,7 +114,7 @@ def _tensor(merging: Merging, weights: Sequence[Weights], smallest: Sequence[flo
 def _rows(weights: Sequence[Weights], name: str) -> Iterator[list[torch.Tensor]]:
     """Yield a tensor by some rows at a time, as each model has it."""
     shape = weights[0][name].get_slice(name).get_shape()
-    if not shape or not math.prod(shape[1:]):
+    if not shape or not math.prod(shape):
         yield [each[name].get_tensor(name) for each in weights]
         return
     step = max(1, _AT_ONCE // math.prod(shape[1:]))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from xstilts import forms
-from xstilts.errors import UserError, reading
+from xstilts.errors import reading
 from xstilts.forms import FORMS
 from xstilts.forms.heads import LanguageHead, with_initializer_range
 from xstilts.models import adapters, distributed
@@ -45,19 +45,6 @@ class Model(nn.Module):
         """Return the vectors of all layers of the backbone, the embeddings first: (sequences, longest, width) each."""
         with self._arithmetic(inputs):
             return self.backbone.layers(inputs)
-
-    def on(self, device: torch.device) -> "Model":
-        """Return the model, moved to a device.
-
-        Raises:
-            UserError: if it is a GPU that cannot multiply as the recipe says.
-        """
-        if self.reduced and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise UserError(
-                f"recipe: precision: {torch.cuda.get_device_name(device)} does not multiply in bfloat16; set"
-                " `precision: float32`, which gives other results at other paths"
-            )
-        return self.to(device)
 
     def _arithmetic(self, inputs: Mapping[str, torch.Tensor]) -> torch.autocast:
         return torch.autocast(inputs["ids"].device.type, torch.bfloat16, enabled=self.reduced)

@@ -1,6 +1,7 @@
 """The nodes of data: raw files, prepared rows and tokens."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,7 @@ from xstilts.planning.sourcing import Sourcing, SplitFiles
 from xstilts.planning.study import Limits, Study
 from xstilts.planning.tasks import Source, Task
 from xstilts.references import in_language, parse_reference
-from xstilts.store.specs.base import DATA, EXCLUDED, MEMBER, MODEL, PREPARED, SHOTS, role
+from xstilts.store.specs.base import DATA, EXAMPLES, EXCLUDED, MEMBER, MODEL, PREPARED, role
 from xstilts.store.specs.data import (
     DataSpec,
     EvaluationDataSpec,
@@ -95,31 +96,36 @@ class DataPlanner:
         splits = {language: self.evaluated[target][language]}
         return self._evaluation_data(target, splits, f"evaluation.{language}", self.study.limits(target).test_rows)
 
-    def few_shot_rows(self, target: str, language: str) -> int | None:
-        """Return how many rows of a language a few can be drawn from, dev rows aside; 0 without, None if unknown."""
+    def few_shot_rows(self, target: str, language: str) -> float | None:
+        """Return how many rows of a language a few can be drawn from, dev rows aside; 0 without, None if unknown.
+
+        Made-up text has as many as are asked for, and a mirror that is not here (``unindexed.py``) is taken to.
+        """
         found = self._few_shot_source(target, language)
         if found is None:
             return 0
         task = self.registry.tasks[self.study.targets[target].task]
         if self.study.source_of(target) in MADE_UP:
-            return None
+            return math.inf
         source, split = found
         counts = [self.sourcing.rows(task, target, name)["rows"] for name in split.files]
         total = None if None in counts or source.where else sum(counts)
         rows = task.published(split.split, language, total) if total is None else total
-        return None if rows is None else rows - min(self.study.limits(target).dev_rows, rows // 4)
+        if rows is None:
+            return math.inf if None in counts and self.study.source_of(target) == "mirror" else None
+        return rows - min(self.study.limits(target).dev_rows, rows // 4)
 
-    def few_shot_data(self, target: str, language: str, shots: int, draw: int) -> Node:
+    def few_shot_data(self, target: str, language: str, shots: int, seed: int) -> Node:
         """Return a few rows of a language of a target, as one seed draws them; the language has some."""
-        key = (target, language, shots, draw)
+        key = (target, language, shots, seed)
         if key not in self._few_shots:
             found = self._few_shot_source(target, language)
             assert found is not None
             source, split = found
             task = self.registry.tasks[self.study.targets[target].task]
             limits = replace(self.study.limits(target), train_rows=shots)
-            spec = self._training_spec(target, task, source, language, {"train": split.files}, limits, draw)
-            name = f"{target}.{language}.{shots}shots.s{draw}"
+            spec = self._training_spec(target, task, source, language, {"train": split.files}, limits, seed)
+            name = f"{target}.{language}.{shots}shots.s{seed}"
             self._few_shots[key] = self.nodes.add(name, spec)
         return self._few_shots[key]
 
@@ -156,9 +162,9 @@ class DataPlanner:
             training: reference of the training data of which some rows are examples in them.
         """
         parents = {PREPARED: prepared, MODEL: self.tokenizers.get(model.id, model)}
-        parents |= {SHOTS: self.training_data(training)} if prompt.shots else {}
+        parents |= {EXAMPLES: self.training_data(training)} if prompt.examples else {}
         spec = TokensSpec(**self.nodes.frame("tokens", parents), form=form, lengths=dict(lengths), prompt=prompt)
-        return self.nodes.add(f"{self._name(model)}.{self._name(prepared)}.{prompt.shots}shot", spec)
+        return self.nodes.add(f"{self._name(model)}.{self._name(prepared)}.{prompt.examples}examples", spec)
 
     def _name(self, node: Node) -> str:
         return self.nodes.names[node.id][0]
@@ -212,7 +218,7 @@ class DataPlanner:
         language: str,
         splits: Mapping[str, Sequence[str]],
         limits: Limits,
-        draw: int | None = None,
+        seed: int | None = None,
     ) -> TrainingDataSpec:
         """Return the spec of rows that are trained on, from files of a source by split."""
         files = [name for names in splits.values() for name in names]
@@ -234,7 +240,7 @@ class DataPlanner:
             where=task.where(source, language),
             train_rows=limits.train_rows,
             dev_rows=limits.dev_rows,
-            draw=draw,
+            seed=seed,
         )
 
     def _data(self, task: Task, reference: str, kind: str, files: Mapping[str, Source]) -> Node:

@@ -13,12 +13,25 @@ from xstilts.planning.registry import Registry
 from xstilts.store import manifest
 from xstilts.store.manifest import PreparedResults, TokensResults, path_of
 from xstilts.store.specs.base import DATA, MEMBER, PREPARED
-from xstilts.store.specs.data import DataSpec, EvaluationDataSpec, PreparedSpec, TokensSpec, TrainingDataSpec, UnionSpec
+from xstilts.store.specs.data import (
+    DataSpec,
+    EvaluationDataSpec,
+    PreparedSpec,
+    Prompt,
+    TokensSpec,
+    TrainingDataSpec,
+    UnionSpec,
+)
 
 # how well a size is known, the best first
 MEASURED, TYPICAL, BOUNDED, ASSUMED = CERTAINTY = ("measured", "typical", "bounded", "assumed")
 # rows of a data set, and of a language of an evaluation set, whose number nobody states
 _UNKNOWN_ROWS, _UNKNOWN_TEST_ROWS = 50_000, 1000
+
+
+# the share of a prompt's tokens that are an answer behind its context, as the last of a story's five sentences would be
+# with some words before it
+_ANSWER_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,8 @@ class DataSize:
         longest: tokens of the longest input; where that is not known, of the longest that there may be.
         certainty: ``measured`` in tokens that exist; ``typical`` where the registry has rows and their mean tokens;
             ``bounded`` by published rows and the longest text, or ``assumed`` where no rows are published.
-        mask_rate: share of the tokens that a language model predicts, of prompts at most; 0 where the form is another.
+        mask_rate: share of the tokens that a language model predicts, of prompts
+            those of the answer; 0 where the form is another.
     """
 
     rows: int
@@ -64,9 +78,9 @@ def evaluation_size(tokens: Node, plan: Plan, results: Path) -> DataSize:
     spec, prepared = _specs(tokens, plan)
     inputs, (longest, mask_rate) = _inputs(spec.form, prepared.labels, trained=False), _limits(spec)
     if spec.prompt is not None:
-        # a prompt for each answer, whose tokens may be all of it; or one, behind which the answer is written
+        # a prompt for each answer; or one, behind which the answer is written
         is_chosen = FORMS[spec.form].answering is Answering.CHOSEN
-        inputs, mask_rate = (len(prepared.labels or ()), 1.0) if is_chosen else (1, 0.0)
+        inputs, mask_rate = (len(prepared.labels or ()), _scored(spec.prompt)) if is_chosen else (1, 0.0)
     if path_of(results, tokens.id).exists():
         splits = manifest.results_of(results, tokens.id, TokensResults).splits.values()
         instances = sum(split.instances for split in splits)
@@ -97,6 +111,11 @@ def _limits(spec: TokensSpec) -> tuple[int, float]:
     return int(spec.lengths["max_length"]), spec.lengths.get("mask_rate", 0.0)
 
 
+def _scored(prompt: Prompt) -> float:
+    """Return the share of a prompt that is scored; all of it may be where a text stands behind the answer."""
+    return _ANSWER_SHARE if prompt.answer.rstrip().endswith("{answer}") else 1.0
+
+
 def _inputs(form: str, labels: Sequence[str] | None, trained: bool) -> int:
     """Return how many inputs of the model a row becomes; what is searched in evaluation is one text or another."""
     if FORMS[form].searched and not trained:
@@ -115,6 +134,9 @@ def _rows(spec: PreparedSpec, plan: Plan, registry: Registry) -> tuple[int, bool
     """Return the training rows of prepared data before they are made, and whether anybody states them."""
     assert isinstance(spec, TrainingDataSpec | UnionSpec)
     limit = spec.train_rows or math.inf
+    if isinstance(spec, TrainingDataSpec) and spec.seed is not None and spec.train_rows is not None:
+        # languages with fewer rows have no few-shot results
+        return spec.train_rows, True
     if isinstance(spec, UnionSpec):
         members = [plan.nodes[name].spec for name in spec.parents_of(MEMBER)]
         found = [_rows(member, plan, registry) for member in members if isinstance(member, PreparedSpec)]

@@ -45,7 +45,7 @@ _PREDICTED = 16384
 # bytes for each score of a language-model head: the score, its float32 copy, and the gradient
 _SCORE = 12
 # bytes that a process needs of the host's memory beside the model: libraries, CUDA, and a batch
-_PROCESS = 6e9
+PROCESS = 6e9
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ class Estimate:
     def host_megabytes(self) -> int:
         """What a job needs of the host's memory; all else is on the GPUs, of which it asks for one at least.
 
-        Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. A
-        checkpoint gathers in the first process what is trained, as many bytes as its gradients, and the moments
-        (``training/checkpoints.py``).
+        Weights are mapped from their file, once for all processes, where it has them in the type that is loaded. While
+        a checkpoint is written, all processes together have copies of what is trained, as many bytes as its gradients,
+        and of the moments (``training/checkpoints.py``); best weights are gathered before or after.
         """
-        return round((self.gpus * _PROCESS + max(self.loaded, self.gradients + self.optimiser)) / 1e6)
+        return round((self.gpus * PROCESS + max(self.loaded, self.gradients + self.optimiser)) / 1e6)
 
 
 def config_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Mapping[str, Any]:
@@ -166,18 +166,27 @@ def sizes_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Sizes
     """Return the sizes that the cost of a node which computes with a model follows from.
 
     Raises:
-        UserError: as ``config_of`` and ``model_size.read``.
+        UserError: as ``shape_of``.
     """
     spec = node.spec
-    numerics = numerics_of(spec)
-    shape = measured_size.of_node(base_of(node, plan), plan, numerics.attention)
-    if shape is None:
-        config = config_of(node, plan, registry, results)
-        shape = model_size.read(config, numerics.submodel, numerics.attention)
+    shape = shape_of(node, plan, registry, results, numerics_of(spec))
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return Sizes(shape, [training_size(each, plan, registry, results) for each in tokens])
     return Sizes(shape, [evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results)])
+
+
+def shape_of(node: Node, plan: Plan, registry: Registry, results: Path, numerics: Numerics) -> Shape:
+    """Return the shape of the model that a node reads, as it is computed.
+
+    Raises:
+        UserError: as ``config_of`` and ``model_size.read``.
+    """
+    measured = measured_size.of_node(base_of(node, plan), plan, numerics.attention)
+    if measured is not None:
+        return measured
+    config = config_of(node, plan, registry, results)
+    return model_size.read(config, numerics.submodel, numerics.attention)
 
 
 def of_sizes(spec: Spec, sizes: Sizes, hardware: Hardware, gpus: int = 1) -> Estimate:
@@ -216,7 +225,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     searches = isinstance(spec, LearningRatesSpec)
     trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
-    loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * beside
+    loaded = bytes_of(spec.numerics.dtype) * shape.parameters + 4.0 * beside
     # the last parts that are gathered before the first is free again: a layer, and what is in none
     layer = max(stack.matrices // stack.layers for stack in shape.stacks)
     return Estimate(
@@ -226,7 +235,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
         weights=loaded + _copies(shape, spec.numerics),
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
-        gathered=_bytes(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
+        gathered=bytes_of(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
         activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / gpus),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
@@ -247,7 +256,7 @@ def _batch(spec: TrainingSpec, task: TaskSpec, size: DataSize, gpus: int) -> tup
 
 def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, gpus: int) -> float:
     """Return the bytes that the largest batch keeps for the backward pass, its texts as long as the longest."""
-    product, weight = _bytes(spec.numerics.precision), _bytes(spec.numerics.dtype)
+    product, weight = bytes_of(spec.numerics.precision), bytes_of(spec.numerics.dtype)
     found = []
     for task, size in zip(spec.tasks, sizes, strict=True):
         whole, instance = _batch(spec, task, size, gpus)
@@ -290,7 +299,7 @@ def _work(
     passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
     copies = _copies(shape, spec.numerics)
-    product = _bytes(spec.numerics.precision)
+    product = bytes_of(spec.numerics.precision)
     tokens, found = 0.0, []
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
         positions = task.batch_size * (size.tokens + virtual * size.inputs)
@@ -301,8 +310,9 @@ def _work(
         # the batches of a step are computed one after the other
         batches = spec.sampling.tasks_per_step
         passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
-        # a number of a matrix is read for its product, and read and written once more where there is a copy
-        weights = product * shape.matrices + 3 * copies
+        # a number of a matrix is read for its product, and read and written once more where there is a copy,
+        # where each GPU casts its shard and reads the gathered whole
+        weights = gpus * product * shape.matrices + 3 * copies
         step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, passes_of_step)
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
@@ -319,11 +329,12 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     written = 0
     if prompting is not None:
         heads, written = shape.language_head, prompting.max_answer_tokens or 0
-    layers, share = sum(stack.layers for stack in shape.stacks), _predicted_share(size, shape)
+    layers = sum(stack.layers for stack in shape.stacks)
+    share = _predicted_share(size, shape) if prompting is None else size.mask_rate
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
     vectors = (states if pooling is not None and pooling.sweep else 0) + (pooling is not None)
-    product, copies = _bytes(spec.numerics.precision), _copies(shape, spec.numerics)
+    product, copies = bytes_of(spec.numerics.precision), _copies(shape, spec.numerics)
     batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
     batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
     if written:
@@ -337,7 +348,9 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
     work = roofline.forward(shape, copies > 0, kept, product * shape.matrices + 3 * copies, passes)
     operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
-    loaded = _bytes(spec.numerics.dtype) * shape.parameters + 4.0 * heads
+    # the model's own head is read with it
+    head_bytes = 4 if prompting is None else bytes_of(spec.numerics.dtype)
+    loaded = bytes_of(spec.numerics.dtype) * float(shape.parameters) + head_bytes * heads
     return Estimate(
         parameters=shape.parameters + heads,
         trained=0,
@@ -368,7 +381,7 @@ def _adapter(method: Method, shape: Shape) -> int:
     return shape.virtual(method.name, method.prompt_length or 0)
 
 
-def _bytes(dtype: str) -> int:
+def bytes_of(dtype: str) -> int:
     """Return the bytes of a number."""
     return 2 if dtype == "bfloat16" else 4
 

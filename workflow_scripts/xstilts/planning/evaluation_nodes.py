@@ -139,7 +139,7 @@ class EvaluationPlanner:
             context=task.prompt.context,
             answer=task.prompt.answer,
             words=_words(task.prompt.words, task),
-            shots=asked.shots,
+            examples=asked.examples,
             seed=asked.seed,
         )
         tokens = self.data.prompts(prepared, base, task.form, lengths, prompt, target.trained_on[-1])
@@ -153,7 +153,7 @@ class EvaluationPlanner:
             numerics=recipes.numerics_of_prompts(recipe, self.data.registry.models[arm.model]["submodel"]),
             prompting=asked,
         )
-        return self.nodes.add(f"{arm.name(name, seed=bool(asked.shots))}{end}", spec)
+        return self.nodes.add(f"{arm.name(name, seed=bool(asked.examples))}{end}", spec)
 
     def _retrieval(self, arm: Arm, label: str, name: str, prepared: Node, checkpoint: Node, base: Node) -> Node:
         """Return the node that finds what belongs together by vectors of the texts."""

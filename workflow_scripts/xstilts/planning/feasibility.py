@@ -7,8 +7,10 @@ where there are no rows.
 
 from collections.abc import Sequence
 
-from xstilts.errors import UserError
+from xstilts.errors import UserError, counted
 from xstilts.forms import FORMS
+from xstilts.forms.declaration import Answering, Role
+from xstilts.forms.prompting import fields
 from xstilts.model_config import MADE_HERE, positions, predicts_masked, why_not_both_ways
 from xstilts.planning import few_shot
 from xstilts.planning.index import LANGUAGE_HEAD
@@ -38,10 +40,15 @@ def check(plan: Plan, registry: Registry, indexes: Indexes, location: str) -> No
     Raises:
         UserError: naming what cannot be done, and the model.
     """
-    check_attention(plan.study, registry, location)
-    _check_prompts(plan.study, registry, location)
-    _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
+    check_unindexed(plan, registry, location)
     _check_heads(plan, indexes, location)
+
+
+def check_unindexed(plan: Plan, registry: Registry, location: str) -> None:
+    """Refuse what no job of a plan can do, but for what only model folders on this machine say; as ``check``."""
+    check_attention(plan.study, registry, location)
+    check_prompts(plan.study, registry, location)
+    _check_lengths(plan, with_pinned(registry, plan.study.pinned), location)
     _check_batches(plan, location)
     _check_few_shots(plan, location)
 
@@ -64,7 +71,11 @@ def _check_batches(plan: Plan, location: str) -> None:
         for task in node.spec.tasks if batches > 1 else ():
             size, rest = divmod(task.batch_size, batches)
             if rest or (size == 1 and not FORMS[task.form].separable):
-                why = "is no multiple of it" if rest else "leaves one example a batch, told from no other"
+                why = (
+                    "is no multiple of it"
+                    if rest
+                    else "leaves one example a batch, and this task compares the examples of a batch"
+                )
                 raise UserError(
                     f"{location}: {plan.made.names[node.id][0]}: `tasks_per_step` is {batches}, and the batch size of"
                     f" {task.task}, {task.batch_size}, {why}; change one of the two"
@@ -118,10 +129,13 @@ def check_attention(study: Study, registry: Registry, location: str) -> None:
                     )
 
 
-def _check_prompts(study: Study, registry: Registry, location: str) -> None:
-    """Refuse prompts for an encoder, and without a target that can be put to a model as such.
+def check_prompts(study: Study, registry: Registry, location: str) -> None:
+    """Refuse prompts for an encoder, without a target that can be put to a model as such, and that cannot be worded.
 
     Of models without a ``shape`` in registry or pins the job that reads them finds out.
+
+    Raises:
+        UserError: naming the model and the recipe, or the target.
     """
     registry = with_pinned(registry, study.pinned)
     able = [name for name, target in study.targets.items() if registry.tasks[target.task].prompt is not None]
@@ -134,7 +148,43 @@ def _check_prompts(study: Study, registry: Registry, location: str) -> None:
                     f" it another recipe: models: {{{name}: {{recipes: [...]}}}}"
                 )
             if not able:
-                raise UserError(f"{here} needs a target whose task has a `prompt`; {', '.join(study.targets)} has none")
+                raise UserError(
+                    f"{here} needs a target whose task has a `prompt`; none of {', '.join(study.targets)} has one"
+                )
+            for target in able:
+                _check_prompt(study, registry, recipe, target, location)
+
+
+def _check_prompt(study: Study, registry: Registry, recipe: str, name: str, location: str) -> None:
+    """Refuse examples that the template of a target's task cannot word, and answers that leave no room for a prompt."""
+    prompting, target = study.recipes[recipe]["prompting"], study.targets[name]
+    task = registry.tasks[target.task]
+    assert task.prompt is not None
+    form, longest, answer = FORMS[task.form], prompting["max_length"], prompting["max_answer_tokens"]
+    if form.answering is Answering.WRITTEN and answer >= longest:
+        raise UserError(
+            f"{location}: recipes.{recipe}.prompting.max_answer_tokens: {answer} tokens of an answer for {name} leave"
+            f" no room for a prompt within max_length, {longest}; lower the one or raise the other"
+        )
+    if not prompting["examples"]:
+        return
+    last = target.trained_on[-1]
+    stage = registry.tasks[parse_reference(last)[0]]
+    here = f"{location}: targets.{name}.trained_on: the examples of the recipe {recipe} are rows of {last!r}"
+    labels, asked = len(stage.labels or ()), len(task.labels or ())
+    if labels != asked:
+        raise UserError(f"{here}, which has {counted(labels, 'label')} and not {asked}; end with one that has {asked}")
+    filled = {*fields(task.prompt.context), *fields(task.prompt.answer)}
+    unused = [
+        field
+        for field in form.of_role(Role.TEXT)
+        if field not in filled and any(field in source.columns for source in stage.sources if source.trains())
+    ]
+    if unused:
+        raise UserError(
+            f"{here}, whose {unused[0]} the `prompt` of {task.name} leaves out; leave the target out, or ask without"
+            " examples"
+        )
 
 
 def _tasks(study: Study, mixture: str) -> Sequence[MixtureTask]:

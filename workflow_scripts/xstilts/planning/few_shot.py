@@ -20,7 +20,7 @@ NO_RESULTS = "no few-shot results"
 
 
 def languages(study: Study, data: DataPlanner, notes: list[str]) -> dict[str, list[str]]:
-    """Return by target the languages that have rows for every number of shots; a note says which are left out.
+    """Return by target the languages that have rows for every number of shots; notes say which others are left out.
 
     Args:
         study: the study.
@@ -31,15 +31,19 @@ def languages(study: Study, data: DataPlanner, notes: list[str]) -> dict[str, li
     for name, target in study.targets.items() if study.shots else ():
         form = FORMS[data.registry.tasks[target.task].form]
         if not target.trained_on or form.embedded or form.pretrained_head:
-            notes.append(f"{name}: {NO_RESULTS}, for its answers are not those of a head that is trained")
+            why = "its answers are found by vectors" if form.embedded else "its head is the pretrained one"
+            notes.append(f"{name}: {NO_RESULTS}, for {why}")
             continue
         others = [language for language in data.evaluated[name] if language != target.language]
         rows = {language: data.few_shot_rows(name, language) for language in others}
-        short = {language: there for language, there in rows.items() if there is not None and there < study.shots[-1]}
+        short = {language: there for language, there in rows.items() if there is None or there < study.shots[-1]}
         found[name] = [language for language in others if language not in short]
         if short:
-            counts = ", ".join(f"{language} ({there})" for language, there in short.items())
-            notes.append(f"{name}: {NO_RESULTS} in languages with fewer than {study.shots[-1]} rows: {counts}")
+            counts = ", ".join(f"{code} ({'unknown' if there is None else there})" for code, there in short.items())
+            notes.append(
+                f"{name}: {NO_RESULTS} in languages with fewer than {study.shots[-1]} rows, or of which nobody"
+                f" states how many: {counts}"
+            )
     return found
 
 

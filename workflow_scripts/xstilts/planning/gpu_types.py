@@ -73,18 +73,29 @@ def of_machine(name: str, results: Path) -> GpuType:
         results: the results folder, where ``xstilts check-gpu`` has left what it measured.
 
     Raises:
-        UserError: if it is to be a measured one, and none was measured or several were; as ``gpu_report.read``.
+        UserError: if it is to be a measured one, and none was measured or several were; if several were measured that
+            are of the type; as ``gpu_report.read``.
     """
     reports = gpu_report.of_machine(results)
+    folder, known = results / gpu_report.FOLDER, ", ".join(GPU_TYPES)
     if name == MEASURED:
-        if len(reports) != 1:
+        if not reports:
             raise UserError(
-                f"config.yaml: gpu_type: measured, but {results / gpu_report.FOLDER} has files of {len(reports)} GPUs;"
-                f" run xstilts check-gpu on one, or name one of {', '.join(GPU_TYPES)}"
+                f"gpu_type: measured, but {folder} has no file of a GPU; run xstilts check-gpu on one, or name one of"
+                f" {known}"
+            )
+        if len(reports) > 1:
+            names = ", ".join(report.gpu for report in reports)
+            raise UserError(
+                f"gpu_type: measured, but {folder} has files of several GPUs ({names}); name the type of one: {known}"
             )
         return _measured(GpuType(reports[0].gpu, 0, 0, 0, 0), reports[0])
     stated = GPU_TYPES[name]
-    return next((_measured(stated, report) for report in reports if stated.is_of(report)), stated)
+    fitting = [report for report in reports if stated.is_of(report)]
+    if len(fitting) > 1:
+        names = ", ".join(report.gpu for report in fitting)
+        raise UserError(f"gpu_type: {name}: {folder} has files of several such GPUs ({names}); delete all but one")
+    return _measured(stated, fitting[0]) if fitting else stated
 
 
 def _measured(stated: GpuType, report: GpuReport) -> GpuType:

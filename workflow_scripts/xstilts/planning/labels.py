@@ -66,16 +66,16 @@ def _text(spec: Spec, parents: Mapping[str, Labelled]) -> str:
             return _rows(spec)
         case TokensSpec():
             model = parents[MODEL].label
-            shots = "" if spec.prompt is None else f".{spec.prompt.shots}shot"
-            return f"{parents[PREPARED].label}.{spec.lengths['max_length']:g}{shots}.{model}"
+            examples = "" if spec.prompt is None else f".{spec.prompt.examples}examples"
+            return f"{parents[PREPARED].label}.{spec.lengths['max_length']:g}{examples}.{model}"
         case PretrainedSpec(shape=shape):
             return f"xlm-r-{shape.layers}x{shape.hidden_size}.{spec.sampling.steps}steps.s{spec.seed}"
         case MergedSpec():
             return _merged(spec, parents)
         case TrainingSpec():
             return _training(spec, parents[MODEL])
-        case PredictionsSpec(prompting=Prompting(shots=shots)):
-            return f"{parents[MODEL].label}.{shots}shot.on.{_evaluated(parents[TOKENS])}"
+        case PredictionsSpec(prompting=Prompting(examples=examples)):
+            return f"{parents[MODEL].label}.{examples}examples.on.{_evaluated(parents[TOKENS])}"
         case PredictionsSpec() | EmbeddingsSpec():
             return f"{parents[MODEL].label}.on.{_evaluated(parents[TOKENS])}"
         case _:
@@ -101,10 +101,10 @@ def _weights(source: Content) -> str:
 
 def _rows(spec: PreparedSpec) -> str:
     match spec:
-        case TrainingDataSpec(draw=None):
+        case TrainingDataSpec(seed=None):
             return f"{in_language(spec.task, spec.language)}.training"
         case TrainingDataSpec():
-            return f"{in_language(spec.task, spec.language)}.{spec.train_rows}shots.s{spec.draw}"
+            return f"{in_language(spec.task, spec.language)}.{spec.train_rows}shots.s{spec.seed}"
         case UnionSpec(shuffled_labels=True):
             return f"{in_language(spec.task, spec.language)}.shuffled"
         case UnionSpec():

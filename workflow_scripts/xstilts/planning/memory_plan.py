@@ -15,12 +15,13 @@ from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings
-from xstilts.store.specs.base import MODEL, Spec
-from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
+from xstilts.store.specs.base import Spec
 from xstilts.store.specs.models import TrainingSpec
 
 # GPUs of a node, on which a job's processes are: as many as servers usually have
 NODE_GPUS = 8
+# keys of config.yaml that the plan settles where they are null
+_SETTINGS = ("max_tokens_per_device", "gradient_checkpointing")
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class MemoryPlan:
         hardware: of each of its GPUs.
         cost: what it costs so, and on how many GPUs.
         fits: whether the memory of the GPU type is enough; True where there is no GPU type.
+        stated: the keys of config.yaml that state a part of it, which stays.
     """
 
     hardware: Hardware
     cost: Estimate
     fits: bool
+    stated: tuple[str, ...] = ()
 
 
 def of_node(
@@ -69,11 +72,11 @@ def of_sizes(
     """Return the memory plan of a spec; the arguments are those of ``of_node``, and what ``sizes_of`` found."""
     if gpu_type is None:
         return MemoryPlan(settings.hardware, estimate.of_sizes(spec, sizes, settings.hardware, gpus or 1), True)
-    tried = None
+    tried, stated = None, tuple(key for key in _SETTINGS if getattr(settings, key) is not None)
     for number in (2**power for power in range(NODE_GPUS.bit_length())) if gpus is None else (gpus,):
         for hardware in _ladder(spec, sizes, settings, number):
             cost = estimate.of_sizes(spec, sizes, hardware, number)
-            tried = MemoryPlan(hardware, cost, cost.memory <= gpu_type.usable)
+            tried = MemoryPlan(hardware, cost, cost.memory <= gpu_type.usable, stated)
             if tried.fits:
                 return tried
         # no other job has several GPUs
@@ -114,12 +117,12 @@ def fault(name: str, found: MemoryPlan, gpu_type: GpuType) -> str | None:
     sizes = sizes or "less than 0.1 GB in all"
     if found.fits:
         return f"{name}: needs {on}: {sizes} on each"
-    remedies = (
-        "lower max_length in the recipe, leave max_tokens_per_device and gradient_checkpointing in config.yaml to the"
-        " memory plan, or " * trains
+    remedies = "lower max_length in the recipe, " * trains
+    remedies += f"leave {' and '.join(found.stated)} in config.yaml to the memory plan, " * (
+        trains and bool(found.stated)
     )
     free = f"{gpu_type.usable / 1e9:.0f} GB are free"
-    return f"{name}: does not fit {on}: {sizes}, {free}; {remedies}name a larger gpu_type"
+    return f"{name}: does not fit {on}: {sizes}, {free}; {remedies}{'or ' * trains}name a larger gpu_type"
 
 
 def checked(name: str, found: MemoryPlan, gpu_type: GpuType | None) -> MemoryPlan:
@@ -128,21 +131,25 @@ def checked(name: str, found: MemoryPlan, gpu_type: GpuType | None) -> MemoryPla
     Raises:
         UserError: if it does not.
     """
-    if gpu_type is not None and not found.fits:
+    if not found.fits:
+        assert gpu_type is not None
         raise UserError(fault(name, found, gpu_type))
     return found
 
 
 def hours_of_job(node: Node, plan: Plan, registry: Registry, settings: Settings, gpu_type: GpuType) -> float:
-    """Return the hours of a node's job on its GPUs: of a training with the predictions that are asked of its model.
+    """Return the hours of a node's job on its GPUs: of a training on one GPU with the predictions asked of its model.
+
+    On several GPUs nothing is predicted in the training's job (``training/ahead.py``).
 
     Raises:
         UserError: as ``of_node``.
     """
-    hours = 0.0
-    for each in plan.nodes.values():
-        is_ahead = isinstance(each.spec, PredictionsSpec | EmbeddingsSpec) and each.spec.parents[MODEL] == node.id
-        if each.id == node.id or is_ahead:
-            cost = of_node(each, plan, registry, settings, gpu_type).cost
-            hours += cost.hours(gpu_type, estimate.numerics_of(each.spec).precision)
-    return hours
+
+    def hours(each: Node, cost: Estimate) -> float:
+        return cost.hours(gpu_type, estimate.numerics_of(each.spec).precision)
+
+    cost = of_node(node, plan, registry, settings, gpu_type).cost
+    ahead = plan.predicted_with.get(node.id, ()) if cost.gpus == 1 else ()
+    costs = [(each, of_node(each, plan, registry, settings, gpu_type).cost) for each in ahead]
+    return sum(hours(*each) for each in [(node, cost), *costs])

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts.errors import counted
-from xstilts.planning import estimate, measured_size, model_size
+from xstilts.planning import estimate
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store.specs.models import MergedSpec, TrainingSpec
-
-# bytes of the host's memory beside the model: libraries, and a file of merged weights
-_PROCESS = 6e9
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class MergeSize:
     Attributes:
         disk: of the model that stays.
         beside: of the whole models that are on the disk while it is made (``models/merging.py``).
-        host: of the host's memory: one model at a time, in float32.
+        host: of the host's memory: one model at a time, in float32, and a process.
     """
 
     disk: float
@@ -37,17 +34,22 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path) -> MergeS
     """
     spec = node.spec
     assert isinstance(spec, MergedSpec)
-    numerics = spec.numerics
-    shape = measured_size.of_node(estimate.base_of(node, plan), plan, numerics.attention)
-    if shape is None:
-        config = estimate.config_of(node, plan, registry, results)
-        shape = model_size.read(config, numerics.submodel, numerics.attention)
-    stored = (2.0 if numerics.dtype == "bfloat16" else 4.0) * shape.parameters
+    shape = estimate.shape_of(node, plan, registry, results, spec.numerics)
+    stored = float(estimate.bytes_of(spec.numerics.dtype) * shape.parameters)
     added = 4.0 * shape.parameters
     members = [plan.nodes[member].spec for member in spec.members]
     # an adapter is added to weights in float32
     laid_down = [added if isinstance(one, TrainingSpec) and one.method.is_adapter else stored for one in members]
-    return MergeSize(disk=stored, beside=stored + sum(laid_down), host=added + _PROCESS)
+    return MergeSize(disk=stored, beside=stored + sum(laid_down), host=added + estimate.PROCESS)
+
+
+def megabytes(node: Node, plan: Plan, registry: Registry, results: Path) -> int:
+    """Return what the job of a merge needs of the host's memory.
+
+    Raises:
+        UserError: as ``of_node``.
+    """
+    return round(of_node(node, plan, registry, results).host / 1e6)
 
 
 def text(sizes: Iterable[MergeSize]) -> str:

@@ -235,11 +235,7 @@ class _Scope:
 
     def _merge(self, definition: Mapping[str, Any], location: str, path: tuple[str, ...]) -> Merge:
         """Return the mixtures whose models are merged, and how."""
-        if _sampling(definition, location) != Sampling() or definition["learning_rate"] is not None:
-            raise UserError(
-                f"{location}: a merge trains nothing, so it has neither sampling nor `learning_rate`; give them to its"
-                " members, as mixtures of their own"
-            )
+        _check_untrained(definition, location)
         entry, here = definition["merge"], f"{location}.merge"
         members = {name: self.mixture(name, f"{here}.of", path) for name in entry["of"]}
         for name, member in members.items():
@@ -251,7 +247,7 @@ class _Scope:
         defaults = _MERGES[entry["method"]]
         for key in ("scale", "density"):
             if entry[key] is not None and key not in defaults:
-                raise UserError(f"{here}.{key}: goes not with `method: {entry['method']}`; leave it out")
+                raise UserError(f"{here}.{key}: is not a setting of `method: {entry['method']}`; leave it out")
         settings = {key: float(default if entry[key] is None else entry[key]) for key, default in defaults.items()}
         factors = tuple(float(entry["factors"].get(name, 1)) for name in members)
         return Merge(members, Merging(method=entry["method"], factors=factors, **settings))
@@ -274,7 +270,9 @@ class _Scope:
         rate = float(member["rate"])
         contained = self.mixture(name, location, path)
         if contained.merge is not None:
-            raise UserError(f"{location}: {name!r} is merged of models, not trained; name the mixtures that it merges")
+            raise UserError(
+                f"{location}: {name!r} is a merge of models and is not trained itself; name the mixtures that it merges"
+            )
         return tuple(replace(task, weight=rate * task.weight, within=(name, *task.within)) for task in contained.tasks)
 
 
@@ -287,10 +285,20 @@ def _merged(merge: Merge, key: str) -> Mixture:
     return Mixture(tuple(tasks.values()), sampling, key, merge=merge)
 
 
+def _check_untrained(definition: Mapping[str, Any], location: str) -> None:
+    """Refuse settings of a training for a mixture of models that are merged."""
+    if _sampling(definition, location) != Sampling() or definition["learning_rate"] is not None:
+        raise UserError(
+            f"{location}: a merge trains nothing, so it has neither sampling nor `learning_rate`; give them to its"
+            " members, as mixtures of their own"
+        )
+
+
 def _merges(definition: Mapping[str, Any], source: str, whole: Merge, location: str) -> dict[str, Merge]:
     """Return a merge without each of its members in turn, by the end of their names."""
     if definition["leave_one_out"] is None:
-        raise UserError(f"{location}.subsets.of: {source!r} is merged of models; write each `merge` out")
+        raise UserError(f"{location}.subsets.of: {source!r} is a merge of models; write each `merge` out")
+    _check_untrained(definition, location)
     if len(whole.members) < 3:
         raise UserError(f"{location}: {source!r} merges two models, and without one of them nothing is merged")
     return {name.replace("@", "-"): whole.without(name) for name in whole.members}

@@ -11,8 +11,8 @@ from xstilts.planning.study import Study
 from xstilts.store import address, specs, study_plan
 from xstilts.store.documentation import Documentation
 from xstilts.store.files import digest
-from xstilts.store.specs.base import Spec
-from xstilts.store.specs.evaluation import EmbeddingsSpec
+from xstilts.store.specs.base import MODEL, Spec
+from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.stages import STAGES
 from xstilts.store.study_plan import (
     NONE,
@@ -159,6 +159,21 @@ class Plan:
         for node in self.nodes.values():
             for name in self.made.names[node.id]:
                 yield name, node
+
+    @cached_property
+    def few_shot_nodes(self) -> frozenset[str]:
+        """The ids of all trainings on a few rows of a language, and of what is predicted with their models."""
+        predicted = {few.cell.node for few in self.few_shot}
+        return frozenset(predicted | {self.nodes[name].spec.parents[MODEL] for name in predicted})
+
+    @cached_property
+    def predicted_with(self) -> dict[str, list[Node]]:
+        """The nodes of predictions and of vectors, by the id of the model that gives them."""
+        found: dict[str, list[Node]] = {}
+        for stage in (PredictionsSpec.stage, EmbeddingsSpec.stage):
+            for node in self.stage(stage).values():
+                found.setdefault(node.spec.parents[MODEL], []).append(node)
+        return found
 
     @cached_property
     def swept(self) -> bool:

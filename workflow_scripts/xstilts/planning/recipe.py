@@ -109,8 +109,8 @@ def prompting(recipe: Mapping[str, Any], form: str, seed: int) -> tuple[Promptin
     asked = recipe["prompting"]
     written = FORMS[form].answering is Answering.WRITTEN
     chosen = Prompting(
-        shots=asked["shots"],
-        seed=seed if asked["shots"] else None,
+        examples=asked["examples"],
+        seed=seed if asked["examples"] else None,
         length_normalised=asked["length_normalised"] and not written,
         max_answer_tokens=asked["max_answer_tokens"] if written else None,
     )

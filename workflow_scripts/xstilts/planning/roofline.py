@@ -65,7 +65,7 @@ def step(
         copies: whether weights have copies in the type of products.
         trained: numbers that are trained.
         kept: bytes that the step's whole batch keeps for the backward pass, if no layer is computed again.
-        weights: bytes of the weights in products, and of making copies of them.
+        weights: bytes of the weights in products, and of making copies of them, on all GPUs together.
         passes: forward and backward passes: 2, or 3 where layers are computed again.
         batches: micro-batches of the step on each GPU.
     """

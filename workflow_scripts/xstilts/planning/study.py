@@ -203,8 +203,9 @@ def _check_size(models: Mapping[str, ModelUse], each: int, location: str) -> Non
     cells = each * sum(len(use.recipes) * len(use.mixtures) + len(use.prompted) for use in models.values())
     if cells > _MOST_CELLS:
         raise UserError(
-            f"{location}: asks for {cells:,} results (of models, recipes, mixtures, seeds, targets and worlds), at most"
-            f" {_MOST_CELLS:,}; divide it into several studies, which share what they have in common"
+            f"{location}: asks for {cells:,} results (of models, recipes, mixtures, seeds, targets, worlds, and `shots`"
+            f" in languages), at most {_MOST_CELLS:,}; divide it into several studies, which share what they have in"
+            " common"
         )
 
 

@@ -1,11 +1,11 @@
 """How trainings went, as text: their loss as a line of bars, speed, memory and the use of the GPU."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.reporting.layout import columns
-from xstilts.reporting.report.page import NOTHING
+from xstilts.reporting.layout import NOTHING, columns
 from xstilts.store import gpu_report, metrics
 from xstilts.store.metrics import Line
 
@@ -22,7 +22,7 @@ class Curve:
         name: what the study calls it.
         stage: its node's.
         precision: in which its products are computed.
-        lines: its metrics.
+        lines: its metrics, one at least.
     """
 
     name: str
@@ -44,7 +44,7 @@ def text(found: Sequence[Curve], results: Path) -> str:
     """
     header = ["training", "stage", "task", "loss", "first", "last", "steps", "gradient norm", "tokens/s", "memory, GB",
               "of the GPU's rate"]  # fmt: skip
-    rows = [row for curve in found if curve.lines for row in _rows(curve, results)]
+    rows = [row for curve in found for row in _rows(curve, results)]
     return "\n".join(columns((header, rows), left=4)) + "\n"
 
 
@@ -68,9 +68,9 @@ def _utilisation(curve: Curve, results: Path) -> str:
     gpu = curve.lines[-1].gpu
     path = gpu and gpu_report.path_of(results, gpu)
     rate = path and path.exists() and gpu_report.read(path).rates.get(curve.precision)
-    if not rate:
-        return NOTHING
     seconds = sum(line.seconds for line in curve.lines)
+    if not rate or not seconds:
+        return NOTHING
     operations = sum(line.operations_per_second * line.seconds for line in curve.lines)
     return f"{100 * operations / seconds / (rate * 1e12):.0f} %"
 
@@ -79,8 +79,12 @@ def bars(values: Sequence[float]) -> str:
     """Return values as bars: the lowest of the row is the lowest bar, the highest the highest.
 
     Args:
-        values: in their order; of more than fit, each bar is the mean of as many as the others.
+        values: in their order, of which only finite ones are shown; of more than fit, each bar is the mean of as many
+            as the others.
     """
+    values = [value for value in values if math.isfinite(value)]
+    if not values:
+        return ""
     number = min(_WIDTH, len(values))
     edges = [round(index * len(values) / number) for index in range(number + 1)]
     means = [sum(values[low:high]) / (high - low) for low, high in zip(edges, edges[1:], strict=False)]

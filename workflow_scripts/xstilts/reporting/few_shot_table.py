@@ -26,9 +26,10 @@ def of_study(scores: pd.DataFrame, estimates: pd.DataFrame, plan: StudyPlan) -> 
         plan: the study's plan.
     """
     by_shots = [
-        main_table.averaged(part, estimates, plan.controls, few_shot.outcome_name(shots)).assign(**{SHOTS: shots})
-        for shots, part in scores.groupby(SHOTS)
-        if isinstance(shots, int)
+        main_table.averaged(
+            scores[scores[SHOTS] == shots], estimates, plan.controls, few_shot.outcome_name(shots)
+        ).assign(**{SHOTS: shots})
+        for shots in sorted(set(scores[SHOTS]))
     ]
     frame = pd.concat(by_shots, ignore_index=True)
     shared = marks.shared(records(frame.dropna(subset=["zero_shot"])))

@@ -54,7 +54,7 @@ def write_section(document: Path, results: Path) -> None:
     with reading(document, "name a document such as docs/performance.md"):
         text = document.read_text(encoding="utf-8")
     before, begin, rest = text.partition(f"{BEGIN}\n")
-    _, end, after = rest.partition(f"\n{END}")
+    _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"{document}: has no lines {BEGIN} and {END}; add them where the section goes")
-    write_atomically(document, f"{before}{begin}{section(results)}{end}{after}")
+    write_atomically(document, f"{before}{begin}{section(results)}\n{end}{after}")

@@ -9,6 +9,8 @@ from xstilts.reporting.latex import escape
 
 # header and rows; every row has as many cells as the header
 Cells = tuple[list[str], list[list[str]]]
+# a cell with nothing to say
+NOTHING = "–"
 
 
 @dataclass(frozen=True)

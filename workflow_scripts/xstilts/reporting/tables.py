@@ -20,6 +20,8 @@ from xstilts.reporting.main_table import CELL_AXES, MODEL_AXES
 from xstilts.store.files import write_atomically
 from xstilts.store.study_plan import NONE, Benchmark, StudyPlan
 
+# over tasks, in the benchmark's table
+_MEANS = ("all", "without English", "without retrieval", "without same data", "gap")
 # what stands behind a finding in text; in HTML it is a link
 _ROWS = "A number alone in square brackets is a row of the table of estimates."
 
@@ -84,7 +86,7 @@ def of_benchmark(scores: pd.DataFrame, benchmark: Benchmark, plan: StudyPlan) ->
     tasks = [name.removesuffix(".n") for name in frame.columns if name.endswith(".n")]
     shared = marks.shared(flags for row in records(frame) for flags in _task_flags(row, tasks).values())
     cells = _benchmark_cells(frame, tasks, shared)
-    examples = {task: frame[f"{task}.n"] for task in tasks}
+    examples = {task: frame[f"{task}.n"].dropna() for task in tasks}
     counts = captions.counts(frame["runs"], examples, "a task", plan)
     asked = plan.answer is not None and plan.answer.outcome == "benchmark"
     intervals = " Differences with intervals stand in the table `answer`." if asked else ""
@@ -101,7 +103,8 @@ def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mappin
     A column for each task, ``all`` for the mean over them, and means without English, without retrieval and without
     the tasks that share data with the mixture; ``gap`` is the mean transfer gap. ``<task>.n`` counts a task's
     examples, ``<task>.official`` and the like say what marks it has. ``missing`` counts the languages of tasks that
-    have no score: with any, ``all`` is no score of the benchmark. ``mixtures`` has the references of the intermediate
+    have no score: with any, ``all`` is no score of the benchmark. An arm that lacks a task of another one has no
+    means, which would be over other tasks than those beside them. ``mixtures`` has the references of the intermediate
     tasks by the name of the mixture.
     """
     scores = scores.assign(task=scores["target"])
@@ -114,7 +117,10 @@ def benchmark_frame(scores: pd.DataFrame, benchmark: Benchmark, mixtures: Mappin
     frame = pd.DataFrame(rows)
     how = marks.FLAGS | {"n": "first", "runs": "nunique"}
     of_columns = {name: how.get(name.rpartition(".")[2], "mean") for name in frame.columns if name not in MODEL_AXES}
-    return frame.groupby(MODEL_AXES, sort=False, as_index=False).agg(of_columns)
+    frame = frame.groupby(MODEL_AXES, sort=False, as_index=False).agg(of_columns)
+    numbers = [name for name in frame.columns if name.endswith(".n")]
+    lacking = frame[numbers].isna().any(axis=1)
+    return frame.assign(**{name: frame[name].mask(lacking) for name in _MEANS}).astype(dict.fromkeys(numbers, "Int64"))
 
 
 def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence[str]) -> dict[str, Any]:
@@ -141,9 +147,9 @@ def _benchmark_scores(run: pd.DataFrame, benchmark: Benchmark, mixture: Sequence
 
 
 def _task_flags(row: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the flags of each task of a row, with the row's method."""
-    method = {"method": row["method"]}
-    return {task: method | {name: row[f"{task}.{name}"] for name in marks.FLAGS} for task in tasks}
+    """Return the flags of each task of a row that has a score, with the row's method."""
+    there, method = [task for task in tasks if pd.notna(row[task])], {"method": row["method"]}
+    return {task: method | {name: row[f"{task}.{name}"] for name in marks.FLAGS} for task in there}
 
 
 def _benchmark_cells(frame: pd.DataFrame, tasks: Sequence[str], shared: str) -> Cells:

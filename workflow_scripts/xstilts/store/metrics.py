@@ -27,9 +27,9 @@ class Line:
         gradient_norm: mean over the steps, before it is limited.
         loss: mean over the steps of each task.
         tokens: of the batches of all processes, without padding.
-        seconds: that the steps took.
+        seconds: that the steps took, without evaluations and checkpoints.
         tokens_per_second: the one by the other.
-        operations_per_second: floating-point operations of products with weights, by each of the processes.
+        operations_per_second: floating-point operations of products with the backbone's weights, by each process.
         memory_mb: the largest memory of the process so far, in MiB.
         gpu: name of the GPU; None without one.
         gpu_memory_mb: the largest memory that tensors had on it so far, in MiB.
@@ -82,7 +82,7 @@ def text(line: Line) -> str:
 def read(path: Path) -> list[Line]:
     """Return the lines of a file, up to one that a killed process has not written to its end."""
     found = []
-    for written in path.read_text(encoding="utf-8").splitlines():
+    for written in path.read_bytes().splitlines():
         try:
             found.append(_adapter().validate_json(written))
         except ValidationError:

@@ -32,7 +32,8 @@ class Training:
         max_tokens_per_device: tokens that were computed at once; None for whole batches.
         gradient_checkpointing: whether layers were computed again in the backward pass.
         tokens_per_second: over all its steps, without padding; None if there is no record of them.
-        joules: energy of the first process's GPU for these steps; None where its driver does not tell.
+        joules: energy of the GPUs for these steps, as many times that of the first process's as there are processes;
+            None where its driver does not tell.
     """
 
     processes: int
@@ -149,7 +150,7 @@ def of_process(started: float, spent: float = 0.0, training: Training | None = N
         peak_memory_mb=round(max(each.ru_maxrss for each in usage) / 1024, 1),
         processor=_processor(),
         processors=os.cpu_count(),
-        **_gpus(),
+        **_gpus(training.processes if training else 1),
         training=training,
         commit=_commit(),
         versions={name: _version(name) for name in _PACKAGES if name in sys.modules},
@@ -171,14 +172,14 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _gpus() -> dict[str, Any]:
-    """Return the GPU that this process has used, and how many processes did so together; nothing where it used none."""
+def _gpus(processes: int) -> dict[str, Any]:
+    """Return the GPU that this process has used, one of so many processes; nothing where it used none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return {}
     return {
         "gpu": torch.cuda.get_device_name(),
-        "gpus": int(os.environ.get("WORLD_SIZE", "1")),
+        "gpus": processes,
         "driver": driver(),
         "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1),
     }

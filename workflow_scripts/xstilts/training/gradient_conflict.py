@@ -39,7 +39,8 @@ class GradientRecord:
     def add(self, task: str) -> None:
         """Note that a batch of a task has been computed."""
         self._tasks.append(task)
-        self._sums.append([None if weight.grad is None else _own(weight.grad).clone() for weight in self._weights])
+        sums = [weight.grad for weight in self._weights]
+        self._sums.append([None if each is None else distributed.local(each).clone() for each in sums])
 
     def cosines(self, step: int, group: distributed.Group) -> list[dict[str, Any]]:
         """Return the cosine of every two batches, but of those with a gradient of zeros, which has none.
@@ -103,10 +104,3 @@ def _products(sums: Sequence[torch.Tensor | None]) -> torch.Tensor:
         if a is not None and b is not None:
             products[i, j] = torch.dot(a.flatten().float(), b.flatten().float()).double()
     return products
-
-
-def _own(tensor: torch.Tensor) -> torch.Tensor:
-    """Return what this process has of a tensor."""
-    from torch.distributed.tensor import DTensor
-
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

@@ -30,11 +30,12 @@ from xstilts.training.interruption import Interruption
 log = logging.getLogger(__name__)
 
 # how a process ends that was asked to, and one that lost the others, of which one has more to say
-_ASKED, LEFT_ALONE = 75, 3
+_ASKED, LEFT_ALONE = os.EX_TEMPFAIL, 3
 # seconds for processes to end by themselves once one has
 _GRACE = 10
-# seconds between two looks, and those in which the launchers of all nodes have to be there once the first one is
-_PAUSE, _PATIENCE = 0.1, 600
+# seconds between two looks, those in which the launchers of all nodes have to be there once the first one is, and those
+# between two lines on what is waited for
+_PAUSE, _PATIENCE, _WORD = 0.1, 600, 60
 _PORT, _DONE = struct.Struct("!H"), b"\1"
 _PR_SET_PDEATHSIG = 1
 
@@ -149,7 +150,7 @@ def _wait(
 def _outcome(codes: dict[int, int | None], size: int, asked: bool, is_left: bool) -> int:
     """Return the code for all by those of the processes, and say in one line what they did not say themselves."""
     by_request = {_ASKED, -signal.SIGTERM, -signal.SIGINT} if asked else {_ASKED}
-    causes = {rank: code for rank, code in codes.items() if code not in (None, 0, LEFT_ALONE)}
+    causes = {rank: code for rank, code in codes.items() if code is not None and code not in (0, LEFT_ALONE)}
     if causes and set(causes.values()) <= by_request:
         return _ASKED
     if not causes and not is_left and set(codes.values()) == {0}:
@@ -157,13 +158,21 @@ def _outcome(codes: dict[int, int | None], size: int, asked: bool, is_left: bool
     again = "the same command goes on from the last checkpoint"
     others = [(rank, code) for rank, code in causes.items() if code not in by_request]
     for rank, code in others[:1]:
-        if code is not None and code > 0:
+        if code > 0:
             return code
-        name = signal.Signals(-code).name if code is not None else "nothing"
+        name = _signal_name(-code)
         log.error("error: process %d of %d was ended by %s, and the others with it; %s", rank, size, name, again)
     if not others:
         log.error("error: the processes of another node have ended, and those of this one with them; %s", again)
     return 2
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        # those in between the first and the last real-time signal have none
+        return f"signal {number}"
 
 
 @contextlib.contextmanager
@@ -175,7 +184,7 @@ def _invite(here: Nodes, signals: Interruption) -> Iterator[tuple[int, list[sock
             port = free.getsockname()[1]
         links: list[socket.socket] = []
         if here.number > 1:
-            listening = stack.enter_context(socket.create_server(("", _meeting_port()), backlog=here.number))
+            listening = stack.enter_context(_server(_meeting_port(), here.number))
             listening.settimeout(1)
             deadline = time.monotonic() + _PATIENCE
             while len(links) < here.number - 1:
@@ -192,6 +201,16 @@ def _invite(here: Nodes, signals: Interruption) -> Iterator[tuple[int, list[sock
         yield port, links
 
 
+def _server(port: int, number: int) -> socket.socket:
+    try:
+        return socket.create_server(("", port), backlog=number)
+    except OSError as error:
+        raise UserError(
+            f"port {port}, where the launchers of {number} nodes meet: {os.strerror(error.errno or 0)}; set MASTER_PORT"
+            " to a free one, the same on every node"
+        ) from None
+
+
 @contextlib.contextmanager
 def _follow(
     here: Nodes, signals: Interruption, is_made: Callable[[], bool]
@@ -199,16 +218,28 @@ def _follow(
     """Give the port that the first node's launcher says, and the connection to it; 0 where it has nothing to do.
 
     The first one may wait long, for another job that makes the same node.
+
+    Raises:
+        UserError: if no host has the first node's name.
     """
-    log.info("waiting for the first node, %s", here.first)
+    port, next_word, reason = _meeting_port(), 0.0, "not there yet"
     with contextlib.ExitStack() as stack:
         while not is_made():
             _check(signals)
-            with contextlib.suppress(OSError):
-                link = stack.enter_context(socket.create_connection((here.first, _meeting_port()), timeout=1))
+            try:
+                link = stack.enter_context(socket.create_connection((here.first, port), timeout=1))
                 link.settimeout(_PATIENCE)
                 if message := _received(link, _PORT.size):
                     break
+            except OSError as error:
+                if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
+                    raise UserError(
+                        f"MASTER_ADDR: no host is named {here.first}; give the first node's name or address"
+                    ) from None
+                reason = error.strerror or str(error)
+            if time.monotonic() >= next_word:
+                log.info("waiting for the first node, %s, at port %d (%s)", here.first, port, reason)
+                next_word = time.monotonic() + _WORD
             time.sleep(1)
         else:
             yield 0, []
@@ -231,6 +262,14 @@ def _received(link: socket.socket, size: int) -> bytes:
 
 
 def _meeting_port() -> int:
-    """Return the port of the first node where launchers meet; other jobs of Slurm's have others."""
-    given = os.environ.get("MASTER_PORT", "")
-    return int(given) if given.isdecimal() else 20_000 + int(os.environ.get("SLURM_JOB_ID", 0)) % 12_000
+    """Return the port of the first node where launchers meet; other jobs of Slurm's have others.
+
+    Raises:
+        UserError: if the one that is given is none.
+    """
+    given = os.environ.get("MASTER_PORT")
+    if not given:
+        return 20_000 + int(os.environ.get("SLURM_JOB_ID", 0)) % 12_000
+    if not given.isdecimal() or not 1 <= int(given) <= 65_535:
+        raise UserError(f"MASTER_PORT={given}: no port; give one from 1 to 65535, the same on every node")
+    return int(given)

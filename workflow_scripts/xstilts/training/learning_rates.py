@@ -37,8 +37,8 @@ def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     """
     left = sorted(spec.learning_rates)
     trials: dict[float, Trial] = {}
-    for rung in _rungs(run, spec):
-        scores = {rate: _score(rung, rate) for rate in left}
+    for rung, workplace in _rungs(run, spec):
+        scores = {rate: _score(rung, rate, workplace / f"rate-{rate:g}") for rate in left}
         steps = None if rung is run else rung.schedule.steps
         trials |= {rate: _trial(rate, score, steps) for rate, score in scores.items()}
         _warn(spec, rung, scores)
@@ -51,12 +51,15 @@ def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     return LearningRatesResults(trials=[trials[rate] for rate in sorted(trials)], best=best)
 
 
-def _rungs(run: Run, spec: LearningRatesSpec) -> list[Run]:
-    """Return the trainings of the rungs, each with a schedule of its own; without a budget the whole one alone."""
+def _rungs(run: Run, spec: LearningRatesSpec) -> list[tuple[Run, Path]]:
+    """Return the trainings of the rungs and their folders, each with a schedule of its own; else the whole one alone.
+
+    What a rung trains is the same node's: its metrics and the memory that it lacks are noted of that.
+    """
     if spec.budget is None:
-        return [run]
+        return [(run, run.workplace)]
     return [
-        replace(run, schedule=run.schedule.shortened(rung.share), workplace=run.workplace / f"rung-{number}")
+        (replace(run, schedule=run.schedule.shortened(rung.share)), run.workplace / f"rung-{number}")
         for number, rung in enumerate(halving.rungs(len(spec.learning_rates), spec.budget), start=1)
     ]
 
@@ -65,9 +68,8 @@ def _trial(rate: float, score: float, steps: int | None) -> Trial:
     return Trial(learning_rate=rate, score=score if math.isfinite(score) else None, steps=steps)
 
 
-def _score(run: Run, rate: float) -> float:
-    """Return the dev score of a rate; what an earlier run found of it stands in the work directory."""
-    workplace = run.workplace / f"rate-{rate:g}"
+def _score(run: Run, rate: float, workplace: Path) -> float:
+    """Return the dev score of a rate; what an earlier run found of it stands in the folder of its training."""
     done = workplace / "score.json"
     identity = digest({"spec": to_json(run.spec), "rate": rate, "fingerprint": run.fingerprint})
     found = run.group.share(_noted(done, identity) if run.group.leads else None)

@@ -10,9 +10,9 @@ import json
 import logging
 import math
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from xstilts.store.specs.base import LEARNING_RATE, MODEL, TOKENS, role
 from xstilts.store.specs.models import TaskSpec, TrainingSpec
 from xstilts.tokenization.tokens import Tokens
 from xstilts.training import gradient_conflict, loss_scale, memory
-from xstilts.training.checkpoints import resume, save_checkpoint
+from xstilts.training.checkpoints import Writer, resume
 from xstilts.training.dev_scores import dev_scores, macro_score
 from xstilts.training.interruption import Interruption
 from xstilts.training.metrics import StepMetrics
@@ -203,7 +203,7 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     Args:
         run: what is trained.
         peak: the peak learning rate.
-        workplace: folder for checkpoints.
+        workplace: folder for checkpoints, the work directory or in it.
 
     Returns:
         The model in evaluation mode, and the state at the end.
@@ -219,21 +219,24 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
         run.hardware, run.device.type == "cuda",
     )  # fmt: skip
     ended = _has_ended(spec, state)
+    fitting = memory.Fitting(model, optimiser, batches, spec.method.name, run.workplace, group)
     if run.device.type == "cuda" and not ended:
-        memory.probe(model, optimiser, batches, run.tasks, spec.method.name, run.workplace, group, run.device)
-    saved_at = time.monotonic()
+        fitting.probe(run.tasks, run.device)
     with (
         Progress(schedule.steps, state["step"]) as progress,
-        StepMetrics(_metrics(run, workplace), schedule.steps, state["step"], model, run.device) as metrics,
+        StepMetrics(
+            _metrics(run, workplace), schedule.steps, state["step"], model.backbone, run.device, group.size
+        ) as metrics,
         Interruption() as signals,
+        Writer(workplace, identity, run.hardware.checkpoint_seconds, group) as checkpoint,
     ):
         for step, of_step in enumerate([] if ended else batches.from_step(state["step"]), state["step"]):
             rate = learning_rate(step, schedule.steps, peak, spec.optimisation.warmup)
             with gradient_conflict.recorded(state, spec.sampling.gradient_conflict_every, step, model, group) as record:
-                taken = memory.fitting(take_step, batches, step, spec.method.name, run.workplace)(
-                    model, optimiser, run.tasks, of_step, rate, spec.optimisation, group, run.device, record,
-                    lambda: (signals.received, time.monotonic() - saved_at >= run.hardware.checkpoint_seconds),  # noqa: B023
-                )  # fmt: skip
+                taken = fitting.take(partial(
+                    take_step, model, optimiser, run.tasks, rate=rate, settings=spec.optimisation, group=group,
+                    device=run.device, record=record, flags=lambda: (signals.received, checkpoint.is_due()),
+                ), step, of_step, record)  # fmt: skip
             interrupted, due = taken.flags
             note_losses(state, run.tasks, of_step, taken.losses, step, rate)
             losses = [(run.tasks[batch.task].task, loss) for batch, loss in zip(of_step, taken.losses, strict=True)]
@@ -242,13 +245,15 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
             last = step + 1 == schedule.steps
             if stopping and (last or (step + 1) % stopping.evaluate_every == 0):
                 _close_losses(state, run.tasks, step + 1)
-                ended = _evaluate(run, model, step + 1, state, workplace)
+                with metrics.paused():
+                    checkpoint.wait()
+                    ended = _evaluate(run, model, step + 1, state, workplace)
             if interrupted or (due and not last and not ended):
                 best = _best_step(state)
                 state |= {"step": step + 1, "protected": [*state["protected"][-1:], best]}
                 beside = [_best(workplace, best)] if best else []
-                save_checkpoint(workplace, identity, model, optimiser, state, beside, group)
-                saved_at = time.monotonic()
+                with metrics.paused():
+                    checkpoint.save(model, optimiser, state, beside)
             if interrupted:
                 raise TerminatedError(f"interrupted; saved at step {step + 1}, from which the next run continues")
             if ended:
@@ -256,21 +261,23 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
     if state["since"]:
         _close_losses(state, run.tasks, schedule.steps)
     if stopping:
-        del model, optimiser
+        del model, optimiser, fitting
         model = _load(run, _best(workplace, _best_step(state) or 0))
     return model.eval(), state
 
 
 def _metrics(run: Run, workplace: Path) -> Path | None:
     """Return the file for the metrics; None in a process that does not write."""
-    part = "" if workplace == run.workplace else workplace.name
+    part = ".".join(workplace.relative_to(run.workplace).parts)
     return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
 
 
 def _start(run: Run) -> Model:
     """Return the model before the first step, on the device, in training mode."""
     spec = run.spec
-    backbone = adapters.load(run.folders, spec.numerics)
+    # a process converts its shards alone; but adapters are merged, and fresh ones drawn, in the type of the training
+    as_stored = run.group.size > 1 and len(run.folders) == 1 and not spec.method.is_adapter
+    backbone = adapters.load(run.folders, spec.numerics, as_stored)
     adapters.inject(backbone, spec.method, spec.seed)
     heads = {task.task: make_head(task, backbone, spec.seed, run.base) for task in run.tasks}
     model = Model(backbone, heads, spec.numerics.precision)
@@ -281,7 +288,10 @@ def _start(run: Run) -> Model:
         architecture.recompute_layers(backbone.transformer)
     if spec.optimisation.compile:
         stacks.compile_layers(backbone.transformer)
-    return _placed(run, model).train()
+    model = _placed(run, model)
+    if as_stored:
+        backbone.to(getattr(torch, spec.numerics.dtype))
+    return model.train()
 
 
 def _load(run: Run, folder: Path) -> Model:
@@ -294,7 +304,7 @@ def _load(run: Run, folder: Path) -> Model:
 
 def _placed(run: Run, model: Model) -> Model:
     distributed.shard(model, run.group, model.reduced)
-    return model.on(run.device)
+    return distributed.placed(model, run.device, model.reduced)
 
 
 def _count(model: Model) -> dict[str, int]:

@@ -8,17 +8,16 @@ it. It stands in the work directory, for dropout depends on it: a run that is in
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from xstilts.errors import UserError, reading
+from xstilts.errors import UserError, first_line, reading
 from xstilts.hardware import Hardware, may_recompute
 from xstilts.models import architecture, distributed
 from xstilts.models.model import Model
-from xstilts.phase import Optimisation
 from xstilts.store.files import write_atomically
 from xstilts.store.specs.models import TaskSpec
 from xstilts.training.gradient_conflict import GradientRecord
@@ -64,134 +63,113 @@ def _note(workplace: Path, hardware: Hardware) -> None:
     write_atomically(workplace / FILE, json.dumps(noted) + "\n")
 
 
-def fitting(take: Callable[..., T], batches: Batches, step: int, method: str, workplace: Path) -> Callable[..., T]:
-    """Return ``step.take_step`` as it is taken where memory may lack: again and again with less, until it fits.
+@dataclass(frozen=True)
+class Fitting:
+    """Takes the steps of a run where memory may lack: each again and again with less, until it fits.
 
     Several processes cannot do so alone: there the run ends, and the next try begins with less.
 
-    Args:
-        take: ``step.take_step``.
-        batches: where the step's batches are from; they follow the settings that were found.
-        step: its number.
+    Attributes:
+        model: in training mode, on the device.
+        optimiser: of its weights.
+        batches: those of the run; they follow the settings that were found.
         method: the fine-tuning method.
         workplace: the work directory, where the settings are noted.
-
-    Raises:
-        UserError: if memory lacks for one instance at a time, too, or a weight has been changed already; and of
-            several processes in any case.
+        group: the processes, which do all of this together.
     """
 
-    def taken(
-        model: Model,
-        optimiser: torch.optim.Optimizer,
-        tasks: Sequence[TaskSpec],
+    model: Model
+    optimiser: torch.optim.Optimizer
+    batches: Batches
+    method: str
+    workplace: Path
+    group: distributed.Group
+
+    def take(
+        self,
+        take: Callable[[Sequence[Batch]], T],
+        step: int,
         of_step: Sequence[Batch],
-        rate: float,
-        settings: Optimisation,
-        group: distributed.Group,
-        device: torch.device,
         record: GradientRecord | None = None,
-        *flags: object,
     ) -> T:
+        """Return what a step gives.
+
+        Args:
+            take: takes it on its batches, as ``step.take_step`` does.
+            step: its number.
+            of_step: its batches, as they are now.
+            record: where the gradients of the batches are kept, if anywhere.
+
+        Raises:
+            UserError: if memory lacks for one instance at a time, too, or a weight has been changed already; and of
+                several processes in any case.
+        """
         began: list[bool] = []
-        with optimiser.register_step_pre_hook(lambda *_: began.append(True)):
+        with self.optimiser.register_step_pre_hook(lambda *_: began.append(True)):
             while True:
                 try:
-                    return take(model, optimiser, tasks, of_step, rate, settings, group, device, record, *flags)
+                    return take(of_step)
                 except torch.OutOfMemoryError as error:
-                    lacked = _first_line(error)
+                    lacked = first_line(error)
                 if began:
                     raise UserError(f"the optimiser: {lacked}; lower max_tokens_per_device in config.yaml")
                 # nothing of the step may stay
-                optimiser.zero_grad()
+                self.optimiser.zero_grad()
                 if record is not None:
                     record.restart()
-                of_step = _divided_more(of_step, step, batches, model, method, workplace, group, lacked)
+                of_step = self._divided_more(of_step, step, lacked)
 
-    return taken
+    def probe(self, tasks: Sequence[TaskSpec], device: torch.device) -> None:
+        """Compute the gradients of each task's largest batch, and forget them: what memory lacks shows before any step.
 
+        Memory for the optimiser's moments is taken meanwhile.
 
-def probe(
-    model: Model,
-    optimiser: torch.optim.Optimizer,
-    batches: Batches,
-    tasks: Sequence[TaskSpec],
-    method: str,
-    workplace: Path,
-    group: distributed.Group,
-    device: torch.device,
-) -> None:
-    """Compute the gradients of each task's largest batch, and forget them: what memory lacks shows before any step.
+        Args:
+            tasks: what is trained on.
+            device: where the model is.
 
-    Args:
-        model: in training mode, on the device.
-        optimiser: of its weights; memory for its moments is taken meanwhile.
-        batches: those of the run.
-        tasks: what is trained on.
-        method: the fine-tuning method.
-        workplace: the work directory.
-        group: the processes, which all call it.
-        device: where the model is.
+        Raises:
+            UserError: as ``take``.
+        """
+        trained = [weight for weights in self.optimiser.param_groups for weight in weights["params"]]
+        moments = [] if self.optimiser.state else [torch.empty_like(weight) for weight in trained for _ in range(2)]
 
-    Raises:
-        UserError: as ``fitting``.
-    """
-    trained = [weight for weights in optimiser.param_groups for weight in weights["params"]]
-    moments = [] if optimiser.state else [torch.empty_like(weight) for weight in trained for _ in range(2)]
+        def gradients(of_step: Sequence[Batch]) -> None:
+            for batch in of_step:
+                add_gradients(self.model, tasks[batch.task], batch, self.group, device)
+            self.optimiser.zero_grad()
 
-    def gradients(
-        model: Model, optimiser: torch.optim.Optimizer, tasks: Sequence[TaskSpec], of_step: Sequence[Batch], *_: object
-    ) -> None:
-        for batch in of_step:
-            add_gradients(model, tasks[batch.task], batch, group, device)
-        optimiser.zero_grad()
+        for step in self.batches.largest():
+            self.take(gradients, step, self.batches.at(step))
+        del moments
 
-    for step in batches.largest():
-        take = fitting(gradients, batches, step, method, workplace)
-        take(model, optimiser, tasks, batches.at(step), 0.0, None, group, device)
-    del moments
-
-
-def _divided_more(
-    of_step: Sequence[Batch],
-    step: int,
-    batches: Batches,
-    model: Model,
-    method: str,
-    workplace: Path,
-    group: distributed.Group,
-    lacked: str,
-) -> Sequence[Batch]:
-    """Return a step's batches as they need less memory, and have all that follow need less."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    tokens, instance = _largest(of_step)
-    before, found = batches.hardware, of_step
-    while _largest(found)[0] >= tokens and batches.hardware.gradient_checkpointing == before.gradient_checkpointing:
-        less = batches.hardware.with_less_memory(tokens, instance, may_recompute(method))
-        if less is None:
-            raise UserError(
-                f"step {step}: {lacked}; nothing needs less memory: use a larger GPU, or a shorter max_length"
-            )
-        batches.hardware = less
-        found = batches.at(step)
-    hardware = batches.hardware
-    _note(workplace, hardware)
-    how = f"max_tokens_per_device {hardware.max_tokens_per_device}"
-    how += " and gradient_checkpointing" * hardware.gradient_checkpointing
-    if group.size > 1:
-        raise UserError(f"step {step}: {lacked}; the next run continues with {how}")
-    log.warning("step %d: %s; from here on with %s", step, lacked, how)
-    if hardware.recomputes(method) and not before.gradient_checkpointing:
-        architecture.recompute_layers(model.backbone.transformer)
-    return found
+    def _divided_more(self, of_step: Sequence[Batch], step: int, lacked: str) -> Sequence[Batch]:
+        """Return a step's batches as they need less memory, and have all that follow need less."""
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        batches, (tokens, instance) = self.batches, _largest(of_step)
+        before, found = batches.hardware, of_step
+        while _largest(found)[0] >= tokens and batches.hardware.gradient_checkpointing == before.gradient_checkpointing:
+            less = batches.hardware.with_less_memory(tokens, instance, may_recompute(self.method))
+            if less is None:
+                raise UserError(
+                    f"step {step}: {lacked}; nothing needs less memory: use a larger GPU, or a shorter max_length"
+                )
+            batches.hardware = less
+            found = batches.at(step)
+        hardware = batches.hardware
+        _note(self.workplace, hardware)
+        how = f"max_tokens_per_device {hardware.max_tokens_per_device}"
+        how += " and gradient_checkpointing" * hardware.gradient_checkpointing
+        if self.group.size > 1:
+            raise UserError(f"step {step}: {lacked}; the next run continues with {how}")
+        log.warning("step %d: %s; from here on with %s", step, lacked, how)
+        if hardware.recomputes(self.method) and not before.gradient_checkpointing:
+            architecture.recompute_layers(self.model.backbone.transformer)
+        return found
 
 
 def _largest(of_step: Sequence[Batch]) -> tuple[int, int]:
     """Return the positions of a step's largest micro-batch, and of its largest instance."""
     sizes = [(micro.inputs["ids"].size, micro.instances) for batch in of_step for micro in batch.micro_batches]
     return max(size for size, _ in sizes), max(size // instances for size, instances in sizes)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "out of memory")

@@ -1,11 +1,11 @@
 """Records the metrics of a training while it runs, a line every second at most (``store/metrics.py``)."""
 
+import contextlib
 import logging
 import math
-import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,19 +27,22 @@ _SECONDS, _LINES = 1.0, 2000
 class StepMetrics:
     """Collects what steps gave, and appends a line to the file now and then; it never ends a training."""
 
-    def __init__(self, path: Path | None, steps: int, done: int, model: nn.Module, device: torch.device) -> None:
+    def __init__(
+        self, path: Path | None, steps: int, done: int, backbone: nn.Module, device: torch.device, processes: int = 1
+    ) -> None:
         """Begin at a step of so many.
 
         Args:
             path: the file; None for a process that does not write.
             steps: of the training.
             done: those that were taken before.
-            model: what is trained.
+            backbone: of what is trained. Its heads do not count: they compute few positions, as those with a label.
             device: where this process computes.
+            processes: that train together.
         """
         self._path, self._done, self._device = path, done, device
         # those of a process, for each computes its share of the tokens
-        self._operations = operations_per_token(model) / int(os.environ.get("WORLD_SIZE", "1"))
+        self._operations = operations_per_token(backbone) / processes
         self._steps_of_line = math.ceil(steps / _LINES)
         self._file: IO[str] | None = None
         self._begin()
@@ -56,8 +59,7 @@ class StepMetrics:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._norms:
-            self._write(time.monotonic())
+        self._end_line()
         if self._file is not None:
             self._file.close()
 
@@ -83,6 +85,20 @@ class StepMetrics:
         now = time.monotonic()
         if now - self._since >= _SECONDS and len(self._norms) >= self._steps_of_line:
             self._write(now)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """End the line, and count neither time nor energy of what is done meanwhile: an evaluation, a checkpoint.
+
+        So no line has steps from before and after a checkpoint, from which a training may go on.
+        """
+        self._end_line()
+        yield
+        self._begin()
+
+    def _end_line(self) -> None:
+        if self._norms:
+            self._write(time.monotonic())
 
     def _begin(self) -> None:
         self._losses: dict[str, list[float]] = {}
@@ -161,5 +177,6 @@ def of_training(results: Path, output: Path, hardware: Hardware, processes: int)
         max_tokens_per_device=hardware.max_tokens_per_device,
         gradient_checkpointing=hardware.gradient_checkpointing,
         tokens_per_second=metrics.tokens_per_second(lines),
-        joules=sum(joules) if joules else None,
+        # each has an equal share of the work
+        joules=sum(joules) * processes if joules else None,
     )

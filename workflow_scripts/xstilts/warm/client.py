@@ -28,12 +28,10 @@ VARIABLE = "XSTILTS_WARM"
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 HELLO = b"\0"
 NUMBER = struct.Struct("!i")
-# EX_TEMPFAIL of sysexits.h: the same command, given again, continues
-_ENDED = 75
 # longer than the imports take on a busy machine
 _SECONDS = 120
 # the commands that make nodes; those of a study's outputs run once, and import other libraries
-_COMMANDS = {"fetch", "prepare", "tokenize", "make-tokenizer", "train", "predict", "embed", "retrieve"}
+_COMMANDS = {"fetch", "prepare", "tokenize", "make-tokenizer", "train", "merge", "predict", "embed", "retrieve"}
 # environment variables that libraries read while they are imported begin with one of these; and a job of Slurm's stays
 # inside of what Slurm gave it, though a warm process of the run that submitted it is on the same machine
 _READ_AT_IMPORT = re.compile(
@@ -123,7 +121,7 @@ def _wait(connection: socket.socket, job: int) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(job, signal.SIGKILL)
         sys.stderr.write("the warm process of this run was ended, and this job with it; run the same command again\n")
-        return _ENDED
+        return os.EX_TEMPFAIL
     if code < 0:
         # the core of a crash, if any, is the job's
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

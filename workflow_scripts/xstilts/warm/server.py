@@ -10,7 +10,7 @@ the client ends         its connection closes; the server kills the job's proces
 the server ends         the kernel kills its jobs (``PR_SET_PDEATHSIG``); their clients say so and fail
 the starter ends        its pipe closes; the server ends its jobs, deletes its folder and ends
 SIGTERM to the server   is held back, since Slurm sends it to all processes at once and kills what takes too
-                        long to save: the server goes on until the starter ends, and then kills no job
+                        long to save: the server goes on until its jobs have ended, and kills none
 ======================  ===============================================================================
 """
 
@@ -162,9 +162,9 @@ class _Server:
         listener.setblocking(False)
 
     def loop(self) -> None:
-        """Answer until the starter has ended; then end all jobs."""
-        while self.started:
-            self.answer(None)
+        """Answer until the starter has ended, or this process was asked to and has no job; then end all jobs."""
+        while self.started and (self.jobs or signal.SIGTERM not in signal.sigpending()):
+            self.answer(1)
         for number in (signal.SIGTERM, signal.SIGKILL):
             for job in self.jobs:
                 os.kill(job, number)
@@ -172,7 +172,7 @@ class _Server:
             while self.jobs and (time.monotonic() < deadline or signal.SIGTERM in signal.sigpending()):
                 self.answer(1)
 
-    def answer(self, timeout: float | None) -> None:
+    def answer(self, timeout: float) -> None:
         """Answer one file that has something to read; another one may be closed by then."""
         for key, _ in self.selector.select(timeout)[:1]:
             key.data()

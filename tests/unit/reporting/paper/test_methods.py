@@ -182,9 +182,10 @@ def test_searched_learning_rates(tmp_path):
 
 def test_few_shots(tmp_path):
     asked = {"recipes": {"quick": {"few_shot": {"epochs": 7}}}, "targets": {"xnli": None}, "languages": ["en", "de"]}
-    text = said(tmp_path, **asked, shots=[0, 8, 64])
+    text = said(tmp_path, **asked, shots=[0, 2, 8, 64])
     assert (
-        "model is trained further on 8 and 64 rows of each language" in text and "for 7 epochs; the last step" in text
+        "the models of `xnli` are trained further on 2, 8 and 64 rows of a language" in text
+        and "for 7 epochs; the last step" in text
     )
     assert "few-shot" not in said(tmp_path, **asked)
 

@@ -4,7 +4,16 @@ import math
 
 import pytest
 from xstilts.training.gpu_checks import checks
-from xstilts.training.gpu_checks.checks import DIFFERS, EQUAL, MET, MISSED, NOT_JUDGED, Check, equality
+from xstilts.training.gpu_checks.checks import (
+    DIFFERS,
+    EQUAL,
+    MET,
+    MISSED,
+    NOT_JUDGED,
+    Check,
+    equality,
+    largest_difference,
+)  # fmt: skip
 
 from tests.builders.gpu_checks import machine
 
@@ -15,6 +24,11 @@ from tests.builders.gpu_checks import machine
 )
 def test_what_has_to_be_equal_may_differ_by_a_limit(difference, verdict):
     assert equality("losses", difference, 1e-4).verdict == verdict
+
+
+def test_a_loss_that_is_no_number_is_the_largest_difference():
+    assert largest_difference([1.0, 2.0], [1.5, 2.25]) == 0.5
+    assert math.isnan(largest_difference([1.0, 2.0], [1.0, math.nan]))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What differs between two devices, or between a model and what was saved of it, is found."""
 
+import math
+
 import pytest
 import torch
 from xstilts.training.gpu_checks import resuming, same_as_cpu
@@ -22,6 +24,11 @@ def losses_of_the_second(monkeypatch):
     monkeypatch.setattr(Steps, "losses", losses)
 
 
+def losses_that_end_in_no_number(monkeypatch):
+    real = Steps.losses
+    monkeypatch.setattr(Steps, "losses", lambda self: [*real(self)[:-1], math.nan])
+
+
 def weights_that_are_read(monkeypatch):
     real = same_as_cpu.load_model
 
@@ -40,6 +47,7 @@ def weights_that_are_read(monkeypatch):
     [
         (None, {EQUAL}),
         (losses_of_the_second, {EQUAL, DIFFERS}),
+        (losses_that_end_in_no_number, {DIFFERS}),
         (weights_that_are_read, {DIFFERS}),
     ],
 )

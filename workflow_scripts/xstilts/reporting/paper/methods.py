@@ -61,15 +61,16 @@ def _phases(plan: StudyPlan, works: Works) -> list[Sentence]:
     untrained = [name for name, target in plan.targets.items() if not target.trained_on]
     trains = len(untrained) < len(plan.targets)
     targets = "each target that is trained" if untrained else "each target"
+    model = "Each model that is trained" if prompts.asked(plan) else "Each model"
     said: list[Sentence] = []
     if any(plan.mixtures.values()):
         then = f", then on the training data of {targets} (the target phase)" if trains else ""
-        head = f"Each model is fine-tuned on a mixture of intermediate tasks (the intermediate phase){then}"
+        head = f"{model} is fine-tuned on a mixture of intermediate tasks (the intermediate phase){then}"
         said.append((head, works.cite("intermediate-training"), "."))
         if NONE in plan.mixtures:
             said.append(("The baseline `none` has no intermediate phase.",))
     elif trains:
-        said.append((f"Each model is fine-tuned on the training data of {targets}.",))
+        said.append((f"{model} is fine-tuned on the training data of {targets}.",))
     if untrained:
         said.append(("Not trained on data of their own: ", *listed([(f"`{name}`",) for name in untrained]), "."))
     return said
@@ -235,10 +236,14 @@ def _few_shots(plan: StudyPlan, works: Works) -> list[Sentence]:
     numbers = sorted({few.shots for few in plan.few_shot})
     models = (plan.nodes[plan.nodes[few.cell.node].parents[MODEL]].spec for few in plan.few_shot)
     epochs = _values(task.epochs for spec in models if isinstance(spec, TrainingSpec) for task in spec.tasks)
-    rows = " and ".join(map(str, numbers))
+    targets = listed([(f"`{target}`",) for target in _once(few.cell.target for few in plan.few_shot)])
     return [
         (
-            f"For few-shot results each target's model is trained further on {rows} rows of each language",
+            "For few-shot results the models of ",
+            *targets,
+            " are trained further on ",
+            *listed([(str(number),) for number in numbers]),
+            " rows of a language",
             works.cite("few-shot"),
             f", drawn by the seed of the run, for {epochs} epochs; the last step is kept.",
         )

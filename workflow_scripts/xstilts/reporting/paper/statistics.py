@@ -14,6 +14,7 @@ from xstilts.evaluation.table import records
 from xstilts.evaluation.unasked import is_of_analysis
 from xstilts.evaluation.worlds import WORLDS
 from xstilts.reporting import wording
+from xstilts.reporting.paper import prompts
 from xstilts.reporting.paper.prose import Part, Sentence, semicolons
 from xstilts.reporting.paper.works import Works
 from xstilts.reporting.wording import counted
@@ -37,10 +38,13 @@ def runs(plan: StudyPlan) -> Sentence:
     seeds = sorted({cell.seed for cell in plan.cells})
     number = "once (seed" if len(seeds) == 1 else f"{len(seeds)} times (seeds"
     worlds = f" in each of {len(plan.worlds)} made-up worlds" if plan.worlds else ""
-    return (
-        f"Every training is run {number} {', '.join(map(str, seeds))}){worlds}; a seed decides fresh heads, dropout"
-        " and the order of examples.",
+    drawn = any(prompting.examples for specs in prompts.asked(plan).values() for _, prompting in specs)
+    decided = (
+        "fresh heads, dropout, the order of examples and those in a prompt"
+        if drawn
+        else ("fresh heads, dropout and the order of examples")
     )
+    return (f"Every training is run {number} {', '.join(map(str, seeds))}){worlds}; a seed decides {decided}.",)
 
 
 def _intervals(plan: StudyPlan, estimates: pd.DataFrame, works: Works) -> list[Sentence]:

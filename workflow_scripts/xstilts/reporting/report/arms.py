@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from xstilts.reporting import sources
-from xstilts.reporting.report.page import NOTHING, Column, Grid, Inputs, Row, columns
+from xstilts.reporting.layout import NOTHING
+from xstilts.reporting.report.page import Column, Grid, Inputs, Row, columns
 from xstilts.reporting.sources import Link
 from xstilts.store.manifest import path_of
 

@@ -14,10 +14,11 @@ from xstilts.evaluation.changed_examples import Changed, Changes, Pair, Runs
 from xstilts.evaluation.resampling import evaluation_node
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Form
+from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.report import example_rows, example_texts
 from xstilts.reporting.report.example_rows import Rows
 from xstilts.reporting.report.example_texts import Answer, Text
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, columns
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, columns
 from xstilts.store.study_plan import StudyPlan
 
 Sides = tuple[Runs, Runs]

@@ -14,9 +14,9 @@ from xstilts.forms import metric_named
 from xstilts.reporting import analyses as analysis_files
 from xstilts.reporting import claims as claim_table
 from xstilts.reporting import few_shot_table, tables, verdict_tables, wording
-from xstilts.reporting.layout import Cells, Shown
+from xstilts.reporting.layout import NOTHING, Cells, Shown
 from xstilts.reporting.outputs import ANALYSES
-from xstilts.reporting.report.page import AXES, NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.page import AXES, Grid, Inputs, Row, Section, arranged, columns
 from xstilts.store.answer import INTERACTION
 from xstilts.store.study_plan import StudyPlan
 

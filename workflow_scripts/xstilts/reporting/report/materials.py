@@ -15,9 +15,10 @@ from xstilts.data.sources.miniature import languages
 from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
 from xstilts.reporting import prompt_table
+from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, arranged, columns
 from xstilts.reporting.wording import merging
 from xstilts.store import manifest, study_plan
 from xstilts.store.files import file_sha256

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from xstilts.errors import reading
 from xstilts.evaluation import trainings
 from xstilts.reporting.figures.empty import svg_with_data
-from xstilts.reporting.layout import Cells
+from xstilts.reporting.layout import NOTHING, Cells
 from xstilts.reporting.report.drawn import embedded
 from xstilts.reporting.report.evidence import Evidence
 from xstilts.store import manifest, provenance
@@ -25,8 +25,6 @@ from xstilts.store.study_plan import StudyPlan
 
 # what tables can be filtered by
 AXES = ("model", "mixture", "target", "language")
-# a cell in which there is nothing
-NOTHING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)

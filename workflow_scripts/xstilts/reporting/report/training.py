@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from xstilts.evaluation.trainings import models_behind
 from xstilts.reporting import durations
+from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.report import gradient_conflict
-from xstilts.reporting.report.page import NOTHING, Grid, Inputs, Row, Section, arranged, columns
+from xstilts.reporting.report.page import Grid, Inputs, Row, Section, arranged, columns
 from xstilts.reporting.wording import counted
 from xstilts.store.manifest import DevScores, Run
 from xstilts.store.provenance import Provenance
@@ -108,7 +109,10 @@ def _energy(jobs: Iterable[Provenance]) -> str:
     if not known:
         return "Energy was not measured."
     trainings = counted(len(known), "training")
-    return f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as their drivers count it."
+    return (
+        f"GPUs used {sum(known) / 3.6e6:.2f} kWh in the steps of {trainings}, as the driver of the first one of each"
+        " counts it, times their number."
+    )
 
 
 def _cost(jobs: Sequence[Provenance], unit: str) -> list[str]:

@@ -27,7 +27,7 @@ def is_kind(name: str, kind: str) -> bool:
 # trained on
 MEMBER, EXCLUDED = "member", "exclude"
 # the training rows of which some stand in a prompt as examples
-SHOTS = "shots"
+EXAMPLES = "examples"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,7 +143,7 @@ class TrainingDataSpec(PreparedSpec):
     """The training data of a task in one language, from raw files.
 
     Attributes:
-        draw: the seed by which ``train_rows`` rows are drawn, evenly over labels, for a training on a few of them; None
+        seed: by which ``train_rows`` rows are drawn, evenly over labels, for a training on a few of them; None
             for at most ``train_rows`` rows, the same for every seed.
     """
 
@@ -155,7 +155,7 @@ class TrainingDataSpec(PreparedSpec):
     where: Where | None
     train_rows: int | None
     dev_rows: int
-    draw: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,14 +191,14 @@ class Prompt:
         context: template of what a model reads before the answer.
         answer: template of the answer.
         words: what stands for each label in the answer, in their order; None where the row has the answers.
-        shots: number of training rows before the row, each with its answer.
+        examples: number of training rows before the row, each with its answer.
         seed: by which these are drawn; None without any.
     """
 
     context: str
     answer: str
     words: Sequence[str] | None = None
-    shots: int = 0
+    examples: int = 0
     seed: int | None = None
 
 

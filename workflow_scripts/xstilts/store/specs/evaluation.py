@@ -16,13 +16,13 @@ class Prompting:
     """How a pretrained language model answers prompts.
 
     Attributes:
-        shots: number of examples in a prompt.
+        examples: number of examples in a prompt.
         seed: by which these are drawn; None without any.
         length_normalised: whether the log-likelihood of an answer is divided by its number of characters.
         max_answer_tokens: tokens of an answer that is written; None where one of several is chosen.
     """
 
-    shots: int = 0
+    examples: int = 0
     seed: int | None = None
     length_normalised: bool = False
     max_answer_tokens: int | None = None

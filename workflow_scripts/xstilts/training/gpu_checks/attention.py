@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.profiler import ProfilerActivity, profile
 
+from xstilts.errors import first_line
 from xstilts.models.backbone import Backbone
 from xstilts.models.model import tensors
 from xstilts.store.specs.models import Numerics
@@ -103,5 +104,5 @@ def _milliseconds(machine: Machine, inputs: Sequence[torch.Tensor], attend: Call
         # gradients that are added up would be another operation
         found = seconds(machine, lambda: torch.autograd.grad(attend().sum(), inputs))
     except (RuntimeError, NotImplementedError) as error:
-        return f"not there ({next(iter(str(error).splitlines()), type(error).__name__)[:60]})"
+        return f"not there ({first_line(error)[:60]})"
     return f"{found * 1e3:.3g} ms"

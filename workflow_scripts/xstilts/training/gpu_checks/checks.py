@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 # an equality
 EQUAL, DIFFERS, NOT_REACHED = "equal", "differs", "not reached"
 # a bar, or none
@@ -33,6 +36,11 @@ class Check:
     bar: str
     verdict: str
     values: Mapping[str, float] = field(default_factory=dict)
+
+
+def largest_difference(these: ArrayLike, those: ArrayLike) -> float:
+    """Return the largest difference between numbers, in their order; NaN where one of them is NaN."""
+    return float(np.max(np.abs(np.subtract(these, those))))
 
 
 def equality(what: str, difference: float, limit: float) -> Check:

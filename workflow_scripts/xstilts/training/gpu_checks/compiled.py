@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from xstilts.errors import first_line
 from xstilts.models import stacks
 from xstilts.store.specs.models import Numerics
 from xstilts.training.gpu_checks.checks import NOT_RUN, REPORTED, Check
@@ -26,7 +27,7 @@ def run(machine: Machine) -> Iterator[Check]:
             compiled, first = _seconds(machine, True)
     # compilers and their back ends have errors of their own
     except Exception as error:
-        yield Check(what, f"cannot be compiled here: {next(iter(str(error).splitlines()), '')[:80]}", "", NOT_RUN)
+        yield Check(what, f"cannot be compiled here: {first_line(error)[:80]}", "", NOT_RUN)
         return
     if machine.is_dry_run:
         yield Check(what, "not compiled in a dry run", "", NOT_RUN)

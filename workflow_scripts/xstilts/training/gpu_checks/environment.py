@@ -1,7 +1,6 @@
 """What this machine has: GPU, driver, build of torch, bfloat16, NCCL, compiler, free memory."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -9,6 +8,7 @@ import torch
 
 from xstilts.errors import UserError
 from xstilts.models import distributed
+from xstilts.store import provenance
 from xstilts.training.gpu_checks.checks import GPU, REPORTED, Check
 from xstilts.training.gpu_checks.machine import Machine
 
@@ -35,20 +35,11 @@ def run(machine: Machine) -> Iterator[Check]:
     what = f"{capability}, {memory / 1e9:.0f} GB, {torch.cuda.device_count()} of them"
     yield Check("CUDA", what, "usable", machine.judge(True))
     yield Check("free memory", f"{free / 1e9:.1f} GB", "95 % of it", machine.judge(free >= 0.95 * memory))
-    build = f"driver {driver()}, torch built for CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    driver = provenance.driver() or "not known"
+    build = f"driver {driver}, torch built for CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
     yield Check("driver and build", build, "", REPORTED)
     has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     yield Check("bfloat16", "yes" if has_bfloat16 else "no", "yes", machine.judge(has_bfloat16))
     has_nccl = torch.distributed.is_available() and torch.distributed.is_nccl_available()
     nccl = ".".join(map(str, torch.cuda.nccl.version())) if has_nccl else "none"
     yield Check("NCCL", nccl, "there", machine.judge(has_nccl))
-
-
-def driver() -> str:
-    """Return the version of NVIDIA's driver, as nvidia-smi says it."""
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return "not known (no nvidia-smi)"
-    return next(iter(done.stdout.split()), "not known")

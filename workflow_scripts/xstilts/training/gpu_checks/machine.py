@@ -20,14 +20,14 @@ class Machine:
         is_dry_run: whether models are tiny and no bar is judged but those of equalities.
         scratch: a folder for what parts write.
         expected: what ``xstilts estimate`` says of a training, which planning knows and no job does.
-        rate: products of bfloat16 matrices in operations a second, as the part on rates measured it; None before it.
+        throughput: products of bfloat16 matrices in operations a second, as the part on rates finds it; None before it.
     """
 
     device: torch.device
     is_dry_run: bool
     scratch: Path
     expected: Callable[[Training, Hardware], Expected]
-    rate: float | None = None
+    throughput: float | None = None
 
     @property
     def has_gpu(self) -> bool:

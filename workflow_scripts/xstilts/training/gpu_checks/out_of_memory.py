@@ -1,15 +1,14 @@
 """A training that lacks memory goes on with smaller parts, and gives what one gives that began with them."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 
 from xstilts.hardware import Hardware
+from xstilts.models.distributed import Group
 from xstilts.training import memory
 from xstilts.training.gpu_checks import children, runs
-from xstilts.training.gpu_checks.checks import Check
+from xstilts.training.gpu_checks.checks import NOT_REACHED, Check
 from xstilts.training.gpu_checks.families import FAMILIES
 from xstilts.training.gpu_checks.machine import Machine
 from xstilts.training.gpu_checks.models import config_of, random_transformer
@@ -32,11 +31,14 @@ def run(machine: Machine) -> Iterator[Check]:
     model = machine.scratch / "memory" / "model"
     random_transformer(config_of(content), "float32", torch.device("cpu")).save_pretrained(model)
     free, lacking, divided = (machine.scratch / "memory" / name for name in ("free", "lacking", "divided"))
-    environment, hardware = runs.environment(True), Hardware()
-    children.run(runs.train, model, free, size, hardware, True, **environment)
-    children.run(runs.train, model, lacking, size, hardware, True, _SHARE * left(free).peak, **environment)
-    noted = json.loads((lacking / runs.WORK / memory.FILE).read_text(encoding="utf-8"))
-    hardware = replace(hardware, **noted)
-    children.run(runs.train, model, divided, size, hardware, True, **environment)
-    how = f"{hardware.max_tokens_per_device} tokens at once" + ", layers again" * hardware.gradient_checkpointing
-    yield same(f"{_SHARE:.0%} of the memory needed: {how}", left(lacking), left(divided), True)
+    what, hardware = f"{_SHARE:.0%} of the memory needed", Hardware()
+    children.run(runs.train, model, free, size, hardware, True)
+    children.run(runs.train, model, lacking, size, hardware, True, _SHARE * left(free).peak)
+    # the settings that are noted where memory has lacked
+    less = memory.resumed(lacking / runs.WORK, hardware, Group())
+    if less == hardware:
+        yield Check(what, "it was enough", "too little", NOT_REACHED)
+        return
+    children.run(runs.train, model, divided, size, less, True)
+    how = f"{less.max_tokens_per_device} tokens at once" + ", layers again" * less.gradient_checkpointing
+    yield same(f"{what}: {how}", left(lacking), left(divided), True)

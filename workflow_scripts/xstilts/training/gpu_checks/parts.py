@@ -28,16 +28,16 @@ class Part:
     has_equalities: bool = False
 
 
-# all of them take eight minutes at most
+# all of them take eight minutes at most; the first one reads the libraries from a disk that may be slow
 PARTS = {
-    "environment": Part("environment", 15),
+    "environment": Part("environment", 60),
     "rates": Part("rates", 25),
-    "GPU = CPU": Part("same_as_cpu", 60, has_equalities=True),
-    "resuming": Part("resuming", 60, has_equalities=True),
+    "GPU = CPU": Part("same_as_cpu", 50, has_equalities=True),
+    "resuming": Part("resuming", 50, has_equalities=True),
     "attention": Part("attention", 30),
-    "training": Part("training_speed", 130),
+    "training": Part("training_speed", 115),
     "several processes": Part("together", 35, has_equalities=True),
-    "loading": Part("loading", 60),
+    "loading": Part("loading", 50),
     "out of memory": Part("out_of_memory", 25, has_equalities=True),
     "compiled": Part("compiled", 40),
 }

@@ -49,8 +49,7 @@ def same(what: str, whole: runs.Left, other: runs.Left, is_reproducible: bool) -
 
 def _trained(model: Path, place: Path, hardware: Hardware, is_reproducible: bool) -> runs.Left:
     """Train to the end, and return what is left."""
-    environment = runs.environment(is_reproducible)
-    children.run(runs.train, model, place, _SIZE, hardware, is_reproducible, **environment)
+    children.run(runs.train, model, place, _SIZE, hardware, is_reproducible)
     return runs.left(place)
 
 
@@ -61,8 +60,7 @@ def _interrupted(model: Path, place: Path, is_reproducible: bool, number: int) -
         ChildProcessError: if it ends before.
     """
     before = checkpoints(place / runs.WORK)
-    environment = runs.environment(is_reproducible)
-    child = children.start(runs.train, model, place, _SIZE, _OFTEN, is_reproducible, **environment)
+    child = children.start(runs.train, model, place, _SIZE, _OFTEN, is_reproducible)
     while checkpoints(place / runs.WORK) == before:
         if children.has_ended(child):
             raise ChildProcessError(f"a training ended with {children.end(child)} before it could be interrupted")

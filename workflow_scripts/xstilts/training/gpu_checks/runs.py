@@ -22,7 +22,7 @@ from xstilts.models.model import Model
 from xstilts.store.files import file_sha256
 from xstilts.store.sampling import Sampling
 from xstilts.store.specs.models import IntermediateSpec, Numerics
-from xstilts.training import loop
+from xstilts.training import devices, loop
 from xstilts.training.gpu_checks.models import schedule_of, tokens_of
 from xstilts.training.gpu_checks.trainings import FULL, LABELS, LEARNING_RATE, OPTIMISATION, SEED, TASK
 
@@ -49,27 +49,22 @@ class Left:
     peak: int
 
 
-def environment(is_reproducible: bool) -> dict[str, str]:
-    """Return the variables of a training's process."""
-    # cuBLAS then adds in the same order every time (its documentation, results reproducibility)
-    return {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if is_reproducible else {}
-
-
 def train(
     model: Path, place: Path, size: Size, hardware: Hardware, is_reproducible: bool, memory: float | None = None
 ) -> None:
-    """Train a model, or go on with what is there.
+    """Train a model, or go on with what is there, in a process that has computed nothing yet.
 
     Args:
         model: the folder of the model to start from.
         place: where the run has its work directory, and leaves what ``left`` reads.
         size: of the training.
         hardware: what it may use.
-        is_reproducible: whether kernels have to be those that add in the same order every time.
+        is_reproducible: whether kernels are those that add in the same order every time, where there are such.
         memory: what it may take: bytes on a GPU; on a CPU, where none lacks, positions computed at once in their place.
             None for all that there is.
     """
-    torch.use_deterministic_algorithms(is_reproducible)
+    if is_reproducible:
+        devices.use_reproducible_kernels()
     device, work, out = distributed.device(), place / WORK, place / _OUT
     if memory is not None and device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(memory / torch.cuda.mem_get_info()[1])

@@ -12,7 +12,7 @@ from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, save_model
 from xstilts.store.specs.models import Method, Numerics
 from xstilts.training.gpu_checks import families
-from xstilts.training.gpu_checks.checks import Check, equality
+from xstilts.training.gpu_checks.checks import Check, equality, largest_difference
 from xstilts.training.gpu_checks.families import FAMILIES, LONGEST, VOCABULARY
 from xstilts.training.gpu_checks.machine import Machine
 from xstilts.training.gpu_checks.models import Steps, outputs, ready, tokens_of
@@ -50,7 +50,6 @@ def _difference(machine: Machine, family: str, method: Method, precision: str) -
     saved.mkdir()
     save_model(model, saved, Group())
     read = load_model([saved, folder] if method.is_adapter else [saved], [TASK], numerics, None)
-    pairs = zip(losses[_CPU][:_STEPS], losses[machine.device][-_STEPS:], strict=True)
-    of_losses = [abs(one - other) for one, other in pairs]
+    of_losses = largest_difference(losses[_CPU][:_STEPS], losses[machine.device][-_STEPS:])
     of_outputs = (outputs(model, tokens, machine.device) - outputs(read, tokens, _CPU)).abs().max().item()
-    return max([*of_losses, of_outputs])
+    return float(np.max([of_losses, of_outputs]))

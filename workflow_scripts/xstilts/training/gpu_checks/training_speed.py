@@ -81,9 +81,9 @@ def _utilisation(machine: Machine, training: Training, expected: Expected, each:
     """Return the share of the measured rate of products that a training comes to (MFU)."""
     what, bar = f"{training.name}: share of the rate", training.share
     shown_bar = "" if bar is None else f"{bar:.0%}"
-    if machine.rate is None:
+    if machine.throughput is None:
         return Check(what, "the rate was not measured", shown_bar, NOT_RUN)
-    share = expected.operations / each / machine.rate
+    share = expected.operations / each / machine.throughput
     verdict = REPORTED if bar is None else machine.judge(share >= bar)
     return Check(what, f"{share:.1%}", shown_bar, verdict, {"utilisation": share})
 
