@@ -63,6 +63,7 @@ def test_cheap_parts_run_on_the_cpu(tmp_path):
     shares = [row for row in rows if row.what.endswith("share of the rate")]
     assert len(shares) == len(TRAININGS)
     assert all(row.values["utilisation"] > 0 for row in shares)
+    assert all(row.what.startswith("tiny stand-in for ") for row in shares)
     assert [row.bar for row in shares if row.verdict == NOT_JUDGED] == ["45%", "40%", "40%", "40%"]
 
 

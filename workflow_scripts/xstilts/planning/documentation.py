@@ -38,8 +38,17 @@ def of_study(study: Study, specs: Iterable[Spec], registry: Registry) -> Documen
             name: Card(title=task.title, licence=task.licence, citation=task.citation) for name, task in tasks.items()
         },
         models={name: _card(name, registry.models[name]) for name in study.models},
+        prompt_sources=_prompt_sources(study, registry),
         works=_works(study, specs, registry),
     )
+
+
+def _prompt_sources(study: Study, registry: Registry) -> dict[str, str]:
+    """Return whose wording the prompts of each target are; nothing where no model is prompted."""
+    if not any(use.prompted for use in study.models.values()):
+        return {}
+    prompts = {name: registry.tasks[target.task].prompt for name, target in study.targets.items()}
+    return {name: prompt.source for name, prompt in prompts.items() if prompt is not None}
 
 
 def _works(study: Study, specs: Iterable[Spec], registry: Registry) -> Works:

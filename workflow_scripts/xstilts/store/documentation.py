@@ -78,10 +78,12 @@ class Documentation:
         settings: those of each recipe.
         tasks: cards of the tasks whose data are used.
         models: cards of the models.
+        prompt_sources: whose wording the prompts of a target are, for those that a model is prompted with.
         works: what papers need; a report reads nothing of it.
     """
 
     settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
     tasks: Mapping[str, Card] = field(default_factory=dict)
     models: Mapping[str, Card] = field(default_factory=dict)
+    prompt_sources: Mapping[str, str] = field(default_factory=dict)
     works: Works = Works()

@@ -3,6 +3,7 @@
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
+from xstilts.reporting import prompt_table
 from xstilts.reporting.report import materials
 from xstilts.reporting.report.page import Inputs
 from xstilts.store.manifest import LearningRatesResults
@@ -48,6 +49,22 @@ def test_a_learning_rate_that_was_searched_is_shown(tmp_path):
     assert shown() == "searched"
     write_manifest(tmp_path, search, LearningRatesResults(trials=(), best=1e-2))
     assert shown() == "0.01, searched"
+
+
+def test_the_wording_of_prompts_and_whose_it_is(tmp_path):
+    asked = {"recipes": {"zero": {"prompting": {}}}, "targets": {"xnli": None, "xquad": None}}
+    study = {**STUDY, "models": ["tiny_decoder"], **asked}
+    plan = plan_study(tmp_path, study).study_plan
+    section = materials.methods(Inputs(plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame()))
+    assert section is not None
+    (grid,) = (table for table in section.values["tables"] if table.id == "prompts")
+    assert [row.cells for row in grid.rows] == [
+        ["xnli", '""', '" {text_a}, right? {answer}, {text_b}"', "Yes, Also, No",
+         "xnli_en of lm-evaluation-harness, in English for all languages"],
+        ["xquad", '"Context: {context}\\n\\nQuestion: {question}\\n\\nAnswer:"', '" {answer}"', "–",
+         "xquad_en of lm-evaluation-harness, in English for all languages"],
+    ]  # fmt: skip
+    assert prompt_table.of_plan(plan_study(tmp_path, STUDY).study_plan) is None
 
 
 def test_training_rows_with_the_texts_of_an_evaluation_row(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from xstilts.evaluation import few_shot
-from xstilts.reporting import paragraph, tables
+from xstilts.reporting import paragraph, prompt_table, tables
 from xstilts.reporting.latex import escape
 from xstilts.reporting.paper import checklist, cost, data, figures, fitted, methods, settings
 from xstilts.reporting.paper.prose import cited, in_latex
@@ -114,6 +114,8 @@ def _tables(
     shown = tables.of_study(scores, layers, estimates, plan, few)
     settings_table = settings.table(trainings)
     more = {"settings": settings_table} if settings_table is not None else {}
+    if (worded := prompt_table.of_plan(plan)) is not None:
+        more["prompts"] = worded
     shown |= more | {"data": data.table(plan, trainings.results, works)}
     (folder / "tables").mkdir()
     for name, table in shown.items():

@@ -28,7 +28,7 @@ def _groups(inputs: Inputs) -> Iterator[tuple[str, list[Markup]]]:
     if len(one_run):
         said = (
             f"{wording.counted(len(one_run), 'difference')} of arms with one run or only collapsed ones, or on one"
-            " cluster of examples, have a range over examples and no verdict. Another seed may give another sign."
+            f" cluster of examples, {'has' if len(one_run) == 1 else 'have'} a range over examples and no verdict. Another seed may give another sign."
         )
         yield "What another run would give", [escape(said)]
     # what a claim needs in all models is said once

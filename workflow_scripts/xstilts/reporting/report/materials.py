@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from xstilts.data.sources import made_up
 from xstilts.data.sources.miniature import languages
 from xstilts.evaluation import estimates, scores, trainings
 from xstilts.references import parse_reference
+from xstilts.reporting import prompt_table
 from xstilts.reporting.layout import NOTHING
 from xstilts.reporting.outputs import STUDY_FILE
 from xstilts.reporting.report import arms
@@ -26,7 +27,7 @@ from xstilts.store.sampling import LOG_CLASSES
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
-from xstilts.store.study_plan import NONE
+from xstilts.store.study_plan import NONE, StudyPlan
 
 
 def features(inputs: Inputs) -> Grid | None:
@@ -171,7 +172,7 @@ def _models(inputs: Inputs) -> list[Row]:
 def methods(inputs: Inputs) -> Section | None:
     """Return every setting of the study's recipes, with its origin, and its mixtures."""
     settings = inputs.plan.documentation.settings
-    tables = [_mixtures(inputs)]
+    tables = [_mixtures(inputs), *_prompts(inputs.plan)]
     if settings:
         tables.insert(0, _settings(settings))
     found = [table for table in tables if table.rows]
@@ -211,6 +212,15 @@ def _setting(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_setting, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _prompts(plan: StudyPlan) -> Iterator[Grid]:
+    """Yield the table of prompts, where there are any."""
+    if (shown := prompt_table.of_plan(plan)) is not None:
+        header, cells = shown.cells
+        rows = [Row(cells=[cell or NOTHING for cell in row], axes={"target": [row[0]]}) for row in cells]
+        about = shown.caption[0].upper() + shown.caption[1:].replace("`", "")
+        yield Grid(id="prompts", caption="Prompts", columns=columns(header), rows=rows, about=about)
 
 
 def _mixtures(inputs: Inputs) -> Grid:

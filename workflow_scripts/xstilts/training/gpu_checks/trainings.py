@@ -55,6 +55,11 @@ def tiny(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _TINY.get(key, value) for key, value in config.items()}
 
 
+def stand_in(model: str) -> str:
+    """Return what a dry run calls the tiny model that it has in place of a large one."""
+    return f"tiny stand-in for {model}"
+
+
 @dataclass(frozen=True)
 class Texts:
     """The lengths of the texts of a training.
@@ -115,7 +120,7 @@ class Training:
     def in_dry_run(self) -> "Training":
         """Return the same with a tiny model and few short texts."""
         texts = replace(self.texts, batch_size=4, longest=min(self.texts.longest, 48))
-        return replace(self, config=tiny(self.config), texts=texts)
+        return replace(self, model=stand_in(self.model), config=tiny(self.config), texts=texts)
 
 
 @dataclass(frozen=True)
