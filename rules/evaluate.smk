@@ -10,8 +10,6 @@ rule predict:
         f"{results}/logs/predictions/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/predictions/{{node}}.tsv"
-    group:
-        group_of("predictions")
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -38,8 +36,6 @@ rule embed:
         f"{results}/logs/embeddings/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/embeddings/{{node}}.tsv"
-    group:
-        group_of("embeddings")
     conda:
         "../envs/xstilts.yaml"
     threads: 1
@@ -66,8 +62,6 @@ rule retrieve:
         f"{results}/logs/retrieval/{{node}}.log",
     benchmark:
         f"{results}/benchmarks/retrieval/{{node}}.tsv"
-    group:
-        group_of("retrieval")
     conda:
         "../envs/xstilts.yaml"
     resources:

@@ -32,22 +32,6 @@ def slurm_executor():
     return plugin if is_used else None
 
 
-def group_of(stage):
-    """Give the group of a node: a training for a target, and all that is predicted with its model, are one job of Slurm's.
-
-    A training on a few rows of a language is a job of its own with its predictions: in that of the model which it goes on
-    from, those of all languages would follow each other.
-    """
-
-    def name(wildcards):
-        # on this machine jobs are no groups
-        if not (slurm_executor() or workflow.remote_exec):
-            return None
-        return "few_shot" if node(stage, wildcards).id in plan.few_shot_nodes else "target"
-
-    return name
-
-
 def slurm_logs():
     """Give the folder where the executor keeps what jobs of Slurm's printed."""
     chosen = getattr(workflow.executor_settings, "logdir", None)

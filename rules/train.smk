@@ -111,8 +111,6 @@ use rule pretrain as target with:
     benchmark:
         f"{results}/benchmarks/targets/{{node}}.tsv"
     priority: 0
-    group:
-        group_of("targets")
     resources:
         gpu=gpus("targets"),
         nodes=1,

@@ -35,7 +35,8 @@ def _fork(environment: dict[str, str], size: int, action: Callable[[Group], None
     if child == 0:
         code = 1
         try:
-            os.environ.update(environment)
+            # a thread begun in a fork of a process that had some finds torch's pool of them gone
+            os.environ.update(environment, HF_DEACTIVATE_ASYNC_LOAD="1")
             group = distributed.join(size)
             action(group)
             group.leave()

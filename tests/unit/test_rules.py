@@ -38,23 +38,6 @@ def test_the_shell_of_a_job_can_be_run():
     assert os.access(RULES / "slurm_step.sh", os.X_OK)
 
 
-@pytest.mark.parametrize("name", ["slurm", None])
-def test_a_few_shot_training_is_a_job_of_its_own_with_its_predictions(name):
-    """In that of the model which it goes on from, those of all languages would follow each other; none are here."""
-    text = re.search(r"^def group_of\(stage\):\n(?:    .*\n|\n)+", (RULES / "slurm.smk").read_text(), re.M)[0]
-    names = {
-        "plan": SimpleNamespace(few_shot_nodes={"targets/few"}),
-        "node": lambda stage, wildcards: SimpleNamespace(id=f"{stage}/{wildcards.node}"),
-        "slurm_executor": lambda: name,
-        "workflow": SimpleNamespace(remote_exec=False),
-    }
-    exec(text, names)
-    found = [names["group_of"]("targets")(SimpleNamespace(node=node)) for node in ("few", "zero")]
-    assert found == (["few_shot", "target"] if name else [None, None])
-    # all rules of the group have it
-    assert set(re.findall(r'group_of\("(\w+)"\)', JOB_RULES)) == {"targets", "predictions", "embeddings", "retrieval"}
-
-
 @pytest.mark.parametrize(("chosen", "folder"), [(None, "."), ("logs", "/run/logs"), ("/elsewhere", "/elsewhere")])
 def test_slurm_logs_are_where_the_executor_keeps_them(chosen, folder):
     text = re.search(r"^def slurm_logs\(\):\n(?:    .*\n|\n)+", (RULES / "slurm.smk").read_text(), re.M)[0]
