@@ -35,7 +35,7 @@ def obstacle() -> str | None:
         return f"{LINK} is there: this machine's own Slurm is left alone"
     for process in psutil.process_iter(["name", "cmdline", "ppid"]):
         if process.info["name"] in ("slurmctld", "slurmd", "munged"):
-            if MARK in " ".join(process.info["cmdline"]) and process.info["ppid"] == 1:
+            if MARK in " ".join(process.info["cmdline"] or ()) and process.info["ppid"] == 1:
                 # of a test that was killed
                 process.kill()
             elif process.info["name"] != "munged":
