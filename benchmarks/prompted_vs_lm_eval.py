@@ -46,7 +46,7 @@ _FILES = {
 }
 _TEMPLATES = ("output_type", "doc_to_text", "doc_to_choice", "doc_to_target")
 _CHOICES = {"metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}]}
-# task: what the harness is told beside its templates; it has none of our own wording of XCOPA
+# task: settings of the harness beside its templates; it has none of our own wording of XCOPA
 THEIRS: dict[str, dict[str, Any]] = {
     "xnli": _CHOICES,
     "xcopa": {

@@ -1,4 +1,5 @@
 # What is otherwise where jobs are those of Slurm: in the process that submits them, and in those that Slurm starts.
+from xstilts.store import slurm
 
 # the rules that may be jobs of Slurm's
 JOBS = (

@@ -74,15 +74,15 @@ class Training(ClusterProject):
         return Run(self, str(path_of(Path("results"), self.predicted)), **environment)
 
     def change_rules(self, *changes: tuple[str, str]) -> None:
-        """Give the project rules of its own, with other texts in the place of some."""
+        """Give the project rules of its own, which ask for other resources: with other texts in the place of some."""
         rules = self.folder / "rules"
         rules.unlink()
         shutil.copytree(ROOT / "rules", rules)
-        text = (rules / "common.smk").read_text()
+        text = (rules / "resources.smk").read_text()
         for before, after in changes:
             assert text.count(before) == 1
             text = text.replace(before, after)
-        (rules / "common.smk").write_text(text)
+        (rules / "resources.smk").write_text(text)
 
     def waits(self) -> bool:
         """Tell whether the training waits for its lock, which a test holds."""

@@ -73,7 +73,7 @@ def test_job_has_one_snakemake_and_its_warm_process_which_end_with_it(slurm, tra
 
 
 def test_job_that_lacks_memory_gets_twice_as_much(slurm, training):
-    training.change_rules(("found.cost.host_megabytes if found else megabytes", "600"))
+    training.change_rules(("found or megabytes", "600"))
     run = training.run_literally()
     assert run.end() == 0, run.text
     assert training.is_as_before()
@@ -83,7 +83,7 @@ def test_job_that_lacks_memory_gets_twice_as_much(slurm, training):
 
 
 def test_job_at_its_time_limit_gets_twice_as_long(slurm, training):
-    training.change_rules(("round(30 + 120 * hours if known else first)", "1"), ("return 10 *", "return 0 *"))
+    training.change_rules(("round(30 + 120 * hours if known else otherwise)", "1"), ("return 10 *", "return 0 *"))
     lengthen(training, epochs=2000)
     run = training.run_literally()
     run.reaches(lambda: says(training, "resuming at step"), "the second try, which goes on")

@@ -98,8 +98,8 @@ def test_a_job_with_gpus_is_on_one_node():
 
 
 @pytest.mark.parametrize(("kernels", "added"), [(False, []), (True, ["--reproducible-kernels"])])
-def test_a_training_is_told_what_the_settings_say(kernels, added):
-    text = re.search(r"^def hardware\(stage\):\n(?:    .*\n|\n)+", (RULES / "common.smk").read_text(), re.M)[0]
+def test_a_training_has_what_the_settings_say(kernels, added):
+    text = re.search(r"^def hardware\(stage\):\n(?:    .*\n|\n)+", (RULES / "resources.smk").read_text(), re.M)[0]
     settings = SimpleNamespace(hardware=Hardware(200, True), checkpoint_seconds=60, reproducible_kernels=kernels)
     names = {"settings": settings, "node": lambda *_: None, "memory_plan_of": lambda *_: None}
     exec(text, names)

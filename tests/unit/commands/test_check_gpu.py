@@ -39,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def answered(monkeypatch):
-    """Let parts answer as they are told, by name; all others have no row."""
+    """Let parts give these rows, by name; all others have none."""
 
     def answer(found, reasons=None):
         names = {part.module: name for name, part in PARTS.items()}

@@ -150,10 +150,12 @@ def test_two_processes_equal_one_for_every_family(divided, few, case):
 
 
 @pytest.mark.long
-def test_two_processes_equal_one_for_every_family_form_method_and_precision(divided, tmp_path):
-    divided.in_two(ALL, tmp_path)
-    failed = []
-    for case in ALL:
+@pytest.mark.parametrize("name", MODELS)
+def test_two_processes_equal_one_for_every_form_method_and_precision(divided, tmp_path, name):
+    """In a pair of processes for each family: PyTorch's backward pass ends in a fault after some hundred models."""
+    cases, failed = [case for case in ALL if case[0] == name], []
+    divided.in_two(cases, tmp_path)
+    for case in cases:
         try:
             divided.check(case, tmp_path)
         except AssertionError as error:

@@ -217,7 +217,9 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     adapter = 0 if full else _adapter(spec.method, shape)
     heads = [head_size(task.form, task.labels, shape) for task in spec.tasks]
     # beside an adapter a pretrained head is frozen
-    fresh = sum(head for task, head in zip(spec.tasks, heads, strict=True) if full or _fresh(task.form))
+    fresh = sum(
+        head for task, head in zip(spec.tasks, heads, strict=True) if full or not FORMS[task.form].pretrained_head
+    )
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
     shared = shape.parameters - frozen if full else adapter
     trained = fresh + shared
@@ -334,7 +336,7 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
     vectors = (states if pooling is not None and pooling.sweep else 0) + (pooling is not None)
-    product, copies = bytes_of(spec.numerics.precision), _copies(shape, spec.numerics)
+    product = bytes_of(spec.numerics.precision)
     batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
     batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
     if written:
@@ -346,7 +348,7 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     kept = shape.activations(1, length, product, None) * positions
     # each token that is written is a pass of its own
     passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
-    work = roofline.forward(shape, copies > 0, kept, product * shape.matrices + 3 * copies, passes)
+    work = roofline.forward(shape, kept, product * shape.matrices, passes)
     operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
     # the model's own head is read with it
     head_bytes = 4 if prompting is None else bytes_of(spec.numerics.dtype)
@@ -355,8 +357,8 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         parameters=shape.parameters + heads,
         trained=0,
         loaded=loaded,
-        # matrices are held in the type of products, but for a prompted model (``models/inference.py``)
-        weights=loaded + copies if prompting is not None else loaded - copies,
+        # matrices are held in the type of products (``models/inference.py``)
+        weights=loaded - _copies(shape, spec.numerics),
         gradients=0.0,
         optimiser=0.0,
         gathered=0.0,
@@ -389,11 +391,6 @@ def bytes_of(dtype: str) -> int:
 def _copies(shape: Shape, numerics: Numerics) -> float:
     """Return the bytes of the copies that products of matrices in another type than that of the weights need."""
     return 2.0 * shape.matrices if numerics.precision == "bfloat16" and numerics.dtype == "float32" else 0.0
-
-
-def _fresh(form: str) -> bool:
-    """Tell whether a form's head is a fresh one."""
-    return not FORMS[form].pretrained_head
 
 
 def _predicted_share(size: DataSize, shape: Shape) -> float:

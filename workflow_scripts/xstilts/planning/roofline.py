@@ -77,9 +77,12 @@ def step(
     )
 
 
-def forward(shape: Shape, copies: bool, kept: float, weights: float, batches: float) -> Work:
-    """Return the traffic and the launches of prediction, in so many batches; the arguments are those of ``step``."""
-    return Work(0.0, _TRAFFIC * kept + batches * weights, batches * _launches(shape, copies, ()))
+def forward(shape: Shape, kept: float, weights: float, batches: float) -> Work:
+    """Return the traffic and the launches of prediction, in so many batches; the arguments are those of ``step``.
+
+    Weights have no copies, for they are held in the type of products (``models/inference.py``).
+    """
+    return Work(0.0, _TRAFFIC * kept + batches * weights, batches * _launches(shape, copies=False, low_rank=()))
 
 
 def _launches(shape: Shape, copies: bool, low_rank: str | Sequence[str]) -> int:

@@ -14,6 +14,7 @@ from xstilts.errors import UserError
 from xstilts.planning import estimate, registry
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.settings import Settings
+from xstilts.store.files import written
 from xstilts.store.manifest import path_of
 from xstilts.store.specs.base import MODEL
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
@@ -85,10 +86,10 @@ class Watch:
         done = [node for node in self.nodes if node.id not in missing]
         logs = {node.id: results / f"logs/{node.id}.log" for node in self.nodes if node.id in missing}
         products = self._missing_products()
-        changed = {name: _changed(log) for name, log in logs.items()}
+        changed = {name: written(log) for name, log in logs.items()}
         # a rule may have several jobs, each with its log
         of_products = {rule: (results / self._plan.folder / "logs").glob(f"{rule}*.log") for rule in products}
-        changed |= {f"{STUDY}/{rule}": max(map(_changed, found), default=0.0) for rule, found in of_products.items()}
+        changed |= {f"{STUDY}/{rule}": max(map(written, found), default=0.0) for rule, found in of_products.items()}
         for name, latest in changed.items():
             # file times are coarser than the clock
             if latest > self._since - 1:
@@ -143,14 +144,6 @@ class Watch:
 
 def _in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{10 * max(1, round(seconds / 10))} s"
-
-
-def _changed(path: Path) -> float:
-    """Return when a file was last changed, in seconds (epoch); 0 where there is none."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _expected(

@@ -131,8 +131,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def written(path: Path) -> float:
-    """Return when a file was written, by the clock of its file system; 0 where there is none."""
+    """Return when a file was last written, in seconds (epoch) by its file system's clock; 0 where there is none."""
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:
         return 0.0

@@ -34,7 +34,7 @@ def grid(inputs: Inputs) -> Grid | None:
     about = (
         "The cosine between the gradients of two batches of one step, over the weights that all tasks share. Below 0"
         " the two are in conflict: a small step for the one raises the loss of the other. Two batches of one task show"
-        " what chance leaves. All runs of a mixture count together."
+        " how far from 1 different examples alone lead. All runs of a mixture count together."
     )
     return Grid(id="gradient-conflict", caption="Gradient conflict", columns=columns(titles), rows=rows, about=about)
 
