@@ -71,16 +71,16 @@ class Divided:
         """Compare a case with what one process does."""
         path = folder / "-".join(case)
         losses, moved = self.after_steps(case, Group())
-        # bfloat16 has eight bits
-        tolerance = 1e-4 if case[3] == "float32" else 5e-2
-        np.testing.assert_allclose(json.loads(path.with_suffix(".json").read_text()), losses, rtol=tolerance)
+        # bfloat16 has eight bits, and gradients are differences; a process that counted twice would be twice as far
+        of_losses, of_way = (1e-4, 1e-4) if case[3] == "float32" else (5e-2, 0.2)
+        np.testing.assert_allclose(json.loads(path.with_suffix(".json").read_text()), losses, rtol=of_losses)
         found = load_file(path.with_suffix(".safetensors"))
         assert found.keys() == moved.keys()
         way = math.hypot(*(float(value.norm()) for value in moved.values()))
         assert way > 0
         distance = {key: float((found[key] - value).norm()) for key, value in moved.items()}
         worst = max(distance, key=distance.__getitem__)
-        assert distance[worst] <= tolerance * way, f"{worst}: {distance[worst]:.2g} of {way:.2g}"
+        assert distance[worst] <= of_way * way, f"{worst}: {distance[worst]:.2g} of {way:.2g}"
 
     def uncounted(self, case: Case) -> int:
         """Return the number of passes of both processes that do not count."""

@@ -8,6 +8,7 @@ import torch
 from xstilts.errors import UserError
 from xstilts.hardware import Hardware
 from xstilts.models.distributed import Group
+from xstilts.models.model import Model
 from xstilts.training import loop, memory
 from xstilts.training.step import Batches, make_optimiser, take_step
 
@@ -141,3 +142,24 @@ def test_a_step_that_fails_is_taken_again_as_if_nothing_had_been(trained, tmp_pa
     limit = noted(tmp_path / "found")["max_tokens_per_device"]
     assert limit is not None and limit <= 120
     assert found == run(trained, spec, tmp_path / "given", max_tokens_per_device=limit)
+
+
+def test_gradients_of_a_step_that_failed_are_forgotten(trained, tmp_path, few, monkeypatch):
+    """Those of the passes before the one that memory lacked for."""
+    model, optimiser, batches, prepared = start(trained, tmp_path / "failed", max_tokens_per_device=200)
+    real, passes = Model.forward, []
+
+    def second_fails(self, *arguments):
+        passes.append(self)
+        if len(passes) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Model, "forward", second_fails)
+    taken = take_first(model, optimiser, batches, prepared, Group())
+    other, its_optimiser, its_batches, prepared = start(trained, tmp_path / "given")
+    its_batches.hardware = batches.hardware
+    assert batches.hardware != Hardware(200) and len(passes) > 2
+    given = take_first(other, its_optimiser, its_batches, prepared, Group())
+    assert (taken.losses, taken.gradient_norm) == (given.losses, given.gradient_norm)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())

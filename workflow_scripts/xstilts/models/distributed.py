@@ -184,9 +184,9 @@ def shard(model: nn.Module, group: Group, reduced: bool) -> None:
         # as under autocast, what a layer reads stays as it is: sums of products are in float32
         policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     for layer in list(stacks.layers(model)):
-        norms = [part for part in layer.modules() if _multiplies_no_matrix(part)]
-        if reduced and norms:
-            fully_shard(norms, mesh=mesh)
+        # each by itself: of several as one unit PyTorch frees weights that the backward pass still reads
+        for norm in filter(_multiplies_no_matrix, list(layer.modules()) if reduced else ()):
+            fully_shard(norm, mesh=mesh)
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh)
 
