@@ -191,7 +191,7 @@ def test_file_that_leaves_the_mirror_in_mid_run(slurm, finished_run, tmp_path):
         file.rename(aside)
     assert run.end() != 0
     assert intermediate.exists()
-    assert run.text.count(f"error: {file}: missing, though the index names it; put the file back") == 1
+    assert run.text.count(f"error: {file}: missing, though the index names it; put it back, or accept") == 1
     assert "Trying to restart job" not in run.text and "Traceback" not in run.text
     aside.rename(file)
     again = Run(project)
