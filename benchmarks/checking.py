@@ -2,7 +2,7 @@
 
 Run:  PYTHONPATH=. python benchmarks/checking.py [studies/miniature.yaml]
 
-The study runs from nothing to its report. Every process of it that has a Python of this environment measures its calls of the
+The study runs from nothing to its report. Every Python of it measures its calls of the
 three functions by the CPU clock of the thread that calls them; waiting for a lock or for a disk is no CPU time.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.builders.projects import ROOT, Project
 
 # what Python imports first in every process of the study
-HOOK = '''
+HOOK = """
 import contextlib, functools, os, time
 from xstilts.store import files, lock
 
@@ -48,7 +48,7 @@ def timed_lock(held):
 files.file_sha256 = timed("hashing", files.file_sha256)
 files.sync_one = timed("fsync", files.sync_one)
 lock.held = timed_lock(lock.held)
-'''
+"""
 
 
 def main() -> None:
