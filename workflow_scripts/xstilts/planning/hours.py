@@ -41,14 +41,8 @@ class _PlanHours:
     def of(self, results: Collection[Cell]) -> float:
         """Return the hours of the nodes of some results, whatever their seeds, and of all that these stand on."""
         asked = {_without_seed(cell) for cell in results}
-        ahead = [cell.node for cell in self.plan.cells if _without_seed(cell) in asked]
-        reached: set[str] = set()
-        while ahead:
-            node = ahead.pop()
-            if node not in reached:
-                reached.add(node)
-                ahead += self.plan.nodes[node].parents
-        return sum(hours for node, hours in self.of_nodes.items() if node in reached)
+        needed = self.plan.with_parents(cell.node for cell in self.plan.cells if _without_seed(cell) in asked)
+        return sum(hours for node, hours in self.of_nodes.items() if node in needed)
 
 
 @dataclass(frozen=True)
