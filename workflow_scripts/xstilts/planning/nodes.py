@@ -208,6 +208,11 @@ class Plan:
         return ("main", "by_language", *(name for name, there in more.items() if there))
 
     @cached_property
+    def score_tables(self) -> tuple[str, ...]:
+        """Names of the tables of scores: beside the first, that of few-shot scores where the study has some."""
+        return ("scores", *(["few_shot_scores"] if self.few_shot else []))
+
+    @cached_property
     def digest(self) -> str:
         """Digest of the study's outputs."""
         return study_plan.outputs_digest(self.study_plan)
