@@ -232,7 +232,7 @@ def _meaning(report: PowerReport) -> Iterator[str]:
         return
     yield f"GPU-hours: of one {report.gpu} for the whole study, upper bounds, as `xstilts estimate` has them." + (
         " Those of the primary comparisons are of what these need alone: the results of their arms, the trainings and"
-        " searches of learning rates behind them, and all single tasks among which the best one is chosen."
+        " searches of learning rates behind them, and of a best single task all those among which it is chosen."
         if report.hours.primary
         else ""
     )
