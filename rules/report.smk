@@ -1,12 +1,12 @@
 # What people read. Every rule here finds its inputs in plan.json, beside its outputs. `update`: a file stays until the
 # new one takes its place, for another run of the same study may be reading it.
 # in:  manifests of all predictions
-# out: results/studies/<study>/<digest>/{scores.parquet,estimates.parquet,analyses/,tables/,figures/,report.html,report.txt,paper/}
+# out: results/studies/<study>/<digest>/{scores.parquet,few_shot_scores.parquet,estimates.parquet,analyses/,tables/,figures/,report.html,report.txt,paper/}
 rule scores:
     input:
         predictions(),
     output:
-        update(f"{study_folder}/scores.parquet"),
+        update(expand(f"{study_folder}/{{name}}.parquet", name=plan.score_tables)),
     log:
         f"{study_folder}/logs/scores.log",
     benchmark:

@@ -15,7 +15,16 @@ from xstilts.store.sampling import Sampling
 from xstilts.store.specs import to_json
 from xstilts.store.specs.data import Content, EvaluationDataSpec, EvaluationFiles, Reading, TrainingDataSpec, UnionSpec
 from xstilts.store.specs.evaluation import PredictionsSpec
-from xstilts.store.specs.models import IntermediateSpec, Method, ModelSpec, Numerics, TargetSpec, TaskSpec
+from xstilts.store.specs.models import (
+    IntermediateSpec,
+    MergedSpec,
+    Merging,
+    Method,
+    ModelSpec,
+    Numerics,
+    TargetSpec,
+    TaskSpec,
+)
 from xstilts.store.study_plan import Cell, PlannedNode, PlannedTarget, StudyPlan
 
 from tests.builders.study_plans import study_plan
@@ -39,6 +48,7 @@ class Predicted:
         clusters: examples in a cluster.
         shuffled: mixtures whose rows have each other's labels.
         languages: of a mixture's rows, where they are not those of its references.
+        merged: mixtures whose model is merged of those of other mixtures.
         tag: ends the names of the nodes of runs, so that those of two studies differ.
         data_tag: the same of prepared data.
     """
@@ -50,6 +60,7 @@ class Predicted:
     clusters: int = 1
     shuffled: Collection[str] = ()
     languages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    merged: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tag: str = ""
     data_tag: str = ""
     cells: list[Cell] = field(default_factory=list)
@@ -92,8 +103,8 @@ class Predicted:
     ) -> None:
         """Add the predictions of a run for a target, as ``add``, by their table; of these languages, if named."""
         model, mixture = arm
-        trained = dev is not None or mixture != "none"
-        name = ".".join([model, recipe, mixture, f"s{seed}" if trained else "all", target]) + self.tag
+        has_seed = dev is not None or mixture != "none"
+        name = ".".join([model, recipe, mixture, f"s{seed}" if has_seed else "all", target]) + self.tag
         node = f"predictions/{name}"
         self.cells.append(Cell(model, recipe, "full", mixture, seed, target, node))
         if node in self.nodes:
@@ -108,9 +119,15 @@ class Predicted:
         published = ModelSpec(version=1, parents={}, source=Content(kind="hub", files={}))
         self.nodes.setdefault(start, PlannedNode("", (model,), to_json(published)))
         if mixture != "none":
-            start = f"intermediate/{model}.{recipe}.{mixture}.s{seed}"
-            training[start] = run({})
-            self._intermediate(start, mixture, seed, {"model": f"models/{model}"})
+            trained = {
+                one: f"intermediate/{model}.{recipe}.{one}.s{seed}" for one in self.merged.get(mixture, [mixture])
+            }
+            for one, before in trained.items():
+                training[before] = run({})
+                self._intermediate(before, one, seed, {"model": f"models/{model}"})
+            start = trained.get(mixture, f"merged/{model}.{recipe}.{mixture}.s{seed}")
+            if mixture in self.merged:
+                self.nodes[start] = PlannedNode("", (start,), to_json(merged_spec(model, list(trained.values()))))
         if dev is not None:
             training[own] = run({task: {entry.metric: dev}}, collapsed)
             self.nodes[own] = PlannedNode("", (name,), to_json(target_spec(entry, seed, {"model": start})))
@@ -217,6 +234,13 @@ def training_spec(kind: type[T], tasks: Sequence[TaskSpec], seed: int, parents: 
         version=1, parents=parents, tasks=tasks, sampling=Sampling(), learning_rate=1e-5, optimisation=optimisation,
         method=Method(name="full"), numerics=NUMERICS, early_stopping=None, warm_start_head=None, seed=seed,
     )  # fmt: skip
+
+
+def merged_spec(model: str, members: Sequence[str]) -> MergedSpec:
+    """Return the spec of the mean of some models that were trained from the same one."""
+    parents = {"model": f"models/{model}", **{f"member.{number}": member for number, member in enumerate(members)}}
+    merging = Merging(method="linear", factors=(1.0,) * len(members))
+    return MergedSpec(version=1, parents=parents, merging=merging, numerics=NUMERICS)
 
 
 def predictions(language: str, columns: Mapping[str, Sequence[Any]], clusters: int = 1) -> pd.DataFrame:

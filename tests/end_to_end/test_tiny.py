@@ -150,5 +150,6 @@ def test_merged_mixed_prompted_and_few_shot_arms_are_in_the_tables(tiny):
     }
     prompted = set(main[main["recipe"] == "prompted"]["target"])
     assert prompted == {"xnli", "xquad"}
-    few = pd.read_csv(tables / "few_shot.csv")
+    few, of_runs = pd.read_csv(tables / "few_shot.csv"), pd.read_parquet(tables.parent / "few_shot_scores.parquet")
+    assert set(of_runs["shots"]) == {0, 8} and set(of_runs["mixture"]) == set(few["mixture"])
     assert set(few["shots"]) == {0, 8} and set(few["mixture"]) == {"none", "four", "mixed", "merged"}

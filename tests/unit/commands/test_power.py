@@ -7,6 +7,12 @@ import sys
 
 import pytest
 from xstilts import commands
+from xstilts.planning import memory_plan, registry
+from xstilts.planning.gpu_types import GPU_TYPES
+from xstilts.planning.settings import from_config
+from xstilts.planning.study import read_study
+from xstilts.planning.unindexed import plan_unindexed
+from xstilts.store.stages import COMPUTING
 
 from tests.builders.pilots import pilot
 from tests.builders.plans import plan_study, study_file
@@ -45,6 +51,41 @@ def test_runs_and_hours(folder, capsys):
     hours = [found["hours"][runs] for runs in ("2", "3", "4")]
     assert hours[1] - hours[0] == pytest.approx(hours[2] - hours[1], abs=0.2) and hours[0] < hours[1]
     assert 1 <= sum(row["primary"] for row in found["comparisons"]) <= 5
+
+
+def test_hours_of_primary_comparisons_are_those_of_what_they_need(folder, capsys):
+    """Both contrasts need the arm with MNLI, and together they need it once; the arm with SQuAD is in neither."""
+    study = study_file(folder, {
+        "description": "x", "source": "download", "models": ["xlm-roberta-base"],
+        "recipes": {"lora": {"intermediate": {}, "target": {}}}, "mixtures": ["none", "mnli", "hellaswag", "squad_v1"],
+        "targets": {"xnli": None, "tydiqa": None}, "languages": ["en", "de", "fi"], "seeds": [1, 2],
+        "contrasts": {
+            name: {"mixture": ["mnli", other], "targets": ["xnli"], "primary": True}
+            for name, other in (("gain", "none"), ("other", "hellaswag"))
+        },
+    })  # fmt: skip
+    entries, settings = registry.load(), from_config({"study": str(study)})
+    plan = plan_unindexed(read_study(study, entries), entries, settings)
+
+    def hours(*mixtures):
+        """Return the hours of these arms on XNLI with two seeds, by the names of their nodes."""
+        of_arm = "{}.s{}", "{}.s{}.mnli", "{}.s{}.xnli"
+        names = [f"xlm-roberta-base.lora.{name}" for name in of_arm]
+        asked = {name.format(mixture, seed) for name in names for mixture in mixtures for seed in (1, 2)}
+        nodes = [node for name, node in plan.named() if name in asked and node.stage in COMPUTING]
+        assert len(nodes) == 6 * len(mixtures) - 2 * ("none" in mixtures)
+        costs = [memory_plan.of_node(node, plan, entries, settings, GPU_TYPES["h100"]).cost for node in nodes]
+        return sum(cost.hours(GPU_TYPES["h100"], "float32") for cost in costs)
+
+    assert commands.main(["power", str(study), "--run-sd", "1", "--gpu", "h100", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    of_each = {row["name"]: row["hours"]["2"] for row in found["comparisons"] if row["primary"]}
+    assert of_each == {
+        "gain": pytest.approx(hours("mnli", "none"), abs=0.06),
+        "other": pytest.approx(hours("mnli", "hellaswag"), abs=0.06),
+    }
+    assert found["primary_hours"]["2"] == pytest.approx(hours("mnli", "none", "hellaswag"), abs=0.06)
+    assert 0.5 < of_each["gain"] < found["primary_hours"]["2"] < found["hours"]["2"] - 0.5
 
 
 def test_the_gpu_type_of_the_machine_counts(folder, capsys):

@@ -1,15 +1,19 @@
 """Few-shot results: scores and gains after a training on a few rows, beside those of zero-shot."""
 
+import shutil
 from dataclasses import replace
 
 import pandas as pd
 import pytest
+from xstilts.commands import main
 from xstilts.errors import UserError
-from xstilts.evaluation import few_shot
+from xstilts.evaluation import few_shot, scores
 from xstilts.evaluation.estimates import collect
+from xstilts.evaluation.estimates import write as write_estimates
 from xstilts.evaluation.unasked import FEW_SHOT
 from xstilts.reporting import few_shot_table
 from xstilts.reporting.study_results import StudyResults
+from xstilts.store import study_plan
 from xstilts.store.study_plan import FewShotCell
 
 from tests.builders.compared import MIXTURES, PAWSX, XNLI, only, right
@@ -44,13 +48,61 @@ def estimates(study):
     return collect(*study)
 
 
-def test_scores_can_be_loaded(study):
+@pytest.fixture
+def outputs(study, tmp_path):
+    """The folder of the study's outputs, in which its plan is."""
     plan, results = study
-    pd.testing.assert_frame_equal(
-        StudyResults(results / "studies/test/1", plan).few_shot_scores, few_shot.collect(plan, results)
-    )
+    shutil.copytree(results, tmp_path / "results")
+    folder = tmp_path / "results/studies/test/01234567"
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(study_plan.text(plan))
+    return folder
+
+
+def test_scores_are_written_once_and_can_be_loaded(study, outputs, monkeypatch):
+    command = ["scores", "--plan", str(outputs / "plan.json")]
+    assert main(command) == 0
+    expected = few_shot.collect(*study)
+    assert few_shot.TABLE.problem(expected) is None
+    monkeypatch.setattr(few_shot, "collect", None)
+    pd.testing.assert_frame_equal(StudyResults(outputs, study[0]).few_shot_scores, expected, check_dtype=False)
+    without = replace(study[0], few_shot=())
+    (outputs / few_shot.FILE).unlink()
+    (outputs / "plan.json").write_text(study_plan.text(without))
+    assert main(command) == 0 and not (outputs / few_shot.FILE).exists()
     with pytest.raises(UserError, match="^study test has no few-shot results"):
-        _ = StudyResults(results, replace(plan, few_shot=())).few_shot_scores
+        _ = StudyResults(outputs, without).few_shot_scores
+
+
+def test_tables_are_made_from_the_table_of_few_shot_scores(study, estimates, outputs, monkeypatch, caplog):
+    plan, results = study
+    of_shots = few_shot.collect(plan, results)
+    # a score that no prediction gives
+    changed = of_shots.assign(score=of_shots["score"].mask(of_shots["shots"] == 8, 12.5))
+    scores.write(scores.collect(plan, results), outputs / scores.FILE)
+    write_estimates(estimates, outputs / "estimates.parquet")
+    (outputs / "tables").mkdir()
+    command = ["tables", "--plan", str(outputs / "plan.json")]
+    assert main(command) == 2
+    assert f"{few_shot.FILE}: missing; the stage that makes the table of few-shot scores has not run" in caplog.text
+    few_shot.write(changed, outputs / few_shot.FILE)
+    monkeypatch.setattr(few_shot, "collect", None)
+    assert main(command) == 0
+    written = pd.read_csv(outputs / "tables/few_shot.csv")
+    assert set(written[written["shots"] == 8]["score"]) == {12.5}
+    caplog.clear()
+    changed.drop(columns="shots").to_parquet(outputs / few_shot.FILE)
+    assert main(command) == 2
+    assert "not a table of few-shot scores: no column 'shots'" in caplog.text and caplog.text.count("\n") == 1
+
+
+def test_the_rows_of_zero_shots_are_those_of_the_table_of_scores(study):
+    plan, results = study
+    zero = few_shot.collect(plan, results).query("shots == 0").drop(columns="shots")
+    every = scores.collect(plan, results)
+    same = every.merge(zero[["target", "language"]].drop_duplicates(), on=["target", "language"])
+    pd.testing.assert_frame_equal(*(frame.sort_values([*scores.AXES, "language", "metric"]).reset_index(drop=True)
+                                    for frame in (zero, same)))  # fmt: skip
 
 
 def test_scores_are_of_the_same_languages_at_every_number(study):

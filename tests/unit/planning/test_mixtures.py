@@ -1,6 +1,7 @@
 """Mixtures that are made from one that is written out, and the control with shuffled labels."""
 
 import itertools
+from dataclasses import asdict
 
 import pytest
 import yaml
@@ -14,6 +15,11 @@ from tests.builders.plans import matrix_with, named
 from tests.builders.projects import plan_of
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
+# keys of sampling at values that are not their defaults
+SAMPLED = {
+    "sampling": "equal", "cap": 77, "temperature": 2, "steps": 90, "tasks_per_step": 4, "loss_scale": "log_classes",
+    "gradient_conflict_every": 5,
+}  # fmt: skip
 
 
 def mixtures_of(tmp_path, mixtures):
@@ -144,6 +150,21 @@ def test_subsets(tmp_path):
     assert any(made[f"some-4-{draw}"] != other[f"some-4-{draw}"] for draw in range(1, 6))
 
 
+def test_mixtures_that_are_made_from_another_one_keep_its_sampling(tmp_path):
+    """All of it, and of a learning rate their own if they have one."""
+    made = mixtures_of(tmp_path, {
+        "three": {"tasks": ["mnli", "qqp", "ccg"], **SAMPLED, "learning_rate": 1e-4},
+        "without": {"leave_one_out": "three"},
+        "some": {"subsets": {"of": "three", "sizes": [2], "draws": 1}, "learning_rate": 1e-3},
+        "less": {"leave_one_out": "without-ccg"},
+    })  # fmt: skip
+    sampling = Sampling(**{"kind" if key == "sampling" else key: value for key, value in SAMPLED.items()})
+    assert {mixture.sampling for mixture in made.values()} == {sampling} and len(made) == 7
+    assert not set(asdict(sampling).items()) & set(asdict(Sampling()).items())
+    rates = {name: mixture.learning_rate("tiny") for name, mixture in made.items()}
+    assert rates == dict.fromkeys(made, 1e-4) | {"some-2-1": 1e-3}
+
+
 def test_all_subsets_where_there_are_no_more(tmp_path):
     entries = {"three": ["mnli", "qqp", "ccg"], "pair": {"subsets": {"of": "three", "sizes": [2], "draws": 5}}}
     made = mixtures_of(tmp_path, entries)
@@ -180,6 +201,14 @@ def test_leave_one_out(tmp_path):
             r"mixtures\.a: gradient_conflict_every: a step has one batch, .*; give a `tasks_per_step` of 2 or more",
         ),
         ({"a": {"tasks": ["mnli"], "loss_scale": "labels"}}, r"loss_scale: 'labels' is not possible; known"),
+        *(
+            (
+                {"a": ["mnli", "qqp"], "b": made | {key: value}},
+                rf"mixtures\.b: {key}: found {value!r}, but its tasks are sampled as those of 'a'; leave the key out",
+            )
+            for made in ({"leave_one_out": "a"}, {"subsets": {"of": "a", "sizes": [1]}})
+            for key, value in SAMPLED.items()
+        ),
     ],
 )
 def test_bad_mixtures(tmp_path, entries, message):

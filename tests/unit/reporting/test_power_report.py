@@ -9,7 +9,7 @@ from xstilts.evaluation.comparisons import comparisons
 from xstilts.evaluation.planned_examples import PlannedExamples, planned_examples
 from xstilts.evaluation.prospects import prospects
 from xstilts.reporting import power_report
-from xstilts.reporting.power_report import PowerReport
+from xstilts.reporting.power_report import PowerReport, ReportedHours
 
 from tests.builders.pilots import pilot
 from tests.builders.plans import plan_study
@@ -25,12 +25,13 @@ STUDY = {
     "limits": {"train_rows": 100, "test_rows": 250},
 }
 MULTI = {"mixture": ["nine", "none"], "targets": ["tydiqa"], "models": ["mini-small"], "primary": True}
+OTHER = {**MULTI, "primary": False}
 EPOCHS = {"multi": "nine", "single": "best"}
 BOTH = {"equal epochs": EPOCHS, "equal steps": EPOCHS}
 FAMILY = {"mini": {"small": "mini-small", "large": "mini-large"}}
 
 
-def report(folder, noise_of=None, rows=None, runs=(3, 5), hours=None, claims=False, **changes):
+def report(folder, noise_of=None, rows=None, runs=(3, 5), hours=None, primary=None, claims=False, **changes):
     plan = plan_study(folder, STUDY | changes).study_plan
     plan = plan if claims else dataclasses.replace(plan, claims={})
     examples = planned_examples(plan)
@@ -42,7 +43,8 @@ def report(folder, noise_of=None, rows=None, runs=(3, 5), hours=None, claims=Fal
     found = prospects(plan, asked, examples, noise_of or pilots.stated(1.0))
     own = len(STUDY["seeds"] if "seeds" not in changes else changes["seeds"])
     runs = sorted({*runs, own})
-    return PowerReport(plan, found, runs, own, "As stated.", "h100" if hours else None, hours, "Name a GPU type.")
+    reported = hours and ReportedHours(hours, primary, {one: primary for one in asked if one.primary and primary})
+    return PowerReport(plan, found, runs, own, "As stated.", "h100" if hours else None, reported, "Name a GPU type.")
 
 
 def not_answered(*arguments, **changes):
@@ -74,6 +76,31 @@ def test_the_table_has_the_figures_of_the_json(tmp_path):
     assert max(map(len, lines)) <= 120
 
 
+def test_hours_of_primary_comparisons_stand_below_those_of_the_study(tmp_path):
+    found = report(
+        tmp_path, hours={3: 90.0, 5: 150.0}, primary={3: 30.14, 5: 50.0}, contrasts={"multi": MULTI, "other": OTHER}
+    )
+    stated, lines = power_report.to_json(found), power_report.text(found).splitlines()
+    rows = [line for line in lines if line.startswith("GPU-hours (h100) ")]
+    assert [re.split(" {2,}", row)[1:] for row in rows] == [
+        ["whole study", "90", "150"],
+        ["primary comparisons", "30", "50"],
+    ]
+    assert stated["primary_hours"] == {"3": 30.1, "5": 50.0}
+    assert [(row["primary"], row["hours"]) for row in stated["comparisons"]] == [
+        (True, {"3": 30.1, "5": 50.0}),
+        (False, None),
+    ]
+    assert "Those of the primary comparisons are of what these need alone" in " ".join(lines)
+
+
+def test_without_primary_comparisons_there_are_no_hours_of_them(tmp_path):
+    found = report(tmp_path, hours={3: 90.0, 5: 150.0}, contrasts={"other": OTHER})
+    assert (
+        "primary comparisons" not in power_report.text(found) and power_report.to_json(found)["primary_hours"] is None
+    )
+
+
 def test_claims_are_a_group_of_their_own(tmp_path):
     lines = power_report.text(report(tmp_path, claims=True, contrasts={"multi": MULTI})).splitlines()
     first = lines.index("claims") + 1
@@ -98,6 +125,7 @@ def test_hours_that_are_not_known_have_a_reason(tmp_path):
     text = power_report.text(found)
     assert re.search(r"^GPU-hours +whole study +- +-$", text, re.M) and "GPU-hours: Name a GPU type." in text
     assert power_report.to_json(found)["hours"] is None
+    assert power_report.to_json(found)["primary_hours"] is None
 
 
 def test_one_run_has_no_verdict(tmp_path):
@@ -115,7 +143,7 @@ def test_one_run_beside_several_says_why_it_finds_nothing(tmp_path):
 
 def test_differences_that_matter_and_are_not_found(tmp_path):
     """Of primary ones by name and of others by number: the runs that it takes, or examples where none do."""
-    contrasts = {"multi": MULTI, "other": {**MULTI, "primary": False}}
+    contrasts = {"multi": MULTI, "other": OTHER}
     few = not_answered(tmp_path, contrasts=contrasts)
     assert re.search(
         r"1 point in nine - none, primary \(tydiqa, finds \d\.\d\d; mini-small\)\. No number of runs does: the examples"

@@ -8,7 +8,7 @@ from xstilts.planning.nodes import Node
 from xstilts.planning.settings import find_nodes, local, plan_of
 from xstilts.reporting import curves
 from xstilts.store import metrics
-from xstilts.store.specs.models import TrainingSpec
+from xstilts.store.specs.models import MergedSpec, TrainingSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     plan = plan_of(settings)
     nodes: list[Node] = list(plan.nodes.values())
     if arguments.node is not None:
-        nodes = find_nodes(plan, arguments.node)
+        nodes = [plan.nodes[node] for named in find_nodes(plan, arguments.node) for node in _trained(named)]
     found: list[curves.Curve] = []
     for node in nodes:
         if isinstance(node.spec, TrainingSpec):
@@ -35,3 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         what = arguments.node or f"study {plan.study.name}"
         raise UserError(f"{what}: no training has left metrics; those of a training that ran are in results/logs")
     sys.stdout.write(curves.text(found, settings.results))
+
+
+def _trained(node: Node) -> list[str]:
+    """Return the ids of what is trained for a node: of a merge, which trains nothing, the models that it merges."""
+    return node.spec.members if isinstance(node.spec, MergedSpec) else [node.id]

@@ -4,22 +4,25 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts.errors import UserError
 from xstilts.evaluation import pilots
-from xstilts.evaluation.comparisons import comparisons
+from xstilts.evaluation.comparisons import Comparison, comparisons, needed
 from xstilts.evaluation.planned_examples import planned_examples
 from xstilts.evaluation.prospects import prospects
 from xstilts.planning import feasibility, gpu_types, hours, registry
 from xstilts.planning.gpu_types import GPU_TYPES, MEASURED
+from xstilts.planning.hours import Hours, StudyHours
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings, local
 from xstilts.planning.study import Study, read_study
 from xstilts.planning.unindexed import plan_unindexed
 from xstilts.reporting import power_report
-from xstilts.reporting.power_report import PowerReport
+from xstilts.reporting.power_report import PowerReport, ReportedHours
 from xstilts.store import study_plan
+from xstilts.store.study_plan import Cell, StudyPlan
 
 _RUNS = (3, 5, 8, 10)
 
@@ -91,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     numbers = sorted({*arguments.runs, len(study.seeds)})
     gpu = arguments.gpu or settings.gpu_type
-    by_runs, no_hours = _hours(study, entries, settings, gpu, numbers)
+    of_study, no_hours = _hours(study, entries, settings, gpu)
     report = PowerReport(
         plan=plan,
         prospects=found,
@@ -99,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
         own=len(study.seeds),
         variance=variance,
         gpu=gpu,
-        hours=by_runs,
+        hours=None if of_study is None else _reported(of_study, plan, [one for one in asked if one.primary], numbers),
         no_hours=no_hours,
     )
     if arguments.json:
@@ -121,14 +124,28 @@ def _of_pilots(folders: list[Path]) -> str:
     return f"The variance between runs is that of {', '.join(titles)}{several}."
 
 
-def _hours(
-    study: Study, entries: Registry, settings: Settings, gpu: str | None, numbers: list[int]
-) -> tuple[dict[int, float] | None, str]:
-    """Return GPU-hours by number of runs; or None and why they are not known."""
+def _hours(study: Study, entries: Registry, settings: Settings, gpu: str | None) -> tuple[StudyHours | None, str]:
+    """Return the GPU-hours of a study's nodes; or None and why they are not known."""
     if gpu is None:
         return None, "Name a GPU type by --gpu or by `gpu_type` in config.yaml; seconds of a CPU are not estimated."
     try:
-        found = hours.by_runs(study, entries, settings, gpu_types.of_machine(gpu, settings.results))
+        return hours.of_study(study, entries, settings, gpu_types.of_machine(gpu, settings.results)), ""
     except UserError as error:
         return None, f"{error}."
-    return {number: found.at(number) for number in numbers}, ""
+
+
+def _reported(
+    of_study: StudyHours, plan: StudyPlan, primary: Sequence[Comparison], numbers: Sequence[int]
+) -> ReportedHours:
+    """Return the hours of a study and of its primary comparisons, by number of runs."""
+
+    def by_runs(found: Hours) -> dict[int, float]:
+        return {number: found.at(number) for number in numbers}
+
+    results = {one: needed(plan, one) for one in primary}
+    together = frozenset[Cell]().union(*results.values())
+    return ReportedHours(
+        whole=by_runs(of_study.whole()),
+        primary=by_runs(of_study.of(together)) if primary else None,
+        of_each={one: by_runs(of_study.of(of_one)) for one, of_one in results.items()},
+    )

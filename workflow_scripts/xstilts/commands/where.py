@@ -41,11 +41,5 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _chosen(plan: Plan, arguments: argparse.Namespace) -> list[Node]:
     cells = select_cells(plan.cells, plan.study.name, **{axis: getattr(arguments, axis) for axis in _AXES})
-    needed: dict[str, None] = {}
-    queue = [cell.node for cell in cells]
-    while queue:
-        name = queue.pop(0)
-        if name not in needed:
-            needed[name] = None
-            queue += plan.nodes[name].parents
+    needed = plan.with_parents(cell.node for cell in cells)
     return [node for node in plan.nodes.values() if node.id in needed and arguments.stage in (None, node.stage)]

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from xstilts.evaluation import outcomes
-from xstilts.evaluation.outcomes import Outcome, Rows
+from xstilts.evaluation.outcomes import Outcome, Rows, is_retrieval
 from xstilts.forms.declaration import NATS, PERCENT
 from xstilts.references import parse_reference
 from xstilts.store.answer import ANSWER, BEST, INTERACTION, LARGE, MEAN, SMALL, Answer, Budget, Contrast, Family
 from xstilts.store.claims import BEST_BY_TARGET, BEST_SINGLE, PlannedClaim
-from xstilts.store.study_plan import StudyPlan
+from xstilts.store.study_plan import Cell, StudyPlan
 
 CLAIM = "claim"
 DIFFERENCE = "difference"
@@ -112,6 +112,22 @@ def of_arms(plan: StudyPlan, found: Iterable[Comparison]) -> list[Comparison]:
         return all(asked <= targets.get(arm, set()) for side in (*one.first, *one.second) for arm in side.arms)
 
     return [one for one in found if is_there(one)]
+
+
+def needed(plan: StudyPlan, one: Comparison) -> frozenset[Cell]:
+    """Return the cells that a comparison is made from: its arms on the targets of its outcome.
+
+    An arm that is chosen by dev scores is chosen by those of all targets of the study but retrieval (``arms.py``), so
+    its candidates are needed on these too.
+    """
+
+    def is_of(side: Side, cell: Cell) -> bool:
+        by_dev = side.choice == BEST and not is_retrieval(plan, cell.target)
+        is_arm = Arm(cell.model, cell.recipe, cell.mixture) in side.arms
+        return is_arm and (by_dev or cell.target in one.outcome.targets)
+
+    sides = (*one.first, *one.second)
+    return frozenset(cell for cell in plan.cells if any(is_of(side, cell) for side in sides))
 
 
 def smallest_on(scale: str, smallest: float) -> float:

@@ -14,6 +14,7 @@ import pandas as pd
 from xstilts.evaluation import scores as of_cells
 from xstilts.evaluation.comparisons import Arm, Comparison, of_arms, of_contrast
 from xstilts.evaluation.outcomes import Outcome, Term
+from xstilts.evaluation.table import Column, Table
 from xstilts.evaluation.unasked import FEW_SHOT
 from xstilts.forms import metric_named
 from xstilts.forms.declaration import PERCENT
@@ -21,6 +22,13 @@ from xstilts.store.answer import Contrast
 from xstilts.store.study_plan import NONE, Cell, StudyPlan
 
 SHOTS = "shots"
+FILE = "few_shot_scores.parquet"
+COLUMNS = (
+    *of_cells.COLUMNS,
+    Column(SHOTS, "integer", "how many rows of the language were trained on after the target phase; 0 for zero-shot"),
+)
+TABLE = Table("few-shot scores", COLUMNS)
+write, read = TABLE.write, TABLE.read
 
 
 def outcome_name(shots: int) -> str:
@@ -118,7 +126,7 @@ def _name(target: str, shots: int, language: str = "") -> str:
 
 
 def collect(plan: StudyPlan, results: Path) -> pd.DataFrame:
-    """Return the scores of a study's few-shot results: the columns of the table of scores, and ``shots``.
+    """Return the table of few-shot scores: a row for each of a study's few-shot results, language and metric.
 
     The rows of 0 shots are those of the same languages.
 

@@ -1,14 +1,17 @@
-"""GPU-hours of a study by its number of runs, before any is made."""
+"""GPU-hours of a study, and of a part of its results, by the number of runs, before any is made."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from xstilts.planning import estimate, memory_plan
 from xstilts.planning.gpu_types import GpuType
+from xstilts.planning.nodes import Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.settings import Settings
 from xstilts.planning.study import Study
 from xstilts.planning.unindexed import plan_unindexed
 from xstilts.store.stages import COMPUTING
+from xstilts.store.study_plan import Cell
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,67 @@ class Hours:
     per_run: float
 
     def at(self, runs: int) -> float:
-        """Return the hours of a study with so many runs an arm."""
+        """Return the hours with so many runs an arm."""
         return self.once + runs * self.per_run
 
 
-def by_runs(study: Study, registry: Registry, settings: Settings, gpu_type: GpuType) -> Hours:
-    """Return the hours of a study: those of plans with one seed and with two, for each seed adds the same nodes.
+@dataclass(frozen=True)
+class _PlanHours:
+    """A plan, and the hours of each of its nodes that computes with a model, by id."""
+
+    plan: Plan
+    of_nodes: Mapping[str, float]
+
+    def of(self, results: Collection[Cell]) -> float:
+        """Return the hours of the nodes of some results, whatever their seeds, and of all that these stand on."""
+        asked = {_without_seed(cell) for cell in results}
+        needed = self.plan.with_parents(cell.node for cell in self.plan.cells if _without_seed(cell) in asked)
+        return sum(hours for node, hours in self.of_nodes.items() if node in needed)
+
+
+@dataclass(frozen=True)
+class StudyHours:
+    """The hours of a study's nodes, in its plans with one seed and with two: each seed adds the same nodes."""
+
+    one: _PlanHours
+    two: _PlanHours
+
+    def whole(self) -> Hours:
+        """Return the hours of all nodes."""
+        return _by_runs(sum(self.one.of_nodes.values()), sum(self.two.of_nodes.values()))
+
+    def of(self, results: Collection[Cell]) -> Hours:
+        """Return the hours of what some results need, whatever their seeds: their nodes, and all these stand on."""
+        return _by_runs(self.one.of(results), self.two.of(results))
+
+
+def _without_seed(cell: Cell) -> tuple[str, str, str, str]:
+    return cell.model, cell.recipe, cell.mixture, cell.target
+
+
+def _by_runs(one: float, two: float) -> Hours:
+    """Return hours from those of one seed and of two."""
+    return Hours(once=2 * one - two, per_run=two - one)
+
+
+def of_study(study: Study, registry: Registry, settings: Settings, gpu_type: GpuType) -> StudyHours:
+    """Return the hours of a study's nodes.
 
     Raises:
         UserError: as ``plan_unindexed`` and ``memory_plan.of_node``.
     """
     first = study.seeds[0]
     one, two = (
-        _hours(replace(study, seeds=seeds), registry, settings, gpu_type) for seeds in ((first,), (first, first + 1))
+        _plan_hours(replace(study, seeds=seeds), registry, settings, gpu_type)
+        for seeds in ((first,), (first, first + 1))
     )
-    return Hours(once=2 * one - two, per_run=two - one)
+    return StudyHours(one, two)
 
 
-def _hours(study: Study, registry: Registry, settings: Settings, gpu_type: GpuType) -> float:
+def _plan_hours(study: Study, registry: Registry, settings: Settings, gpu_type: GpuType) -> _PlanHours:
     plan = plan_unindexed(study, registry, settings)
-    hours = 0.0
+    hours = {}
     for node in (node for stage in COMPUTING for node in plan.stage(stage).values()):
         cost = memory_plan.of_node(node, plan, registry, settings, gpu_type).cost
-        hours += cost.gpus * cost.hours(gpu_type, estimate.numerics_of(node.spec).precision)
-    return hours
+        hours[node.id] = cost.gpus * cost.hours(gpu_type, estimate.numerics_of(node.spec).precision)
+    return _PlanHours(plan, hours)

@@ -1,6 +1,6 @@
 """What a plan is made of: nodes with specs and names, the cells of a study, and the folder of its outputs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypedDict
@@ -154,6 +154,17 @@ class Plan:
         """Return the ids of the nodes by stage."""
         return {stage: [node.id for node in nodes.values()] for stage, nodes in self._stages.items()}
 
+    def with_parents(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return the ids of nodes, and of all that these stand on."""
+        found: set[str] = set()
+        queue = list(ids)
+        while queue:
+            name = queue.pop()
+            if name not in found:
+                found.add(name)
+                queue += self.nodes[name].parents
+        return frozenset(found)
+
     def named(self) -> Iterator[tuple[str, Node]]:
         """Yield every name that the study has for a node, with the node."""
         for node in self.nodes.values():
@@ -195,6 +206,11 @@ class Plan:
             "few_shot": self.few_shot,
         }
         return ("main", "by_language", *(name for name, there in more.items() if there))
+
+    @cached_property
+    def score_tables(self) -> tuple[str, ...]:
+        """Names of the tables of scores: beside the first, that of few-shot scores where the study has some."""
+        return ("scores", *(["few_shot_scores"] if self.few_shot else []))
 
     @cached_property
     def digest(self) -> str:

@@ -21,7 +21,7 @@ def of_study(scores: pd.DataFrame, estimates: pd.DataFrame, plan: StudyPlan) -> 
     Its frame has the columns of the main table's, with ``score`` in place of ``zero_shot``, and ``shots``.
 
     Args:
-        scores: as ``few_shot.collect`` gives them.
+        scores: the table of few-shot scores.
         estimates: the table of estimates.
         plan: the study's plan.
     """

@@ -18,6 +18,25 @@ from xstilts.store.study_plan import StudyPlan
 _LINE = 120
 
 
+# GPU-hours by number of runs
+HoursByRuns = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class ReportedHours:
+    """GPU-hours of a study and of its primary comparisons.
+
+    Attributes:
+        whole: of the whole study.
+        primary: of all that the primary comparisons need, together; None where none is primary.
+        of_each: of what each primary comparison needs alone.
+    """
+
+    whole: HoursByRuns
+    primary: HoursByRuns | None
+    of_each: Mapping[Comparison, HoursByRuns]
+
+
 @dataclass(frozen=True)
 class PowerReport:
     """What is reported.
@@ -29,7 +48,7 @@ class PowerReport:
         own: the study's own number of runs.
         variance: where the variance between runs is from, in words.
         gpu: the GPU type of ``hours``.
-        hours: GPU-hours of the whole study by number of runs; None where they are not known.
+        hours: GPU-hours; None where they are not known.
         no_hours: why not.
     """
 
@@ -39,7 +58,7 @@ class PowerReport:
     own: int
     variance: str
     gpu: str | None
-    hours: Mapping[int, float] | None
+    hours: ReportedHours | None
     no_hours: str = ""
 
 
@@ -51,14 +70,19 @@ def to_json(report: PowerReport) -> dict[str, Any]:
         "own_runs": report.own,
         "variance": report.variance,
         "gpu": report.gpu,
-        "hours": report.hours and {str(runs): round(hours, 1) for runs, hours in report.hours.items()},
-        "comparisons": [_row(prospect, report.runs) for prospect in report.prospects],
+        "hours": _hours_json(report.hours.whole) if report.hours else None,
+        "primary_hours": _hours_json(report.hours.primary) if report.hours else None,
+        "comparisons": [_row(prospect, report) for prospect in report.prospects],
         "not_answered": list(_not_answered(report)),
     }
 
 
-def _row(prospect: Prospect, runs: Sequence[int]) -> dict[str, Any]:
-    one, needed = prospect.comparison, prospect.runs_needed
+def _hours_json(hours: HoursByRuns | None) -> dict[str, float] | None:
+    return None if hours is None else {str(runs): round(of_runs, 1) for runs, of_runs in hours.items()}
+
+
+def _row(prospect: Prospect, report: PowerReport) -> dict[str, Any]:
+    one, needed, runs = prospect.comparison, prospect.runs_needed, report.runs
     return {
         **{name: getattr(one, name) for name in (*COMPARED, "primary")},
         "outcome": one.outcome.name,
@@ -73,6 +97,7 @@ def _row(prospect: Prospect, runs: Sequence[int]) -> dict[str, Any]:
         "runs_needed": None if math.isinf(needed) else int(needed),
         "pilot_difference": prospect.noise.difference,
         "power": {str(number): prospect.power(number) for number in runs},
+        "hours": _hours_json(report.hours.of_each.get(one)) if report.hours else None,
     }
 
 
@@ -94,7 +119,7 @@ def _wrapped(paragraphs: Sequence[str]) -> Iterator[str]:
 
 
 def _table(report: PowerReport) -> list[str]:
-    """Return the lines of the table: a row a comparison, and the hours of the whole study."""
+    """Return the lines of the table: a row a comparison, and the hours of the study and of the primary comparisons."""
     prospects, plan = report.prospects, report.plan
     # columns that say the same of all rows are left out
     has_pilots = any(prospect.noise.difference is not None for prospect in prospects)
@@ -111,9 +136,7 @@ def _table(report: PowerReport) -> list[str]:
         one = prospect.comparison
         name = "" if one.name == ANSWER else f"{one.name.removeprefix(f'{CLAIM} ')}: "
         rows.append([f"  {name}{one.a} - {one.b}", _where(one, plan), _outcome(one), *cells])
-    hours = [f"{report.hours[number]:.0f}" if report.hours else "-" for number in report.runs]
-    rows.append([f"GPU-hours ({report.gpu})" if report.hours else "GPU-hours", "", "whole study", *hours])
-    rows[-1] += [""] * (len(header) - len(rows[-1]))
+    rows += [[*row, *[""] * (len(header) - len(row))] for row in _hours_rows(report)]
     lines = [line.rstrip() for line in columns((header, rows), 3)]
     primary = sum(prospect.comparison.primary for prospect in prospects)
     claims = sum(prospect.comparison.is_of_claim for prospect in prospects)
@@ -124,6 +147,16 @@ def _table(report: PowerReport) -> list[str]:
         lines[place:place] = [group] if number else []
         place += number + bool(number)
     return lines
+
+
+def _hours_rows(report: PowerReport) -> Iterator[list[str]]:
+    """Yield the cells of the rows of hours."""
+    if report.hours is None:
+        yield ["GPU-hours", "whole study", "", *["-" for _ in report.runs]]
+        return
+    for name, hours in (("whole study", report.hours.whole), ("primary comparisons", report.hours.primary)):
+        if hours is not None:
+            yield [f"GPU-hours ({report.gpu})", name, "", *[f"{hours[number]:.0f}" for number in report.runs]]
 
 
 def _where(one: Comparison, plan: StudyPlan) -> str:
@@ -194,10 +227,15 @@ def _meaning(report: PowerReport) -> Iterator[str]:
                 f" {prospect.noise.difference:+.1f} points; so large a one is found with power {power:.0%} at"
                 f" {counted(report.own, 'run')}."
             )
-    if report.hours:
-        yield f"GPU-hours: of one {report.gpu} for the whole study, upper bounds, as `xstilts estimate` has them."
-    else:
+    if report.hours is None:
         yield f"GPU-hours: {report.no_hours}"
+        return
+    yield f"GPU-hours: of one {report.gpu} for the whole study, upper bounds, as `xstilts estimate` has them." + (
+        " Those of the primary comparisons are of what these need alone: the results of their arms, the trainings and"
+        " searches of learning rates behind them, and of a best single task all those among which it is chosen."
+        if report.hours.primary
+        else ""
+    )
 
 
 def _assumes(prospects: Sequence[Prospect]) -> bool:

@@ -62,14 +62,14 @@ class StudyResults:
 
     @cached_property
     def few_shot_scores(self) -> pd.DataFrame:
-        """The scores after a training on a few rows of each language: the columns of ``scores``, and ``shots``.
+        """The table of few-shot scores: the columns of ``scores``, and ``shots``; see ``evaluation/few_shot.py``.
 
         Raises:
-            UserError: if the study has no `shots`.
+            UserError: if the study has no `shots`, or the scores have not been made yet.
         """
         if not self.plan.few_shot:
             raise UserError(f"study {self.plan.study} has no few-shot results; name `shots` in its file, and run it")
-        return few_shot.collect(self.plan, self.results)
+        return few_shot.read(self.folder / few_shot.FILE)
 
     @cached_property
     def cells(self) -> pd.DataFrame:

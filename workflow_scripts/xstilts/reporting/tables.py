@@ -239,7 +239,7 @@ def of_study(
         layers: those of all layers, where the study asks for them.
         estimates: the table of estimates.
         plan: the study's plan.
-        few: scores after a training on a few rows of each language, where the study asks for them.
+        few: the table of few-shot scores, where the study asks for them.
     """
     tables = of_scores(scores, estimates, plan) | of_estimates(estimates, plan)
     if layers is not None:

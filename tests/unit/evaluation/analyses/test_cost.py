@@ -68,6 +68,18 @@ def test_provenance_of_an_earlier_version_names_no_hardware(tmp_path):
     assert cost.cost_of(tmp_path / "nowhere") is None
 
 
+def test_a_merged_arm_costs_the_trainings_that_it_is_merged_from(tmp_path):
+    """None of its own: what the merge itself took is in neither phase. A member's training counts in both arms."""
+    mixtures = {"none": (), "mnli": ("mnli",), "squad_v1": ("squad_v1",), "both": ("mnli", "squad_v1")}
+    arms = SCORES | {("s", "both"): [70, 72]}
+    made = study(tmp_path, arms, TARGETS, mixtures, merged={"both": ["mnli", "squad_v1"]})
+    frame, _ = analysed(measured(made, 4.0, nodes=["intermediate", "targets", "merged"]), cost)
+    alone, merged = only(frame, mixture="mnli"), only(frame, mixture="both")
+    assert (alone["intermediate"], merged["intermediate"], merged["target"]) == (5, 10, 4)
+    # in each of two runs two intermediate trainings, and those of two targets
+    assert (merged["trainings"], merged["measured"], merged["estimate"]) == (8, 8, 10)
+
+
 def test_a_training_of_two_targets_counts_once(tmp_path):
     """Targets that train on the same rows have one training."""
     shared = {"xnli": XNLI, "pawsx": XNLI}

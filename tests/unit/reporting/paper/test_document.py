@@ -36,7 +36,7 @@ def paper(plan, tmp_path_factory):
     leave(plan, folder / "results")
     leave_provenance(plan, folder / "results", "targets")
     leave_figures(folder / "figures")
-    frames = scores.read(FOUND / scores.FILE), None, estimates.read(FOUND / estimates.FILE)
+    frames = scores.read(FOUND / scores.FILE), None, None, estimates.read(FOUND / estimates.FILE)
     document.write(plan, folder / "results", *frames, folder / "paper")
     return folder / "paper"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from xstilts.evaluation import few_shot
 from xstilts.reporting import paragraph, prompt_table, tables
 from xstilts.reporting.latex import escape
 from xstilts.reporting.paper import checklist, cost, data, figures, fitted, methods, settings
@@ -52,6 +51,7 @@ def write(
     results: Path,
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
+    few: pd.DataFrame | None,
     estimates: pd.DataFrame,
     folder: Path,
 ) -> None:
@@ -62,6 +62,7 @@ def write(
         results: the results folder.
         scores: the table of scores.
         layers: that of all layers, where the study asks for it.
+        few: that of few-shot scores, where the study asks for them.
         estimates: the table of estimates.
         folder: where to; ``figures`` is beside it.
 
@@ -81,7 +82,7 @@ def write(
         "checklist.md": checklist.markdown(answers),
         "references.bib": works.bibliography(cited([*said, *checklist.cited(answers)])),
     }
-    inputs = _tables(trainings, scores, layers, estimates, works, folder)
+    inputs = _tables(trainings, scores, layers, few, estimates, works, folder)
     inputs += figures.write(plan, scores, folder.parent / "figures", folder)
     texts["paper.tex"] = _article(plan, inputs)
     for name, text in texts.items():
@@ -104,13 +105,13 @@ def _tables(
     trainings: Trainings,
     scores: pd.DataFrame,
     layers: pd.DataFrame | None,
+    few: pd.DataFrame | None,
     estimates: pd.DataFrame,
     works: Works,
     folder: Path,
 ) -> list[str]:
     """Write the tables and return the names of their files, without suffix."""
     plan = trainings.plan
-    few = few_shot.collect(plan, trainings.results) if plan.few_shot else None
     shown = tables.of_study(scores, layers, estimates, plan, few)
     settings_table = settings.table(trainings)
     more = {"settings": settings_table} if settings_table is not None else {}

@@ -312,7 +312,7 @@ def _benchmark(inputs: Inputs, shown: Shown) -> Grid:
 
 
 def _few_shot(inputs: Inputs) -> Grid:
-    scores = few_shot.collect(inputs.plan, inputs.results)
+    scores = few_shot.read(inputs.folder / few_shot.FILE)
     shown = few_shot_table.of_study(scores, inputs.estimates, inputs.plan)
     _, rows = shown.cells
     return _scores(shown, "few-shot", "After a few rows of each language", rows, {}, "tables/few_shot.csv")

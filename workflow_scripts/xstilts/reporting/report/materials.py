@@ -12,7 +12,7 @@ import pyarrow.parquet
 from xstilts.data import overlap
 from xstilts.data.sources import made_up
 from xstilts.data.sources.miniature import languages
-from xstilts.evaluation import estimates, scores, trainings
+from xstilts.evaluation import estimates, few_shot, scores, trainings
 from xstilts.references import parse_reference
 from xstilts.reporting import prompt_table
 from xstilts.reporting.layout import NOTHING
@@ -280,7 +280,7 @@ def provenance(inputs: Inputs) -> Section:
         metadata["Python"] = _counted(Counter(one.python for one in found))
         versions = {f"{name} {version}" for one in found for name, version in one.versions.items() if version}
         metadata["versions"] = ", ".join(sorted(versions))
-    files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, estimates.FILE)}
+    files = {name: inputs.folder / name for name in (study_plan.FILE, scores.FILE, few_shot.FILE, estimates.FILE)}
     hashes = {name: file_sha256(path) for name, path in files.items() if path.exists()}
     study = inputs.folder / STUDY_FILE
     values = {
