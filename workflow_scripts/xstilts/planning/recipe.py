@@ -14,10 +14,12 @@ from xstilts.references import parse_reference
 from xstilts.store.specs.evaluation import Pooling, Prompting
 from xstilts.store.specs.models import EarlyStopping, Numerics
 
+# what becomes of an earlier LoRA adapter; specs say it in how a model is computed, for predictions have to know it, too
+EARLIER_ADAPTER = "earlier_adapter"
 # settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
 METHOD_KEYS = {
     "full": (),
-    "lora": ("rank", "alpha", "dropout", "modules"),
+    "lora": ("rank", "alpha", "dropout", "modules", EARLIER_ADAPTER),
     "prompt": ("prompt_length",),
     "prefix": ("prompt_length",),
 }
@@ -65,9 +67,10 @@ def early_stopping(recipe: Mapping[str, Any], phase: str, settings: Mapping[str,
 
 
 def method(phase: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fine-tuning method and its own settings."""
+    """Return the fine-tuning method and its own settings, as specs have them."""
     chosen = phase["method"]
-    return {"name": chosen["name"], **{key: chosen[key] for key in METHOD_KEYS[chosen["name"]]}}
+    keys = [key for key in METHOD_KEYS[chosen["name"]] if key != EARLIER_ADAPTER]
+    return {"name": chosen["name"], **{key: chosen[key] for key in keys}}
 
 
 def check_phases(recipe: Mapping[str, Any], location: str) -> None:
@@ -124,11 +127,24 @@ def numerics_of_prompts(recipe: Mapping[str, Any], submodel: str | None) -> Nume
     return Numerics(submodel=submodel, dtype=precision, precision=precision)
 
 
-def numerics(phase: Mapping[str, Any], submodel: str | None, attention: str | None) -> Numerics:
-    """Return how a model is computed: the submodel, the dtype of its weights and of matrix products, and attention."""
-    reduced = phase["precision"] == "bfloat16" and phase["method"]["name"] != "full"
-    dtype = "bfloat16" if reduced else "float32"
-    return Numerics(submodel=submodel, dtype=dtype, precision=phase["precision"], attention=attention)
+def numerics(phase: Mapping[str, Any], submodel: str | None, attention: str | None, adapters: int = 1) -> Numerics:
+    """Return how a model is computed.
+
+    Args:
+        phase: the recipe's phase.
+        submodel: the part of an encoder-decoder model that is used; None for the whole.
+        attention: the recipe's.
+        adapters: how many stand above the weights, that of a training included: of one nothing is merged.
+    """
+    method = phase["method"]
+    reduced = phase["precision"] == "bfloat16" and method["name"] != "full"
+    return Numerics(
+        submodel=submodel,
+        dtype="bfloat16" if reduced else "float32",
+        precision=phase["precision"],
+        attention=attention,
+        unmerged=adapters > 1 and method["name"] == "lora" and method[EARLIER_ADAPTER] == "unmerged",
+    )
 
 
 def pooling(bitext: Mapping[str, Any]) -> Pooling:

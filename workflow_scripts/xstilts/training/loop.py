@@ -278,7 +278,7 @@ def _start(run: Run) -> Model:
     # a process converts its shards alone; but adapters are merged, and fresh ones drawn, in the type of the training
     as_stored = run.group.size > 1 and len(run.folders) == 1 and not spec.method.is_adapter
     backbone = adapters.load(run.folders, spec.numerics, as_stored)
-    adapters.inject(backbone, spec.method, spec.seed)
+    adapters.inject(backbone, spec.method, spec.seed, spec.numerics.unmerged)
     heads = {task.task: make_head(task, backbone, spec.seed, run.base) for task in run.tasks}
     model = Model(backbone, heads, spec.numerics.precision)
     if spec.warm_start_head is not None:

@@ -277,6 +277,10 @@ def _numerics(phases: Sequence[Training]) -> list[Sentence]:
     if both_ways:
         names = listed([(name,) for name in both_ways])
         said.append(("Positions see all others, and the vector of a text is their mean, in ", *names, "."))
+    unmerged = _once(f"`{one.model}` by `{one.recipe}`" for one in phases if one.spec.numerics.unmerged)
+    if unmerged:
+        names = listed([(name,) for name in unmerged])
+        said.append(("LoRA adapters of earlier trainings stay beside the weights, frozen, in ", *names, "."))
     frozen = {one.spec.optimisation.frozen_embeddings for one in phases}
     return [*said, *([("Token embeddings are frozen.",)] if frozen == {True} else [])]
 
