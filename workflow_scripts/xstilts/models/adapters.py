@@ -26,7 +26,9 @@ from torch import nn
 
 from xstilts.errors import UserError, reading
 from xstilts.forms.heads import LanguageHead
+from xstilts.models import distributed
 from xstilts.models.backbone import Backbone, load_backbone
+from xstilts.models.quantisation import QuantisedLinear, quantise
 from xstilts.store.specs.models import Method, Numerics
 
 # a prompt or prefix in peft's file, and in the model
@@ -128,8 +130,13 @@ def load(folders: Sequence[Path], numerics: Numerics, as_stored: bool = False) -
         folders: the uppermost first; all but the last hold adapters.
         numerics: how the model is computed.
         as_stored: as for ``load_backbone``.
+
+    Raises:
+        UserError: if an adapter does not fit, or weights cannot be quantised here.
     """
     backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype, numerics.attention, as_stored)
+    if numerics.quantised is not None:
+        quantise(backbone.transformer, distributed.device())
     for folder in reversed(folders[:-1]):
         load_adapter(backbone, folder, numerics.unmerged)
     return backbone
@@ -191,8 +198,9 @@ def _configuration(method: Method, backbone: Backbone) -> Any:
 def _routers(backbone: Backbone) -> list[str] | None:
     """Return the layers that are linear ones but give more than a product, as the routers of Llama 4; None for none."""
     transformer = backbone.transformer if backbone.adapter is None else backbone.transformer.get_base_model()
-    layers = transformer.named_modules()
-    return [name for name, layer in layers if isinstance(layer, nn.Linear) and type(layer) is not nn.Linear] or None
+    plain = (nn.Linear, QuantisedLinear)
+    layers = ((name, type(layer)) for name, layer in transformer.named_modules())
+    return [name for name, kind in layers if issubclass(kind, nn.Linear) and kind not in plain] or None
 
 
 def _names(backbone: Backbone) -> list[str]:

@@ -167,6 +167,11 @@ class TrainingPlanner:
                 f"mixtures.{arm.mixture}: merges weights, and the intermediate phase of recipe {arm.recipe} trains a"
                 f" {method} beside them; give the recipe `full` or `lora`, or {arm.model} other mixtures"
             )
+        if phase["quantised"] is not None:
+            raise UserError(
+                f"mixtures.{arm.mixture}: merges weights, and those of the intermediate phase of recipe {arm.recipe}"
+                f" are in {phase['quantised']}; leave `quantised` out there, or give {arm.model} other mixtures"
+            )
         members = {
             role(MEMBER, number): self.intermediate(replace(arm, mixture=name), mixture, base)
             for number, (name, mixture) in enumerate(merge.members.items())
@@ -285,6 +290,7 @@ class TrainingPlanner:
                 f"models: {name}: pretrained.phase.keep: found {phase['keep']!r}, but pretraining always keeps its last"
                 " step; leave the key out"
             )
+        recipes.check_quantised(phase, f"models: {name}: pretrained.phase")
         task, limits = self.data.task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
         rows = self.data.in_languages(task, text["languages"], limits)
         frame = self.nodes.frame("tokenizers", {PREPARED: rows})

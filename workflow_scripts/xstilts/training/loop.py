@@ -26,7 +26,7 @@ from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import prediction
 from xstilts.hardware import Hardware
-from xstilts.models import adapters, architecture, distributed, stacks
+from xstilts.models import adapters, architecture, distributed, quantisation, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
@@ -310,7 +310,7 @@ def _placed(run: Run, model: Model) -> Model:
 def _count(model: Model) -> dict[str, int]:
     """Return the number of parameters, and how many of them were trained."""
     return {
-        "all": sum(parameter.numel() for parameter in model.parameters()),
+        "all": quantisation.parameters(model),
         "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
     }
 
