@@ -15,6 +15,7 @@ from xstilts.models.distributed import Group
 from xstilts.models.inference import for_inference
 from xstilts.models.model import Model, load_model, make_head, save_model
 from xstilts.models.quantisation import QuantisedLinear
+from xstilts.training.metrics import operations_per_token
 
 from tests.builders.models import CPU, METHODS, numerics, outputs, step, task_of
 
@@ -76,6 +77,9 @@ def test_only_linear_layers_are_quantised(library, families, name):
     assert all(torch.equal(value, before[key]) for key, value in state.items())
     expected = sum(parameter.numel() for parameter in plain.transformer.parameters())
     assert quantisation.parameters(backbone.transformer) == expected
+    # of frozen weights: 2 operations forwards and 2 backwards for each number
+    numbers = sum(layer.weight.numel() for layer in linear.values())
+    assert operations_per_token(backbone.requires_grad_(False)) == 4 * numbers
 
 
 @pytest.mark.parametrize("name", ["xlm-r", "qwen", "mt5"])
