@@ -53,9 +53,9 @@ def submodel_of(name: str) -> str | None:
     return "encoder" if name.endswith("-encoder") else None
 
 
-def numerics(name: str = "", dtype: str = "float32", precision: str = "float32") -> Numerics:
+def numerics(name: str = "", dtype: str = "float32", precision: str = "float32", **more: Any) -> Numerics:
     """Return what a spec says of how a model is kept and computed."""
-    return Numerics(submodel=submodel_of(name), dtype=dtype, precision=precision)
+    return Numerics(submodel=submodel_of(name), dtype=dtype, precision=precision, **more)
 
 
 def rows_of(form: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -89,6 +90,29 @@ def test_every_architecture_trains_a_step_and_reads_back_equal(folders, tmp_path
         below = [folder] if method == "lora" else []
         again = load_model([saved, *below], [task_of(form)], numerics(name), folder)
         assert torch.equal(outputs(model, form, split), outputs(again, form, split))
+
+
+NF4 = pytest.param("nf4", marks=pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="no bitsandbytes"))
+
+
+@pytest.mark.parametrize("quantised", [None, NF4])
+@pytest.mark.parametrize("name", PARTS)
+def test_every_architecture_takes_an_adapter_beside_another(folders, tmp_path, name, quantised):
+    """Of weights in bfloat16, and in 4 bits: both adapters are trained for a step and read back equal."""
+    folder, chain = folders[name], [folders[name]]
+    rows, tokenizer = rows_of("classification"), ModelTokenizer(folder)
+    split = split_of("classification", rows, tokenizer, tmp_path / "rows.parquet", **LENGTHS)
+    held = numerics(name, "bfloat16", "bfloat16", unmerged=True, quantised=quantised)
+    for phase in (1, 2):
+        backbone = adapters.load(chain, held)
+        adapters.inject(backbone, METHODS["lora"], phase, unmerged=True)
+        model = Model(backbone, {"task": make_head(task_of("classification"), backbone, 1, folder)}, held.precision)
+        assert np.isfinite(step(model, "classification", split))
+        chain = [tmp_path / str(phase), *chain]
+        chain[0].mkdir()
+        save_model(model, chain[0], Group())
+        again = load_model(chain, [task_of("classification")], held, folder)
+        assert torch.equal(outputs(model, "classification", split), outputs(again, "classification", split))
 
 
 @pytest.mark.parametrize("kind", READ_IMAGES)

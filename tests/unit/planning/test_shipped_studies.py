@@ -21,13 +21,15 @@ def blocks(page):
 
 
 def test_study_in_documents(tmp_path):
-    study, (recipes, prompted, attention) = blocks("studies.md")[0], blocks("models-and-hardware.md")[-3:]
+    study, (recipes, quantised, prompted, attention) = blocks("studies.md")[0], blocks("models-and-hardware.md")[-4:]
     path = tmp_path / "study.yaml"
     path.write_text(study)
     assert len(plan_of(path).cells) == 3 * 2 * 3
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes)}))
     plan = plan_of(path)
     assert {cell.method for cell in plan.cells} == {"lora"} and len(plan.stage("learning_rates")) == 2 + 3 * 2
+    path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(quantised)}))
+    assert {node.spec.numerics.quantised for node in plan_of(path).stage("predictions").values()} == {"nf4"}
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(recipes), **yaml.safe_load(prompted)}))
     assert {cell.recipe for cell in plan_of(path).cells} == {"lora", "prompted", "five_examples"}
     path.write_text(yaml.safe_dump({**yaml.safe_load(study), **yaml.safe_load(attention)}))

@@ -9,6 +9,10 @@
 
 A phase after one with LoRA merges the adapter into the weights and starts with a fresh one; a phase after a prompt or a
 prefix trains it further (Vu et al. 2022, SPoT), for neither can be merged.
+
+With earlier adapters A_i, B_i of scales s_i a linear layer of weights W then gives (W + sum s_i B_i A_i) x. Unmerged
+adapters give W x + sum s_i B_i (A_i x), the same in exact numbers; but weights that are held in few bits would round
+away the most of what is added to them. Like these weights they are frozen, and nothing of what they read is dropped.
 """
 
 import dataclasses
@@ -22,7 +26,9 @@ from torch import nn
 
 from xstilts.errors import UserError, reading
 from xstilts.forms.heads import LanguageHead
+from xstilts.models import distributed
 from xstilts.models.backbone import Backbone, load_backbone
+from xstilts.models.quantisation import QuantisedLinear, quantise
 from xstilts.store.specs.models import Method, Numerics
 
 # a prompt or prefix in peft's file, and in the model
@@ -32,7 +38,7 @@ _METHODS = {"LORA": "lora", "PROMPT_TUNING": "prompt", "PREFIX_TUNING": "prefix"
 CONFIGURATION, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
-def inject(backbone: Backbone, method: Method, seed: int) -> None:
+def inject(backbone: Backbone, method: Method, seed: int, unmerged: bool = False) -> None:
     """Make a backbone ready for training: merge an earlier adapter into the weights, and inject a fresh one.
 
     What is not trained needs no gradient afterwards. The adapter's weights depend on the seed alone.
@@ -41,15 +47,18 @@ def inject(backbone: Backbone, method: Method, seed: int) -> None:
         backbone: as ``load`` gives it; changed in place.
         method: the fine-tuning method, a spec's.
         seed: of the fresh weights.
+        unmerged: whether earlier LoRA adapters stay beside the weights, frozen.
 
     Raises:
         UserError: if the model does not take the adapter.
     """
-    merge(backbone)
+    if not unmerged:
+        merge(backbone)
     if not method.is_adapter:
         # the weights below an adapter were frozen until now
         backbone.transformer.requires_grad_(True)
-    if backbone.adapter is not None or not method.is_adapter:
+    # a prompt or prefix is trained further
+    if backbone.virtual or not method.is_adapter:
         return
     torch.manual_seed(seed)
     _add_adapter(backbone, _configuration(method, backbone))
@@ -62,7 +71,7 @@ def inject(backbone: Backbone, method: Method, seed: int) -> None:
 
 
 def merge(backbone: Backbone) -> None:
-    """Add a LoRA adapter to the weights that it stands on; any other model stays as it is."""
+    """Add LoRA adapters to the weights that they stand on; any other model stays as it is."""
     if backbone.adapter == "lora":
         backbone.transformer, backbone.adapter = backbone.transformer.merge_and_unload(), None
 
@@ -102,14 +111,15 @@ def save(backbone: Backbone, state: Mapping[str, torch.Tensor], folder: Path) ->
     import peft
     from safetensors.torch import save_file
 
-    content = backbone.transformer.peft_config["default"].to_dict()
+    name = _names(backbone)[-1]
+    content = backbone.transformer.peft_config[name].to_dict()
     # the folder that a model was read from, and the order of a set, are no part of a result
     content["base_model_name_or_path"] = None
     content = {key: sorted(value) if isinstance(value, set) else value for key, value in content.items()}
     (folder / CONFIGURATION).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     # peft would take a prompt from this process's own shard of the model
     own = {_PROMPT: state[_PROMPT_WEIGHT]} if backbone.virtual else None
-    own = own or peft.get_peft_model_state_dict(backbone.transformer, state_dict=dict(state))
+    own = own or peft.get_peft_model_state_dict(backbone.transformer, state_dict=dict(state), adapter_name=name)
     save_file({name: value.clone().contiguous() for name, value in own.items()}, folder / WEIGHTS)
 
 
@@ -120,15 +130,25 @@ def load(folders: Sequence[Path], numerics: Numerics, as_stored: bool = False) -
         folders: the uppermost first; all but the last hold adapters.
         numerics: how the model is computed.
         as_stored: as for ``load_backbone``.
+
+    Raises:
+        UserError: if an adapter does not fit, or weights cannot be quantised here.
     """
     backbone = load_backbone(folders[-1], numerics.submodel, numerics.dtype, numerics.attention, as_stored)
+    if numerics.quantised is not None:
+        quantise(backbone.transformer, distributed.device())
     for folder in reversed(folders[:-1]):
-        load_adapter(backbone, folder)
+        load_adapter(backbone, folder, numerics.unmerged)
     return backbone
 
 
-def load_adapter(backbone: Backbone, folder: Path) -> None:
-    """Load the adapter of a folder onto the backbone that it was trained on; an earlier one is merged into the weights.
+def load_adapter(backbone: Backbone, folder: Path, unmerged: bool = False) -> None:
+    """Load the adapter of a folder onto the backbone that it was trained on.
+
+    Args:
+        backbone: changed in place; an earlier adapter is merged into its weights.
+        folder: the adapter's.
+        unmerged: whether an earlier LoRA adapter stays beside the weights instead.
 
     Raises:
         UserError: if the adapter does not fit the backbone.
@@ -136,18 +156,18 @@ def load_adapter(backbone: Backbone, folder: Path) -> None:
     import peft
     from safetensors.torch import load_file
 
-    if backbone.adapter == "lora":
-        backbone.transformer = backbone.transformer.merge_and_unload()
-    elif backbone.adapter is not None:
+    if not unmerged:
+        merge(backbone)
+    if backbone.virtual:
         # a later phase trained this one further
-        backbone.transformer, backbone.virtual = backbone.transformer.get_base_model(), 0
+        backbone.transformer, backbone.adapter, backbone.virtual = backbone.transformer.get_base_model(), None, 0
     with reading(folder / "adapter_config.json"):
         configuration = peft.PeftConfig.from_pretrained(str(folder))
     _add_adapter(backbone, configuration)
     with reading(folder / WEIGHTS):
         # copies: a file's tensors may lie so in memory that products of them are rounded otherwise
         weights = {name: value.clone() for name, value in load_file(folder / WEIGHTS).items()}
-    report: Any = peft.set_peft_model_state_dict(backbone.transformer, weights)
+    report: Any = peft.set_peft_model_state_dict(backbone.transformer, weights, _names(backbone)[-1])
     foreign = sorted(set(report.unexpected_keys) - {_PROMPT})
     if foreign:
         raise UserError(f"{folder}: the adapter has {foreign[0]}, which the model below it lacks")
@@ -177,11 +197,19 @@ def _configuration(method: Method, backbone: Backbone) -> Any:
 
 def _routers(backbone: Backbone) -> list[str] | None:
     """Return the layers that are linear ones but give more than a product, as the routers of Llama 4; None for none."""
-    layers = backbone.transformer.named_modules()
-    return [name for name, layer in layers if isinstance(layer, nn.Linear) and type(layer) is not nn.Linear] or None
+    transformer = backbone.transformer if backbone.adapter is None else backbone.transformer.get_base_model()
+    plain = (nn.Linear, QuantisedLinear)
+    layers = ((name, type(layer)) for name, layer in transformer.named_modules())
+    return [name for name, kind in layers if issubclass(kind, nn.Linear) and kind not in plain] or None
+
+
+def _names(backbone: Backbone) -> list[str]:
+    """Return peft's names of the adapters on a backbone, the uppermost last."""
+    return list(backbone.transformer.peft_config)
 
 
 def _add_adapter(backbone: Backbone, configuration: Any) -> None:
+    """Put a fresh adapter onto a backbone, beside the frozen LoRA adapters that are on it."""
     import peft
 
     if configuration.task_type == "SEQ_2_SEQ_LM":
@@ -189,9 +217,27 @@ def _add_adapter(backbone: Backbone, configuration: Any) -> None:
         for name in ("prepare_inputs_for_generation", "_prepare_encoder_decoder_kwargs_for_generation"):
             object.__setattr__(backbone.transformer, name, None)
     try:
-        backbone.transformer = peft.get_peft_model(backbone.transformer, configuration)
+        if backbone.adapter is None:
+            backbone.transformer = peft.get_peft_model(backbone.transformer, configuration)
+        else:
+            _add_beside(backbone, configuration)
     except ValueError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"recipe: method: the model does not take this adapter: {reason}; use lora") from None
     backbone.adapter = _METHODS[configuration.peft_type.value]
     backbone.virtual = getattr(configuration, "num_virtual_tokens", 0)
+
+
+def _add_beside(backbone: Backbone, configuration: Any) -> None:
+    """Put a fresh LoRA adapter beside others, which become fixed weights: without gradients and without dropout."""
+    from peft.tuners.lora import LoraLayer
+
+    earlier = _names(backbone)
+    fresh = f"above_{len(earlier)}"
+    for layer in backbone.transformer.modules():
+        if isinstance(layer, LoraLayer):
+            layer.lora_dropout.update({name: nn.Identity() for name in layer.lora_dropout})
+    backbone.transformer.add_adapter(fresh, configuration)
+    # in this order their products are added
+    backbone.transformer.base_model.set_adapter([*earlier, fresh])
+    backbone.transformer.base_model.set_requires_grad(earlier, requires_grad=False)

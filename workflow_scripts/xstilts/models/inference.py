@@ -1,12 +1,10 @@
 """A model that is computed and no longer trained: its weights in the type in which they are multiplied."""
 
-from collections import Counter
 from typing import TypeVar
 
 import torch
-from torch import nn
 
-from xstilts.models import distributed
+from xstilts.models import distributed, stacks
 from xstilts.models.language_model import LanguageModel
 from xstilts.models.model import Model
 
@@ -28,11 +26,7 @@ def for_inference(model: M, device: torch.device) -> M:
         UserError: if that cannot multiply as the recipe says.
     """
     if model.reduced:
-        modules = list(model.modules())
-        # each of several modules with the same weights may read them otherwise, as embeddings do
-        owners = Counter(id(weight) for module in modules for weight in module.parameters(recurse=False))
-        for layer in (model.backbone if isinstance(model, Model) else model).modules():
-            # the subclasses, such as routers, do more than a product
-            if type(layer) is nn.Linear and owners[id(layer.weight)] == 1:
-                layer.to(torch.bfloat16)
+        part = model.backbone if isinstance(model, Model) else model
+        for layer in stacks.linear_layers(part, model).values():
+            layer.to(torch.bfloat16)
     return distributed.placed(model, device, model.reduced)

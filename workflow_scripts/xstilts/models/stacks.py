@@ -1,5 +1,6 @@
 """The layers of a model, one by one, as they are sharded and compiled."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from torch import nn
@@ -18,6 +19,24 @@ def layers(model: nn.Module) -> Iterator[nn.Module]:
 def has_weights(module: nn.Module) -> bool:
     """Tell whether a module, or one in it, has weights."""
     return next(module.parameters(), None) is not None
+
+
+def linear_layers(part: nn.Module, whole: nn.Module) -> dict[str, nn.Linear]:
+    """Return the linear layers of a part of a model, by name, that do no more than a product with weights of their own.
+
+    Subclasses, such as routers, do more. Each of several modules with the same weights may read them otherwise, as
+    embeddings do.
+
+    Args:
+        part: of the model.
+        whole: the model, of which no other module has the weights.
+    """
+    owners = Counter(id(weight) for module in whole.modules() for weight in module.parameters(recurse=False))
+    return {
+        name: layer
+        for name, layer in part.named_modules()
+        if type(layer) is nn.Linear and owners[id(layer.weight)] == 1
+    }
 
 
 def compile_layers(model: nn.Module) -> None:

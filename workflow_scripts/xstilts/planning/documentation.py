@@ -142,6 +142,8 @@ def _is_used(key: str, recipe: Mapping[str, Any], tasks: Mapping[str, Task]) -> 
         return True
     if path[0] == "method":
         return path[1] in ("name", *METHOD_KEYS[recipe[section]["method"]["name"]])
+    if path[0] == "quantised":
+        return bool(recipe[section]["method"]["name"] == "lora")
     of = path[1] if path[0] == "overrides" else path[0]
     return of not in FORMS and path[0] != "overrides" or parse_reference(of)[0] in {*forms, *tasks}
 

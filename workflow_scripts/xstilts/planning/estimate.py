@@ -18,7 +18,7 @@ from xstilts.errors import UserError
 from xstilts.forms import FORMS
 from xstilts.hardware import Hardware
 from xstilts.model_config import MADE_HERE, text_model
-from xstilts.planning import measured_size, model_size, roofline
+from xstilts.planning import measured_size, model_size, roofline, weight_bytes
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.model_size import CAUSAL, Shape
@@ -26,6 +26,7 @@ from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.roofline import Work
 from xstilts.planning.study import with_pinned
+from xstilts.planning.weight_bytes import bytes_of
 from xstilts.store.files import read_json
 from xstilts.store.sampling import Sampling, TaskShare, examples_of_a_batch, probabilities, total_steps
 from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
@@ -223,21 +224,23 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     frozen = shape.embeddings * spec.optimisation.frozen_embeddings
     shared = shape.parameters - frozen if full else adapter
     trained = fresh + shared
-    beside = adapter + sum(heads)
+    # earlier ones are taken to be as large
+    adapters = len(spec.parents_of(MODEL)) if spec.numerics.unmerged else 1
+    beside = adapters * adapter + sum(heads)
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     searches = isinstance(spec, LearningRatesSpec)
     trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     loaded = bytes_of(spec.numerics.dtype) * shape.parameters + 4.0 * beside
-    # the last parts that are gathered before the first is free again: a layer, and what is in none
-    layer = max(stack.matrices // stack.layers for stack in shape.stacks)
     return Estimate(
         parameters=shape.parameters + beside,
         trained=trained,
         loaded=loaded,
-        weights=loaded + _copies(shape, spec.numerics),
+        weights=weight_bytes.held(shape, spec.numerics, gpus)
+        + 4.0 * beside
+        + weight_bytes.copies(shape, spec.numerics),
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
-        gathered=bytes_of(spec.numerics.dtype) * (shape.parameters - shape.matrices + layer) if gpus > 1 else 0.0,
+        gathered=weight_bytes.gathered(shape, spec.numerics) if gpus > 1 else 0.0,
         activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / gpus),
         disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
@@ -300,7 +303,9 @@ def _work(
     again = int(hardware.recomputes(spec.method.name))
     passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
-    copies = _copies(shape, spec.numerics)
+    casts = weight_bytes.copies(shape, spec.numerics) > 0 or spec.numerics.quantised is not None
+    weights = weight_bytes.traffic(shape, spec.numerics, gpus)
+    adapters = len(spec.parents_of(MODEL)) if spec.numerics.unmerged else 1
     product = bytes_of(spec.numerics.precision)
     tokens, found = 0.0, []
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
@@ -312,10 +317,7 @@ def _work(
         # the batches of a step are computed one after the other
         batches = spec.sampling.tasks_per_step
         passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
-        # a number of a matrix is read for its product, and read and written once more where there is a copy,
-        # where each GPU casts its shard and reads the gathered whole
-        weights = gpus * product * shape.matrices + 3 * copies
-        step = roofline.step(shape, spec.method, copies > 0, trained, kept, weights, 2 + again, passes_of_step)
+        step = roofline.step(shape, spec.method, casts, trained, kept, weights, 2 + again, passes_of_step, adapters)
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))
@@ -348,7 +350,9 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     kept = shape.activations(1, length, product, None) * positions
     # each token that is written is a pass of its own
     passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
-    work = roofline.forward(shape, kept, product * shape.matrices, passes)
+    # matrices are held in the type of products (``models/inference.py``)
+    read = weight_bytes.traffic(shape, replace(spec.numerics, dtype=spec.numerics.precision))
+    work = roofline.forward(shape, kept, read, passes)
     operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
     # the model's own head is read with it
     head_bytes = 4 if prompting is None else bytes_of(spec.numerics.dtype)
@@ -357,8 +361,9 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
         parameters=shape.parameters + heads,
         trained=0,
         loaded=loaded,
-        # matrices are held in the type of products (``models/inference.py``)
-        weights=loaded - _copies(shape, spec.numerics),
+        weights=weight_bytes.held(shape, spec.numerics)
+        + head_bytes * heads
+        - weight_bytes.copies(shape, spec.numerics),
         gradients=0.0,
         optimiser=0.0,
         gathered=0.0,
@@ -381,16 +386,6 @@ def _adapter(method: Method, shape: Shape) -> int:
     if method.name == "lora":
         return shape.lora(method.rank or 0, method.modules or "all-linear")
     return shape.virtual(method.name, method.prompt_length or 0)
-
-
-def bytes_of(dtype: str) -> int:
-    """Return the bytes of a number."""
-    return 2 if dtype == "bfloat16" else 4
-
-
-def _copies(shape: Shape, numerics: Numerics) -> float:
-    """Return the bytes of the copies that products of matrices in another type than that of the weights need."""
-    return 2.0 * shape.matrices if numerics.precision == "bfloat16" and numerics.dtype == "float32" else 0.0
 
 
 def _predicted_share(size: DataSize, shape: Shape) -> float:

@@ -106,7 +106,7 @@ class EvaluationPlanner:
             trained_on=trained_on,
             decoding=recipes.decoding(settings, task),
             scoring=task.scoring,
-            numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"]),
+            numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"], len(chain) - 1),
         )
         return self.nodes.add(label, spec)
 
@@ -163,11 +163,12 @@ class EvaluationPlanner:
         settings = recipes.settings(recipe["target" if form.trained else "bitext"], name, task)
         tokens = self.data.tokens(prepared, base, task.form, recipes.lengths(settings, task.form))
         pooling = Pooling(head=target.trained_on[-1]) if form.trained else recipes.pooling(settings)
+        chain = self.training.chain(checkpoint)
         embeddings = EmbeddingsSpec(
-            **self.nodes.frame("embeddings", {**self.training.chain(checkpoint), TOKENS: tokens}),
+            **self.nodes.frame("embeddings", {**chain, TOKENS: tokens}),
             form=task.form,
             pooling=pooling,
-            numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"]),
+            numerics=self.training.numerics(recipe["target"], arm.model, recipe["attention"], len(chain) - 1),
         )
         parents = {EMBEDDINGS: self.nodes.add(label, embeddings), PREPARED: prepared}
         retrieval = RetrievalSpec(

@@ -8,6 +8,7 @@ from xstilts.errors import counted
 from xstilts.planning import estimate
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
+from xstilts.planning.weight_bytes import bytes_of
 from xstilts.store.specs.models import MergedSpec, TrainingSpec
 
 
@@ -35,7 +36,7 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path) -> MergeS
     spec = node.spec
     assert isinstance(spec, MergedSpec)
     shape = estimate.shape_of(node, plan, registry, results, spec.numerics)
-    stored = float(estimate.bytes_of(spec.numerics.dtype) * shape.parameters)
+    stored = float(bytes_of(spec.numerics.dtype) * shape.parameters)
     added = 4.0 * shape.parameters
     members = [plan.nodes[member].spec for member in spec.members]
     # an adapter is added to weights in float32

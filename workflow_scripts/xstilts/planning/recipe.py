@@ -14,10 +14,12 @@ from xstilts.references import parse_reference
 from xstilts.store.specs.evaluation import Pooling, Prompting
 from xstilts.store.specs.models import EarlyStopping, Numerics
 
+# what becomes of an earlier LoRA adapter; specs say it in how a model is computed, for predictions have to know it, too
+EARLIER_ADAPTER = "earlier_adapter"
 # settings of each fine-tuning method, and the methods whose adapter cannot be merged into the weights
 METHOD_KEYS = {
     "full": (),
-    "lora": ("rank", "alpha", "dropout", "modules"),
+    "lora": ("rank", "alpha", "dropout", "modules", EARLIER_ADAPTER),
     "prompt": ("prompt_length",),
     "prefix": ("prompt_length",),
 }
@@ -65,22 +67,63 @@ def early_stopping(recipe: Mapping[str, Any], phase: str, settings: Mapping[str,
 
 
 def method(phase: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fine-tuning method and its own settings."""
+    """Return the fine-tuning method and its own settings, as specs have them."""
     chosen = phase["method"]
-    return {"name": chosen["name"], **{key: chosen[key] for key in METHOD_KEYS[chosen["name"]]}}
+    keys = [key for key in METHOD_KEYS[chosen["name"]] if key != EARLIER_ADAPTER]
+    return {"name": chosen["name"], **{key: chosen[key] for key in keys}}
 
 
 def check_phases(recipe: Mapping[str, Any], location: str) -> None:
-    """Refuse a method of the target phase that cannot follow that of the intermediate phase.
+    """Refuse a method of the target phase that cannot follow that of the intermediate phase, and weights in 4 bits.
 
     Raises:
-        UserError: if the adapter of the intermediate phase is neither merged into the weights nor trained further.
+        UserError: if the adapter of the intermediate phase is neither merged into the weights nor trained further, or
+            weights are quantised where they cannot be.
     """
+    for phase in ("intermediate", "target"):
+        check_quantised(recipe[phase], f"{location}.{phase}")
+    _check_quantised_phases(recipe["intermediate"], recipe["target"], location)
     before, after = method(recipe["intermediate"]), method(recipe["target"])
     if before["name"] in UNMERGED and before != after:
         raise UserError(
             f"{location}.target.method: a {before['name']} of the intermediate phase can only be trained further; give"
             f" the target phase the same method, {before}"
+        )
+
+
+def check_quantised(phase: Mapping[str, Any], location: str) -> None:
+    """Refuse quantised weights in a phase that trains them, or multiplies in another type than bfloat16.
+
+    Raises:
+        UserError: naming the key.
+    """
+    if phase["quantised"] is None:
+        return
+    name, precision = phase["method"]["name"], phase["precision"]
+    if name != "lora":
+        raise UserError(
+            f"{location}.quantised: {phase['quantised']} holds weights that stay as they are, below a LoRA adapter, and"
+            f" `method` is {name}; set `method: {{name: lora}}`, or leave the key out"
+        )
+    if precision != "bfloat16":
+        raise UserError(
+            f"{location}.quantised: weights in {phase['quantised']} are multiplied in bfloat16, and `precision` is"
+            f" {precision}; set `precision: bfloat16`, or leave the key out"
+        )
+
+
+def _check_quantised_phases(before: Mapping[str, Any], after: Mapping[str, Any], location: str) -> None:
+    """Refuse to merge an adapter into quantised weights, and to put it onto others than it was trained on."""
+    if after["quantised"] is not None and after["method"][EARLIER_ADAPTER] == "merged":
+        raise UserError(
+            f"{location}.target.method.{EARLIER_ADAPTER}: found 'merged', but nothing can be merged into weights in"
+            f" {after['quantised']}; set `{EARLIER_ADAPTER}: unmerged`"
+        )
+    if before["method"]["name"] == "lora" and before["quantised"] != after["quantised"]:
+        found, needed = (phase["quantised"] or "null" for phase in (after, before))
+        raise UserError(
+            f"{location}.target.quantised: found {found}, but in the intermediate phase, whose adapter stands on the"
+            f" same weights, it is {needed}; give both phases the same"
         )
 
 
@@ -124,11 +167,25 @@ def numerics_of_prompts(recipe: Mapping[str, Any], submodel: str | None) -> Nume
     return Numerics(submodel=submodel, dtype=precision, precision=precision)
 
 
-def numerics(phase: Mapping[str, Any], submodel: str | None, attention: str | None) -> Numerics:
-    """Return how a model is computed: the submodel, the dtype of its weights and of matrix products, and attention."""
-    reduced = phase["precision"] == "bfloat16" and phase["method"]["name"] != "full"
-    dtype = "bfloat16" if reduced else "float32"
-    return Numerics(submodel=submodel, dtype=dtype, precision=phase["precision"], attention=attention)
+def numerics(phase: Mapping[str, Any], submodel: str | None, attention: str | None, adapters: int = 1) -> Numerics:
+    """Return how a model is computed.
+
+    Args:
+        phase: the recipe's phase.
+        submodel: the part of an encoder-decoder model that is used; None for the whole.
+        attention: the recipe's.
+        adapters: how many stand above the weights, that of a training included: of one nothing is merged.
+    """
+    method = phase["method"]
+    reduced = phase["precision"] == "bfloat16" and method["name"] != "full"
+    return Numerics(
+        submodel=submodel,
+        dtype="bfloat16" if reduced else "float32",
+        precision=phase["precision"],
+        attention=attention,
+        unmerged=adapters > 1 and method["name"] == "lora" and method[EARLIER_ADAPTER] == "unmerged",
+        quantised=phase["quantised"],
+    )
 
 
 def pooling(bitext: Mapping[str, Any]) -> Pooling:

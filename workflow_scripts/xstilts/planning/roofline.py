@@ -55,21 +55,30 @@ def seconds(work: Sequence[Work], gpu_type: GpuType, precision: str, gpus: int) 
 
 
 def step(
-    shape: Shape, method: Method, copies: bool, trained: int, kept: float, weights: float, passes: int, batches: int
+    shape: Shape,
+    method: Method,
+    copies: bool,
+    trained: int,
+    kept: float,
+    weights: float,
+    passes: int,
+    batches: int,
+    adapters: int = 1,
 ) -> Work:
     """Return the traffic and the launches of a training step; its operations are not counted here.
 
     Args:
         shape: of the model.
         method: what is trained.
-        copies: whether weights have copies in the type of products.
+        copies: whether weights have copies in the type of products, or are made again in it.
         trained: numbers that are trained.
         kept: bytes that the step's whole batch keeps for the backward pass, if no layer is computed again.
         weights: bytes of the weights in products, and of making copies of them, on all GPUs together.
         passes: forward and backward passes: 2, or 3 where layers are computed again.
         batches: micro-batches of the step on each GPU.
+        adapters: of a method with matrices of low rank, how many stand beside the weights.
     """
-    forward = _launches(shape, copies, method.modules or "all-linear" if method.name == "lora" else ())
+    forward = _launches(shape, copies, method.modules or "all-linear" if method.name == "lora" else (), adapters)
     return Work(
         operations=0.0,
         traffic=_UPDATE * trained + _TRAFFIC * passes * kept + passes * batches * weights,
@@ -85,10 +94,10 @@ def forward(shape: Shape, kept: float, weights: float, batches: float) -> Work:
     return Work(0.0, _TRAFFIC * kept + batches * weights, batches * _launches(shape, copies=False, low_rank=()))
 
 
-def _launches(shape: Shape, copies: bool, low_rank: str | Sequence[str]) -> int:
-    """Return the kernels of a forward pass, with matrices of low rank beside some of the linear layers."""
+def _launches(shape: Shape, copies: bool, low_rank: str | Sequence[str], adapters: int = 1) -> int:
+    """Return the kernels of a forward pass, with matrices of low rank of adapters beside some of the linear layers."""
     each = _LINEAR_WITH_COPIES if copies else _LINEAR
     return sum(
-        stack.layers * (_LAYER + each * len(stack.linears) + _LOW_RANK * len(stack.chosen(low_rank)))
+        stack.layers * (_LAYER + each * len(stack.linears) + adapters * _LOW_RANK * len(stack.chosen(low_rank)))
         for stack in shape.stacks
     )

@@ -16,7 +16,7 @@ from xstilts.planning.study import Limits, Study
 from xstilts.planning.tasks import Task
 from xstilts.references import in_language
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs.base import BASE, LEARNING_RATE, MEMBER, MODEL, PREPARED, TOKENIZER, TOKENS, role
+from xstilts.store.specs.base import BASE, LEARNING_RATE, MEMBER, MODEL, PREPARED, TOKENIZER, TOKENS, is_kind, role
 from xstilts.store.specs.data import Content
 from xstilts.store.specs.models import (
     EarlyStopping,
@@ -167,12 +167,17 @@ class TrainingPlanner:
                 f"mixtures.{arm.mixture}: merges weights, and the intermediate phase of recipe {arm.recipe} trains a"
                 f" {method} beside them; give the recipe `full` or `lora`, or {arm.model} other mixtures"
             )
+        if phase["quantised"] is not None:
+            raise UserError(
+                f"mixtures.{arm.mixture}: merges weights, and those of the intermediate phase of recipe {arm.recipe}"
+                f" are in {phase['quantised']}; leave `quantised` out there, or give {arm.model} other mixtures"
+            )
         members = {
             role(MEMBER, number): self.intermediate(replace(arm, mixture=name), mixture, base)
             for number, (name, mixture) in enumerate(merge.members.items())
         }
         frame = self._frame("merged", base, members)
-        numerics = self.numerics(phase, arm.model, recipe["attention"])
+        numerics = self.numerics(phase, arm.model, recipe["attention"], 1)
         return self.nodes.add(arm.name(), MergedSpec(**frame, merging=merge.merging, numerics=numerics))
 
     def target(self, arm: Arm, stages: Sequence[str], start: Node, base: Node) -> Node:
@@ -264,9 +269,9 @@ class TrainingPlanner:
             chain |= {role(MODEL, level): self.nodes.by_id[name] for level, name in enumerate(below, 1)}
         return chain
 
-    def numerics(self, phase: Mapping[str, Any], model: str, attention: str | None) -> Numerics:
-        """Return how a model is computed by a phase of a recipe with some attention."""
-        return recipes.numerics(phase, self.registry.models[model]["submodel"], attention)
+    def numerics(self, phase: Mapping[str, Any], model: str, attention: str | None, adapters: int) -> Numerics:
+        """Return how a model is computed by a phase of a recipe; attention and adapters as in ``recipe.numerics``."""
+        return recipes.numerics(phase, self.registry.models[model]["submodel"], attention, adapters)
 
     def _pretrained(self, name: str, entry: Mapping[str, Any]) -> Node:
         """Return the node of a model that is pretrained here, on the text of several languages as one task.
@@ -285,6 +290,7 @@ class TrainingPlanner:
                 f"models: {name}: pretrained.phase.keep: found {phase['keep']!r}, but pretraining always keeps its last"
                 " step; leave the key out"
             )
+        recipes.check_quantised(phase, f"models: {name}: pretrained.phase")
         task, limits = self.data.task(text["task"]), Limits(text["rows"], text["dev_rows"], None)
         rows = self.data.in_languages(task, text["languages"], limits)
         frame = self.nodes.frame("tokenizers", {PREPARED: rows})
@@ -333,6 +339,8 @@ class TrainingPlanner:
     ) -> T:
         """Return the spec of a training; ``more`` are the fields of its kind alone."""
         rate = training.settings["learning_rate"]
+        # the last of the chain is no adapter, and this training adds one
+        adapters = sum(is_kind(parent, MODEL) for parent in frame["parents"])
         return kind(
             **frame,
             tasks=training.tasks,
@@ -340,7 +348,7 @@ class TrainingPlanner:
             learning_rate=None if isinstance(rate, list) else rate,
             optimisation=recipes.optimisation(training.settings),
             method=Method(**recipes.method(training.phase)),
-            numerics=self.numerics(training.phase, model, training.attention),
+            numerics=self.numerics(training.phase, model, training.attention, adapters),
             early_stopping=training.early_stopping,
             warm_start_head=training.warm_start_head,
             seed=seed,

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from xstilts.errors import UserError
 
 FILE = "provenance.json"
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "numpy", "snakemake")
+_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "numpy", "snakemake", "bitsandbytes")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from xstilts.data.sampler import Schedule
 from xstilts.errors import TerminatedError, UserError
 from xstilts.evaluation import prediction
 from xstilts.hardware import Hardware
-from xstilts.models import adapters, architecture, distributed, stacks
+from xstilts.models import adapters, architecture, distributed, quantisation, stacks
 from xstilts.models.model import Model, base_of, load_head, load_model, make_head, save_model, tensors
 from xstilts.store import lineage, manifest
 from xstilts.store.files import digest
@@ -278,7 +278,7 @@ def _start(run: Run) -> Model:
     # a process converts its shards alone; but adapters are merged, and fresh ones drawn, in the type of the training
     as_stored = run.group.size > 1 and len(run.folders) == 1 and not spec.method.is_adapter
     backbone = adapters.load(run.folders, spec.numerics, as_stored)
-    adapters.inject(backbone, spec.method, spec.seed)
+    adapters.inject(backbone, spec.method, spec.seed, spec.numerics.unmerged)
     heads = {task.task: make_head(task, backbone, spec.seed, run.base) for task in run.tasks}
     model = Model(backbone, heads, spec.numerics.precision)
     if spec.warm_start_head is not None:
@@ -310,7 +310,7 @@ def _placed(run: Run, model: Model) -> Model:
 def _count(model: Model) -> dict[str, int]:
     """Return the number of parameters, and how many of them were trained."""
     return {
-        "all": sum(parameter.numel() for parameter in model.parameters()),
+        "all": quantisation.parameters(model),
         "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
     }
 

@@ -155,8 +155,8 @@ def operations_per_token(model: nn.Module) -> float:
     total = 0.0
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            weight = module.weight
-            total += weight.numel() * (6 if weight.requires_grad else 4)
+            # weights in 4 bits are fewer elements than numbers
+            total += module.in_features * module.out_features * (6 if module.weight.requires_grad else 4)
     return total
 
 

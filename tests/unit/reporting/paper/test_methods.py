@@ -94,6 +94,28 @@ def test_attention_both_ways(tmp_path):
     assert "Positions see" not in said(tmp_path, **study)
 
 
+def test_unmerged_adapters(tmp_path):
+    method = {"name": "lora", "earlier_adapter": "unmerged"}
+    study = {"targets": {"xnli": None}, "languages": ["de"], "mixtures": {"none": None, "qqp": None}}
+    recipes = {name: {"intermediate": {"method": method}, "target": {"method": method}} for name in ("beside", "into")}
+    recipes["into"]["target"]["method"] = {"name": "lora"}
+    sentence = "LoRA adapters of earlier trainings stay beside the weights, frozen, in "
+    assert f"{sentence}`multilingual-e5-small` by `beside`." in said(tmp_path, recipes=recipes, **study)
+    assert sentence not in said(tmp_path, recipes=recipes, **{**study, "mixtures": {"none": None}})
+
+
+def test_quantised_weights(tmp_path):
+    method = {"name": "lora", "earlier_adapter": "unmerged"}
+    phase = {"method": method, "precision": "bfloat16", "quantised": "nf4"}
+    study = {"targets": {"xnli": None}, "languages": ["de"], "models": ["qwen3-4b-base"]}
+    text = said(tmp_path, recipes={"qlora": {"intermediate": phase, "target": phase}}, **study)
+    assert (
+        "Linear layers below the adapters have weights in 4-bit NormalFloat with double quantisation"
+        " [@dettmers2023qlora], in `qwen3-4b-base` by `qlora`." in text
+    )
+    assert "NormalFloat" not in said(tmp_path, **study)
+
+
 def test_targets_with_and_without_training(tmp_path):
     text = said(tmp_path, mixtures=["none", "mnli"], targets={"xnli": None, "tatoeba": None}, languages=["de"])
     assert "then on the training data of each target that is trained (the target phase)" in text

@@ -215,7 +215,7 @@ def _training(trainings: Trainings, works: Works) -> list[Sentence]:
         )
     ]
     said += [_method(method_name, trainings, works) for method_name in _once(one.spec.method.name for one in phases)]
-    said += _numerics(phases)
+    said += _numerics(phases, works)
     said += _best_step(phases)
     if trainings.best_rates:
         rates = _values(trainings.best_rates.values())
@@ -264,7 +264,7 @@ def _method(name: str, trainings: Trainings, works: Works) -> Sentence:
     )
 
 
-def _numerics(phases: Sequence[Training]) -> list[Sentence]:
+def _numerics(phases: Sequence[Training], works: Works) -> list[Sentence]:
     numerics = dict.fromkeys((one.spec.numerics.dtype, one.spec.numerics.precision) for one in phases)
     said: list[Sentence] = [
         (
@@ -277,6 +277,14 @@ def _numerics(phases: Sequence[Training]) -> list[Sentence]:
     if both_ways:
         names = listed([(name,) for name in both_ways])
         said.append(("Positions see all others, and the vector of a text is their mean, in ", *names, "."))
+    unmerged = _once(f"`{one.model}` by `{one.recipe}`" for one in phases if one.spec.numerics.unmerged)
+    if unmerged:
+        names = listed([(name,) for name in unmerged])
+        said.append(("LoRA adapters of earlier trainings stay beside the weights, frozen, in ", *names, "."))
+    quantised = _once(f"`{one.model}` by `{one.recipe}`" for one in phases if one.spec.numerics.quantised is not None)
+    if quantised:
+        head = "Linear layers below the adapters have weights in 4-bit NormalFloat with double quantisation"
+        said.append((head, works.cite("qlora"), ", in ", *listed([(name,) for name in quantised]), "."))
     frozen = {one.spec.optimisation.frozen_embeddings for one in phases}
     return [*said, *([("Token embeddings are frozen.",)] if frozen == {True} else [])]
 

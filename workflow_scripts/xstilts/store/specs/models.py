@@ -59,12 +59,17 @@ class Numerics:
         dtype: that of the weights, ``float32`` or ``bfloat16``.
         precision: in which dtype matrices are multiplied.
         attention: ``bidirectional`` for a decoder whose positions see all others; None for the model's own attention.
+        unmerged: whether all LoRA adapters stay beside the pretrained weights; else those below another one become part
+            of these.
+        quantised: ``nf4`` for linear layers in 4-bit NormalFloat, over which adapters are trained; None for none.
     """
 
     submodel: str | None
     dtype: str
     precision: str
     attention: str | None = None
+    unmerged: bool = False
+    quantised: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
