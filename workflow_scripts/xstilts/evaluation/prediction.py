@@ -96,6 +96,7 @@ def evaluate(model: Model, task: EvaluatedSpec, split: Split, device: torch.devi
     model.eval()
     predictions = predict(model, task, split, device)
     model.train(was_training)
+    distributed.keep_shards_alone(model)
     gold = gold_answers(form, split, task.labels)
     languages = [row["language"] for row in split.rows]
     columns = scoring.columns_of(form, predictions, gold, task.scoring, languages)
