@@ -17,7 +17,7 @@ from xstilts.training import learning_rates, loop, memory
 from tests.builders.models import METHODS
 from tests.builders.plans import named, node_of, plan_study, write_manifest
 from tests.builders.processes import together
-from tests.builders.training import STUDY
+from tests.builders.training import STUDY, KilledError, killed_at
 from tests.builders.training import run as train
 
 
@@ -180,6 +180,31 @@ def test_all_rates_share_one_frozen_base(trained, tmp_path, monkeypatch, small_d
     first, *others = started
     assert len(others) == 9
     assert all(value.equal(other[name]) for other in others for name, value in first.items())
+
+
+def test_a_killed_search_with_an_adapter_ends_as_one_that_was_not(trained, tmp_path, monkeypatch):
+    """The rate in the midst of which it was goes on from its checkpoint, and the next one starts from fresh weights."""
+    plan, results = trained
+    spec = replace(node_of(plan, "learning_rates", "tiny.grid.udpos").spec, method=METHODS["lora"])
+    spec = replace(spec, learning_rates=(1e-3, 1e-2))
+    fit, states = loop.fit, []
+    monkeypatch.setattr(learning_rates, "fit", lambda *given: states.append(fit(*given)) or states[-1])
+
+    def search(name):
+        (tmp_path / name).mkdir(exist_ok=True)
+        run = loop.prepare(spec, results, tmp_path / name, Hardware(checkpoint_seconds=0), Group())
+        return learning_rates.search(replace(run, results=tmp_path), spec)
+
+    with monkeypatch.context() as anew:
+        anew.setattr(learning_rates, "_models", reads_anew)
+        whole = search("whole")
+    with monkeypatch.context() as until, pytest.raises(KilledError):
+        killed_at(until, 5)
+        search("killed")
+    assert list(tmp_path.glob("killed/rate-0.001/checkpoint-*"))
+    assert search("killed") == whole
+    losses = [state["losses"] for state in states]
+    assert len(losses) == 4 and losses[:2] == losses[2:] and losses[0] != losses[1]
 
 
 @pytest.mark.parametrize("stops", [True, False])
