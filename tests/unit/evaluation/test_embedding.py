@@ -11,7 +11,7 @@ from xstilts.models.backbone import load_backbone
 from xstilts.models.model import Model, tensors, without_heads
 from xstilts.store.specs.evaluation import Pooling
 
-from tests.builders.models import CPU, MODELS, submodel_of
+from tests.builders.models import CPU, MODELS, fresh, submodel_of
 from tests.builders.plans import make, node_of, plan_study, results_of
 from tests.builders.projects import STUDY
 
@@ -54,6 +54,25 @@ def test_vectors_are_of_the_layers_and_positions_that_are_asked_for(families, fa
                 close = {"rtol": 1e-4, "atol": 1e-5}
                 np.testing.assert_allclose(found["mean"][layer, sequence], text.mean(0), **close)
                 np.testing.assert_allclose(found["cls"][layer, sequence], text[0 if masked else -1], **close)
+
+
+@pytest.mark.parametrize("pooler", ["mean", "cls"])
+def test_vectors_for_which_memory_lacks_at_once_are_made_in_halves(families, family_splits, little_memory, pooler):
+    """Those of layers, and those of a dual encoder."""
+    tokens = family_splits["llama", "retrieval"].tokens
+    model = fresh(families, "llama", "retrieval", "full").eval()
+
+    def found():
+        layers = embedding.pooled_vectors(model, tokens, [0, 2], pooler, CPU)
+        return layers, embedding.head_vectors(model, "task", tokens, CPU)
+
+    whole, seen = found(), little_memory(60)
+    for one, other in zip(whole, found(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert not all(had_memory for _, had_memory in seen)
+    little_memory(1)
+    with pytest.raises(UserError, match=r"^vectors of texts: 1 instance of \d+ tokens in all, with padding: CUDA"):
+        embedding.pooled_vectors(model, tokens, [0, 2], pooler, CPU)
 
 
 def test_a_node_has_the_vectors_that_its_recipe_asks_for(tmp_path):

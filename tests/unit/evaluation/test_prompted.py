@@ -133,6 +133,30 @@ def test_linear_layers_are_held_in_bfloat16_with_the_same_answers(families, tmp_
     assert answers() == before
 
 
+@pytest.mark.parametrize(("name", "positions"), [("qwen", 100), ("mt5", 50)])
+def test_prompts_for_which_memory_lacks_at_once_are_answered_in_halves(
+    families, tmp_path, little_memory, name, positions
+):
+    model = load_language_model(families[name], numerics())
+    _, chosen = split_of("classification", families[name], tmp_path / "chosen.parquet")
+    tokenizer, written = split_of("span", families[name], tmp_path / "written.parquet")
+    spec = spec_of("span", max_answer_tokens=WRITTEN)
+
+    def answers():
+        likelihoods = prediction.outputs(model, "", prompting, chosen.tokens, CPU)
+        return np.asarray(likelihoods), prompted.written(model, spec, tokenizer, written, CPU)
+
+    (before, texts), seen = answers(), little_memory(positions)
+    after, same = answers()
+    np.testing.assert_allclose(after, before, rtol=1e-4)
+    assert same == texts and [had_memory for _, had_memory in seen].count(False) >= 2
+    little_memory(1)
+    with pytest.raises(UserError, match=r"^prompts, classification: 1 instance of \d+ tokens in all, with padding: "):
+        prompted.chosen(model, spec_of("classification"), chosen, CPU)
+    with pytest.raises(UserError, match=r"^prompts, span: 1 instance of \d+ tokens in all, with padding: "):
+        prompted.written(model, spec, tokenizer, written, CPU)
+
+
 def test_a_gpu_without_bfloat16_refuses_a_prompted_model(families, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla V100")

@@ -101,8 +101,23 @@ def test_too_long_a_prompt_is_cut_at_its_start(families):
     ids = cut.arrays["ids"][: cut.arrays["starts"][1]]
     longer = whole.arrays["ids"][: whole.arrays["starts"][1]]
     assert len(ids) == 12 and ids[0] == tokenizer.prefix[0] and np.array_equal(ids[1:], longer[-11:])
+    assert whole.arrays["cut"].tolist() == [0] and cut.arrays["cut"].tolist() == [1]
     with pytest.raises(ValueError, match="an answer has .* tokens"):
         encoded(families["llama"], "classification", CLASSES, [row], max_length=2)
+
+
+@pytest.mark.parametrize("name", ["llama", "mt5"])
+def test_prompts_that_are_cut_are_marked(families, name):
+    """A row's, if that of one of its answers is."""
+    rows = [{"text_a": text, "text_b": None, "label": 0} for text in ("a cat", "a cat sees the dog", "a")]
+    prompt = Prompt(context="{text_a}", answer=" {answer}", words=["the", "the dog near", "a"])
+    _, tokens = encoded(families[name], "classification", prompt, rows)
+    assert not tokens.arrays["cut"].any()
+    # an encoder reads no answer
+    read = tokens.arrays["decoder"] == 0 if name == "mt5" else np.ones_like(tokens.arrays["ids"], dtype=bool)
+    longest = np.add.reduceat(read, tokens.arrays["starts"][:-1]).max()
+    _, tokens = encoded(families[name], "classification", prompt, rows, max_length=longest - 1)
+    assert tokens.arrays["cut"].tolist() == [0, 1, 0]
 
 
 def test_a_decoder_keeps_room_for_what_it_writes(families):

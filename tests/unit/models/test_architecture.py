@@ -310,8 +310,13 @@ def test_index_of_a_model_that_cannot_be_used_is_not_written(folders, tmp_path, 
     assert not (folder / "model.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["activation_checkpointing_enable", "gradient_checkpointing_enable"])
-def test_layers_are_computed_again_by_whichever_name_transformers_has(name):
-    called = []
-    architecture.recompute_layers(SimpleNamespace(**{name: lambda: called.append(name)}))
-    assert called == [name]
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("kind", ["activation", "gradient"])
+def test_layers_are_computed_again_or_not_by_whichever_name_transformers_has(kind, again):
+    name, called = f"{kind}_checkpointing_{'enable' if again else 'disable'}", []
+    for now in (again, not again):
+        layer = SimpleNamespace(gradient_checkpointing=now)
+        model = SimpleNamespace(modules=lambda layer=layer: [layer], **{name: lambda: called.append(name)})
+        architecture.recompute_layers(model, again)
+        # nothing is asked of a model that is so already
+        assert called == [name] * (now != again)

@@ -66,6 +66,21 @@ def test_what_is_stated_stays(scale):
     assert planned(scale, LARGE, h100, gpus=2).cost.gpus == 2
 
 
+def test_a_prediction_has_fewer_tokens_at_once_where_memory_is_small(scale):
+    """Halves, down to one row; what config.yaml states of trainings is not of it, and no path moves."""
+    whole = planned(scale, XXL + ".xnli", None, stage="predictions", max_tokens_per_device=64).cost
+    assert whole == planned(scale, XXL + ".xnli", GPU_TYPES["h100"], stage="predictions").cost
+    # nine tenths of a GPU's memory are free
+    small = replace(GPU_TYPES["h100"], memory=(whole.weights + 0.3 * whole.activations) / 0.9e9)
+    found = planned(scale, XXL + ".xnli", small, stage="predictions", max_tokens_per_device=64)
+    assert found.fits and found.hardware == Hardware(max_tokens_per_device=16384 // 4) and found.stated
+    assert found.cost.activations == whole.activations / 4 and found.cost.operations == whole.operations
+    least = replace(small, memory=(whole.weights + 1e6) / 0.9e9)
+    one = planned(scale, XXL + ".xnli", least, stage="predictions")
+    # a text of at most 256 tokens
+    assert not one.fits and one.hardware == Hardware(max_tokens_per_device=256) and one.cost.gpus == 1
+
+
 def test_a_model_without_a_place_is_named(scale):
     """Its weights are more than the GPUs of a node have, or, in prediction, than one has."""
     tiny = replace(GPU_TYPES["l40s"], memory=2)

@@ -28,7 +28,7 @@ def test_a_line_of_metrics_ends_where_the_model_is_evaluated_or_saved(trained, t
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
     (tmp_path / "one").mkdir()
     prepared = loop.prepare(spec, trained[1], tmp_path / "one", Hardware(checkpoint_seconds=0), Group())
-    _, state = loop.fit(replace(prepared, results=tmp_path), 1e-3, prepared.workplace)
+    state = loop.fit(replace(prepared, results=tmp_path), loop.start(prepared), 1e-3, prepared.workplace)
     (path,) = metrics.files_of(tmp_path, "targets/one")
     lines = metrics.read(path)
     assert [line.step for line in lines] == [*range(1, lines[-1].step + 1)]

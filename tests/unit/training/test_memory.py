@@ -26,7 +26,7 @@ def start(trained, place, method="full", **hardware):
     spec = node_of(trained[0], "intermediate", f"tiny.{method}.four.s1").spec
     (place / "work").mkdir(parents=True)
     prepared = loop.prepare(spec, trained[1], place / "work", Hardware(**hardware), Group())
-    model = loop._start(prepared)
+    model = loop.start(prepared)
     batches = Batches(
         prepared.schedule, prepared.tasks, prepared.data, [1.0] * 4, 1, Group(), prepared.hardware, ahead=True
     )

@@ -14,12 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from xstilts.commands import TEMPORARY_FAILURE
+from xstilts.evaluation import prediction
 from xstilts.hardware import Hardware
 from xstilts.models import distributed
 from xstilts.models.distributed import Group
 from xstilts.store import manifest
 from xstilts.store.manifest import path_of
-from xstilts.training import loop
+from xstilts.training import loop, shards
 
 from tests.builders.divided import Divided
 from tests.builders.models import METHODS, MODELS, NO_HEAD, NO_PREFIX, TRAINED
@@ -85,6 +86,21 @@ def test_two_processes_equal_one(two_processes, tmp_path, stage, name):
         assert max(float((one[key] - other[key]).abs().max()) for key in one) < 2e-3
 
 
+def test_what_is_saved_after_an_evaluation_is_still_a_shard(trained, tmp_path):
+    """Of weights that are in no layer, too, as the head: a checkpoint has them as they were before."""
+    spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
+
+    def evaluate(group):
+        prepared = loop.prepare(spec, trained[1], tmp_path, Hardware(), group)
+        model = loop.start(prepared)
+        before = {name: distributed.local(weight).shape for name, weight in shards.trained(model).items()}
+        prediction.evaluate(model, prepared.tasks[0], prepared.data[0]["dev"], prepared.device)
+        after = {name: distributed.local(weight).shape for name, weight in shards.trained(model).items()}
+        assert any(name.startswith("heads.") for name in after) and before == after
+
+    together(2, evaluate)
+
+
 def test_no_process_has_a_converted_copy_of_the_whole(trained, tmp_path):
     """Of weights in bfloat16 that are trained in float32 each converts its shards; they do what one process does."""
     spec = node_of(trained[0], "targets", "tiny.full.none.s1.mnli").spec
@@ -99,7 +115,7 @@ def test_no_process_has_a_converted_copy_of_the_whole(trained, tmp_path):
     (tmp_path / "out").mkdir()
 
     def train(group):
-        shard, start, held = distributed.shard, loop._start, []
+        shard, start, held = distributed.shard, loop.start, []
 
         def note(model, *others):
             held.append(dict(model.backbone.named_parameters()))
@@ -116,7 +132,7 @@ def test_no_process_has_a_converted_copy_of_the_whole(trained, tmp_path):
             assert sum(value.numel() for value in own) < 0.55 * whole
             return model
 
-        loop._start = note_started
+        loop.start = note_started
         loop.train(loop.prepare(spec, trained[1], tmp_path / "work", Hardware(), group), trained[1], tmp_path / "out")
 
     together(2, train)

@@ -81,7 +81,7 @@ def test_the_loss_of_a_step_of_several_tasks_by_hand(trained, tmp_path):
     prepared = loop.prepare(spec, trained[1], tmp_path, Hardware(), Group())
     # labels of MNLI, choices of CommonsenseQA, the vocabulary, and positions of SQuAD's windows by their mean
     positions = 1 + float(np.mean([(begins != -1).sum() for begins in windows(prepared.data[1]["train"].tokens)]))
-    model = loop._start(prepared).eval()
+    model = loop.start(prepared).eval()
     vocabulary = len(model.backbone.transformer.get_input_embeddings().weight)
     logs = [math.log(number) for number in (3, positions, 5, vocabulary)]
     factors = loss_scale.factors(prepared.tasks, prepared.data, spec.sampling, model)

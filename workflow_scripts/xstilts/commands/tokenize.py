@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
             split = name.removesuffix(".parquet")
             with _refusing(prepared):
                 arrays = encode(_rows(results, prepared, name))
+            cut = arrays.pop(prompting.CUT, None)
             (made.scratch / split).mkdir()
             tokens.save(arrays, made.scratch / split)
             # what the tokens of this split depend on, whatever other splits there are
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
                 tokens=len(arrays["ids"]),
                 digest=digest([file.sha256, *beside]),
                 longest=max(np.diff(arrays["starts"]).tolist(), default=0),
+                cut=None if cut is None else int(cut.sum()),
             )
         made.results = TokensResults(pad=tokenizer.pad, segment_end=tokenizer.segment_end, splits=splits)
 

@@ -34,23 +34,36 @@ def layer_number(pooling: Pooling, depth: int) -> int:
 def pooled_vectors(
     model: Model, tokens: Tokens, layers: Sequence[int], pooler: str, device: torch.device
 ) -> np.ndarray:
-    """Return layers pooled as ``Pooling.pooler`` says; float32 of shape (layers, sequences, width)."""
-    result = np.empty((len(layers), len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
-    for instances in prediction.batches(tokens):
+    """Return layers pooled as ``Pooling.pooler`` says; float32 of shape (layers, sequences, width).
+
+    Raises:
+        UserError: as ``prediction.in_batches``.
+    """
+
+    def compute(instances: np.ndarray) -> list[np.ndarray]:
         inputs = tensors(tokens.inputs(instances), device)
-        mask = inputs["mask"]
-        states = model.layers(inputs)
-        for place, layer in enumerate(layers):
-            pooled = model.backbone.pooled(states[layer], mask) if pooler == CLS else mean_vectors(states[layer], mask)
-            result[place, tokens.sequences(instances)] = pooled.float().cpu().numpy()
+        states, pool = model.layers(inputs), model.backbone.pooled if pooler == CLS else mean_vectors
+        return [pool(states[layer], inputs["mask"]).float().cpu().numpy() for layer in layers]
+
+    result = np.empty((len(layers), len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
+    for instances, vectors in prediction.in_batches(compute, tokens, "vectors of texts"):
+        result[:, tokens.sequences(instances)] = vectors
     return result
 
 
 @torch.inference_mode()
 def head_vectors(model: Model, task: str, tokens: Tokens, device: torch.device) -> np.ndarray:
-    """Return the vectors of a dual encoder that was trained on a task; float32 of shape (sequences, width)."""
-    result = np.empty((len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
-    for instances in prediction.batches(tokens):
+    """Return the vectors of a dual encoder that was trained on a task; float32 of shape (sequences, width).
+
+    Raises:
+        UserError: as ``prediction.in_batches``.
+    """
+
+    def compute(instances: np.ndarray) -> np.ndarray:
         vectors = model(task, tensors(tokens.inputs(instances), device), len(instances))
-        result[tokens.sequences(instances)] = vectors.float().cpu().numpy()
+        return vectors.float().cpu().numpy()
+
+    result = np.empty((len(tokens.sequence_lengths), model.backbone.width), dtype=np.float32)
+    for instances, found in prediction.in_batches(compute, tokens, task):
+        result[tokens.sequences(instances)] = found
     return result

@@ -21,7 +21,7 @@ from xstilts.models import distributed
 from xstilts.models.inference import for_inference
 from xstilts.models.model import Model, for_predictions, load_model, without_heads
 from xstilts.store import lineage, manifest, node
-from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults
+from xstilts.store.manifest import EvaluatedSplit, EvaluationResults, PreparedResults, TokensResults
 from xstilts.store.specs.base import MODEL, PREPARED, TOKENS
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import EvaluatedSpec, HeadSpec
@@ -48,6 +48,7 @@ def make_predictions(
     fingerprint, runs = lineage.fingerprint(spec, results), lineage.runs(results, spec.parents[MODEL])
     splits = dataset.splits(results, spec.parents[TOKENS])
     prepared = manifest.of_node(results / spec.parents[TOKENS]).parents[PREPARED]
+    encoded = manifest.results_of(results, spec.parents[TOKENS], TokensResults).splits
     described = manifest.results_of(results, prepared, PreparedResults).splits
     with node.making(output, spec, ahead=load is not None) as made:
         # the planner puts no rows without labels beside others
@@ -72,6 +73,7 @@ def make_predictions(
                     sample=described[name].sample,
                     digest=split.digest,
                     labelled=described[name].labelled,
+                    cut=encoded[name].cut,
                 )
                 for name, split in splits.items()
             },

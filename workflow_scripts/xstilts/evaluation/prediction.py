@@ -1,7 +1,14 @@
-"""Prediction by a trained model. Instances of similar length share a batch; results are in the order of the rows."""
+"""Prediction by a trained model. Instances of similar length share a batch; results are in the order of the rows.
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+Where memory lacks for a batch, it is computed in halves: the same results, but for what the padding of a smaller batch
+does to how sums are rounded.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -9,16 +16,21 @@ from torch import nn
 
 from xstilts import forms
 from xstilts.data.dataset import Split
+from xstilts.errors import UserError, counted
 from xstilts.forms import scoring
 from xstilts.forms.interface import Arrays, FormModule
 from xstilts.models import distributed
+from xstilts.models.device_memory import Lacked, tried
 from xstilts.models.model import Model, tensors
 from xstilts.store.specs.models import EvaluatedSpec
 from xstilts.tokenization.tokens import Tokens
 
+log = logging.getLogger(__name__)
+
 # tokens in one batch, padding included. It decides memory and time, not results; on a CPU a larger batch has more
 # padding and is no faster.
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
+V = TypeVar("V")
 
 
 def batches(tokens: Tokens) -> list[np.ndarray]:
@@ -38,6 +50,42 @@ def batches(tokens: Tokens) -> list[np.ndarray]:
         result.append(order[start:stop])
         start = stop
     return result
+
+
+def in_batches(compute: Callable[[np.ndarray], V], tokens: Tokens, what: str) -> Iterator[tuple[np.ndarray, V]]:
+    """Yield all instances in batches, the longest first, each with what is computed of it.
+
+    A batch for which memory lacks is computed again in halves, and those that follow are no larger than a half.
+
+    Args:
+        compute: from the numbers of instances to what is kept of them, in main memory.
+        tokens: the instances.
+        what: what is computed, such as the name of a task, for an error.
+
+    Raises:
+        UserError: if memory lacks for one instance. And where processes compute together, for any batch: the others
+            would go on without this one.
+    """
+    waiting, most = batches(tokens)[::-1], math.inf
+    while waiting:
+        instances = waiting.pop()
+        size = int(tokens.lengths[instances].max()) * len(tokens.sequences(instances))
+        if size <= most or len(instances) == 1:
+            found = tried(partial(compute, instances))
+            if not isinstance(found, Lacked):
+                yield instances, found
+                continue
+            if len(instances) == 1 or distributed.has_others():
+                remedy = "use a larger GPU, or a shorter max_length in the recipe"
+                raise UserError(f"{what}: {_counted(instances, size)}: {found.said}; {remedy}")
+            most = size // 2
+            log.warning("%s: %s: %s; from here on in halves", what, _counted(instances, size), found.said)
+        middle = len(instances) // 2
+        waiting += [instances[middle:], instances[:middle]]
+
+
+def _counted(instances: np.ndarray, size: int) -> str:
+    return f"{counted(len(instances), 'instance')} of {counted(size, 'token')} in all, with padding"
 
 
 class Outputs(Protocol):
@@ -60,12 +108,18 @@ def outputs(model: nn.Module, task: str, form: Outputs, tokens: Tokens, device: 
         form: makes batches, and reads outputs.
         tokens: the instances.
         device: where the model is.
+
+    Raises:
+        UserError: as ``in_batches``.
     """
-    kept: list[Any] = [None] * len(tokens)
-    for instances in batches(tokens):
+
+    def compute(instances: np.ndarray) -> list[Any]:
         inputs, targets = (tensors(arrays, device) for arrays in form.batch(tokens, instances, 0))
-        raw = model(task, inputs, len(instances))
-        for instance, value in zip(instances, form.outputs(raw, targets), strict=True):
+        return form.outputs(model(task, inputs, len(instances)), targets)
+
+    kept: list[Any] = [None] * len(tokens)
+    for instances, values in in_batches(compute, tokens, task):
+        for instance, value in zip(instances, values, strict=True):
             kept[instance] = value
     return kept
 
@@ -96,6 +150,7 @@ def evaluate(model: Model, task: EvaluatedSpec, split: Split, device: torch.devi
     model.eval()
     predictions = predict(model, task, split, device)
     model.train(was_training)
+    distributed.keep_shards_alone(model)
     gold = gold_answers(form, split, task.labels)
     languages = [row["language"] for row in split.rows]
     columns = scoring.columns_of(form, predictions, gold, task.scoring, languages)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from xstilts import forms
@@ -51,7 +52,7 @@ def chosen(model: LanguageModel, spec: PredictionsSpec, split: Split, device: to
         device: where the model is.
     """
     assert spec.prompting is not None
-    likelihoods = prediction.outputs(model, "", prompting, split.tokens, device)
+    likelihoods = prediction.outputs(model, f"prompts, {spec.form}", prompting, split.tokens, device)
     best = prompting.choose(split.tokens, likelihoods, spec.prompting.length_normalised)
     return forms.get(spec.form).predict(split.rows, split.tokens, best, spec.labels, spec.decoding)
 
@@ -69,11 +70,14 @@ def written(
         device: where the model is.
     """
     assert spec.prompting is not None and spec.prompting.max_answer_tokens is not None
+    most = spec.prompting.max_answer_tokens
     ends = [*([] if tokenizer.end is None else [tokenizer.end]), *tokenizer.line_ends()]
+
+    def write(instances: np.ndarray) -> list[list[int]]:
+        return model.write(tensors(split.tokens.inputs(instances), device), most, ends, split.tokens.pad)
+
     answers = [""] * len(split.rows)
-    for instances in prediction.batches(split.tokens):
-        inputs = tensors(split.tokens.inputs(instances), device)
-        found = model.write(inputs, spec.prompting.max_answer_tokens, ends, split.tokens.pad)
+    for instances, found in prediction.in_batches(write, split.tokens, f"prompts, {spec.form}"):
         for instance, ids in zip(instances, found, strict=True):
             text = tokenizer.text(ids).partition("\n")[0]
             answers[split.tokens.examples[instance]] = text.strip()

@@ -30,6 +30,8 @@ from xstilts.tokenization.tokens import Tokens, TokensBuilder
 
 # what stands for the answer in a template
 ANSWER = "answer"
+# beside the arrays of tokens, by instance: 1 where a prompt was cut. It is counted, and not kept with them
+CUT = "cut"
 # between two examples of a prompt
 _BETWEEN = "\n\n"
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -94,6 +96,8 @@ def encode(
 ) -> Arrays:
     """Return an instance a row: a sequence for each answer that can be chosen, or one without where it is written.
 
+    Beside the arrays of tokens there is ``CUT``.
+
     Args:
         rows: prepared rows.
         form: the module of their form.
@@ -123,13 +127,15 @@ def encode(
     room = lengths["max_length"] - (0 if apart else lengths.get("max_answer_tokens", 0))
     builder = TokensBuilder()
     for index, count in enumerate(counts):
+        is_cut = False
         for context_ids, answer_ids in (next(pairs) for _ in range(count)):
             if not written and not answer_ids:
                 raise ValueError("an answer has no token of its own behind its context; change `prompt` of the task")
-            ids = _input(tokenizer, context_ids, answer_ids, room, apart)
+            ids, left_out = _input(tokenizer, context_ids, answer_ids, room, apart)
+            is_cut = is_cut or left_out > 0
             flags = [0] * (len(ids) - len(answer_ids)) + [1] * len(answer_ids)
             builder.sequence(ids, {"decoder" if apart else "answer": flags})
-        builder.close(index)
+        builder.close(index, **{CUT: int(is_cut)})
     return {**builder.arrays(), "characters": np.asarray([len(text.strip()) for text in answers], dtype=np.int32)}
 
 
@@ -171,8 +177,8 @@ def _apart(
 
 def _input(
     tokenizer: ModelTokenizer, context: Sequence[int], answer: Sequence[int], room: int, apart: bool
-) -> list[int]:
-    """Return what a model reads, and the answer behind it; too long a context is cut at its start."""
+) -> tuple[list[int], int]:
+    """Return what a model reads with the answer behind it, and how many tokens of the context's start were too many."""
     first, last = tokenizer.prefix, tokenizer.suffix if apart else []
     if not apart and not first and not context:
         if tokenizer.begin is None:
@@ -181,7 +187,8 @@ def _input(
     kept = room - len(first) - len(last) - (0 if apart else len(answer))
     if kept < 0 or len(answer) > room:
         raise ValueError(f"an answer has {len(answer)} tokens, of at most {room}; raise max_length of `prompting`")
-    return [*first, *context[max(0, len(context) - kept) :], *last, *answer]
+    left_out = max(0, len(context) - kept)
+    return [*first, *context[left_out:], *last, *answer], left_out
 
 
 def batch(tokens: Tokens, instances: np.ndarray, key: int) -> tuple[Arrays, Arrays]:

@@ -80,12 +80,19 @@ def attend_both_ways(transformer: Any) -> None:
             layer.is_causal = False
 
 
-def recompute_layers(transformer: Any) -> None:
+def recompute_layers(transformer: Any, again: bool = True) -> None:
     """Have layers computed again in the backward pass, in place of keeping what they gave; changed in place.
 
     transformers 5.17 has the older of the two names alone.
+
+    Args:
+        transformer: the model of transformers, or of peft around it.
+        again: False for a model that keeps what its layers give.
     """
-    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+    if again == any(getattr(module, "gradient_checkpointing", False) for module in transformer.modules()):
+        return
+    action = "enable" if again else "disable"
+    names = (f"activation_checkpointing_{action}", f"gradient_checkpointing_{action}")
     next(getattr(transformer, name) for name in names if hasattr(transformer, name))()
 
 

@@ -107,6 +107,11 @@ def _slow_connections() -> Any:
     return torch.distributed.new_group(backend="gloo", timeout=_SLOW_TIMEOUT)
 
 
+def has_others() -> bool:
+    """Tell whether this process computes together with others (``join``)."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 def lost(error: RuntimeError) -> str | None:
     """Return what an error of a collective says of the other processes; None for any other error.
 
@@ -194,6 +199,18 @@ def shard(model: nn.Module, group: Group, reduced: bool) -> None:
 def _multiplies_no_matrix(module: nn.Module) -> bool:
     """Tell whether a module without modules in it has weights that autocast leaves as they are, as those of norms."""
     return not isinstance(module, nn.Linear) and not any(module.children()) and stacks.has_weights(module)
+
+
+def keep_shards_alone(model: nn.Module) -> None:
+    """Free what FSDP has left whole of a model that was computed without a backward pass: weights that are in no layer.
+
+    Until then they would be read in place of this process's shards, and saved in place of them.
+    """
+    if has_others():
+        from torch.distributed.fsdp import FSDPModule
+
+        if isinstance(model, FSDPModule):
+            model.reshard()
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

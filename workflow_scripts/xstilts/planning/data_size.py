@@ -56,6 +56,11 @@ class DataSize:
     certainty: str
     mask_rate: float
 
+    @property
+    def largest(self) -> int:
+        """Positions of the largest row, all of whose inputs are computed together, each as long as the longest."""
+        return self.inputs * self.longest
+
 
 def training_size(tokens: Node, plan: Plan, registry: Registry, results: Path) -> DataSize:
     """Return the size of a task's training data."""

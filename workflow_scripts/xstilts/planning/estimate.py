@@ -41,8 +41,8 @@ from xstilts.store.specs.models import (
     TrainingSpec,
 )
 
-# positions of a batch in prediction on a GPU (``evaluation/prediction.py``)
-_PREDICTED = 16384
+# positions of a batch in prediction on a GPU that has the memory (``evaluation/prediction.py``)
+PREDICTED = 16384
 # bytes for each score of a language-model head: the score, its float32 copy, and the gradient
 _SCORE = 12
 # bytes that a process needs of the host's memory beside the model: libraries, CUDA, and a batch
@@ -195,7 +195,7 @@ def of_sizes(spec: Spec, sizes: Sizes, hardware: Hardware, gpus: int = 1) -> Est
     if isinstance(spec, TrainingSpec):
         return _training(spec, sizes.shape, sizes.data, hardware, gpus)
     assert isinstance(spec, PredictionsSpec | EmbeddingsSpec)
-    return _prediction(spec, sizes.shape, sizes.data[0])
+    return _prediction(spec, sizes.shape, sizes.data[0], hardware)
 
 
 def largest_batch(spec: TrainingSpec, sizes: Sizes, gpus: int) -> tuple[int, int]:
@@ -228,7 +228,6 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     adapters = len(spec.parents_of(MODEL)) if spec.numerics.unmerged else 1
     beside = adapters * adapter + sum(heads)
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
-    searches = isinstance(spec, LearningRatesSpec)
     trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     loaded = bytes_of(spec.numerics.dtype) * shape.parameters + 4.0 * beside
     return Estimate(
@@ -242,7 +241,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
         optimiser=8.0 * trained,
         gathered=weight_bytes.gathered(shape, spec.numerics) if gpus > 1 else 0.0,
         activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / gpus),
-        disk=0.0 if searches else 4.0 * (shape.parameters + beside if full else trained),
+        disk=0.0 if isinstance(spec, LearningRatesSpec) else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
         work=[each.times(trials) for each in work],
         certainty=max((size.certainty for size in sizes), key=CERTAINTY.index),
@@ -324,7 +323,7 @@ def _work(
     return float(tokens), found
 
 
-def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: DataSize) -> Estimate:
+def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: DataSize, hardware: Hardware) -> Estimate:
     pooling = spec.pooling if isinstance(spec, EmbeddingsSpec) else None
     labels = spec.labels if isinstance(spec, PredictionsSpec) else None
     has_head = pooling is None or pooling.head is not None
@@ -339,17 +338,18 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     states = 0 if has_head else layers + 1
     vectors = (states if pooling is not None and pooling.sweep else 0) + (pooling is not None)
     product = bytes_of(spec.numerics.precision)
-    batch = shape.activations(_PREDICTED, size.longest, product, None) / layers
-    batch += _PREDICTED * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
+    at_once = max(min(hardware.max_tokens_per_device or PREDICTED, PREDICTED), size.largest)
+    batch = shape.activations(at_once, size.longest, product, None) / layers
+    batch += at_once * (4 * states * shape.width + share * shape.vocabulary * _SCORE)
     if written:
         # keys and values of all positions are kept for those behind them
         width = sum(2 * stack.layers * stack.keys for stack in shape.stacks)
-        batch += _PREDICTED * (1 + written / size.tokens) * width * product
+        batch += at_once * (1 + written / size.tokens) * width * product
     products = 2 * (shape.matrices + share * shape.embeddings)
     positions, length = size.rows * (size.tokens + written), size.tokens / size.inputs
     kept = shape.activations(1, length, product, None) * positions
     # each token that is written is a pass of its own
-    passes = math.ceil(size.rows * size.tokens / _PREDICTED) * (1 + written)
+    passes = math.ceil(size.rows * size.tokens / at_once) * (1 + written)
     # matrices are held in the type of products (``models/inference.py``)
     read = weight_bytes.traffic(shape, replace(spec.numerics, dtype=spec.numerics.precision))
     work = roofline.forward(shape, kept, read, passes)

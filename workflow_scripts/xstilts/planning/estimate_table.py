@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xstilts.errors import counted
 from xstilts.planning import memory_plan
-from xstilts.planning.estimate import Estimate
+from xstilts.planning.estimate import PREDICTED, Estimate
 from xstilts.planning.gpu_types import GpuType
 from xstilts.planning.memory_plan import MemoryPlan
 
@@ -65,7 +65,7 @@ def _line(name: str, cells: Sequence[str]) -> str:
 
 def _cells(node: NodeCost, gpu_type: GpuType) -> list[str]:
     cost, hardware = node.cost, node.plan.hardware
-    tokens = str(hardware.max_tokens_per_device or "all") if cost.trained else ""
+    tokens = str(hardware.max_tokens_per_device or "all" * bool(cost.trained))
     again = "yes" if hardware.gradient_checkpointing and cost.trained else ""
     operations = _MARKS[cost.certainty] + _exponent(cost.operations)
     gpus = str(cost.gpus) if node.plan.fits else "none"
@@ -109,9 +109,9 @@ def _explanation(gpu_type: GpuType, models: int, few_shots: int) -> str:
         " training: fewer `languages` or `seeds` make fewer of them."
     )
     paragraphs = (
-        "The memory plan: tokens computed at once (padding included; `all`: whole batches), and whether layers are"
-        f" computed again in the backward pass: the first that fits {gpu_type.memory:.0f} GB, a tenth left free. What"
-        " config.yaml states stays.",
+        "The memory plan: tokens computed at once (padding included; `all`: whole batches; of prediction what is less"
+        f" than {PREDICTED:,}), and whether layers are computed again in the backward pass: the first that fits"
+        f" {gpu_type.memory:.0f} GB, a tenth left free. What config.yaml states stays.",
         "Device, host and disk in GB. Device: of each GPU: weights, with copies where products are in another type,"
         " gradients, Adam's moments, and what is kept for the backward pass (Korthikanti et al. 2022, section 4.1), in"
         " prediction for one layer. Host: what a job asks for. Disk: if every model stays; a training that runs has two"

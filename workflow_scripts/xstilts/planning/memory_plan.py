@@ -2,6 +2,9 @@
 
 The first of these settings that fits is taken: whole batches on one GPU; then what ``Hardware.with_less_memory`` tries,
 on one GPU and on up to those of a node. What config.yaml states stays as it is. A plan is no part of a result.
+
+Predictions and vectors are planned so too, with fewer tokens at once on one GPU. Their jobs are told nothing of it, for
+they come to it by themselves (``evaluation/prediction.py``).
 """
 
 from collections.abc import Iterator
@@ -71,7 +74,8 @@ def of_sizes(
 ) -> MemoryPlan:
     """Return the memory plan of a spec; the arguments are those of ``of_node``, and what ``sizes_of`` found."""
     if gpu_type is None:
-        return MemoryPlan(settings.hardware, estimate.of_sizes(spec, sizes, settings.hardware, gpus or 1), True)
+        hardware = _stated(spec, settings)
+        return MemoryPlan(hardware, estimate.of_sizes(spec, sizes, hardware, gpus or 1), True)
     tried, stated = None, tuple(key for key in _SETTINGS if getattr(settings, key) is not None)
     for number in (2**power for power in range(NODE_GPUS.bit_length())) if gpus is None else (gpus,):
         for hardware in _ladder(spec, sizes, settings, number):
@@ -88,17 +92,22 @@ def of_sizes(
 
 def _ladder(spec: Spec, sizes: Sizes, settings: Settings, gpus: int) -> Iterator[Hardware]:
     """Yield what may be tried on so many GPUs, the fastest first."""
-    hardware: Hardware | None = settings.hardware
-    if not isinstance(spec, TrainingSpec):
-        yield settings.hardware
-        return
-    whole, instance = estimate.largest_batch(spec, sizes, gpus)
-    # what is stated stays
-    may = may_recompute(spec.method.name) and settings.gradient_checkpointing is None
-    least = instance if settings.max_tokens_per_device is None else whole
+    hardware: Hardware | None = _stated(spec, settings)
+    if isinstance(spec, TrainingSpec):
+        whole, instance = estimate.largest_batch(spec, sizes, gpus)
+        # what is stated stays
+        may = may_recompute(spec.method.name) and settings.gradient_checkpointing is None
+        least = instance if settings.max_tokens_per_device is None else whole
+    else:
+        whole, least, may = estimate.PREDICTED, sizes.data[0].largest, False
     while hardware is not None:
         yield hardware
         hardware = hardware.with_less_memory(whole, least, may)
+
+
+def _stated(spec: Spec, settings: Settings) -> Hardware:
+    """Return what config.yaml states of a node's job: it does so of trainings alone."""
+    return settings.hardware if isinstance(spec, TrainingSpec) else Hardware()
 
 
 def fault(name: str, found: MemoryPlan, gpu_type: GpuType) -> str | None:

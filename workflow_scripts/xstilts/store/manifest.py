@@ -88,12 +88,15 @@ class TokensSplit:
         tokens: their number.
         digest: of all that they depend on, whatever other splits there are.
         longest: tokens of the longest sequence; None where an earlier version did not count them.
+        cut: instances whose prompt was too long, and cut; None of what is no prompt, and where an earlier version did
+            not count them.
     """
 
     instances: int
     tokens: int
     digest: str
     longest: int | None = None
+    cut: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,13 +205,17 @@ class LearningRatesResults(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedSplit:
-    """One language: its split, whether that is official, a sample and labelled, and the digest of its tokens."""
+    """One language: its split, whether that is official, a sample and labelled, and the digest of its tokens.
+
+    Of a prompted model ``cut`` is the number of rows whose prompt was cut, as ``TokensSplit`` has it.
+    """
 
     split: str | None = None
     official: bool | None = None
     sample: bool | None = None
     digest: str | None = None
     labelled: bool = True
+    cut: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

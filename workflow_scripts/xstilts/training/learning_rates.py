@@ -3,21 +3,24 @@
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from xstilts.errors import ExplodedError, UserError
+from xstilts.models import architecture, distributed
 from xstilts.models.model import Model
 from xstilts.store import halving
 from xstilts.store.files import digest, write_atomically
 from xstilts.store.manifest import LearningRatesResults, Trial
 from xstilts.store.specs import to_json
 from xstilts.store.specs.models import LearningRatesSpec
-from xstilts.training import checkpoints
+from xstilts.training import checkpoints, shards
 from xstilts.training.dev_scores import dev_scores, macro_score
-from xstilts.training.loop import Run, fit
+from xstilts.training.loop import Run, fit, start
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +40,9 @@ def search(run: Run, spec: LearningRatesSpec) -> LearningRatesResults:
     """
     left = sorted(spec.learning_rates)
     trials: dict[float, Trial] = {}
+    models = _models(run)
     for rung, workplace in _rungs(run, spec):
-        scores = {rate: _score(rung, rate, workplace / f"rate-{rate:g}") for rate in left}
+        scores = {rate: _score(rung, models, rate, workplace / f"rate-{rate:g}") for rate in left}
         steps = None if rung is run else rung.schedule.steps
         trials |= {rate: _trial(rate, score, steps) for rate, score in scores.items()}
         _warn(spec, rung, scores)
@@ -64,19 +68,42 @@ def _rungs(run: Run, spec: LearningRatesSpec) -> list[tuple[Run, Path]]:
     ]
 
 
+def _models(run: Run) -> Iterator[Model]:
+    """Yield the model before the first step, for one training after the other: it is as ``loop.start`` gives it.
+
+    Under an adapter the pretrained weights are frozen, so the model is read once, and then has what was trained set
+    back. With all weights trained it is read anew: a second copy of them would need as much memory again.
+    """
+    while not run.spec.method.is_adapter:
+        yield start(run)
+    model = start(run)
+    trained = shards.trained(model)
+    fresh = {name: distributed.local(weight.detach()).clone() for name, weight in trained.items()}
+    recomputes = run.hardware.recomputes(run.spec.method.name)
+    while True:
+        yield model
+        model.train().zero_grad()
+        with torch.no_grad():
+            for name, weight in trained.items():
+                distributed.local(weight).copy_(fresh[name])
+        # where memory lacked, the training before has had them computed again
+        architecture.recompute_layers(model.backbone.transformer, recomputes)
+
+
 def _trial(rate: float, score: float, steps: int | None) -> Trial:
     return Trial(learning_rate=rate, score=score if math.isfinite(score) else None, steps=steps)
 
 
-def _score(run: Run, rate: float, workplace: Path) -> float:
+def _score(run: Run, models: Iterator[Model], rate: float, workplace: Path) -> float:
     """Return the dev score of a rate; what an earlier run found of it stands in the folder of its training."""
     done = workplace / "score.json"
     identity = digest({"spec": to_json(run.spec), "rate": rate, "fingerprint": run.fingerprint})
     found = run.group.share(_noted(done, identity) if run.group.leads else None)
     if found is None:
         workplace.mkdir(parents=True, exist_ok=True)
+        model = next(models)
         try:
-            found = _dev_score(run, *fit(run, rate, workplace))
+            found = _dev_score(run, model, fit(run, model, rate, workplace))
         except ExplodedError as error:
             # too high a rate is an answer, too
             log.warning("learning rate %g: %s", rate, error)

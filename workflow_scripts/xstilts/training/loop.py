@@ -63,6 +63,10 @@ _START: dict[str, Any] = {
 }
 
 
+# instances of each task, of which a saved model has to give the outputs of the one in memory
+_COMPARED = 16
+
+
 @dataclass(frozen=True)
 class Run:
     """What stays the same while a node is trained.
@@ -161,8 +165,12 @@ def train(run: Run, results: Path, scratch: Path) -> Trained:
         TerminatedError: if the process was asked to end; the run continues from there the next time.
     """
     learning_rate = _learning_rate(run.spec, results)
-    model, state = fit(run, learning_rate, run.workplace)
+    model = start(run)
+    state = fit(run, model, learning_rate, run.workplace)
     stops = run.spec.early_stopping is not None
+    if stops:
+        del model
+        model = _load(run, _best(run.workplace, _best_step(state) or 0))
     dev = dev_scores(run.tasks, run.data, model, run.device)
     stated = TrainingResults(
         run=manifest.Run(
@@ -197,19 +205,19 @@ def _learning_rate(spec: TrainingSpec, results: Path) -> float:
     return manifest.results_of(results, spec.parents[LEARNING_RATE], LearningRatesResults).best
 
 
-def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
-    """Train to the end, or until nothing is gained.
+def fit(run: Run, model: Model, peak: float, workplace: Path) -> dict[str, Any]:
+    """Train a model to the end, or until nothing is gained; the best weights are then in the work directory.
 
     Args:
         run: what is trained.
+        model: as ``start`` gives it; in evaluation mode afterwards.
         peak: the peak learning rate.
         workplace: folder for checkpoints, the work directory or in it.
 
     Returns:
-        The model in evaluation mode, and the state at the end.
+        The state at the end.
     """
     spec, schedule, group = run.spec, run.schedule, run.group
-    model = _start(run)
     optimiser = make_optimiser(model, spec.optimisation)
     identity = digest({"spec": to_json(spec), "peak": peak, "fingerprint": run.fingerprint})
     state = resume(workplace, identity, model, optimiser, group) or copy.deepcopy(_START)
@@ -260,10 +268,8 @@ def fit(run: Run, peak: float, workplace: Path) -> tuple[Model, dict[str, Any]]:
                 break
     if state["since"]:
         _close_losses(state, run.tasks, schedule.steps)
-    if stopping:
-        del model, optimiser, fitting
-        model = _load(run, _best(workplace, _best_step(state) or 0))
-    return model.eval(), state
+    model.eval()
+    return state
 
 
 def _metrics(run: Run, workplace: Path) -> Path | None:
@@ -272,7 +278,7 @@ def _metrics(run: Run, workplace: Path) -> Path | None:
     return path_of(run.results, f"{run.spec.stage}/{run.workplace.name}", part) if run.group.leads else None
 
 
-def _start(run: Run) -> Model:
+def start(run: Run) -> Model:
     """Return the model before the first step, on the device, in training mode."""
     spec = run.spec
     # a process converts its shards alone; but adapters are merged, and fresh ones drawn, in the type of the training
@@ -316,13 +322,14 @@ def _count(model: Model) -> dict[str, int]:
 
 
 def _outputs(run: Run, model: Model) -> list[torch.Tensor]:
-    """Return the outputs of a model for the last batch of each task's dev rows."""
+    """Return the outputs of a model for the shortest of each task's dev rows."""
     found = []
     # what is compared is computed without a compiler: the model is read back without one
     with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
         for task, splits in zip(run.tasks, run.data, strict=True):
             tokens = splits["dev"].tokens
-            instances = prediction.batches(tokens)[-1]
+            # few are enough, and need no more memory than a step
+            instances = prediction.batches(tokens)[-1][-_COMPARED:]
             inputs = tensors(forms.get(task.form).batch(tokens, instances, 0)[0], run.device)
             found.append(model(task.task, inputs, len(instances)))
     return found

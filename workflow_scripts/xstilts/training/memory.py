@@ -9,14 +9,16 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from xstilts.errors import UserError, first_line, reading
+from xstilts.errors import UserError, reading
 from xstilts.hardware import Hardware, may_recompute
 from xstilts.models import architecture, distributed
+from xstilts.models.device_memory import Lacked, tried
 from xstilts.models.model import Model
 from xstilts.store.files import write_atomically
 from xstilts.store.specs.models import TaskSpec
@@ -107,17 +109,16 @@ class Fitting:
         began: list[bool] = []
         with self.optimiser.register_step_pre_hook(lambda *_: began.append(True)):
             while True:
-                try:
-                    return take(of_step)
-                except torch.OutOfMemoryError as error:
-                    lacked = first_line(error)
+                taken = tried(partial(take, of_step))
+                if not isinstance(taken, Lacked):
+                    return taken
                 if began:
-                    raise UserError(f"the optimiser: {lacked}; lower max_tokens_per_device in config.yaml")
+                    raise UserError(f"the optimiser: {taken.said}; lower max_tokens_per_device in config.yaml")
                 # nothing of the step may stay
                 self.optimiser.zero_grad()
                 if record is not None:
                     record.restart()
-                of_step = self._divided_more(of_step, step, lacked)
+                of_step = self._divided_more(of_step, step, taken.said)
 
     def probe(self, tasks: Sequence[TaskSpec], device: torch.device) -> None:
         """Compute the gradients of each task's largest batch, and forget them: what memory lacks shows before any step.
@@ -145,8 +146,6 @@ class Fitting:
 
     def _divided_more(self, of_step: Sequence[Batch], step: int, lacked: str) -> Sequence[Batch]:
         """Return a step's batches as they need less memory, and have all that follow need less."""
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
         batches, (tokens, instance) = self.batches, _largest(of_step)
         before, found = batches.hardware, of_step
         while _largest(found)[0] >= tokens and batches.hardware.gradient_checkpointing == before.gradient_checkpointing:

@@ -1,5 +1,7 @@
 """Where everything comes from: training rows that are test rows are counted."""
 
+import json
+
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
@@ -8,7 +10,7 @@ from xstilts.reporting.report import materials
 from xstilts.reporting.report.page import Inputs
 from xstilts.store.manifest import LearningRatesResults
 
-from tests.builders.plans import make_stages, node_of, plan_study, write_manifest
+from tests.builders.plans import make, make_stages, node_of, plan_study, results_of, write_manifest
 
 STUDY = {
     "description": "x", "source": "tiny", "models": ["tiny"], "recipes": {"r": {"target": {"max_length": 64}}},
@@ -65,6 +67,40 @@ def test_the_wording_of_prompts_and_whose_it_is(tmp_path):
          "xquad_en of lm-evaluation-harness, in English for all languages"],
     ]  # fmt: skip
     assert prompt_table.of_plan(plan_study(tmp_path, STUDY).study_plan) is None
+
+
+def test_prompts_that_were_cut_are_counted(tmp_path):
+    """In tokens and predictions, and in a sentence of the report; an earlier version's record says nothing of it."""
+    lengths = {"short": 40, "long": 500}
+    recipes = {name: {"prompting": {"max_length": most, "max_answer_tokens": 2}} for name, most in lengths.items()}
+    asked = {"models": ["tiny_decoder"], "recipes": recipes, "targets": {"xquad": None}, "languages": ["en", "de"]}
+    made = plan_study(tmp_path, {**STUDY, **asked})
+    plan, found = made.study_plan, {}
+    for name in recipes:
+        node = node_of(made, "predictions", f"tiny_decoder.{name}.none.xquad")
+        make(made, node.id, tmp_path)
+        splits = results_of(tmp_path, node.spec.parents["tokens"]).splits
+        found[name] = {language: split.cut for language, split in splits.items()}
+        assert {language: split.cut for language, split in results_of(tmp_path, node.id).splits.items()} == found[name]
+        assert not list(tmp_path.glob(f"{node.spec.parents['tokens']}/*/cut.npy"))
+    assert found["long"] == {"en": 0, "de": 0} and min(found["short"].values()) > 0
+    (sentence,) = prompt_table.cut(plan, tmp_path)
+    assert f"prompts of {sum(found['short'].values())} rows of xquad (tiny_decoder, short) in 2 languages; " in sentence
+
+    def about() -> str:
+        section = materials.methods(Inputs(plan, tmp_path, tmp_path, pd.DataFrame(), pd.DataFrame()))
+        assert section is not None
+        (grid,) = (table for table in section.values["tables"] if table.id == "prompts")
+        return grid.about
+
+    assert about().endswith(sentence)
+    # as an earlier version left it
+    record = tmp_path / node_of(made, "predictions", "tiny_decoder.short.none.xquad").id / "record.json"
+    stated = json.loads(record.read_text())
+    for split in stated["splits"].values():
+        del split["cut"]
+    record.write_text(json.dumps(stated))
+    assert prompt_table.cut(plan, tmp_path) == [] and "cut" not in about()
 
 
 def test_training_rows_with_the_texts_of_an_evaluation_row(tmp_path):

@@ -27,7 +27,7 @@ from xstilts.store.sampling import LOG_CLASSES
 from xstilts.store.specs.base import Spec
 from xstilts.store.specs.data import Content, DataSpec, EvaluationDataSpec, PreparedSpec
 from xstilts.store.specs.models import IntermediateSpec, ModelSpec
-from xstilts.store.study_plan import NONE, StudyPlan
+from xstilts.store.study_plan import NONE
 
 
 def features(inputs: Inputs) -> Grid | None:
@@ -172,7 +172,7 @@ def _models(inputs: Inputs) -> list[Row]:
 def methods(inputs: Inputs) -> Section | None:
     """Return every setting of the study's recipes, with its origin, and its mixtures."""
     settings = inputs.plan.documentation.settings
-    tables = [_mixtures(inputs), *_prompts(inputs.plan)]
+    tables = [_mixtures(inputs), *_prompts(inputs)]
     if settings:
         tables.insert(0, _settings(settings))
     found = [table for table in tables if table.rows]
@@ -214,12 +214,17 @@ def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _prompts(plan: StudyPlan) -> Iterator[Grid]:
+def _prompts(inputs: Inputs) -> Iterator[Grid]:
     """Yield the table of prompts, where there are any."""
-    if (shown := prompt_table.of_plan(plan)) is not None:
+    if (shown := prompt_table.of_plan(inputs.plan)) is not None:
         header, cells = shown.cells
         rows = [Row(cells=[cell or NOTHING for cell in row], axes={"target": [row[0]]}) for row in cells]
-        about = shown.caption[0].upper() + shown.caption[1:].replace("`", "")
+        about = " ".join(
+            [
+                shown.caption[0].upper() + shown.caption[1:].replace("`", ""),
+                *prompt_table.cut(inputs.plan, inputs.results),
+            ]
+        )
         yield Grid(id="prompts", caption="Prompts", columns=columns(header), rows=rows, about=about)
 
 
