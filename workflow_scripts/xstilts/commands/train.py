@@ -138,6 +138,7 @@ def _launch(arguments: argparse.Namespace) -> None:
     processes = arguments.processes // nodes.number
     devices.claim_gpus(results_of(arguments.output) / "work", processes)
     command = [sys.executable, "-m", "xstilts", *sys.argv[1:]]
-    code = launcher.launch(command, processes, nodes, lambda: node.is_whole(arguments.output.parent, arguments.spec))
+    folder = arguments.output.parent
+    code = launcher.launch(command, processes, nodes, folder.name, lambda: node.is_whole(folder, arguments.spec))
     if code:
         sys.exit(code)
