@@ -99,7 +99,7 @@ def _useful_gpus(spec: Spec, sizes: Sizes, most: int) -> int:
 
     One that cannot be divided is computed by all of them, and does not count.
     """
-    if not isinstance(spec, TrainingSpec):
+    if not isinstance(spec, TrainingSpec) or spec.sampling.steps == 0:
         return 1
     examples = [
         min(examples_of_a_batch(task.batch_size, spec.sampling), int(size.rows))
