@@ -16,6 +16,7 @@ def hardware(stage):
         tokens, again = chosen.max_tokens_per_device, chosen.gradient_checkpointing
         return [
             *(["--processes", str(resources.gpu)] if resources.gpu > 1 else []),
+            *(["--shards", str(chosen.shards)] if chosen.shards else []),
             *(["--max-tokens-per-device", str(tokens)] if tokens else []),
             *(["--gradient-checkpointing"] if again else []),
             *["--checkpoint-seconds", str(settings.checkpoint_seconds)],
@@ -75,7 +76,7 @@ def is_made_ahead(one):
 
 
 def gpus(stage):
-    """Ask for as many GPUs as the model and its training fit on."""
+    """Ask for as many GPUs as the settings give a training, and as it fits on."""
     return lambda wildcards: number_of_gpus(node(stage, wildcards))
 
 

@@ -1,8 +1,10 @@
 """Training steps of a model in one process and in several, on rows of every form, at most a few tokens at once."""
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,9 +36,10 @@ class Divided:
         self._folders, self._splits = folders, splits
 
     def after_steps(self, case: Case, group: Group) -> tuple[list[float], dict[str, torch.Tensor]]:
-        """Return the losses of some steps, and how far trained weights have moved, whole; all processes call it.
+        """Return losses and gradient norms of some steps, and how far trained weights have moved, whole.
 
-        By plain gradient descent: Adam makes a whole step of what is a gradient by rounding alone.
+        All processes call it. It is plain gradient descent: Adam makes a whole step of what is a gradient by rounding
+        alone.
         """
         name, form, method, precision = case
         model = fresh(self._folders, name, form, method, precision).train()
@@ -50,22 +53,24 @@ class Divided:
         batches = Batches(schedule, [task_of(form)], data, [1.0], 1, group, Hardware(_TOKENS), False)
         losses = []
         for of_step in batches.from_step(0):
-            losses += take_step(model, optimiser, [task_of(form)], of_step, _RATE, _OPTIMISATION, group, CPU).losses
+            taken = take_step(model, optimiser, [task_of(form)], of_step, _RATE, _OPTIMISATION, group, CPU)
+            losses += [*taken.losses, taken.gradient_norm]
+        assert group.shards > 1 or len(set(group.all(digest(model)))) == 1
         after = distributed.gather(trained, group)
         return losses, {key: value - before[key] for key, value in after.items()}
 
-    def in_two(self, cases: Sequence[Case], folder: Path) -> None:
-        """Write losses and movements of all cases in one pair of processes."""
+    def in_processes(self, number: int, shards: Mapping[Case, int], folder: Path) -> None:
+        """Write losses and movements of all cases in one group of processes, each with weights in so many shards."""
 
         def run(group: Group) -> None:
-            for case in cases:
-                losses, moved = self.after_steps(case, group)
+            for case, among in shards.items():
+                losses, moved = self.after_steps(case, replace(group, shards=among))
                 if group.leads:
                     path = folder / "-".join(case)
                     path.with_suffix(".json").write_text(json.dumps(losses))
                     save_file(moved, path.with_suffix(".safetensors"))
 
-        together(2, run)
+        together(number, run)
 
     def check(self, case: Case, folder: Path) -> None:
         """Compare a case with what one process does."""
@@ -87,6 +92,14 @@ class Divided:
         split = self._splits[case[:2]]
         shares = divide(split.tokens, _instances(split), 2, _TOKENS)
         return sum(not portion.counts for share in shares for portion in share)
+
+
+def digest(model: torch.nn.Module) -> str:
+    """Return the SHA-256 of what this process holds of a model's weights."""
+    found = hashlib.sha256()
+    for value in model.parameters():
+        found.update(distributed.local(value.detach()).contiguous().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def _instances(split: Split) -> np.ndarray:

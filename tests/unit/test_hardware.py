@@ -29,5 +29,11 @@ def test_less_memory_step_by_step(hardware, arguments, tried):
     assert walk(hardware, *arguments) == tried
 
 
+def test_whole_weights_are_divided_last():
+    assert Hardware(384, True, shards=1).with_less_memory(9000, 384, True) == Hardware(384, True)
+    assert Hardware(384, True, shards=1).with_less_memory(9000, 100, True) == Hardware(192, True, shards=1)
+    assert Hardware(384, True, shards=2).with_less_memory(9000, 384, True) is None
+
+
 def test_other_settings_stay():
     assert Hardware(checkpoint_seconds=5).with_less_memory(9000, 10, True) == Hardware(4500, False, 5)

@@ -97,13 +97,19 @@ def test_a_job_with_gpus_is_on_one_node():
         assert "gpu=" not in body or "nodes=1" in body
 
 
-@pytest.mark.parametrize(("kernels", "added"), [(False, []), (True, ["--reproducible-kernels"])])
-def test_a_training_has_what_the_settings_say(kernels, added):
+@pytest.mark.parametrize(
+    ("kernels", "shards", "first", "last"),
+    [(False, None, [], []), (True, None, [], ["--reproducible-kernels"]),
+     (False, None, ["--processes", "4"], []), (False, 1, ["--processes", "4", "--shards", "1"], [])],
+)  # fmt: skip
+def test_a_training_has_what_the_settings_say(kernels, shards, first, last):
     text = re.search(r"^def hardware\(stage\):\n(?:    .*\n|\n)+", (RULES / "resources.smk").read_text(), re.M)[0]
-    settings = SimpleNamespace(hardware=Hardware(200, True), checkpoint_seconds=60, reproducible_kernels=kernels)
+    settings = SimpleNamespace(
+        hardware=Hardware(200, True, shards=shards), checkpoint_seconds=60, reproducible_kernels=kernels
+    )
     names = {"settings": settings, "node": lambda *_: None, "memory_plan_of": lambda *_: None}
     exec(text, names)
-    options = names["hardware"]("targets")(SimpleNamespace(), SimpleNamespace(gpu=1))
+    options = names["hardware"]("targets")(SimpleNamespace(), SimpleNamespace(gpu=4 if first else 1))
     assert options == [
-        "--max-tokens-per-device", "200", "--gradient-checkpointing", "--checkpoint-seconds", "60", *added,
+        *first, "--max-tokens-per-device", "200", "--gradient-checkpointing", "--checkpoint-seconds", "60", *last,
     ]  # fmt: skip

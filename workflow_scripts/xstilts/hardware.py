@@ -15,11 +15,14 @@ class Hardware:
             accumulated. None for whole batches.
         gradient_checkpointing: whether layers are computed again in the backward pass in place of keeping activations.
         checkpoint_seconds: time between two checkpoints.
+        shards: among how many of several processes the weights are divided, each of which has a GPU; 1 for weights
+            that each has whole, None for all that are on a node. A process alone has them whole.
     """
 
     max_tokens_per_device: int | None = None
     gradient_checkpointing: bool = False
     checkpoint_seconds: float = 600
+    shards: int | None = None
 
     def recomputes(self, method: str) -> bool:
         """Tell whether a training by a fine-tuning method computes layers again in the backward pass.
@@ -33,7 +36,7 @@ class Hardware:
         """Return the settings to try next where memory lacks; None where there are none.
 
         Half of the tokens at once, down to 4,096; then gradient checkpointing; then again half of the tokens, down to
-        one instance.
+        one instance; then a shard of the weights where each process has them whole.
 
         Args:
             tokens: of the largest batch, padding included.
@@ -45,7 +48,9 @@ class Hardware:
         least = max(instance, 1 if again else _FEW)
         if now > least:
             return replace(self, max_tokens_per_device=max(now // 2, least))
-        return None if again else replace(self, gradient_checkpointing=True)
+        if not again:
+            return replace(self, gradient_checkpointing=True)
+        return replace(self, shards=None) if self.shards == 1 else None
 
 
 def may_recompute(method: str) -> bool:

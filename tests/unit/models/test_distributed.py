@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -137,6 +138,26 @@ def test_sums_are_those_of_all_processes():
         assert group.all(f"of {group.rank}") == ["of 0", "of 1"]
 
     assert Group().all("own") == ["own"]
+    together(2, check)
+
+
+def test_gradients_of_whole_weights_are_averaged_in_buckets(monkeypatch):
+    """One that fits no bucket alone; shards have been averaged."""
+    monkeypatch.setattr(distributed, "_BUCKET", 10)
+
+    def check(group):
+        shapes = [(2, 3), (3,), (), (4, 4), (5,)]
+        values = [torch.full(shape, float(number + 10 * group.rank)) for number, shape in enumerate(shapes)]
+        # as those of a matrix that is held transposed
+        values[0] = torch.full((3, 2), values[0][0, 0].item()).T
+        before = [value.clone() for value in values]
+        group.average(values)
+        assert all(torch.equal(value, old) for value, old in zip(values, before, strict=True))
+        replace(group, shards=1).average(values)
+        assert [value.shape for value in values] == [torch.Size(shape) for shape in shapes]
+        assert all(torch.equal(value, torch.full_like(value, number + 5)) for number, value in enumerate(values))
+
+    assert [len(bucket) for bucket in distributed._buckets([torch.ones(n) for n in (6, 3, 1, 16, 5)])] == [3, 1, 1]
     together(2, check)
 
 

@@ -72,7 +72,12 @@ def test_every_gpu_reads_all_weights(scale):
     node = node_of(plan, "intermediate", "xlm-roberta-large.jiant.mnli.s1")
     sizes = estimate.sizes_of(node, plan, known, results)
     one, two = (estimate.of_sizes(node.spec, sizes, Hardware(), gpus).work[0].traffic for gpus in (1, 2))
-    assert two - one == pytest.approx(12_000 * 2 * 2 * 24 * 12 * 1024 * 1024)
+    matrices = 24 * 12 * 1024 * 1024
+    assert two - one == pytest.approx(12_000 * 2 * 2 * matrices)
+    # both cast all of them, update all weights, and average gradients, read and written four times
+    whole = estimate.of_sizes(node.spec, sizes, Hardware(shards=1), 2)
+    more = 12_000 * (2 * 3 * 2 * matrices + (40 + 2 * 4 * 8) * whole.trained)
+    assert whole.work[0].traffic - two == pytest.approx(more)
 
 
 def test_adapter_by_hand(scale):
@@ -190,8 +195,11 @@ def test_memory_of_the_host():
     """Libraries of each process; weights, or what a checkpoint holds: what is trained, and its moments."""
     found = Estimate(0, 0, 2e9, 3e9, 1e9, 2e9, 0, 7e9, 0, 0, (), "measured")
     assert found.host_megabytes == 6_000 + 1_000 + 2_000 and found.memory == 13e9
-    large = replace(found, gpus=2, gathered=1e9)
+    large = replace(found, gpus=2, shards=2, gathered=1e9)
     assert large.host_megabytes == 2 * 6_000 + 3_000 and large.memory == 3e9 + 1e9 + 7e9
+    # whole weights on both, of which one is saved
+    assert replace(found, gpus=2).host_megabytes == large.host_megabytes
+    assert replace(found, gpus=2).memory == found.memory
     adapter = replace(found, loaded=52e9, gradients=1e7, optimiser=2e7)
     assert adapter.host_megabytes == 6_000 + 52_000
 

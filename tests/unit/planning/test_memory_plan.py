@@ -81,6 +81,72 @@ def test_a_prediction_has_fewer_tokens_at_once_where_memory_is_small(scale):
     assert not one.fits and one.hardware == Hardware(max_tokens_per_device=256) and one.cost.gpus == 1
 
 
+def test_a_training_has_the_gpus_that_it_is_given(scale):
+    """Each has all weights where they fit, and a share of them where they do not; a prediction has one."""
+    h100 = GPU_TYPES["h100"]
+    alone, four = (planned(scale, LARGE, h100, gpus_per_training=number) for number in (1, 4))
+    assert alone == planned(scale, LARGE, h100) and alone.cost.shards == alone.cost.gpus == 1
+    assert (four.hardware, four.cost.gpus, four.cost.shards, four.fits) == (Hardware(shards=1), 4, 1, True)
+    assert four.cost.activations == alone.cost.activations / 4 and four.cost.weights == alone.cost.weights
+    assert memory_plan.fault("Large", four, h100) is None
+    # of ten thousand tokens each, in place of forty thousand, as many at once
+    found = planned(scale, XXL, h100, gpus_per_training=4)
+    assert found.hardware == Hardware(max_tokens_per_device=5120, shards=1) and found.cost.gpus == 4
+    small = replace(h100, memory=24)
+    for given, gpus in ((1, 2), (2, 2), (4, 4), (8, 8)):
+        divided = planned(scale, XXL, small, gpus_per_training=given)
+        assert divided.fits and divided.hardware.shards is None
+        assert divided.cost.gpus == divided.cost.shards == gpus
+    predicted = planned(scale, XXL + ".xnli", h100, stage="predictions", gpus_per_training=4)
+    assert predicted.cost.gpus == 1 and predicted.hardware == Hardware()
+
+
+def test_a_job_with_other_gpus_than_the_settings_give(scale):
+    """What is asked of Snakemake by hand: whole weights where they fit, which of an unknown GPU is not known."""
+    assert planned(scale, LARGE, GPU_TYPES["h100"], gpus=2).hardware == Hardware(shards=1)
+    assert planned(scale, XXL, replace(GPU_TYPES["h100"], memory=24), gpus=4).cost.shards == 4
+    assert planned(scale, LARGE, None, gpus=2).hardware == Hardware()
+    given = planned(scale, LARGE, None, gpus_per_training=4)
+    assert (given.hardware, given.cost.gpus) == (Hardware(shards=1), 4)
+    assert planned(scale, LARGE, None, gpus=2, gpus_per_training=4).hardware == Hardware(shards=1)
+
+
+def test_no_gpu_is_given_that_would_have_nothing_to_do(scale):
+    plan, entries, results = scale
+    node = node_of(plan, "intermediate", LARGE)
+    sizes = estimate.sizes_of(node, plan, entries, results)
+    settings = from_config({"results": str(results), "gpus_per_training": 8})
+
+    def gpus(spec=node.spec, sizes=sizes):
+        return memory_plan.of_sizes(spec, sizes, settings, GPU_TYPES["h100"]).cost.gpus
+
+    def batches(*numbers, form="classification"):
+        tasks = [replace(node.spec.tasks[0], batch_size=number, form=form) for number in numbers]
+        return gpus(replace(node.spec, tasks=tasks), replace(sizes, data=sizes.data[:1] * len(tasks)))
+
+    assert gpus() == 8
+    assert [batches(number) for number in (32, 7, 4, 3, 1)] == [8, 4, 4, 2, 1]
+    assert batches(32, 5) == 4
+    # whole in every process
+    assert batches(32, form="retrieval") == 1
+    mixed = replace(node.spec, sampling=replace(node.spec.sampling, tasks_per_step=16))
+    assert gpus(mixed) == 2
+    few = [replace(size, rows=3) for size in sizes.data]
+    assert gpus(sizes=replace(sizes, data=few)) == 2
+    # random weights
+    assert gpus(replace(node.spec, sampling=replace(node.spec.sampling, steps=0))) == 1
+
+
+@pytest.mark.parametrize("number", [0, 3, 16, "4"])
+def test_other_numbers_of_gpus_are_refused(number):
+    with pytest.raises(
+        UserError, match=r"^config\.yaml: gpus_per_training: must be one of 1, 2, 4, 8, found "
+    ) as error:
+        from_config({"gpus_per_training": number})
+    assert "\n" not in str(error.value)
+    assert from_config({"gpus_per_training": memory_plan.NODE_GPUS}).gpus_per_training == 8
+
+
 def test_a_model_without_a_place_is_named(scale):
     """Its weights are more than the GPUs of a node have, or, in prediction, than one has."""
     tiny = replace(GPU_TYPES["l40s"], memory=2)

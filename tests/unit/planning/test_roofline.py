@@ -13,7 +13,7 @@ SHAPES = {name: entry["shape"] for name, entry in registry.load().models.items()
 
 def launches(name, method, copies, passes):
     shape = model_size.read(SHAPES[name])
-    return roofline.step(shape, method, copies, 0, 0.0, 0.0, passes, 1).launches
+    return roofline.step(shape, method, copies, 0, 1, 0.0, 0.0, passes, 1).launches
 
 
 def test_launches_are_about_those_that_were_counted():
@@ -35,7 +35,7 @@ def test_time_is_that_of_the_scarcest():
 def test_bytes_of_a_step():
     shape = model_size.read(SHAPES["tiny"])
     full = Method(name="full")
-    once = roofline.step(shape, full, False, 100, 1000.0, 10.0, 2, 1)
+    once = roofline.step(shape, full, False, 100, 1, 1000.0, 10.0, 2, 1)
     assert once.traffic == 40 * 100 + 2 * 2 * 1000 + 2 * 10
-    divided = roofline.step(shape, full, False, 100, 1000.0, 10.0, 2, 3)
+    divided = roofline.step(shape, full, False, 100, 1, 1000.0, 10.0, 2, 3)
     assert divided.traffic == once.traffic + 2 * 2 * 10 and divided.launches == 3 * once.launches

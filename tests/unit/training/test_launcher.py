@@ -13,7 +13,7 @@ from xstilts.errors import TerminatedError, UserError
 from xstilts.training import launcher
 from xstilts.training.launcher import LEFT_ALONE, Nodes, first_of, launch, nodes
 
-ALONE = Nodes()
+ALONE, NAME = Nodes(), "node-0123456789ab"
 GIVEN = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_NODEID", "SLURM_NNODES", "SLURM_JOB_NODELIST")
 # what a process is: its folder is the argument, where it says that it is there
 PROCESS = "import os, pathlib, signal, sys, time\nrank = os.environ['RANK']\nfolder = pathlib.Path(sys.argv[1])\n{}\n"
@@ -45,7 +45,7 @@ def begun(folder: Path, number: int) -> list[int]:
 
 
 def start(folder: Path, code: str, here: Nodes = ALONE, number: int = 2) -> int:
-    return launch(command(folder, code), number, here, lambda: False)
+    return launch(command(folder, code), number, here, NAME, lambda: False)
 
 
 def in_a_launcher(action) -> int:
@@ -177,7 +177,7 @@ def test_a_node_waits_for_the_first_one_as_long_as_there_is_something_to_do(monk
     """The first one waits for a lock, perhaps, and then finds the node made."""
     looks = iter([False, True])
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    assert launch(["false"], 2, Nodes(2, 1), lambda: next(looks)) == 0
+    assert launch(["false"], 2, Nodes(2, 1), NAME, lambda: next(looks)) == 0
 
 
 def test_a_node_that_waits_can_be_asked_to_end(monkeypatch):
@@ -186,13 +186,13 @@ def test_a_node_that_waits_can_be_asked_to_end(monkeypatch):
         return False
 
     with pytest.raises(TerminatedError, match="before the processes of all nodes began"):
-        launch(["false"], 2, Nodes(2, 1), look)
+        launch(["false"], 2, Nodes(2, 1), NAME, look)
 
 
 def test_nodes_that_do_not_come(monkeypatch):
     monkeypatch.setattr(launcher, "_PATIENCE", 0)
     with pytest.raises(UserError, match="--nodes 3: 1 began within 0 minutes; start the command on every node"):
-        launch(["false"], 2, Nodes(3), lambda: False)
+        launch(["false"], 2, Nodes(3), NAME, lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,26 @@ def test_first_of_slurms_list(listed, first):
 def test_what_is_no_port_is_refused(monkeypatch, port, index):
     monkeypatch.setenv("MASTER_PORT", port)
     with pytest.raises(UserError, match=f"^MASTER_PORT={port}: no port; give one from 1 to 65535"):
-        launch(["false"], 2, Nodes(2, index), lambda: False)
+        launch(["false"], 2, Nodes(2, index), NAME, lambda: False)
+
+
+def test_nodes_meet_where_no_other_training_does(monkeypatch):
+    """Known to all of them before they meet: by what is trained and, of Slurm's jobs, by the job."""
+    asked = []
+
+    def connect(address, **_):
+        asked.append(address[1])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    for name, job in (("a", None), ("a", None), ("b", None), ("a", "7"), ("a", "8")):
+        if job is not None:
+            monkeypatch.setenv("SLURM_JOB_ID", job)
+        looks = iter([False, True])
+        launch(["false"], 2, Nodes(2, 1), name, lambda looks=looks: next(looks))
+    assert asked[0] == asked[1] and len(set(asked)) == 4
+    assert all(20_000 <= port < 32_000 for port in asked)
 
 
 def test_a_port_that_is_taken_is_named(monkeypatch):
@@ -216,7 +235,7 @@ def test_a_port_that_is_taken_is_named(monkeypatch):
         port = taken.getsockname()[1]
         monkeypatch.setenv("MASTER_PORT", str(port))
         with pytest.raises(UserError, match=f"^port {port}, where .*: Address already in use; set MASTER_PORT to a"):
-            launch(["false"], 2, Nodes(2), lambda: False)
+            launch(["false"], 2, Nodes(2), NAME, lambda: False)
 
 
 def test_a_name_that_no_host_has_is_refused(monkeypatch):
@@ -225,7 +244,7 @@ def test_a_name_that_no_host_has_is_refused(monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(UserError, match="^MASTER_ADDR: no host is named gpu7; give"):
-        launch(["false"], 2, Nodes(2, 1, "gpu7"), lambda: False)
+        launch(["false"], 2, Nodes(2, 1, "gpu7"), NAME, lambda: False)
 
 
 def test_it_is_said_what_a_node_waits_for(monkeypatch, caplog):
@@ -237,7 +256,7 @@ def test_it_is_said_what_a_node_waits_for(monkeypatch, caplog):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     looks = iter([False, False, True])
     with caplog.at_level("INFO"):
-        assert launch(["false"], 2, Nodes(2, 1), lambda: next(looks)) == 0
+        assert launch(["false"], 2, Nodes(2, 1), NAME, lambda: next(looks)) == 0
     assert caplog.messages == [f"waiting for the first node, localhost, at port {port} (Connection refused)"] * 2
 
 

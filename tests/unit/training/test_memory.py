@@ -102,6 +102,24 @@ def test_several_processes_leave_it_to_the_next_run(trained, tmp_path, small_dev
     assert found.max_tokens_per_device == noted(tmp_path)["max_tokens_per_device"] is not None
 
 
+def test_whole_weights_that_lack_memory_are_divided_by_the_next_run(trained, tmp_path, small_device, few):
+    """And by all that follow, whatever number of shards the settings say; but not where one GPU had too little."""
+    model, optimiser, batches, prepared = start(
+        trained, tmp_path, max_tokens_per_device=1, gradient_checkpointing=True, shards=1
+    )
+    small_device(1, again=1)
+    with pytest.raises(
+        UserError, match=r"with max_tokens_per_device 1 and gradient_checkpointing and sharded weights$"
+    ):
+        take_first(model, optimiser, batches, prepared, Group(0, 2))
+    for _ in range(2):
+        assert memory.resumed(prepared.workplace, Hardware(shards=1), Group()) == Hardware(1, True)
+    assert memory.resumed(prepared.workplace, Hardware(shards=4), Group()).shards == 4
+    (tmp_path / "alone").mkdir()
+    memory.resumed(tmp_path / "alone", Hardware(), Group())
+    assert memory.resumed(tmp_path / "alone", Hardware(shards=1), Group()).shards == 1
+
+
 def test_a_weight_that_was_changed_is_not_changed_again(trained, tmp_path):
     model, optimiser, batches, prepared = start(trained, tmp_path)
 

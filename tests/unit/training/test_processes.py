@@ -22,57 +22,73 @@ from xstilts.store import manifest
 from xstilts.store.manifest import path_of
 from xstilts.training import loop, shards
 
-from tests.builders.divided import Divided
+from tests.builders.divided import Divided, digest
 from tests.builders.models import METHODS, MODELS, NO_HEAD, NO_PREFIX, TRAINED
 from tests.builders.nodes import restate
 from tests.builders.plans import node_of, spec_text
 from tests.builders.processes import together
 from tests.builders.training import ENVIRONMENT, RUNS, run, without_dropout
 
-# every family, form, method and precision at least once
-FEW = [
+# every family, form, method and precision at least once: with weights in two shards, or whole in both processes
+SHARDED, WHOLE = [
     ("mt5", "classification", "prompt", "bfloat16"), ("xlm-r", "mlm", "full", "bfloat16"),
-    ("bert", "tagging", "lora", "float32"), ("modernbert", "span", "full", "float32"),
-    ("modernbert", "mlm", "lora", "bfloat16"), ("mt5", "mlm", "full", "float32"),
-    ("mt5", "multiple_choice", "prefix", "float32"), ("mt5-encoder", "retrieval", "lora", "float32"),
-    ("llama", "mlm", "prefix", "float32"), ("llama", "span", "prompt", "bfloat16"),
+    ("modernbert", "span", "full", "float32"), ("modernbert", "mlm", "lora", "bfloat16"),
+    ("mt5", "multiple_choice", "prefix", "float32"), ("llama", "mlm", "prefix", "float32"),
     ("qwen", "classification", "lora", "bfloat16"), ("gemma", "tagging", "prefix", "bfloat16"),
+], [
+    ("mt5", "mlm", "full", "float32"), ("bert", "tagging", "lora", "float32"),
+    ("mt5-encoder", "retrieval", "lora", "float32"), ("llama", "span", "prompt", "bfloat16"),
 ]  # fmt: skip
+FEW = {**dict.fromkeys(SHARDED, 2), **dict.fromkeys(WHOLE, 1)}
 ALL = [
     (name, form, method, precision)
     for name, form, method, precision in product(MODELS, TRAINED, METHODS, ("float32", "bfloat16"))
     if not (name in NO_PREFIX and method == "prefix") and not (name in NO_HEAD and form == "mlm")
 ]
-DIVIDED = [*RUNS, *(("intermediate", f"tiny.full.{name}.s1") for name in ("retrieval", "mixed"))]
+MIXED = ("intermediate", "tiny.full.mixed.s1")
+# with the number of shards of the weights
+DIVIDED = [(*each, 2) for each in [*RUNS, ("intermediate", "tiny.full.retrieval.s1"), MIXED]]
+DIVIDED += [(*each, 1) for each in [*RUNS[:2], MIXED]]
 
 
 @pytest.fixture(scope="module")
 def two_processes(trained, tmp_path_factory):
     """Results without dropout, and a folder with what two processes made of each run, sixty tokens at once."""
     folder = tmp_path_factory.mktemp("two")
-    specs = [node_of(trained[0], *each).spec for each in DIVIDED]
+    specs = [node_of(trained[0], stage, name).spec for stage, name, _ in DIVIDED]
     trained = without_dropout(trained, specs[0], folder / "results")
 
     def train(group):
-        for spec, (_, name) in zip(specs, DIVIDED, strict=True):
-            scratch, workplace = folder / name / "out", folder / name / "work"
+        save, digests = loop.save_model, []
+
+        def note(model, scratch, group):
+            digests.append(digest(model) if group.shards == 1 else None)
+            save(model, scratch, group)
+
+        loop.save_model = note
+        for spec, (_, name, number) in zip(specs, DIVIDED, strict=True):
+            scratch, workplace = (folder / f"{name}-{number}" / place for place in ("out", "work"))
             if group.leads:
                 scratch.mkdir(parents=True)
                 workplace.mkdir()
             group.wait()
             hardware = Hardware(checkpoint_seconds=0, max_tokens_per_device=60)
-            loop.train(loop.prepare(spec, trained[1], workplace, hardware, group), trained[1], scratch)
+            divided = loop.prepare(spec, trained[1], workplace, hardware, replace(group, shards=number))
+            loop.train(divided, trained[1], scratch)
+        # whole weights are the same in both, bit for bit
+        first, second = group.all(digests)
+        assert first == second and first[-1] is not None
 
     together(2, train)
     return trained, folder
 
 
-@pytest.mark.parametrize(("stage", "name"), DIVIDED)
-def test_two_processes_equal_one(two_processes, tmp_path, stage, name):
+@pytest.mark.parametrize(("stage", "name", "shards"), DIVIDED)
+def test_two_processes_equal_one(two_processes, tmp_path, stage, name, shards):
     """Over gloo, at dropout 0: the losses up to 1e-5, and the weights of the end up to what Adam makes of rounding."""
     trained, folder = two_processes
     _, alone = run(trained, node_of(trained[0], stage, name).spec, tmp_path / "alone")
-    divided = {path.name: path for path in (folder / name / "out").iterdir()}
+    divided = {path.name: path for path in (folder / f"{name}-{shards}" / "out").iterdir()}
     assert divided.keys() == alone.keys()
     first, second = json.loads(alone["history.json"]), json.loads(divided["history.json"].read_text())
     for before, after in zip(first["losses"], second["losses"], strict=True):
@@ -154,7 +170,7 @@ def divided(families, family_splits):
 def few(divided, tmp_path_factory):
     """What two processes make of a few cases."""
     folder = tmp_path_factory.mktemp("few")
-    divided.in_two(FEW, folder)
+    divided.in_processes(2, FEW, folder)
     return folder
 
 
@@ -165,18 +181,30 @@ def test_two_processes_equal_one_for_every_family(divided, few, case):
     assert divided.uncounted(case) > 0 or case[1] in ("span", "multiple_choice", "retrieval")
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", MODELS)
-def test_two_processes_equal_one_for_every_form_method_and_precision(divided, tmp_path, name):
-    """In a pair of processes for each family."""
-    cases, failed = [case for case in ALL if case[0] == name], []
-    divided.in_two(cases, tmp_path)
+def check_all(divided, processes, cases, shards, folder):
+    """Compare all cases with what one process does, and say which differ."""
+    failed = []
+    divided.in_processes(processes, dict.fromkeys(cases, shards), folder)
     for case in cases:
         try:
-            divided.check(case, tmp_path)
+            divided.check(case, folder)
         except AssertionError as error:
             failed.append(f"{'-'.join(case)}: {error}")
     assert not failed, "\n".join(failed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize("name", MODELS)
+def test_two_processes_equal_one_for_every_form_method_and_precision(divided, tmp_path, name, shards):
+    """In a pair of processes for each family."""
+    check_all(divided, 2, [case for case in ALL if case[0] == name], shards, tmp_path)
+
+
+@pytest.mark.long
+def test_two_nodes_with_a_replica_each_equal_one_process(divided, tmp_path):
+    """Of two processes: each has a shard of its node's copy."""
+    check_all(divided, 4, list(FEW), 2, tmp_path)
 
 
 def test_processes_stop_by_the_scores_of_the_first_one(trained, tmp_path):
@@ -225,20 +253,23 @@ def test_command_with_two_processes(two_processes, tmp_path):
     assert not list(output.parent.parent.glob(".*"))
 
 
-def test_command_that_is_asked_to_end_and_then_loses_a_process(two_processes):
+@pytest.mark.parametrize("shards", [1, 2])
+def test_command_that_is_asked_to_end_and_then_loses_a_process(two_processes, shards):
     """Asked to end, all save and end with 75; the same command goes on; one that is killed ends all, in one line."""
     trained, _ = two_processes
     spec = node_of(trained[0], "intermediate", "tiny.full.retrieval.s1").spec
     spec = replace(spec, sampling=replace(spec.sampling, steps=50_000))
-    output = trained[1] / "intermediate/long/manifest.json"
-    work = trained[1] / "work/intermediate/long"
-    process = started(spec, output, "--checkpoint-seconds", "0")
+    output = trained[1] / f"intermediate/long-{shards}/manifest.json"
+    work = trained[1] / f"work/intermediate/long-{shards}"
+    options = ("--checkpoint-seconds", "0", "--shards", str(shards))
+    process = started(spec, output, *options)
     after_a_checkpoint(process, work)
     process.send_signal(signal.SIGTERM)
     errors = process.communicate()[1]
     assert process.returncode == TEMPORARY_FAILURE, errors
     (saved,) = re.findall(r"interrupted; saved at step (\d+), from which the next run continues", errors)
-    process = started(spec, output, "--checkpoint-seconds", "0")
+    assert len(list(next(work.glob("checkpoint-*")).glob("*.safetensors"))) == 2 * shards
+    process = started(spec, output, *options)
     after_a_checkpoint(process, work, int(saved))
     ranks = psutil.Process(process.pid).children()
     assert len(ranks) == 2

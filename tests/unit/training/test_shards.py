@@ -1,6 +1,7 @@
 """Weights and moments in one file of each process; they are read again by as many processes, or by another number."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -135,6 +136,52 @@ def test_other_numbers_of_processes_go_on_with_the_files_of_one_and_two(of_two, 
             assert not group.leads or same(found, expected(6))
 
     together(3, go_on)
+
+
+def test_whole_weights_are_written_once_and_read_by_all(of_two, tmp_path):
+    """By two processes that have them whole, from one such file and from two shards; and by two that have shards."""
+
+    def save_and_go_on(group):
+        whole_group = replace(group, shards=1)
+        model, optimiser = started(whole_group, 1)
+        steps(model, optimiser, 4)
+        with Writer(tmp_path, RUN, 600, whole_group) as writer:
+            writer.save(model, optimiser, {"step": 4}, [])
+        (path,) = checkpoints(tmp_path)
+        assert {file.name for file in path.iterdir()} == {
+            "model.safetensors", "optimiser.safetensors", "state.json"
+        }  # fmt: skip
+        for work, readers in ((tmp_path, whole_group), (of_two, whole_group), (tmp_path, group)):
+            model, optimiser = started(readers, 2)
+            assert resume(work, RUN, model, optimiser, readers) == {"step": 4}
+            steps(model, optimiser, 2)
+            found = whole(model, readers)
+            assert not group.leads or same(found, expected(6))
+
+    together(2, save_and_go_on)
+
+
+def test_of_several_nodes_the_first_one_writes_its_shards(of_two, tmp_path):
+    """Two replicas of two shards each: a file for each shard, which all read again, and others do, too."""
+
+    def save_and_go_on(group):
+        nodes = replace(group, shards=2)
+        model, optimiser = started(nodes, 1)
+        steps(model, optimiser, 4)
+        with Writer(tmp_path, RUN, 600, nodes) as writer:
+            writer.save(model, optimiser, {"step": 4}, [])
+        found = whole(model, nodes)
+        assert not group.leads or same(found, expected(4))
+        (path,), last = checkpoints(tmp_path), checkpoints(of_two)[-1]
+        assert {file.name for file in path.iterdir()} == {file.name for file in last.iterdir()}
+        for work, readers in ((tmp_path, nodes), (of_two, nodes), (tmp_path, group)):
+            model, optimiser = started(readers, 2)
+            assert resume(work, RUN, model, optimiser, readers) == {"step": 4}
+            steps(model, optimiser, 2)
+            found = whole(model, readers)
+            assert not group.leads or same(found, expected(6))
+
+    together(4, save_and_go_on)
 
 
 def test_a_file_that_is_damaged_is_refused_by_all(of_two):

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from xstilts.commands import add_model_arguments, results_of
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_model_arguments(parser)
     parser.add_argument("--processes", type=_number, default=1, help="processes that train together, each with a GPU")
+    parser.add_argument("--shards", type=_number, default=None, help="processes among which weights are divided")
     parser.add_argument("--nodes", type=_number, default=1, help="nodes that share them, each with a launcher")
     parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between two checkpoints")
     parser.add_argument("--max-tokens-per-device", type=int, default=None, help="tokens that are computed at once")
@@ -47,13 +49,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command.
 
     Raises:
-        UserError: if the nodes cannot have as many processes each.
+        UserError: if the nodes cannot have as many processes each, or weights be divided as asked.
     """
     if arguments.processes % arguments.nodes:
         raise UserError(
             f"--processes {arguments.processes}: those of all nodes together, and not a multiple of --nodes"
             f" {arguments.nodes}"
         )
+    if arguments.processes % (arguments.shards or 1):
+        raise UserError(f"--processes {arguments.processes}: not a multiple of --shards {arguments.shards}")
     if arguments.processes == 1:
         devices.claim_gpus(results_of(arguments.output) / "work", 1)
         _train(arguments)
@@ -76,10 +80,16 @@ def _train(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(max(1, arguments.threads * arguments.nodes // arguments.processes))
     workplace.mkdir(parents=True, exist_ok=True)
     group = distributed.join(arguments.processes)
-    given = Hardware(arguments.max_tokens_per_device, arguments.gradient_checkpointing, arguments.checkpoint_seconds)
+    given = Hardware(
+        arguments.max_tokens_per_device,
+        arguments.gradient_checkpointing,
+        arguments.checkpoint_seconds,
+        arguments.shards,
+    )
     trained = None
     with node.making(arguments.output, spec) if group.leads else contextlib.nullcontext() as made:
         hardware = memory.resumed(workplace, given, group)
+        group = replace(group, shards=hardware.shards or arguments.processes // arguments.nodes)
         scratch: Path = group.share(made.scratch if made else None)
         stated: Results
         if isinstance(spec, PretrainedSpec):
@@ -128,6 +138,7 @@ def _launch(arguments: argparse.Namespace) -> None:
     processes = arguments.processes // nodes.number
     devices.claim_gpus(results_of(arguments.output) / "work", processes)
     command = [sys.executable, "-m", "xstilts", *sys.argv[1:]]
-    code = launcher.launch(command, processes, nodes, lambda: node.is_whole(arguments.output.parent, arguments.spec))
+    folder = arguments.output.parent
+    code = launcher.launch(command, processes, nodes, folder.name, lambda: node.is_whole(folder, arguments.spec))
     if code:
         sys.exit(code)

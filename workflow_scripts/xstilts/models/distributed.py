@@ -1,13 +1,16 @@
 """Several processes that train one model: what each has of it, and what they tell each other.
 
-A rule with several GPUs starts as many processes (``training/launcher.py``); each holds a shard of every weight and of
-the optimiser's moments (fully sharded data parallel, Zhao et al. 2023, PyTorch FSDP), and computes its share of every
-batch. A process alone is a group of one, for which nothing here does anything.
+A rule with several GPUs starts as many processes (``training/launcher.py``), each of which computes its share of every
+batch. A copy of the weights and of the optimiser's moments is held by one process, or divided among several, which have
+a shard of each (fully sharded data parallel, Zhao et al. 2023, PyTorch FSDP). There is one copy, or several replicas:
+one in every process (data parallel), or one on every node (hybrid sharding, Zhao et al. 2023, section 3.2.2). Replicas
+stay equal, for all take the same steps with the same gradients. A process alone is a group of one, for which nothing
+here does anything.
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -25,6 +28,8 @@ _NO_GPU = ("", "-1", "NoDevFiles")
 # how long a process waits for the others: in the midst of a step, and where one reads or writes the files of a model or
 # of its optimiser while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
+# numbers that are summed over processes at once, in a copy of theirs: 64 MB, with which a network is as fast as it gets
+_BUCKET = 2**24
 M = TypeVar("M", bound=nn.Module)
 # what gloo and NCCL say of a process that has ended
 _HAS_ENDED = re.compile(
@@ -39,17 +44,29 @@ class Group:
     Attributes:
         rank: which of them this is.
         size: how many there are.
+        shards: among how many of them, consecutive by rank, a copy of the weights is divided; a divisor of ``size``.
         slow: their connections for what may take the first one long, as files do; on the CPU.
     """
 
     rank: int = 0
     size: int = 1
+    shards: int = 1
     slow: Any = None
 
     @property
     def leads(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
+
+    @property
+    def shard(self) -> int:
+        """Which shard of the weights this process holds."""
+        return self.rank % self.shards
+
+    @property
+    def is_first_replica(self) -> bool:
+        """Whether this process is one of those that write what they hold of the weights, each its shard."""
+        return self.rank < self.shards
 
     def sums(self, values: Sequence[torch.Tensor], *others: float) -> list[float]:
         """Return the sums of numbers over all processes in float64, at once: of tensors with one, then of others."""
@@ -59,6 +76,25 @@ class Group:
             numbers = numbers.to(device())
             torch.distributed.all_reduce(numbers)
         return numbers.tolist()
+
+    def average(self, gradients: Sequence[torch.Tensor]) -> None:
+        """Overwrite gradients of weights that every process holds whole with their means over all processes.
+
+        Of sharded weights PyTorch has done so in the backward pass, and of gradients that are added up there.
+
+        Args:
+            gradients: of the same weights in all processes, which call it together.
+        """
+        if self.size == 1 or self.shards > 1:
+            return
+        for bucket in _buckets(gradients):
+            # of one that has a bucket for itself no copy is made
+            flat = bucket[0] if len(bucket) == 1 else torch.cat([gradient.flatten() for gradient in bucket])
+            torch.distributed.all_reduce(flat)
+            flat /= self.size
+            if len(bucket) > 1:
+                parts = flat.split([gradient.numel() for gradient in bucket])
+                torch._foreach_copy_(bucket, [part.view_as(one) for part, one in zip(parts, bucket, strict=True)])
 
     def share(self, value: Any) -> Any:
         """Return the first process's value."""
@@ -91,8 +127,23 @@ class Group:
             torch.distributed.destroy_process_group()
 
 
+def _buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Yield tensors in groups of at most ``_BUCKET`` numbers, in their order; one that is larger alone."""
+    bucket: list[torch.Tensor] = []
+    for tensor in tensors:
+        if bucket and sum(one.numel() for one in bucket) + tensor.numel() > _BUCKET:
+            yield bucket
+            bucket = []
+        bucket.append(tensor)
+    if bucket:
+        yield bucket
+
+
 def join(size: int) -> Group:
-    """Return the group of so many processes; by its environment variables this one knows which it is of them."""
+    """Return the group of so many processes, among all of which weights are divided.
+
+    By its environment variables this process knows which it is of them.
+    """
     if size == 1:
         return Group()
     backend = "gloo"
@@ -100,7 +151,7 @@ def join(size: int) -> Group:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "nccl"
     torch.distributed.init_process_group(backend, timeout=_TIMEOUT)
-    return Group(int(os.environ["RANK"]), size, _slow_connections())
+    return Group(int(os.environ["RANK"]), size, size, _slow_connections())
 
 
 def _slow_connections() -> Any:
@@ -168,7 +219,7 @@ def placed(model: M, device: torch.device, reduced: bool) -> M:
 
 
 def shard(model: nn.Module, group: Group, reduced: bool) -> None:
-    """Give each process its shard of a model's weights: layer by layer, and the rest as one.
+    """Give each process its shard of a model's weights, where they are divided: layer by layer, and the rest as one.
 
     Args:
         model: the model; changed in place.
@@ -176,14 +227,17 @@ def shard(model: nn.Module, group: Group, reduced: bool) -> None:
         reduced: whether matrices are multiplied in bfloat16. Those of layers are then gathered in it: half the bytes,
             and no copies of them for autocast. Shards and sums of gradients stay in their own type.
     """
-    if group.size == 1:
+    # one may have read its weights long before another one
+    group.wait()
+    if group.shards == 1:
         return
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-    # one may have read its weights long before another one
-    group.wait()
-    mesh = init_device_mesh(device().type, (group.size,))
+    # of two dimensions, PyTorch has replicas along the first one
+    sizes = {"replicas": group.size // group.shards, "shards": group.shards}
+    sizes = {name: size for name, size in sizes.items() if size > 1}
+    mesh = init_device_mesh(device().type, tuple(sizes.values()), mesh_dim_names=tuple(sizes))
     policy = MixedPrecisionPolicy()
     if reduced:
         # as under autocast, what a layer reads stays as it is: sums of products are in float32

@@ -57,16 +57,15 @@ class Estimate:
         parameters: of the model and the heads of the node's tasks.
         trained: those that are trained.
         loaded: bytes of weights as they are read.
-        weights: those on all GPUs together, with copies in the type of products.
-        gradients: bytes on all GPUs together.
-        optimiser: bytes of Adam's moments on all GPUs together.
-        gathered: bytes of weights that a GPU has for a while beside its shard; 0 of a GPU alone.
+        weights: bytes of them, with copies in the type of products.
+        gradients, optimiser: bytes of them, and of Adam's moments.
+        gathered: bytes of weights that a GPU has for a while beside its shard; 0 where it has them whole.
         activations: bytes that each GPU keeps for the backward pass, or of one layer in prediction.
         disk: bytes that stay.
         tokens: positions computed in all, padding aside.
         work: what is computed, by task.
         certainty: how well rows and lengths are known; see ``data_size.py``.
-        gpus: how many compute together.
+        gpus, shards: how many compute together, and among how many of them weights, gradients and moments are divided.
     """
 
     parameters: int
@@ -82,6 +81,7 @@ class Estimate:
     work: Sequence[Work]
     certainty: str
     gpus: int = 1
+    shards: int = 1
 
     @property
     def operations(self) -> float:
@@ -91,7 +91,7 @@ class Estimate:
     @property
     def memory(self) -> float:
         """Bytes on each GPU."""
-        return (self.weights + self.gradients + self.optimiser) / self.gpus + self.gathered + self.activations
+        return (self.weights + self.gradients + self.optimiser) / self.shards + self.gathered + self.activations
 
     def hours(self, gpu_type: GpuType, precision: str) -> float:
         """Return the hours that its GPUs compute."""
@@ -191,7 +191,7 @@ def shape_of(node: Node, plan: Plan, registry: Registry, results: Path, numerics
 
 
 def of_sizes(spec: Spec, sizes: Sizes, hardware: Hardware, gpus: int = 1) -> Estimate:
-    """Return what a node costs on so many GPUs, of which each has a shard of the weights and of every batch."""
+    """Return what a node costs on so many GPUs, which divide batches, and weights as ``hardware`` says."""
     if isinstance(spec, TrainingSpec):
         return _training(spec, sizes.shape, sizes.data, hardware, gpus)
     assert isinstance(spec, PredictionsSpec | EmbeddingsSpec)
@@ -230,22 +230,24 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     loaded = bytes_of(spec.numerics.dtype) * shape.parameters + 4.0 * beside
+    shards = hardware.shards or gpus
     return Estimate(
         parameters=shape.parameters + beside,
         trained=trained,
         loaded=loaded,
-        weights=weight_bytes.held(shape, spec.numerics, gpus)
+        weights=weight_bytes.held(shape, spec.numerics, shards)
         + 4.0 * beside
         + weight_bytes.copies(shape, spec.numerics),
         gradients=4.0 * trained,
         optimiser=8.0 * trained,
-        gathered=weight_bytes.gathered(shape, spec.numerics) if gpus > 1 else 0.0,
-        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / gpus),
+        gathered=weight_bytes.gathered(shape, spec.numerics) if shards > 1 else 0.0,
+        activations=_activations(spec, shape, sizes, hardware, gpus) + _recorded(spec.sampling, shared / shards),
         disk=0.0 if isinstance(spec, LearningRatesSpec) else 4.0 * (shape.parameters + beside if full else trained),
         tokens=trials * tokens,
         work=[each.times(trials) for each in work],
         certainty=max((size.certainty for size in sizes), key=CERTAINTY.index),
         gpus=gpus,
+        shards=shards,
     )
 
 
@@ -290,7 +292,7 @@ def _work(
         spec: the training.
         shape: the model.
         sizes: those of the tasks' data.
-        hardware: whether the forward pass is computed twice, and how many positions at once.
+        hardware: whether the forward pass is computed twice, how many positions at once, and how weights are divided.
         trained: numbers that are trained.
         gpus: how many compute together.
     """
@@ -303,7 +305,8 @@ def _work(
     passes = (2 if spec.method.is_adapter else 3) + again
     virtual, steps = spec.method.prompt_length or 0, total_steps(shares, spec.sampling)
     casts = weight_bytes.copies(shape, spec.numerics) > 0 or spec.numerics.quantised is not None
-    weights = weight_bytes.traffic(shape, spec.numerics, gpus)
+    replicas = gpus // (hardware.shards or gpus)
+    weights = weight_bytes.traffic(shape, spec.numerics, gpus, replicas)
     adapters = len(spec.parents_of(MODEL)) if spec.numerics.unmerged else 1
     product = bytes_of(spec.numerics.precision)
     tokens, found = 0.0, []
@@ -315,8 +318,10 @@ def _work(
         limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
         # the batches of a step are computed one after the other
         batches = spec.sampling.tasks_per_step
-        passes_of_step = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
-        step = roofline.step(shape, spec.method, casts, trained, kept, weights, 2 + again, passes_of_step, adapters)
+        micro_batches = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
+        step = roofline.step(
+            shape, spec.method, casts, trained, replicas, kept, weights, 2 + again, micro_batches, adapters
+        )
         operations = positions * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))

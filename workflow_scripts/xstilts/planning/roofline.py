@@ -20,6 +20,8 @@ _LAYER, _LINEAR, _LINEAR_WITH_COPIES, _LOW_RANK = 16, 2, 4, 6
 # bytes for each trained number and step: AdamW reads weight, gradient and two moments and writes all but the gradient;
 # the norm of gradients reads them, and clipping reads and writes them
 _UPDATE = 28 + 12
+# where there are replicas, gradients are copied into a bucket, summed, divided and copied back: all of them four times
+_AVERAGE = 4 * 8
 # how often what a layer keeps goes through memory in a pass: it is written once and read once
 _TRAFFIC = 2
 
@@ -59,6 +61,7 @@ def step(
     method: Method,
     copies: bool,
     trained: int,
+    replicas: int,
     kept: float,
     weights: float,
     passes: int,
@@ -72,6 +75,7 @@ def step(
         method: what is trained.
         copies: whether weights have copies in the type of products, or are made again in it.
         trained: numbers that are trained.
+        replicas: how many copies of them the GPUs have, each of which is updated.
         kept: bytes that the step's whole batch keeps for the backward pass, if no layer is computed again.
         weights: bytes of the weights in products, and of making copies of them, on all GPUs together.
         passes: forward and backward passes: 2, or 3 where layers are computed again.
@@ -79,9 +83,10 @@ def step(
         adapters: of a method with matrices of low rank, how many stand beside the weights.
     """
     forward = _launches(shape, copies, method.modules or "all-linear" if method.name == "lora" else (), adapters)
+    update = replicas * trained * (_UPDATE + _AVERAGE * (replicas > 1))
     return Work(
         operations=0.0,
-        traffic=_UPDATE * trained + _TRAFFIC * passes * kept + passes * batches * weights,
+        traffic=update + _TRAFFIC * passes * kept + passes * batches * weights,
         launches=batches * (passes + 1) * forward,
     )
 

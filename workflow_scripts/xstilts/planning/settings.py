@@ -31,6 +31,7 @@ class Settings:
     model_folders: Mapping[str, Path]
     offline: bool
     gpu_type: str | None
+    gpus_per_training: int
     max_tokens_per_device: int | None
     gradient_checkpointing: bool | None
     checkpoint_seconds: int
@@ -66,6 +67,7 @@ def from_config(config: Mapping[str, Any], location: str = "config.yaml") -> Set
         model_folders={name: Path(folder) for name, folder in value["model_folders"].items() if folder},
         offline=value["offline"],
         gpu_type=value["gpu_type"],
+        gpus_per_training=value["gpus_per_training"],
         max_tokens_per_device=value["max_tokens_per_device"],
         gradient_checkpointing=value["gradient_checkpointing"],
         checkpoint_seconds=value["checkpoint_seconds"],

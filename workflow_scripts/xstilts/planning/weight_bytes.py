@@ -13,8 +13,8 @@ def bytes_of(dtype: str) -> int:
     return 2 if dtype == "bfloat16" else 4
 
 
-def held(shape: Shape, numerics: Numerics, gpus: int = 1) -> float:
-    """Return the bytes of the weights on all GPUs together, each with its shard.
+def held(shape: Shape, numerics: Numerics, shards: int = 1) -> float:
+    """Return the bytes of the weights on all GPUs together among which they are divided.
 
     Of matrices in 4 bits each has all (``models/quantisation.py``), and for a while the largest as it is multiplied.
     """
@@ -23,7 +23,7 @@ def held(shape: Shape, numerics: Numerics, gpus: int = 1) -> float:
         return float(each * shape.parameters)
     largest = max(inputs * outputs for stack in shape.stacks for inputs, outputs in stack.linears.values())
     matrices = _QUANTISED * shape.matrices + bytes_of(numerics.precision) * largest
-    return each * (shape.parameters - shape.matrices) + gpus * matrices
+    return each * (shape.parameters - shape.matrices) + shards * matrices
 
 
 def copies(shape: Shape, numerics: Numerics) -> float:
@@ -37,13 +37,19 @@ def gathered(shape: Shape, numerics: Numerics) -> float:
     return float(bytes_of(numerics.dtype) * (shape.parameters - shape.matrices + layer))
 
 
-def traffic(shape: Shape, numerics: Numerics, gpus: int = 1) -> float:
+def traffic(shape: Shape, numerics: Numerics, gpus: int = 1, replicas: int = 1) -> float:
     """Return the bytes of the matrices that go through the memory of all GPUs in a pass.
 
-    A number is read for its product, and read and written once more where there is a copy, where each GPU casts its
-    shard and reads the gathered whole. In 4 bits it is read, and written and read as it is multiplied.
+    A number is read for its product, and read and written once more where there is a copy, where each GPU casts what it
+    holds and reads the whole. In 4 bits it is read, and written and read as it is multiplied.
+
+    Args:
+        shape: of the model.
+        numerics: how it is computed.
+        gpus: how many compute.
+        replicas: how many copies of the weights these have together.
     """
     product = bytes_of(numerics.precision)
     if numerics.quantised is not None:
         return gpus * (_QUANTISED + 2 * product) * shape.matrices
-    return gpus * product * shape.matrices + 3 * copies(shape, numerics)
+    return gpus * product * shape.matrices + 3 * replicas * copies(shape, numerics)

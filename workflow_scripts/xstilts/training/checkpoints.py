@@ -52,7 +52,7 @@ class Writer:
             work: the work directory.
             run: digest of all that decides the run, which alone may resume from its checkpoints.
             seconds: from one checkpoint to the next.
-            group: the processes, each of which writes its own shards; the first one writes the rest.
+            group: the processes. Those of the first replica write their own shards, the first one of them the rest.
         """
         self._work, self._run, self._seconds, self._group = work, run, seconds, group.with_own_connections()
         self._thread, self._writing, self._saved_at = ThreadPoolExecutor(1), Future[None](), time.monotonic()
@@ -102,7 +102,8 @@ class Writer:
         """
         # the copies of one checkpoint alone are in memory
         self.wait()
-        copies, noted = shards.copies(model, optimiser), copy.deepcopy(dict(state))
+        copies = shards.copies(model, optimiser) if self._group.is_first_replica else {}
+        noted = copy.deepcopy(dict(state))
         self._writing = self._thread.submit(_write, self._work, self._run, copies, noted, beside, self._group)
         self._saved_at = time.monotonic()
 
@@ -118,7 +119,7 @@ def _write(
     scratch: Path = group.share(Path(tempfile.mkdtemp(dir=work, prefix=".checkpoint.")) if group.leads else None)
     own = {}
     for kind, values in copies.items():
-        path = scratch / shards.file_name(kind, group.rank, group.size)
+        path = scratch / shards.file_name(kind, group.shard, group.shards)
         save_file(values, path)
         sync_one(path)
         own[path.name] = file_sha256(path)
@@ -171,7 +172,7 @@ def resume(
     if path is None:
         return None
     stated = json.loads((path / _STATE).read_text(encoding="utf-8"))
-    shards.load(model, optimiser, path, _processes(stated), group)
+    shards.load(model, optimiser, path, _shards(stated), group)
     state: dict[str, Any] = stated["state"]
     log.info("resuming at step %d", state["step"])
     return state
@@ -205,7 +206,7 @@ def _fault(path: Path, run: str, model: nn.Module, group: distributed.Group) -> 
         for file, sha256 in list(hashes.items())[group.rank :: group.size]:
             if file_sha256(file) != sha256:
                 return f"{file.name} is damaged"
-        shapes = shards.shapes(shards.files(path, shards.WEIGHTS, _processes(stated)))
+        shapes = shards.shapes(shards.files(path, shards.WEIGHTS, _shards(stated)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         return f"not readable ({error!r})"
     # another version of the code, or of a library, may call them otherwise
@@ -219,6 +220,6 @@ def _digest(stated: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 
-def _processes(stated: Mapping[str, Any]) -> int:
-    """Return the number of processes that have saved a checkpoint, each a file of weights and one of moments."""
+def _shards(stated: Mapping[str, Any]) -> int:
+    """Return the number of shards of a checkpoint, each a file of weights and one of moments."""
     return len(stated["files"]) // 2

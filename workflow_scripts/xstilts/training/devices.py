@@ -53,7 +53,10 @@ def claim_gpus(locks: Path, number: int) -> None:
     if devices == 0:
         return
     if number > devices:
-        raise UserError(f"{number} GPUs are asked for, but this machine has {devices}; lower the rule's resource `gpu`")
+        raise UserError(
+            f"{number} GPUs are asked for, but this machine has {devices}; lower gpus_per_training in"
+            " config.yaml, or the rule's resource `gpu`"
+        )
     locks.mkdir(parents=True, exist_ok=True)
     announced = False
     while True:

@@ -49,12 +49,15 @@ class GradientRecord:
             step: optimiser steps done, with this one.
             group: the processes, which all call it: each may have a shard of every weight.
         """
+        # whole gradients are each process's own until the step's end
+        for of_batch in self._sums:
+            group.average([each for each in of_batch if each is not None])
         count = len(self._tasks)
         products = torch.zeros(count, count, dtype=torch.float64)
         for sums in zip(*self._sums, strict=True):
             products += _products(sums)
         pairs = list(itertools.combinations_with_replacement(range(count), 2))
-        # of weights that every process has whole all products are as many times too large, which no cosine shows
+        # with several replicas all products are as many times too large, which no cosine shows
         dot = dict(zip(pairs, group.sums([products[pair] for pair in pairs]), strict=True))
         return [
             {"step": step, "tasks": sorted((self._tasks[i], self._tasks[j])), "cosine": round(value / norms, 6)}

@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,13 +78,14 @@ def first_of(listed: str) -> str:
     return "".join(part or "" for part in found.groups()) if found else ""
 
 
-def launch(command: Sequence[str], processes: int, here: Nodes, is_made: Callable[[], bool]) -> int:
+def launch(command: Sequence[str], processes: int, here: Nodes, name: str, is_made: Callable[[], bool]) -> int:
     """Run a command in several processes, and return the code with which all of it ends.
 
     Args:
         command: what each process runs.
         processes: number of processes of this node.
         here: the nodes of the job.
+        name: of what is made, the same on all nodes.
         is_made: tells whether the first node has nothing to do, for what would be made is there.
 
     Raises:
@@ -92,8 +94,9 @@ def launch(command: Sequence[str], processes: int, here: Nodes, is_made: Callabl
     """
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Interruption())
-        meeting = _invite(here, signals) if here.index == 0 else _follow(here, signals, is_made)
-        port, links = stack.enter_context(meeting)
+        meeting = _meeting_port(name) if here.number > 1 else 0
+        met = _invite(here, meeting, signals) if here.index == 0 else _follow(here, meeting, signals, is_made)
+        port, links = stack.enter_context(met)
         if port == 0:
             return 0
         size, first = here.number * processes, here.index * processes
@@ -176,7 +179,7 @@ def _signal_name(number: int) -> str:
 
 
 @contextlib.contextmanager
-def _invite(here: Nodes, signals: Interruption) -> Iterator[tuple[int, list[socket.socket]]]:
+def _invite(here: Nodes, meeting: int, signals: Interruption) -> Iterator[tuple[int, list[socket.socket]]]:
     """Give a free port of the first node, and the connections to the launchers of the others, which know it then."""
     with contextlib.ExitStack() as stack:
         with socket.socket() as free:
@@ -184,7 +187,7 @@ def _invite(here: Nodes, signals: Interruption) -> Iterator[tuple[int, list[sock
             port = free.getsockname()[1]
         links: list[socket.socket] = []
         if here.number > 1:
-            listening = stack.enter_context(_server(_meeting_port(), here.number))
+            listening = stack.enter_context(_server(meeting, here.number))
             listening.settimeout(1)
             deadline = time.monotonic() + _PATIENCE
             while len(links) < here.number - 1:
@@ -213,7 +216,7 @@ def _server(port: int, number: int) -> socket.socket:
 
 @contextlib.contextmanager
 def _follow(
-    here: Nodes, signals: Interruption, is_made: Callable[[], bool]
+    here: Nodes, meeting: int, signals: Interruption, is_made: Callable[[], bool]
 ) -> Iterator[tuple[int, list[socket.socket]]]:
     """Give the port that the first node's launcher says, and the connection to it; 0 where it has nothing to do.
 
@@ -222,12 +225,12 @@ def _follow(
     Raises:
         UserError: if no host has the first node's name.
     """
-    port, next_word, reason = _meeting_port(), 0.0, "not there yet"
+    next_word, reason = 0.0, "not there yet"
     with contextlib.ExitStack() as stack:
         while not is_made():
             _check(signals)
             try:
-                link = stack.enter_context(socket.create_connection((here.first, port), timeout=1))
+                link = stack.enter_context(socket.create_connection((here.first, meeting), timeout=1))
                 link.settimeout(_PATIENCE)
                 if message := _received(link, _PORT.size):
                     break
@@ -238,7 +241,7 @@ def _follow(
                     ) from None
                 reason = error.strerror or str(error)
             if time.monotonic() >= next_word:
-                log.info("waiting for the first node, %s, at port %d (%s)", here.first, port, reason)
+                log.info("waiting for the first node, %s, at port %d (%s)", here.first, meeting, reason)
                 next_word = time.monotonic() + _WORD
             time.sleep(1)
         else:
@@ -261,15 +264,17 @@ def _received(link: socket.socket, size: int) -> bytes:
     return message if len(message) == size else b""
 
 
-def _meeting_port() -> int:
-    """Return the port of the first node where launchers meet; other jobs of Slurm's have others.
+def _meeting_port(name: str) -> int:
+    """Return the port of the first node where launchers meet; what else is made there meanwhile has another one.
+
+    Before they meet nodes know nothing of each other but what both were started with.
 
     Raises:
         UserError: if the one that is given is none.
     """
     given = os.environ.get("MASTER_PORT")
     if not given:
-        return 20_000 + int(os.environ.get("SLURM_JOB_ID", 0)) % 12_000
+        return 20_000 + (int(os.environ.get("SLURM_JOB_ID", 0)) + zlib.crc32(name.encode())) % 12_000
     if not given.isdecimal() or not 1 <= int(given) <= 65_535:
         raise UserError(f"MASTER_PORT={given}: no port; give one from 1 to 65535, the same on every node")
     return int(given)

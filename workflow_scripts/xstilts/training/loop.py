@@ -281,7 +281,7 @@ def _metrics(run: Run, workplace: Path) -> Path | None:
 def start(run: Run) -> Model:
     """Return the model before the first step, on the device, in training mode."""
     spec = run.spec
-    # a process converts its shards alone; but adapters are merged, and fresh ones drawn, in the type of the training
+    # a process converts what it holds alone; but adapters are merged, and fresh ones drawn, in the type of the training
     as_stored = run.group.size > 1 and len(run.folders) == 1 and not spec.method.is_adapter
     backbone = adapters.load(run.folders, spec.numerics, as_stored)
     adapters.inject(backbone, spec.method, spec.seed, spec.numerics.unmerged)

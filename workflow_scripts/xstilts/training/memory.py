@@ -44,23 +44,27 @@ def resumed(workplace: Path, hardware: Hardware, group: distributed.Group) -> Ha
         UserError: if what stands in the work directory cannot be read.
     """
     if group.leads:
-        path = workplace / FILE
+        path, sharded = workplace / FILE, False
         if path.exists():
             with reading(path, f"delete {path} and run again"):
                 noted = json.loads(path.read_text(encoding="utf-8"))
                 limits = (noted["max_tokens_per_device"], hardware.max_tokens_per_device)
                 tokens = min((int(limit) for limit in limits if limit is not None), default=None)
                 again = bool(noted["gradient_checkpointing"]) or hardware.gradient_checkpointing
-            hardware = replace(hardware, max_tokens_per_device=tokens, gradient_checkpointing=again)
-        _note(workplace, hardware)
+                sharded = bool(noted.get("sharded"))
+            shards = None if sharded and hardware.shards == 1 else hardware.shards
+            hardware = replace(hardware, max_tokens_per_device=tokens, gradient_checkpointing=again, shards=shards)
+        _note(workplace, hardware, sharded)
     found: Hardware = group.share(hardware)
     return found
 
 
-def _note(workplace: Path, hardware: Hardware) -> None:
+def _note(workplace: Path, hardware: Hardware, sharded: bool) -> None:
+    """Note settings, and whether memory lacks for whole weights in each of several processes."""
     noted = {
         "max_tokens_per_device": hardware.max_tokens_per_device,
         "gradient_checkpointing": hardware.gradient_checkpointing,
+        "sharded": sharded,
     }
     write_atomically(workplace / FILE, json.dumps(noted) + "\n")
 
@@ -138,6 +142,7 @@ class Fitting:
         def gradients(of_step: Sequence[Batch]) -> None:
             for batch in of_step:
                 add_gradients(self.model, tasks[batch.task], batch, self.group, device)
+            self.group.average([weight.grad for weight in trained if weight.grad is not None])
             self.optimiser.zero_grad()
 
         for step in self.batches.largest():
@@ -148,7 +153,7 @@ class Fitting:
         """Return a step's batches as they need less memory, and have all that follow need less."""
         batches, (tokens, instance) = self.batches, _largest(of_step)
         before, found = batches.hardware, of_step
-        while _largest(found)[0] >= tokens and batches.hardware.gradient_checkpointing == before.gradient_checkpointing:
+        while _largest(found)[0] >= tokens and _but_tokens(batches.hardware) == _but_tokens(before):
             less = batches.hardware.with_less_memory(tokens, instance, may_recompute(self.method))
             if less is None:
                 raise UserError(
@@ -157,15 +162,22 @@ class Fitting:
             batches.hardware = less
             found = batches.at(step)
         hardware = batches.hardware
-        _note(self.workplace, hardware)
+        now_sharded = hardware.shards != before.shards
+        _note(self.workplace, hardware, now_sharded or self.group.shards > 1)
         how = f"max_tokens_per_device {hardware.max_tokens_per_device}"
         how += " and gradient_checkpointing" * hardware.gradient_checkpointing
+        how += " and sharded weights" * now_sharded
         if self.group.size > 1:
             raise UserError(f"step {step}: {lacked}; the next run continues with {how}")
         log.warning("step %d: %s; from here on with %s", step, lacked, how)
         if hardware.recomputes(self.method) and not before.gradient_checkpointing:
             architecture.recompute_layers(self.model.backbone.transformer)
         return found
+
+
+def _but_tokens(hardware: Hardware) -> Hardware:
+    """Return settings without what they say of tokens."""
+    return replace(hardware, max_tokens_per_device=None)
 
 
 def _largest(of_step: Sequence[Batch]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What each of several processes saves of weights and moments, and reads again: its own shard, in a file of its own.
+"""What processes save of weights and moments, and read again: each shard in a file of its own.
 
 A shard is a chunk of the first dimension, as ``torch.chunk`` cuts it (PyTorch FSDP, ``fully_shard``), so that all of
 them one after the other are the whole. Files are safetensors: those of torch.distributed.checkpoint have pickled
@@ -20,14 +20,14 @@ from xstilts.models.distributed import Group
 WEIGHTS, MOMENTS = "model", "optimiser"
 
 
-def file_name(kind: str, rank: int, size: int) -> str:
-    """Return the name of a process's file of weights or of moments, as the hub names the files of a large model."""
-    return f"{kind}.safetensors" if size == 1 else f"{kind}-{rank + 1:05d}-of-{size:05d}.safetensors"
+def file_name(kind: str, shard: int, number: int) -> str:
+    """Return the name of a shard's file of weights or of moments, as the hub names the files of a large model."""
+    return f"{kind}.safetensors" if number == 1 else f"{kind}-{shard + 1:05d}-of-{number:05d}.safetensors"
 
 
-def files(folder: Path, kind: str, size: int) -> list[Path]:
-    """Return the files that so many processes have saved, by rank."""
-    return [folder / file_name(kind, rank, size) for rank in range(size)]
+def files(folder: Path, kind: str, number: int) -> list[Path]:
+    """Return the files of so many shards, in their order."""
+    return [folder / file_name(kind, shard, number) for shard in range(number)]
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -57,7 +57,7 @@ def _copy(value: torch.Tensor) -> torch.Tensor:
 
 
 def shapes(paths: Sequence[Path]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the whole tensors of which the files of all processes have the shards."""
+    """Return the shapes of the whole tensors of which files have the shards."""
     found: dict[str, tuple[int, ...]] = {}
     with _opened(paths) as opened:
         for content in opened:
@@ -68,38 +68,38 @@ def shapes(paths: Sequence[Path]) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def load(model: nn.Module, optimiser: torch.optim.Optimizer, folder: Path, size: int, group: Group) -> None:
+def load(model: nn.Module, optimiser: torch.optim.Optimizer, folder: Path, number: int, group: Group) -> None:
     """Read what this process holds of weights and moments; all processes call it.
 
     Args:
         model: takes the weights.
         optimiser: takes the moments.
         folder: where the files are.
-        size: number of processes that saved them. As many read each its own file; another number of them cuts the
-            whole anew, which a process has of one tensor at a time.
+        number: number of shards that were saved. Where processes hold as many, each reads its own file; another number
+            is cut anew from the whole, which a process has of one tensor at a time.
         group: the processes that read.
     """
-    with _opened(files(folder, WEIGHTS, size)) as opened:
+    with _opened(files(folder, WEIGHTS, number)) as opened:
         for name, parameter in trained(model).items():
             _fill(parameter, _held(opened, name, parameter, group))
     parameters = [parameter for weights in optimiser.param_groups for parameter in weights["params"]]
     states: dict[int, dict[str, torch.Tensor]] = {}
-    with _opened(files(folder, MOMENTS, size)) as opened:
+    with _opened(files(folder, MOMENTS, number)) as opened:
         for key in opened[0].keys():  # noqa: SIM118
-            number, _, name = key.partition(".")
-            parameter = parameters[int(number)]
+            index, _, name = key.partition(".")
+            parameter = parameters[int(index)]
             value = _held(opened, key, parameter, group)
             # the number of steps is no moment
             if value.ndim:
                 value = _fill(torch.empty_like(parameter), value)
-            states.setdefault(int(number), {})[name] = value
+            states.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
 
 
 def _held(opened: Sequence[Any], name: str, example: torch.Tensor, group: Group) -> torch.Tensor:
     """Return what this process holds of a saved tensor that is divided as another one."""
-    if len(opened) == group.size:
-        return opened[group.rank].get_tensor(name)
+    if len(opened) == group.shards:
+        return opened[group.shard].get_tensor(name)
     shards = [content.get_tensor(name) for content in opened]
     whole = torch.cat(shards) if shards[0].ndim else shards[0]
     return distributed.local(distributed.alike(whole, example))

@@ -218,6 +218,7 @@ def take_step(
         if record is not None:
             record.add(task.task)
     trained = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    group.average([parameter.grad for parameter in trained if parameter.grad is not None])
     norm = torch.nn.utils.clip_grad_norm_(trained, settings.gradient_norm)
     optimiser.step()
     optimiser.zero_grad()

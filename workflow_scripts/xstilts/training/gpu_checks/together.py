@@ -6,6 +6,7 @@ Processes have as many texts each, but of unequal lengths, so that they need une
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,22 @@ from xstilts.training.gpu_checks.trainings import FULL, LORA
 _STEPS, _RATE, _LIMIT = 6, 1e-3, 1e-4
 # of a batch's about 180 tokens
 _TOKENS_AT_ONCE = 64
-_CASES = (("xlm-roberta", FULL), ("qwen3", LORA))
+_WAYS = ("sharded", "replicated")
+# with weights that are sharded, and whole in each process
+_CASES = tuple((family, method, way) for family, method in (("xlm-roberta", FULL), ("qwen3", LORA)) for way in _WAYS)
 _ON_THE_CPU = {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def run(machine: Machine) -> Iterator[Check]:
     """Yield a row for each model: the largest difference between the losses of several processes and those of one."""
-    for family, _ in _CASES:
+    for family in {family for family, *_ in _CASES}:
         families.folder_of(family, machine.scratch / "families")
     # asked of the driver's library alone, in a process that will be forked
     gpus = torch.cuda.device_count() if machine.has_gpu else 0
     size, where, environment = (gpus, "NCCL", {}) if gpus > 1 else (2, "gloo on the CPU", _ON_THE_CPU)
     alone, several = (_losses(machine, count, environment) for count in (1, size))
-    for (family, method), one, other in zip(_CASES, alone, several, strict=True):
-        yield equality(f"{size} over {where}: {family}, {method.name}", largest_difference(one, other), _LIMIT)
+    for (family, method, way), one, other in zip(_CASES, alone, several, strict=True):
+        yield equality(f"{size} over {where}: {family}, {method.name}, {way}", largest_difference(one, other), _LIMIT)
 
 
 def _losses(machine: Machine, size: int, environment: Mapping[str, str]) -> list[list[float]]:
@@ -66,12 +69,13 @@ def _train(scratch: Path, place: Path, size: int) -> None:
     numerics = Numerics(submodel=None, dtype="float32", precision="float32")
     tokens = tokens_of(np.random.default_rng(0).integers(5, LONGEST, size=32), VOCABULARY)
     losses = []
-    for family, method in _CASES:
+    for family, method, way in _CASES:
+        held = replace(group, shards=size if way == "sharded" else 1)
         backbone = load_backbone(families.folder_of(family, scratch / "families"))
         model = ready(backbone, method, numerics, torch.device("cpu"))
-        distributed.shard(model, group, model.reduced)
+        distributed.shard(model, held, model.reduced)
         model = model.to(device)
-        steps = Steps(model, tokens, _STEPS, device, group=group, hardware=Hardware(_TOKENS_AT_ONCE), rate=_RATE)
+        steps = Steps(model, tokens, _STEPS, device, group=held, hardware=Hardware(_TOKENS_AT_ONCE), rate=_RATE)
         losses.append(steps.losses())
     if group.leads:
         place.write_text(json.dumps(losses), encoding="utf-8")
