@@ -21,7 +21,7 @@ from xstilts.model_config import MADE_HERE, text_model
 from xstilts.planning import measured_size, model_size, roofline, weight_bytes
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
-from xstilts.planning.model_size import CAUSAL, Shape
+from xstilts.planning.model_size import Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.roofline import Work
@@ -275,7 +275,7 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
     for task, size in zip(spec.tasks, sizes, strict=True):
         whole, instance = _batch(spec, task, size, gpus)
         positions = min(whole, max(hardware.max_tokens_per_device or whole, instance))
-        scores = positions * _predicted_share(size, shape) * shape.vocabulary * _SCORE
+        scores = positions * size.predicted_share(shape.predicts) * shape.vocabulary * _SCORE
         again = weight if hardware.recomputes(spec.method.name) else None
         length = size.longest + (spec.method.prompt_length or 0)
         found.append(shape.activations(positions, length, product, again) + scores)
@@ -321,16 +321,19 @@ def _work(
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
         positions = task.batch_size * (size.tokens + virtual * size.inputs)
         length = size.tokens / size.inputs + virtual
-        products = 2 * (shape.matrices + _predicted_share(size, shape) * shape.embeddings)
-        kept = shape.activations(positions, length, product, None)
-        limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
+        products = 2 * (shape.matrices + size.predicted_share(shape.predicts) * shape.embeddings)
+        separable = FORMS[task.form].separable
+        # a batch that cannot be divided is computed whole by each GPU
+        computed = positions * (1 if separable else gpus)
+        kept = shape.activations(computed, length, product, None)
+        limit = hardware.max_tokens_per_device if separable else None
         # the batches of a step are computed one after the other
         batches = spec.sampling.tasks_per_step
-        micro_batches = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
+        micro_batches = batches * (math.ceil(computed / batches / gpus / (limit or math.inf)) or 1)
         step = roofline.step(
             shape, spec.method, casts, trained, replicas, kept, weights, 2 + again, micro_batches, adapters
         )
-        operations = positions * (products * passes + shape.attention(length) * (3 + again))
+        operations = computed * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))
     return float(tokens), found
@@ -348,7 +351,7 @@ def _prediction(
     if prompting is not None:
         heads, written = shape.language_head, prompting.max_answer_tokens or 0
     layers = sum(stack.layers for stack in shape.stacks)
-    share = _predicted_share(size, shape) if prompting is None else size.mask_rate
+    share = size.predicted_share(shape.predicts) if prompting is None else size.mask_rate
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
     vectors = (states if pooling is not None and pooling.sweep else 0) + (pooling is not None)
@@ -392,8 +395,3 @@ def head_size(form: str, labels: Sequence[str] | None, shape: Shape) -> int:
     """Return the parameters of a form's head on a model; labels that data bring are not known."""
     of_fresh_head = FORMS[form].head_size
     return shape.language_head if of_fresh_head is None else of_fresh_head(shape.width, len(labels or ()))
-
-
-def _predicted_share(size: DataSize, shape: Shape) -> float:
-    """Return the share of positions that a language-model head computes scores for; a decoder predicts every token."""
-    return 1.0 if size.mask_rate and shape.predicts == CAUSAL else size.mask_rate
