@@ -2,8 +2,8 @@
 
 Run:  PYTHONPATH=. python benchmarks/checking.py [studies/miniature.yaml]
 
-The study runs from nothing to its report. Every Python of it measures its calls of the
-three functions by the CPU clock of the thread that calls them; waiting for a lock or for a disk is no CPU time.
+The study runs from nothing to its report. Each of its Python processes measures its calls of the three functions by the
+CPU clock of the thread that calls them; waiting for a lock or for a disk is no CPU time.
 """
 
 import resource

@@ -87,13 +87,13 @@ def processors(stage):
 
 
 def number_of_gpus(one):
-    """Give the number of GPUs that a node's job needs: one where the model's size or the type of GPU is not known."""
+    """Give the number of GPUs that a node's job has: one where the model's size is not known."""
     found = memory_plan_of(one)
     return found.cost.gpus if found else 1
 
 
 def memory_plan_of(one, number=None):
-    """Plan the memory of a node's job, on so many GPUs or as few as can be; None where the model's size is not known."""
+    """Plan the memory of a node's job on so many GPUs, by default as ``of_node``; None where the model's size is not known."""
     try:
         found = memory_plan.of_node(one, plan, tasks, settings, gpu_type, number)
     except UserError:

@@ -80,6 +80,24 @@ def test_every_gpu_reads_all_weights(scale):
     assert whole.work[0].traffic - two == pytest.approx(more)
 
 
+def test_a_batch_that_cannot_be_divided_is_computed_by_every_gpu(scale):
+    """Retrieval's, whose loss compares all examples of a batch; one that can be divided takes the same operations."""
+    plan, known, results = scale
+    node = node_of(plan, "intermediate", "xlm-roberta-large.jiant.mnli.s1")
+    sizes = estimate.sizes_of(node, plan, known, results)
+    whole = replace(node.spec, tasks=[replace(node.spec.tasks[0], form="retrieval")])
+    for hardware in (Hardware(), Hardware(shards=1)):
+        costs = {
+            (spec.tasks[0].form, gpus): estimate.of_sizes(spec, sizes, hardware, gpus)
+            for spec in (node.spec, whole)
+            for gpus in (1, 4)
+        }
+        operations = {form: cost.operations for form, cost in costs.items()}
+        assert operations["retrieval", 4] == pytest.approx(4 * operations["retrieval", 1])
+        assert operations["classification", 4] == operations["classification", 1]
+        assert costs["retrieval", 4].tokens == costs["retrieval", 1].tokens
+
+
 def test_adapter_by_hand(scale):
     """XLM-R XXL with LoRA of rank 16: weights in bfloat16; adapter and heads alone are trained, and stay on disk."""
     found, _ = of(scale, "intermediate", "xlm-roberta-xxl.lora.squad_v1.s1")

@@ -89,10 +89,12 @@ def large(full_mirror, tmp_path_factory):
     """The plan of a study of a 14B decoder and an 11B encoder, in 4 bits and in bfloat16."""
     folder = tmp_path_factory.mktemp("large")
     plain = {phase: {**PHASE, "quantised": None} for phase in ("intermediate", "target")}
+    merged = copy.deepcopy(plain)
+    del merged["target"]["method"]["earlier_adapter"]
     content = STUDY | {
         "models": ["qwen3-14b-base", "xlm-roberta-xxl"],
-        "recipes": {"qlora": STUDY["recipes"]["qlora"], "lora": plain},
-        "targets": {"xnli": None},
+        "recipes": {"qlora": STUDY["recipes"]["qlora"], "lora": plain, "merged": merged},
+        "targets": {"xnli": None, "tatoeba": None},
         "source": "download",
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
@@ -136,6 +138,22 @@ def test_an_earlier_adapter_counts(large):
     launches = [sum(work.launches for work in cost.work) for cost in (second, first)]
     # 16 kernels a layer, 2 and 6 a linear layer, and 6 more
     assert launches[0] / launches[1] == pytest.approx((16 + 7 * (2 + 12)) / (16 + 7 * (2 + 6)))
+
+
+def test_a_prediction_holds_the_adapters_beside_the_weights(large):
+    """The uppermost one always; an earlier one where it is unmerged; none where nothing is trained."""
+    found = {}
+    for name in ("mnli.s1.xnli", "none.s1.xnli", "none.tatoeba"):
+        stage = "embeddings" if "tatoeba" in name else "predictions"
+        cost, shape, spec = cost_of(large, stage, f"qwen3-14b-base.qlora.{name}")
+        head = estimate.head_size(spec.form, spec.labels, shape) if stage == "predictions" else 0
+        lora = shape.lora(16, "all-linear")
+        found[name] = (cost.parameters - shape.parameters - head) / lora
+        assert cost.weights == weight_bytes.held(shape, spec.numerics) + 4 * (head + found[name] * lora)
+    assert list(found.values()) == [2, 1, 0]
+    merged, shape, spec = cost_of(large, "predictions", "qwen3-14b-base.merged.mnli.s1.xnli")
+    head = estimate.head_size(spec.form, spec.labels, shape)
+    assert merged.parameters == shape.parameters + head + shape.lora(16, "all-linear")
 
 
 @pytest.mark.parametrize("model", ["qwen3-14b-base", "xlm-roberta-xxl"])

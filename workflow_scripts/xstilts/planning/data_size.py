@@ -8,6 +8,7 @@ from pathlib import Path
 from xstilts.data.sources.made_up import MADE_UP
 from xstilts.forms import FORMS
 from xstilts.forms.declaration import Answering
+from xstilts.planning.model_size import CAUSAL
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.store import manifest
@@ -60,6 +61,14 @@ class DataSize:
     def largest(self) -> int:
         """Positions of the largest row, all of whose inputs are computed together, each as long as the longest."""
         return self.inputs * self.longest
+
+    def predicted_share(self, predicts: str) -> float:
+        """Return the share of positions that a language-model head scores.
+
+        Args:
+            predicts: what its model predicts, as ``Shape.predicts`` has it; a decoder predicts every token.
+        """
+        return 1.0 if self.mask_rate and predicts == CAUSAL else self.mask_rate
 
 
 def training_size(tokens: Node, plan: Plan, registry: Registry, results: Path) -> DataSize:

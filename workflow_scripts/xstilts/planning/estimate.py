@@ -21,7 +21,7 @@ from xstilts.model_config import MADE_HERE, text_model
 from xstilts.planning import measured_size, model_size, roofline, weight_bytes
 from xstilts.planning.data_size import CERTAINTY, DataSize, evaluation_size, training_size
 from xstilts.planning.gpu_types import GpuType
-from xstilts.planning.model_size import CAUSAL, Shape
+from xstilts.planning.model_size import Shape
 from xstilts.planning.nodes import Node, Plan
 from xstilts.planning.registry import Registry
 from xstilts.planning.roofline import Work
@@ -33,7 +33,6 @@ from xstilts.store.specs.base import MODEL, TOKENIZER, TOKENS, Spec, role
 from xstilts.store.specs.evaluation import EmbeddingsSpec, PredictionsSpec
 from xstilts.store.specs.models import (
     LearningRatesSpec,
-    Method,
     Numerics,
     PretrainedSpec,
     TaskSpec,
@@ -157,10 +156,14 @@ def numerics_of(spec: Spec) -> Numerics:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a node's cost follows from beside its spec: the shape of its model, and the sizes of its data."""
+    """What a node's cost follows from beside its spec: the shape of its model, and the sizes of its data.
+
+    Of a prediction ``adapters`` is the number of parameters of those that are beside the weights.
+    """
 
     shape: Shape
     data: Sequence[DataSize]
+    adapters: int = 0
 
 
 def sizes_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Sizes:
@@ -174,7 +177,12 @@ def sizes_of(node: Node, plan: Plan, registry: Registry, results: Path) -> Sizes
     if isinstance(spec, TrainingSpec):
         tokens = [plan.nodes[spec.parents[role(TOKENS, task.task)]] for task in spec.tasks]
         return Sizes(shape, [training_size(each, plan, registry, results) for each in tokens])
-    return Sizes(shape, [evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results)])
+    size = evaluation_size(plan.nodes[spec.parents[TOKENS]], plan, results)
+    above = (plan.nodes[name].spec for name in spec.parents_of(MODEL))
+    adapters = [one.method for one in above if isinstance(one, TrainingSpec) and one.method.is_adapter]
+    # the uppermost is never merged (``models/adapters.py``)
+    beside = adapters if numerics_of(spec).unmerged else adapters[:1]
+    return Sizes(shape, [size], sum(map(shape.adapter, beside)))
 
 
 def shape_of(node: Node, plan: Plan, registry: Registry, results: Path, numerics: Numerics) -> Shape:
@@ -195,7 +203,7 @@ def of_sizes(spec: Spec, sizes: Sizes, hardware: Hardware, gpus: int = 1) -> Est
     if isinstance(spec, TrainingSpec):
         return _training(spec, sizes.shape, sizes.data, hardware, gpus)
     assert isinstance(spec, PredictionsSpec | EmbeddingsSpec)
-    return _prediction(spec, sizes.shape, sizes.data[0], hardware)
+    return _prediction(spec, sizes.shape, sizes.data[0], sizes.adapters, hardware)
 
 
 def largest_batch(spec: TrainingSpec, sizes: Sizes, gpus: int) -> tuple[int, int]:
@@ -215,7 +223,7 @@ def of_node(node: Node, plan: Plan, registry: Registry, results: Path, hardware:
 
 def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardware: Hardware, gpus: int) -> Estimate:
     full = not spec.method.is_adapter
-    adapter = 0 if full else _adapter(spec.method, shape)
+    adapter = 0 if full else shape.adapter(spec.method)
     heads = [head_size(task.form, task.labels, shape) for task in spec.tasks]
     # beside an adapter a pretrained head is frozen
     fresh = sum(
@@ -267,7 +275,7 @@ def _activations(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], ha
     for task, size in zip(spec.tasks, sizes, strict=True):
         whole, instance = _batch(spec, task, size, gpus)
         positions = min(whole, max(hardware.max_tokens_per_device or whole, instance))
-        scores = positions * _predicted_share(size, shape) * shape.vocabulary * _SCORE
+        scores = positions * size.predicted_share(shape.predicts) * shape.vocabulary * _SCORE
         again = weight if hardware.recomputes(spec.method.name) else None
         length = size.longest + (spec.method.prompt_length or 0)
         found.append(shape.activations(positions, length, product, again) + scores)
@@ -313,22 +321,27 @@ def _work(
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
         positions = task.batch_size * (size.tokens + virtual * size.inputs)
         length = size.tokens / size.inputs + virtual
-        products = 2 * (shape.matrices + _predicted_share(size, shape) * shape.embeddings)
-        kept = shape.activations(positions, length, product, None)
-        limit = hardware.max_tokens_per_device if FORMS[task.form].separable else None
+        products = 2 * (shape.matrices + size.predicted_share(shape.predicts) * shape.embeddings)
+        separable = FORMS[task.form].separable
+        # a batch that cannot be divided is computed whole by each GPU
+        computed = positions * (1 if separable else gpus)
+        kept = shape.activations(computed, length, product, None)
+        limit = hardware.max_tokens_per_device if separable else None
         # the batches of a step are computed one after the other
         batches = spec.sampling.tasks_per_step
-        micro_batches = batches * (math.ceil(positions / batches / gpus / (limit or math.inf)) or 1)
+        micro_batches = batches * (math.ceil(computed / batches / gpus / (limit or math.inf)) or 1)
         step = roofline.step(
             shape, spec.method, casts, trained, replicas, kept, weights, 2 + again, micro_batches, adapters
         )
-        operations = positions * (products * passes + shape.attention(length) * (3 + again))
+        operations = computed * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions
         found.append(replace(step, operations=operations).times(steps * float(probability)))
     return float(tokens), found
 
 
-def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: DataSize, hardware: Hardware) -> Estimate:
+def _prediction(
+    spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: DataSize, adapters: int, hardware: Hardware
+) -> Estimate:
     pooling = spec.pooling if isinstance(spec, EmbeddingsSpec) else None
     labels = spec.labels if isinstance(spec, PredictionsSpec) else None
     has_head = pooling is None or pooling.head is not None
@@ -338,7 +351,7 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     if prompting is not None:
         heads, written = shape.language_head, prompting.max_answer_tokens or 0
     layers = sum(stack.layers for stack in shape.stacks)
-    share = _predicted_share(size, shape) if prompting is None else size.mask_rate
+    share = size.predicted_share(shape.predicts) if prompting is None else size.mask_rate
     # a model without heads gives all its hidden states; of these one or all are kept
     states = 0 if has_head else layers + 1
     vectors = (states if pooling is not None and pooling.sweep else 0) + (pooling is not None)
@@ -361,14 +374,12 @@ def _prediction(spec: PredictionsSpec | EmbeddingsSpec, shape: Shape, size: Data
     operations = positions * (products + shape.attention(length)) + 2 * size.rows * written * shape.embeddings
     # the model's own head is read with it
     head_bytes = 4 if prompting is None else bytes_of(spec.numerics.dtype)
-    loaded = bytes_of(spec.numerics.dtype) * float(shape.parameters) + head_bytes * heads
+    beside = head_bytes * heads + 4 * adapters
     return Estimate(
-        parameters=shape.parameters + heads,
+        parameters=shape.parameters + heads + adapters,
         trained=0,
-        loaded=loaded,
-        weights=weight_bytes.held(shape, spec.numerics)
-        + head_bytes * heads
-        - weight_bytes.copies(shape, spec.numerics),
+        loaded=bytes_of(spec.numerics.dtype) * float(shape.parameters) + beside,
+        weights=weight_bytes.held(shape, spec.numerics) + beside - weight_bytes.copies(shape, spec.numerics),
         gradients=0.0,
         optimiser=0.0,
         gathered=0.0,
@@ -384,15 +395,3 @@ def head_size(form: str, labels: Sequence[str] | None, shape: Shape) -> int:
     """Return the parameters of a form's head on a model; labels that data bring are not known."""
     of_fresh_head = FORMS[form].head_size
     return shape.language_head if of_fresh_head is None else of_fresh_head(shape.width, len(labels or ()))
-
-
-def _adapter(method: Method, shape: Shape) -> int:
-    """Return the parameters of an adapter."""
-    if method.name == "lora":
-        return shape.lora(method.rank or 0, method.modules or "all-linear")
-    return shape.virtual(method.name, method.prompt_length or 0)
-
-
-def _predicted_share(size: DataSize, shape: Shape) -> float:
-    """Return the share of positions that a language-model head computes scores for; a decoder predicts every token."""
-    return 1.0 if size.mask_rate and shape.predicts == CAUSAL else size.mask_rate

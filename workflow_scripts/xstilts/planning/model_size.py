@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xstilts.errors import UserError
-from xstilts.store.specs.models import BIDIRECTIONAL
+from xstilts.store.specs.models import BIDIRECTIONAL, Method
 
 # what a model predicts, by which its language-model head and the attention of its layers go
 MASKED, CAUSAL, BOTH = "masked", "causal", "both"
@@ -101,6 +101,12 @@ class Shape:
         """All parameters of the backbone."""
         layers = sum(stack.layers * stack.vectors + stack.outside for stack in self.stacks)
         return self.embeddings + self.around + self.matrices + layers
+
+    def adapter(self, method: Method) -> int:
+        """Return the parameters of an adapter."""
+        if method.name == "lora":
+            return self.lora(method.rank or 0, method.modules or "all-linear")
+        return self.virtual(method.name, method.prompt_length or 0)
 
     def lora(self, rank: int, modules: str | Sequence[str]) -> int:
         """Return the parameters of matrices of low rank beside linear layers (Hu et al. 2022, section 4.1).

@@ -23,7 +23,7 @@ METHOD_KEYS = {
     "prompt": ("prompt_length",),
     "prefix": ("prompt_length",),
 }
-UNMERGED = ("prompt", "prefix")
+UNMERGEABLE = ("prompt", "prefix")
 
 
 def settings(phase: Mapping[str, Any], reference: str, task: Task) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def check_phases(recipe: Mapping[str, Any], location: str) -> None:
         check_quantised(recipe[phase], f"{location}.{phase}")
     _check_quantised_phases(recipe["intermediate"], recipe["target"], location)
     before, after = method(recipe["intermediate"]), method(recipe["target"])
-    if before["name"] in UNMERGED and before != after:
+    if before["name"] in UNMERGEABLE and before != after:
         raise UserError(
             f"{location}.target.method: a {before['name']} of the intermediate phase can only be trained further; give"
             f" the target phase the same method, {before}"

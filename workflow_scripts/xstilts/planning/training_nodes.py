@@ -162,7 +162,7 @@ class TrainingPlanner:
         recipe = self.study.recipes[arm.recipe]
         phase = recipe["intermediate"]
         method = phase["method"]["name"]
-        if method in recipes.UNMERGED:
+        if method in recipes.UNMERGEABLE:
             raise UserError(
                 f"mixtures.{arm.mixture}: merges weights, and the intermediate phase of recipe {arm.recipe} trains a"
                 f" {method} beside them; give the recipe `full` or `lora`, or {arm.model} other mixtures"
