@@ -178,6 +178,8 @@ def _explain(error: ValidationError) -> str:
         return f"{path}: must be {' or '.join(_KINDS[kind] for kind in kinds)}, found {value}"
     if error.validator == "enum" and all(isinstance(value, int) for value in error.validator_value):
         return f"{path}: must be one of {', '.join(map(str, error.validator_value))}, found {found}"
+    if error.validator == "enum" and "x-why" in error.schema:
+        return f"{path}: {found} is not possible {error.schema['x-why']}"
     if error.validator == "enum":
         return f"{path}: {found} is not possible; {suggestion(error.instance, error.validator_value)}"
     if error.validator in _SIGNS:

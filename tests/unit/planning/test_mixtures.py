@@ -83,7 +83,7 @@ PAIR = {"of": ["mnli", "squad_v1"], "method": "linear"}
         ({"m": {"merge": PAIR}, "n": {"subsets": {"of": "m", "sizes": [1]}}}, r"n\.subsets\.of: 'm' is a merge"),
         (
             {"m": {"merge": {**PAIR, "of": NINE[:3]}}, "n": {"leave_one_out": "m", "steps": 3}},
-            "n: a merge trains nothing",
+            "n: 'steps' is not possible beside leave_one_out",
         ),
         ({"m": {"merge": {**PAIR, "of": NINE[:3]}}, "n": {"leave_one_out": "m", "learning_rate": 1e-4}}, "n: a merge"),
         ({"mnli": {"merge": PAIR}}, "'mnli' means a training in the registry"),
@@ -203,11 +203,12 @@ def test_leave_one_out(tmp_path):
         ({"a": {"tasks": ["mnli"], "loss_scale": "labels"}}, r"loss_scale: 'labels' is not possible; known"),
         *(
             (
-                {"a": ["mnli", "qqp"], "b": made | {key: value}},
-                rf"mixtures\.b: {key}: found {value!r}, but its tasks are sampled as those of 'a'; leave the key out",
+                {"a": ["mnli", "qqp"], "b": {way: made, key: value}},
+                rf"mixtures\.b: '{key}' is not possible beside {way}; .* is decided by the mixture that it names",
             )
-            for made in ({"leave_one_out": "a"}, {"subsets": {"of": "a", "sizes": [1]}})
-            for key, value in SAMPLED.items()
+            for way, made in (("leave_one_out", "a"), ("subsets", {"of": "a", "sizes": [1]}))
+            # one that says what would be without it, too
+            for key, value in [*SAMPLED.items(), ("loss_scale", "none"), ("tasks_per_step", 1)]
         ),
     ],
 )

@@ -8,7 +8,7 @@ import itertools
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xstilts import schema
@@ -216,7 +216,6 @@ class _Scope:
         if whole.merge is not None:
             merges = _merges(definition, source, whole.merge, location)
             return {f"{key}-{suffix}": _merged(merge, key) for suffix, merge in merges.items()}
-        _check_no_sampling(definition, source, location)
         choices = _choices(definition, source, whole.tasks, location)
         made = replace(whole, key=key, learning_rates=_learning_rates(definition) or whole.learning_rates)
         return {f"{key}-{suffix}": replace(made, tasks=tasks) for suffix, tasks in choices.items()}
@@ -320,17 +319,6 @@ def _sampling(definition: Mapping[str, Any], location: str) -> Sampling:
         loss_scale=definition["loss_scale"],
         gradient_conflict_every=definition["gradient_conflict_every"],
     )
-
-
-def _check_no_sampling(definition: Mapping[str, Any], source: str, location: str) -> None:
-    """Refuse a sampling of its own for a mixture that is made from another one, so that they differ in tasks alone."""
-    for setting in fields(Sampling):
-        key = "sampling" if setting.name == "kind" else setting.name
-        if definition[key] != setting.default:
-            raise UserError(
-                f"{location}: {key}: found {definition[key]!r}, but its tasks are sampled as those of {source!r}; leave"
-                f" the key out, or give it to {source!r}"
-            )
 
 
 def _learning_rates(definition: Mapping[str, Any]) -> dict[str, float]:
