@@ -73,8 +73,7 @@ def test_more_gpus_than_there_are_is_refused(tmp_path, monkeypatch, given, where
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     with pytest.raises(UserError, match=f"^4 GPUs are asked for, but {where}; lower gpus_per_training in config.yaml"):
         devices.claim_gpus(tmp_path, 4)
-    devices.claim_gpus(tmp_path, 2)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == (given or "0,1")
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == given
 
 
 @pytest.mark.parametrize("given", ["", "-1", "NoDevFiles"])
