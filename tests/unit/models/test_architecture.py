@@ -17,6 +17,7 @@ from xstilts.models import adapters, architecture
 from xstilts.models.backbone import language_head, load_backbone
 from xstilts.models.distributed import Group
 from xstilts.models.model import Model, load_model, make_head, save_model, tensors
+from xstilts.models.quantisation import QuantisedLinear
 from xstilts.store.specs.models import BIDIRECTIONAL
 from xstilts.tokenization.tokenizer import ModelTokenizer
 
@@ -113,6 +114,37 @@ def test_every_architecture_takes_an_adapter_beside_another(folders, tmp_path, n
         save_model(model, chain[0], Group())
         again = load_model(chain, [task_of("classification")], held, folder)
         assert torch.equal(outputs(model, "classification", split), outputs(again, "classification", split))
+
+
+@pytest.mark.parametrize("quantised", [NF4])
+@pytest.mark.parametrize("name", PARTS)
+def test_every_architecture_computes_with_the_weights_that_4_bits_stand_for(folders, tmp_path, name, quantised):
+    """Of vectors that no layer has cut to integers, below an adapter, too: as T5 does by the type of weights."""
+    held = numerics(name, "bfloat16", "bfloat16", quantised=quantised)
+    backbones = [adapters.load([folders[name]], one) for one in (held, dataclasses.replace(held, quantised=None))]
+    layers, read = {}, set()
+    for key, layer in backbones[0].transformer.named_modules():
+        if isinstance(layer, QuantisedLinear):
+            layers[key] = layer
+            layer.register_forward_pre_hook(lambda _, given: read.add(given[0].dtype))
+    with torch.no_grad():
+        for key, layer in layers.items():
+            backbones[1].transformer.get_submodule(key).weight.copy_(layer.dequantised())
+    tokenizer = ModelTokenizer(folders[name])
+    split = split_of("classification", rows_of("classification"), tokenizer, tmp_path / "rows.parquet", **LENGTHS)
+    inputs = tensors(split.tokens.inputs(np.arange(len(split.tokens))), CPU)
+
+    def vectors(backbone):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            return backbone.eval()(inputs).hidden_states.float()
+
+    expected = vectors(backbones[1])
+    for way in ("alone", "below an adapter"):
+        if way != "alone":
+            adapters.inject(backbones[0], METHODS["lora"], 1)
+        found = vectors(backbones[0])
+        assert float((found - expected).norm() / expected.norm()) < 0.02, way
+    assert read and all(dtype.is_floating_point for dtype in read)
 
 
 @pytest.mark.parametrize("kind", READ_IMAGES)

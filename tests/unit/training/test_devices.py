@@ -9,6 +9,7 @@ from subprocess import PIPE
 
 import pytest
 import torch
+from xstilts.errors import UserError
 from xstilts.training import devices
 
 from tests.builders.projects import ROOT
@@ -60,6 +61,27 @@ def test_devices_set_by_a_cluster_are_left_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     devices.claim_gpus(tmp_path, 1)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("given", "where"), [(None, "this machine has 2"), ("0,GPU-5", "CUDA_VISIBLE_DEVICES=0,GPU-5 names 2")]
+)
+def test_more_gpus_than_there_are_is_refused(tmp_path, monkeypatch, given, where):
+    """In one line, before a process asks CUDA for a device that it has not."""
+    fake_driver(tmp_path, monkeypatch, 2)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    with pytest.raises(UserError, match=f"^4 GPUs are asked for, but {where}; lower gpus_per_training in config.yaml"):
+        devices.claim_gpus(tmp_path, 4)
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == given
+
+
+@pytest.mark.parametrize("given", ["", "-1", "NoDevFiles"])
+def test_several_processes_compute_on_processors_where_no_gpu_is_named(tmp_path, monkeypatch, given):
+    fake_driver(tmp_path, monkeypatch, 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    devices.claim_gpus(tmp_path, 4)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == given
 
 
 def test_no_gpu(tmp_path, monkeypatch):

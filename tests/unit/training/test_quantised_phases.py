@@ -1,6 +1,7 @@
 """Two phases of adapters over weights in 4 bits, and predictions of what they give, by the jobs themselves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,8 +55,9 @@ def test_phases_and_predictions(made):
 
 
 @pytest.mark.long
-def test_two_processes_equal_one(made, tmp_path):
-    """Each has all weights in 4 bits, and a shard of what is trained."""
+@pytest.mark.parametrize("shards", [1, 2])
+def test_two_processes_equal_one(made, tmp_path, shards):
+    """Each has all weights in 4 bits, and what is trained whole or a shard of it."""
     plan, _ = made
     spec = node_of(plan, "targets", "tiny.nf4.retrieval.s1.mnli").spec
     intermediate = node_of(plan, "intermediate", "tiny.nf4.retrieval.s1").spec
@@ -65,7 +67,8 @@ def test_two_processes_equal_one(made, tmp_path):
     (tmp_path / "out").mkdir()
 
     def train(group):
-        prepared = loop.prepare(spec, trained[1], tmp_path / "work", Hardware(max_tokens_per_device=60), group)
+        hardware, held = Hardware(max_tokens_per_device=60), replace(group, shards=shards)
+        prepared = loop.prepare(spec, trained[1], tmp_path / "work", hardware, held)
         loop.train(prepared, trained[1], tmp_path / "out")
 
     together(2, train)

@@ -7,12 +7,12 @@
 ``prefix``  keys and values before the text in every layer (Li and Liang 2021, Prefix-Tuning)
 ==========  ==========================================================================================
 
-A phase after one with LoRA merges the adapter into the weights and starts with a fresh one; a phase after a prompt or a
-prefix trains it further (Vu et al. 2022, SPoT), for neither can be merged.
+A phase after one with LoRA starts with a fresh adapter; the earlier one is merged into the weights, or stays unmerged
+beside them. A phase after a prompt or a prefix trains it further (Vu et al. 2022, SPoT), for neither can be merged.
 
-With earlier adapters A_i, B_i of scales s_i a linear layer of weights W then gives (W + sum s_i B_i A_i) x. Unmerged
-adapters give W x + sum s_i B_i (A_i x), the same in exact numbers; but weights that are held in few bits would round
-away the most of what is added to them. Like these weights they are frozen, and nothing of what they read is dropped.
+With earlier adapters A_i, B_i of scales s_i a linear layer of weights W gives (W + sum s_i B_i A_i) x where they are
+merged, and W x + sum s_i B_i (A_i x) where they are not: the same in exact numbers, but weights of few bits round away
+most of what is merged into them. Unmerged adapters are frozen, and without dropout, like the weights.
 """
 
 import dataclasses

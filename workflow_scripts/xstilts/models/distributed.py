@@ -28,7 +28,7 @@ _NO_GPU = ("", "-1", "NoDevFiles")
 # how long a process waits for the others: in the midst of a step, and where one reads or writes the files of a model or
 # of its optimiser while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
-# numbers that are summed over processes at once, in a copy of theirs: 64 MB, with which a network is as fast as it gets
+# numbers that are summed over processes at once, in a copy of them: 64 MB in float32
 _BUCKET = 2**24
 M = TypeVar("M", bound=nn.Module)
 # what gloo and NCCL say of a process that has ended
@@ -80,7 +80,7 @@ class Group:
     def average(self, gradients: Sequence[torch.Tensor]) -> None:
         """Overwrite gradients of weights that every process holds whole with their means over all processes.
 
-        Of sharded weights PyTorch has done so in the backward pass, and of gradients that are added up there.
+        Those of sharded weights PyTorch has averaged in the backward pass.
 
         Args:
             gradients: of the same weights in all processes, which call it together.
@@ -88,11 +88,12 @@ class Group:
         if self.size == 1 or self.shards > 1:
             return
         for bucket in _buckets(gradients):
-            # of one that has a bucket for itself no copy is made
-            flat = bucket[0] if len(bucket) == 1 else torch.cat([gradient.flatten() for gradient in bucket])
+            # a copy of all in it, but of one alone that is in memory as it is sent
+            is_sent = len(bucket) == 1 and bucket[0].is_contiguous()
+            flat = bucket[0] if is_sent else torch.cat([gradient.flatten() for gradient in bucket])
             torch.distributed.all_reduce(flat)
             flat /= self.size
-            if len(bucket) > 1:
+            if not is_sent:
                 parts = flat.split([gradient.numel() for gradient in bucket])
                 torch._foreach_copy_(bucket, [part.view_as(one) for part, one in zip(parts, bucket, strict=True)])
 

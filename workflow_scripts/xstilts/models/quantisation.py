@@ -27,7 +27,7 @@ class QuantisedLinear(nn.Linear):
     Weights and scales are buffers: no optimiser, file or shard of a process has them.
     """
 
-    # numbers of 4 bits, two in each element
+    # numbers of 4 bits, two in each element: int8 of shape (outputs * inputs / 2, 1)
     weight: Any
 
     def __init__(self, layer: nn.Linear, device: torch.device) -> None:
@@ -44,7 +44,9 @@ class QuantisedLinear(nn.Linear):
         )
         del self.weight
         self.bias = layer.bias
-        held = {"weight": packed, "levels": state.code, "scales": state.absmax, "mean_scale": state.offset}
+        # T5 casts what a layer reads to the type of its weights, but where that is int8
+        held = {"weight": packed.view(torch.int8), "levels": state.code}
+        held |= {"scales": state.absmax, "mean_scale": state.offset}
         held |= {"levels_of_scales": state.state2.code, "scales_of_scales": state.state2.absmax}
         for name, value in held.items():
             self.register_buffer(name, value, persistent=False)
@@ -52,11 +54,16 @@ class QuantisedLinear(nn.Linear):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the products of vectors of size ``in_features`` with the weights, and the bias added, in bfloat16."""
         vectors = input.to(torch.bfloat16)
-        return _library().matmul_4bit(vectors, self.weight, bias=self.bias, quant_state=self._state())
+        return _library().matmul_4bit(vectors, self._packed(), bias=self.bias, quant_state=self._state())
 
     def dequantised(self) -> torch.Tensor:
         """Return the weights as they are multiplied: (outputs, inputs), in bfloat16."""
-        return _library().functional.dequantize_4bit(self.weight, self._state())
+        return _library().functional.dequantize_4bit(self._packed(), self._state())
+
+    def _packed(self) -> torch.Tensor:
+        """Return the numbers of 4 bits as the library reads them."""
+        packed: torch.Tensor = self.weight.view(torch.uint8)
+        return packed
 
     def _state(self) -> Any:
         """Return the scales as the library reads them."""

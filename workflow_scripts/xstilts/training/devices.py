@@ -12,6 +12,8 @@ from xstilts.errors import UserError
 
 log = logging.getLogger(__name__)
 
+# what CUDA_VISIBLE_DEVICES names where there is no GPU
+_NONE = ("", "-1", "NoDevFiles")
 # open lock files of this process
 _held: list[IO[str]] = []
 
@@ -47,16 +49,21 @@ def claim_gpus(locks: Path, number: int) -> None:
         number: how many are needed.
 
     Raises:
-        UserError: if this machine has fewer.
+        UserError: if this machine has fewer, or CUDA_VISIBLE_DEVICES names fewer.
     """
-    devices = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else count_gpus()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = [one for one in (given or "").split(",") if one not in _NONE]
+    devices = count_gpus() if given is None else len(named)
     if devices == 0:
         return
     if number > devices:
+        where = f"this machine has {devices}" if given is None else f"CUDA_VISIBLE_DEVICES={given} names {devices}"
         raise UserError(
-            f"{number} GPUs are asked for, but this machine has {devices}; lower gpus_per_training in"
-            " config.yaml, or the rule's resource `gpu`"
+            f"{number} GPUs are asked for, but {where}; lower gpus_per_training in config.yaml, or the rule's resource"
+            " `gpu`"
         )
+    if given is not None:
+        return
     locks.mkdir(parents=True, exist_ok=True)
     announced = False
     while True:
