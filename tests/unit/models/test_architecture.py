@@ -184,6 +184,15 @@ def test_adapters_that_an_architecture_does_not_take(folders, kind, method, mess
         adapters.inject(backbone, METHODS[method], 1)
 
 
+def test_lora_on_layers_that_a_model_lacks(folders):
+    backbone = adapters.load([folders["rembert"]], numerics())
+    method = dataclasses.replace(METHODS["lora"], modules=("q_projection",))
+    with pytest.raises(
+        UserError, match="Target modules .*q_projection.*; name some of the model's layers in `modules`"
+    ):
+        adapters.inject(backbone, method, 1)
+
+
 def test_decoder_of_t5gemma_begins_with_the_token_before_every_text(folders):
     """As transformers moves its labels."""
     whole = transformers.T5GemmaForConditionalGeneration.from_pretrained(folders["t5gemma"])

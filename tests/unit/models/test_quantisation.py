@@ -114,6 +114,6 @@ def test_adapters_are_trained_saved_and_read_back(library, families, family_spli
 
 def test_a_machine_without_the_library_is_told_so(families, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
-    line = "^recipe: quantised: nf4 needs the library bitsandbytes, which is not installed; install bitsandbytes, or"
+    line = "^recipe: quantised: nf4 needs the library bitsandbytes, which is not installed; install it"
     with pytest.raises(UserError, match=line):
         adapters.load([families["xlm-r"]], numerics(**HELD))

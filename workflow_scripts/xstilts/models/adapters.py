@@ -223,7 +223,8 @@ def _add_adapter(backbone: Backbone, configuration: Any) -> None:
             _add_beside(backbone, configuration)
     except ValueError as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"recipe: method: the model does not take this adapter: {reason}; use lora") from None
+        remedy = "name some of the model's layers in `modules`" if configuration.peft_type == "LORA" else "use lora"
+        raise UserError(f"recipe: method: the model does not take this adapter: {reason}; {remedy}") from None
     backbone.adapter = _METHODS[configuration.peft_type.value]
     backbone.virtual = getattr(configuration, "num_virtual_tokens", 0)
 

@@ -115,7 +115,7 @@ def _library() -> Any:
         import bitsandbytes
     except ImportError:
         raise UserError(
-            "recipe: quantised: nf4 needs the library bitsandbytes, which is not installed; install bitsandbytes, or"
-            " leave the key out, which gives other results at other paths"
+            "recipe: quantised: nf4 needs the library bitsandbytes, which is not installed; install it"
+            " (pip install -e '.[qlora]'), or leave the key out, which gives other results at other paths"
         ) from None
     return bitsandbytes
