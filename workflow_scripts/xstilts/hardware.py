@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+# what CUDA_VISIBLE_DEVICES, and Slurm's names for it, say where there is no GPU
+NO_GPU = ("", "-1", "NoDevFiles")
 # tokens that a GPU computes at once without waiting for its memory; rather than with fewer, layers are computed again
 _FEW = 4096
 

@@ -83,7 +83,7 @@ PAIR = {"of": ["mnli", "squad_v1"], "method": "linear"}
         ({"m": {"merge": PAIR}, "n": {"subsets": {"of": "m", "sizes": [1]}}}, r"n\.subsets\.of: 'm' is a merge"),
         (
             {"m": {"merge": {**PAIR, "of": NINE[:3]}}, "n": {"leave_one_out": "m", "steps": 3}},
-            "n: 'steps' is not possible beside leave_one_out",
+            "n: 'steps' is not possible beside subsets or leave_one_out",
         ),
         ({"m": {"merge": {**PAIR, "of": NINE[:3]}}, "n": {"leave_one_out": "m", "learning_rate": 1e-4}}, "n: a merge"),
         ({"mnli": {"merge": PAIR}}, "'mnli' means a training in the registry"),
@@ -165,6 +165,11 @@ def test_mixtures_that_are_made_from_another_one_keep_its_sampling(tmp_path):
     assert rates == dict.fromkeys(made, 1e-4) | {"some-2-1": 1e-3}
 
 
+def test_a_key_that_is_null_is_as_if_it_were_not_there(tmp_path):
+    made = mixtures_of(tmp_path, {"a": {"tasks": ["mnli"], "leave_one_out": None, "subsets": None, "steps": 3}})
+    assert made["a"].sampling.steps == 3
+
+
 def test_all_subsets_where_there_are_no_more(tmp_path):
     entries = {"three": ["mnli", "qqp", "ccg"], "pair": {"subsets": {"of": "three", "sizes": [2], "draws": 5}}}
     made = mixtures_of(tmp_path, entries)
@@ -204,7 +209,7 @@ def test_leave_one_out(tmp_path):
         *(
             (
                 {"a": ["mnli", "qqp"], "b": {way: made, key: value}},
-                rf"mixtures\.b: '{key}' is not possible beside {way}; .* is decided by the mixture that it names",
+                rf"mixtures\.b: '{key}' is not possible beside subsets or leave_one_out; how tasks are sampled is decided",
             )
             for way, made in (("leave_one_out", "a"), ("subsets", {"of": "a", "sizes": [1]}))
             # one that says what would be without it, too

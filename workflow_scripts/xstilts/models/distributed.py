@@ -19,12 +19,11 @@ import torch
 from torch import nn
 
 from xstilts.errors import UserError, first_line
+from xstilts.hardware import NO_GPU
 from xstilts.models import stacks
 
-# how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first; and
-# what both say where there is none
+# how a job knows that it was given a GPU: the lock of this machine or the cluster says which, the former first
 _GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
-_NO_GPU = ("", "-1", "NoDevFiles")
 # how long a process waits for the others: in the midst of a step, and where one reads or writes the files of a model or
 # of its optimiser while the others wait
 _TIMEOUT, _SLOW_TIMEOUT = timedelta(minutes=10), timedelta(minutes=60)
@@ -184,7 +183,7 @@ def device() -> torch.device:
         UserError: if it was given a GPU and CUDA does not work.
     """
     given = next((f"{name}={os.environ[name]}" for name in _GIVEN_BY if name in os.environ), "")
-    is_given = given.partition("=")[2] not in _NO_GPU
+    is_given = given.partition("=")[2] not in NO_GPU
     if not is_given and not torch.cuda.is_available():
         return torch.device("cpu")
     try:

@@ -233,8 +233,7 @@ def _training(spec: TrainingSpec, shape: Shape, sizes: Sequence[DataSize], hardw
     shared = shape.parameters - frozen if full else adapter
     trained = fresh + shared
     # earlier ones are taken to be as large
-    adapters = len(spec.parents_of(MODEL)) if spec.numerics.unmerged else 1
-    beside = adapters * adapter + sum(heads)
+    beside = spec.adapters * adapter + sum(heads)
     tokens, work = _work(spec, shape, sizes, hardware, trained, gpus)
     trials = spec.trainings if isinstance(spec, LearningRatesSpec) else 1
     loaded = bytes_of(spec.numerics.dtype) * shape.parameters + 4.0 * beside
@@ -315,7 +314,6 @@ def _work(
     casts = weight_bytes.copies(shape, spec.numerics) > 0 or spec.numerics.quantised is not None
     replicas = gpus // (hardware.shards or gpus)
     weights = weight_bytes.traffic(shape, spec.numerics, gpus, replicas)
-    adapters = len(spec.parents_of(MODEL)) if spec.numerics.unmerged else 1
     product = bytes_of(spec.numerics.precision)
     tokens, found = 0.0, []
     for task, size, probability in zip(spec.tasks, sizes, probabilities(shares, spec.sampling), strict=True):
@@ -331,7 +329,7 @@ def _work(
         batches = spec.sampling.tasks_per_step
         micro_batches = batches * (math.ceil(computed / batches / gpus / (limit or math.inf)) or 1)
         step = roofline.step(
-            shape, spec.method, casts, trained, replicas, kept, weights, 2 + again, micro_batches, adapters
+            shape, spec.method, casts, trained, replicas, kept, weights, 2 + again, micro_batches, spec.adapters
         )
         operations = computed * (products * passes + shape.attention(length) * (3 + again))
         tokens += steps * probability * positions

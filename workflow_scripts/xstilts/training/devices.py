@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import IO
 
 from xstilts.errors import UserError
+from xstilts.hardware import NO_GPU
 
 log = logging.getLogger(__name__)
 
-# what CUDA_VISIBLE_DEVICES names where there is no GPU
-_NONE = ("", "-1", "NoDevFiles")
 # open lock files of this process
 _held: list[IO[str]] = []
 
@@ -52,7 +51,7 @@ def claim_gpus(locks: Path, number: int) -> None:
         UserError: if this machine has fewer, or CUDA_VISIBLE_DEVICES names fewer.
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    named = [one for one in (given or "").split(",") if one not in _NONE]
+    named = [one for one in (given or "").split(",") if one not in NO_GPU]
     devices = count_gpus() if given is None else len(named)
     if devices == 0:
         return

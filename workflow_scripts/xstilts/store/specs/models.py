@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from xstilts.phase import Optimisation
 from xstilts.store.sampling import Sampling
-from xstilts.store.specs.base import MEMBER, Spec, role
+from xstilts.store.specs.base import MEMBER, MODEL, Spec, role
 from xstilts.store.specs.data import Content
 
 
@@ -155,6 +155,11 @@ class TrainingSpec(Spec):
     early_stopping: EarlyStopping | None
     warm_start_head: str | None
     seed: int
+
+    @property
+    def adapters(self) -> int:
+        """How many adapters are computed beside the weights: 1, and where they stay unmerged the earlier ones too."""
+        return len(self.parents_of(MODEL)) if self.numerics.unmerged else 1
 
 
 @dataclass(frozen=True, kw_only=True)
