@@ -209,7 +209,7 @@ def test_leave_one_out(tmp_path):
         *(
             (
                 {"a": ["mnli", "qqp"], "b": {way: made, key: value}},
-                rf"mixtures\.b: '{key}' is not possible beside subsets or leave_one_out; how tasks are sampled is decided",
+                rf"mixtures\.b: '{key}' is not possible beside subsets or leave_one_out; how tasks are sampled",
             )
             for way, made in (("leave_one_out", "a"), ("subsets", {"of": "a", "sizes": [1]}))
             # one that says what would be without it, too
